@@ -1,0 +1,1 @@
+//! From a locator to a checkout.

@@ -1,0 +1,161 @@
+//! The folder in which sizar keeps everything.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use fs_err::File;
+
+/// Everything that sizar keeps, under one folder: `SIZAR_HOME`, or the user's data folder.
+///
+/// What is made appears under its final name only when it is whole: it is built in
+/// [`Home::staging`], on the same file system, and then renamed.
+#[derive(Clone, Debug)]
+pub struct Home {
+    root: Utf8PathBuf,
+}
+
+/// A folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    #[error("neither `SIZAR_HOME` nor `HOME` names a folder to keep things in")]
+    Unset,
+    #[error("`{path}` cannot be used to keep sizar's files")]
+    Unusable {
+        path: Utf8PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the lock `{name}` cannot be taken")]
+    Lock {
+        name: String,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// A lock between processes, held until it is dropped; the kernel frees it when its holder dies.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Home {
+    /// Finds the folder: `SIZAR_HOME`, else `$XDG_DATA_HOME/sizar`, else `~/.local/share/sizar`.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Unset`] where no variable names one.
+    pub fn from_environment() -> Result<Self, HomeError> {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let root = variable("SIZAR_HOME")
+            .map(Utf8PathBuf::from)
+            .or_else(|| variable("XDG_DATA_HOME").map(|data| Utf8PathBuf::from(data).join("sizar")))
+            .or_else(|| {
+                variable("HOME").map(|home| Utf8PathBuf::from(home).join(".local/share/sizar"))
+            })
+            .ok_or(HomeError::Unset)?;
+        let root = camino::absolute_utf8(&root)
+            .map_err(|source| HomeError::Unusable { path: root.clone(), source })?;
+        Ok(Self { root })
+    }
+
+    /// Takes `root` as the folder.
+    pub fn at(root: impl Into<Utf8PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the folder.
+    pub fn root(&self) -> &Utf8Path {
+        &self.root
+    }
+
+    /// Returns the path of the journal.
+    pub fn journal(&self) -> Utf8PathBuf {
+        self.root.join("journal.sqlite")
+    }
+
+    /// Returns, and makes, a folder under the root, such as `checkouts` or `cache/git`.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Unusable`] where it cannot be made: a read-only or full disk.
+    pub fn folder(&self, name: &str) -> Result<Utf8PathBuf, HomeError> {
+        let path = self.root.join(name);
+        fs::create_dir_all(&path)
+            .map_err(|source| HomeError::Unusable { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Makes a temporary folder on the same file system, removed when dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Unusable`] where it cannot be made.
+    pub fn staging(&self) -> Result<tempfile::TempDir, HomeError> {
+        let path = self.folder("tmp")?;
+        tempfile::Builder::new()
+            .prefix("stage-")
+            .tempdir_in(&path)
+            .map_err(|source| HomeError::Unusable { path, source })
+    }
+
+    /// Takes the lock `name`, waiting for whoever holds it; calls `waiting` once if it must.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Lock`] where the file system refuses.
+    pub fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, HomeError> {
+        let path = self.folder("locks")?.join(name);
+        let failed = |source| HomeError::Lock { name: name.to_owned(), source };
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
+        match file.file().try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                waiting();
+                file.file().lock().map_err(failed)?;
+            }
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        Ok(Lock { _file: file })
+    }
+
+    /// Takes the lock `name` if nobody holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Lock`] where the file system refuses.
+    pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, HomeError> {
+        let path = self.folder("locks")?.join(name);
+        let failed = |source| HomeError::Lock { name: name.to_owned(), source };
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
+        match file.file().try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap());
+        let held = home.lock("x", || panic!("nobody holds it")).unwrap();
+        assert!(home.try_lock("x").unwrap().is_none());
+        drop(held);
+        assert!(home.try_lock("x").unwrap().is_some());
+    }
+}

@@ -1,0 +1,15 @@
+//! The use cases of sizar, and everything that touches the world: network, processes, disk.
+//!
+//! [`acquire`] turns a locator into a checkout, [`environment`] makes a verified environment for
+//! it, [`run`] executes a driver in it and collects what it made; [`store`] is the journal and
+//! [`queue`] the supervisor of detached runs. Foreign code runs only through [`process`], inside
+//! a [`sandbox`].
+
+pub mod acquire;
+pub mod environment;
+pub mod home;
+pub mod process;
+pub mod queue;
+pub mod run;
+pub mod sandbox;
+pub mod store;

@@ -1,0 +1,1 @@
+//! Runs foreign programs, with limits, and says how they ended.

@@ -1,0 +1,1 @@
+//! One run: working copy, execution, results.

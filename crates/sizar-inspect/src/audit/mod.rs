@@ -1,0 +1,1 @@
+//! What hinders, and what is good to know.

@@ -1,0 +1,1 @@
+//! Packaging files: what the authors say is needed.

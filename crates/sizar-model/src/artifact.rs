@@ -1,0 +1,67 @@
+//! What a run made, and the receipt it leaves.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+
+/// A file that a run created or changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// The path relative to the run's working copy, or `~/…` in the run's home folder.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    pub blake3: Digest,
+}
+
+/// What a run used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Seconds from start to end.
+    pub wall_seconds: f64,
+    /// Seconds of processor time, user and system, of all processes.
+    pub cpu_seconds: f64,
+    /// The largest resident memory seen of all processes together, in bytes.
+    pub peak_memory: u64,
+}
+
+/// The job's own account of its end, written beside it by write-then-rename.
+///
+/// It is the first witness of the verdict: what it says is never guessed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The format of this file; a newer sizar reads older ones.
+    pub version: u32,
+    /// The attempt of the run, from 1.
+    pub attempt: u32,
+    pub ending: Ending,
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    /// The machine's name.
+    pub node: String,
+    pub usage: Usage,
+    /// What kept the program in: `bubblewrap`, `landlock` or `none`, and what it left open.
+    pub sandbox: String,
+    /// Things the reader should know: a limit that could not be set, an address refused.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    pub results: Vec<Artifact>,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Ending {
+    /// It ended by itself, with this code.
+    Exited { code: i32 },
+    /// A signal ended it that sizar did not send.
+    Signalled { signal: i32 },
+    /// It used up its walltime.
+    TimedOut,
+    /// It used more memory than it asked for.
+    OutOfMemory,
+    /// The user stopped it.
+    Cancelled,
+}

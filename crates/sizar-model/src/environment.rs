@@ -1,0 +1,163 @@
+//! Environments: wanted, resolved, on disk.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, PythonVersion};
+
+/// An environment that is wanted: what an attempt tries to build.
+///
+/// A repair makes a new one, with a recorded reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvSpec {
+    pub python: PythonVersion,
+    /// PEP 508 requirements, one a line.
+    pub requirements: Vec<String>,
+    /// PEP 508 constraints.
+    #[serde(default)]
+    pub constraints: Vec<String>,
+    /// Whether and how the source itself is installed.
+    pub project: ProjectInstall,
+    /// Nothing newer than this is resolved.
+    pub exclude_newer: Option<Timestamp>,
+    /// Dates of single packages that go their own way.
+    #[serde(default)]
+    pub exclude_newer_package: BTreeMap<String, Timestamp>,
+    /// Limits on build requirements, such as `setuptools<58`.
+    #[serde(default)]
+    pub build_constraints: Vec<String>,
+    /// Build requirements that a package does not declare; `.` is the source itself.
+    #[serde(default)]
+    pub extra_build_requirements: BTreeMap<String, Vec<String>>,
+    /// Start-up shims, by name.
+    #[serde(default)]
+    pub shims: Vec<String>,
+    /// Where this differs from what the authors declared, and why.
+    #[serde(default)]
+    pub deviations: Vec<Deviation>,
+}
+
+/// Whether and how the source itself is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProjectInstall {
+    /// It is a package and is built and installed.
+    Install,
+    /// It is a folder of scripts: its root is put on the path at run time.
+    OnPath,
+}
+
+/// A difference from what the authors declared, with its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// The rule in `knowledge/` (or of the planner) that asked for it.
+    pub rule: String,
+    /// One sentence for people.
+    pub reason: String,
+}
+
+/// One try to build an environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    pub python: PythonVersion,
+    /// How far it came: `resolve`, `build`, `install`, `import`, `answer`, `done`.
+    pub stage: String,
+    /// Why it failed, in one sentence; absent where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// The rule that explained the failure and made the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    pub seconds: f64,
+}
+
+/// An environment that is resolved: enough to build the same again.
+///
+/// Its digest, over all but `verification`, names the environment's folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnvLock {
+    /// The format of the file.
+    pub version: u32,
+    /// The full version of the interpreter, such as 3.7.16.
+    pub python: PythonVersion,
+    /// Such as `linux-x86_64`.
+    pub platform: String,
+    pub source: LockedSource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude_newer: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub build_constraints: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra_build_requirements: BTreeMap<String, Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shims: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deviations: Vec<Deviation>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "package")]
+    pub packages: Vec<LockedPackage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
+}
+
+/// The source that an environment was made for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedSource {
+    pub locator: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The tree's digest: part of the environment only where the source is installed into it.
+    pub digest: Digest,
+    pub install: ProjectInstall,
+}
+
+/// A package at one version, with the files that may stand for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockedPackage {
+    pub name: String,
+    pub version: String,
+    /// `sha256:…` of every file of the release that may be installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hashes: Vec<String>,
+    /// The address of a requirement that names one (git, archive).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// What was seen to work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    pub level: VerificationLevel,
+    /// The driver that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    pub at: Timestamp,
+    /// What kept foreign code in while it was built and asked.
+    pub sandbox: String,
+    /// One line a check, such as "`train.py --help` exits 0".
+    pub checks: Vec<String>,
+}
+
+/// How far an environment was seen to work; each level includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerificationLevel {
+    /// The installer ended well. Not enough to call an environment verified.
+    Installed,
+    /// Everything that the driver imports is there.
+    Imports,
+    /// The driver answers when it is asked for help.
+    Answers,
+}
+
+/// An environment on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The prefix, with `bin/python` in it.
+    pub path: Utf8PathBuf,
+    pub lock: EnvLock,
+}

@@ -1,0 +1,68 @@
+//! Everything that happens to a run.
+//!
+//! The journal stores events, and every view is computed from them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Receipt, RunId};
+
+/// Something that happened to a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub run: RunId,
+    pub at: Timestamp,
+    pub kind: EventKind,
+}
+
+/// What happened.
+///
+/// Stored as tagged JSON: a kind that this sizar does not know reads as [`EventKind::Unknown`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// sizar began to make source, environment and working copy.
+    PreparationBegan,
+    /// The environment is ready.
+    Prepared { environment: String },
+    /// The run waits for a place on this machine.
+    Queued,
+    /// The program is about to start; written before it does. `pid` is the process that watches
+    /// it, and `pid_started` that process's start time in clock ticks since boot, so that a
+    /// recycled process id is not taken for it (proc(5), field 22 of `/proc/PID/stat`).
+    Started { attempt: u32, pid: u32, pid_started: u64, node: String },
+    /// The program ended and left this receipt.
+    Ended { receipt: Receipt },
+    /// The run could not be prepared.
+    Failed { reason: String },
+    /// The user asked for its end.
+    CancelRequested,
+    /// It was cancelled before its program started.
+    Cancelled,
+    /// Neither its watcher nor its receipt can be found.
+    Lost { reason: String },
+    /// The user asked for another attempt.
+    Resumed,
+    /// An event of a newer sizar.
+    #[serde(other)]
+    Unknown,
+}
+
+impl EventKind {
+    /// Returns the event's name, as stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::PreparationBegan => "preparation_began",
+            Self::Prepared { .. } => "prepared",
+            Self::Queued => "queued",
+            Self::Started { .. } => "started",
+            Self::Ended { .. } => "ended",
+            Self::Failed { .. } => "failed",
+            Self::CancelRequested => "cancel_requested",
+            Self::Cancelled => "cancelled",
+            Self::Lost { .. } => "lost",
+            Self::Resumed => "resumed",
+            Self::Unknown => "unknown",
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What to execute.
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use crate::Resources;
+
+/// What to execute and what it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// The driver as the user named it: a file of the checkout, an installed script, a module.
+    pub driver: String,
+    /// The driver's arguments, as they are handed over.
+    pub args: Vec<String>,
+    #[serde(default)]
+    pub resources: Resources,
+    #[serde(default)]
+    pub data: Vec<DataBinding>,
+    /// Whether the program may reach the network.
+    pub network: bool,
+    /// Whether the program is kept out of the user's files.
+    pub sandbox: bool,
+    /// Variables that the user set with `--env`.
+    #[serde(default)]
+    pub env: Vec<(String, String)>,
+}
+
+/// A file or folder of the user's that the program sees under another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataBinding {
+    /// The absolute path on this machine.
+    pub here: Utf8PathBuf,
+    /// Where the program looks: relative to the checkout, under `~/`, or absolute.
+    pub there: Utf8PathBuf,
+    pub mode: DataMode,
+}
+
+/// What the program may do with a binding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataMode {
+    /// Read it; the user's data is never changed.
+    #[default]
+    ReadOnly,
+    /// Change a copy of it, in the run's own folder.
+    Copy,
+}
+
+impl JobSpec {
+    /// Returns the driver and its arguments as one command line for people.
+    pub fn command(&self) -> Vec<String> {
+        std::iter::once(self.driver.clone()).chain(self.args.iter().cloned()).collect()
+    }
+}

@@ -1,0 +1,36 @@
+//! The words of sizar: data, states and events.
+//!
+//! Data flows one way: [`Locator`] → [`Source`] → [`Checkout`] → [`Inspection`] → [`EnvSpec`] →
+//! [`EnvLock`]; a [`JobSpec`] and an environment make a [`Run`], and everything that happens to a
+//! run is an [`Event`]. This crate does no I/O: no clock, no files, no environment variables.
+
+pub mod artifact;
+pub mod digest;
+pub mod environment;
+pub mod event;
+pub mod id;
+pub mod inspection;
+pub mod invocation;
+pub mod job;
+pub mod progress;
+pub mod python;
+pub mod resources;
+pub mod run;
+pub mod source;
+
+pub use artifact::{Artifact, Receipt, Usage};
+pub use digest::Digest;
+pub use environment::{
+    Attempt, Deviation, EnvLock, EnvSpec, LockedPackage, ProjectInstall, Verification,
+    VerificationLevel,
+};
+pub use event::{Event, EventKind};
+pub use id::RunId;
+pub use inspection::Inspection;
+pub use invocation::{Invocation, NetworkAccess};
+pub use job::{DataBinding, DataMode, JobSpec};
+pub use progress::{Activity, Progress, Silent};
+pub use python::PythonVersion;
+pub use resources::Resources;
+pub use run::{IllegalEvent, Run, RunState};
+pub use source::{Checkout, Locator, SafeUrl, Source};

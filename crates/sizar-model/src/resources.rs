@@ -1,0 +1,172 @@
+//! What a job needs.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a job needs, in the words of PSI/J: <https://exaworks.org/job-api-spec/>.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// Processor cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>,
+    /// Resident memory of all processes together, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    /// GPUs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u32>,
+    /// The longest time it may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub walltime: Option<Walltime>,
+}
+
+/// A number of bytes, written as `512M` or `4G` (powers of 1024).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ByteSize(pub u64);
+
+/// A text that is not a size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a size such as `512M` or `4G`")]
+pub struct InvalidByteSize(pub String);
+
+impl FromStr for ByteSize {
+    type Err = InvalidByteSize;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidByteSize(text.to_owned());
+        let lower = text.trim().to_ascii_lowercase();
+        let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let shift = match &lower[digits.len()..] {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
+            _ => return Err(invalid()),
+        };
+        let number: f64 = digits.parse().map_err(|_| invalid())?;
+        let bytes = number
+            * f64::from(1u32 << (shift % 32))
+            * if shift >= 32 { 4_294_967_296.0 } else { 1.0 };
+        if !(1.0..=9e18).contains(&bytes) {
+            return Err(invalid());
+        }
+        Ok(Self(bytes as u64))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+        let mut value = self.0 as f64;
+        let mut unit = 0;
+        while value >= 1024.0 && unit + 1 < UNITS.len() {
+            value /= 1024.0;
+            unit += 1;
+        }
+        let text = if unit == 0 || value >= 100.0 {
+            format!("{value:.0} {}", UNITS[unit])
+        } else {
+            format!("{value:.1} {}", UNITS[unit])
+        };
+        f.pad(&text)
+    }
+}
+
+/// A length of time in whole seconds, written as `90s`, `30m`, `4h`, `1h30m`, `2d` or `HH:MM:SS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Walltime(pub u64);
+
+impl Walltime {
+    /// Returns the same length as the standard library's type.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0)
+    }
+}
+
+/// A text that is not a length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a length of time such as `90s`, `30m`, `4h`, `1h30m` or `02:30:00`")]
+pub struct InvalidWalltime(pub String);
+
+impl FromStr for Walltime {
+    type Err = InvalidWalltime;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let seconds = if text.contains(':') { clock(text) } else { units(text) };
+        match seconds {
+            Some(seconds) if seconds > 0 => Ok(Self(seconds)),
+            _ => Err(InvalidWalltime(text.to_owned())),
+        }
+    }
+}
+
+/// Reads `H:M:S`, Slurm's and OAR's way.
+fn clock(text: &str) -> Option<u64> {
+    let parts: Vec<u64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    match parts[..] {
+        [hours, minutes, seconds] => hours.checked_mul(3600)?.checked_add(minutes * 60 + seconds),
+        _ => None,
+    }
+}
+
+fn units(text: &str) -> Option<u64> {
+    let mut total = 0u64;
+    let mut number = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii_digit() {
+            number.push(letter);
+            continue;
+        }
+        let unit = match letter {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        number.clear();
+    }
+    number.is_empty().then_some(total)
+}
+
+impl fmt::Display for Walltime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (hours, minutes, seconds) = (self.0 / 3600, self.0 / 60 % 60, self.0 % 60);
+        f.pad(&format!("{hours:02}:{minutes:02}:{seconds:02}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_and_shown() {
+        assert_eq!("4G".parse(), Ok(ByteSize(4 << 30)));
+        assert_eq!("1.5GiB".parse(), Ok(ByteSize(3 << 29)));
+        assert_eq!("2T".parse(), Ok(ByteSize(2 << 40)));
+        assert_eq!(ByteSize(3 << 29).to_string(), "1.5 GiB");
+        for text in ["", "G", "-1G", "4X", "nan"] {
+            assert!(text.parse::<ByteSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_read() {
+        assert_eq!("90s".parse(), Ok(Walltime(90)));
+        assert_eq!("1h30m".parse(), Ok(Walltime(5400)));
+        assert_eq!("02:30:00".parse(), Ok(Walltime(9000)));
+        for text in ["", "90", "h", "1:2", "0s", "4 hours"] {
+            assert!(text.parse::<Walltime>().is_err(), "{text}");
+        }
+    }
+}

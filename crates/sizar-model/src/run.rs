@@ -1,0 +1,168 @@
+//! A run and its states.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Ending;
+use crate::event::EventKind;
+use crate::{Artifact, JobSpec, RunId, Usage};
+
+/// One wish of the user, with its parameters and results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub state: RunState,
+    pub exit_code: Option<i32>,
+    /// Where it runs: `local`.
+    pub target: String,
+    /// The source's locator, without secrets.
+    pub source: String,
+    /// The driver and its arguments.
+    pub command: Vec<String>,
+    pub created: Timestamp,
+    pub started: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    /// Why it is in this state, where the state alone does not say it.
+    pub reason: Option<String>,
+    pub job: JobSpec,
+    /// The short digest of the environment's lock, once there is one.
+    pub environment: Option<String>,
+    pub usage: Option<Usage>,
+    pub results: Vec<Artifact>,
+    /// How many times its program was started.
+    pub attempts: u32,
+}
+
+/// The state of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// The wish is on disk; nothing has happened.
+    Created,
+    /// Source, environment and working copy are being made.
+    Preparing,
+    /// Ready to run, and waiting for a place.
+    Queued,
+    Running,
+    /// Ended with exit code 0.
+    Completed,
+    /// Ended with another code, by a signal, or could not be prepared.
+    Failed,
+    /// Stopped at its walltime.
+    Timeout,
+    Cancelled,
+    /// It was running, and neither it nor its receipt can be found.
+    Lost,
+    /// A state that a newer sizar wrote.
+    Unknown(String),
+}
+
+/// The states' names, as stored and shown.
+const NAMES: [(RunState, &str); 9] = [
+    (RunState::Created, "created"),
+    (RunState::Preparing, "preparing"),
+    (RunState::Queued, "queued"),
+    (RunState::Running, "running"),
+    (RunState::Completed, "completed"),
+    (RunState::Failed, "failed"),
+    (RunState::Timeout, "timeout"),
+    (RunState::Cancelled, "cancelled"),
+    (RunState::Lost, "lost"),
+];
+
+impl RunState {
+    /// Returns whether nothing more will happen unless the user resumes the run.
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Timeout | Self::Cancelled | Self::Lost
+        )
+    }
+
+    /// Returns the name, as stored and shown.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Unknown(name) => name,
+            known => NAMES.iter().find(|(state, _)| state == known).map_or("unknown", |(_, n)| n),
+        }
+    }
+
+    /// Returns the state after `event`.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalEvent`] if `event` cannot happen in this state. The journal is then wrong or
+    /// written by a newer sizar; the caller reports it and keeps the run as it was.
+    pub fn after(&self, event: &EventKind) -> Result<Self, IllegalEvent> {
+        use EventKind as E;
+        let next = match (self, event) {
+            (Self::Created, E::PreparationBegan) => Self::Preparing,
+            (Self::Created | Self::Preparing, E::Prepared { .. }) => Self::Preparing,
+            (Self::Created | Self::Preparing, E::Queued) => Self::Queued,
+            (Self::Preparing | Self::Queued, E::Started { .. }) => Self::Running,
+            (Self::Running, E::Ended { receipt }) => match receipt.ending {
+                Ending::Exited { code: 0 } => Self::Completed,
+                Ending::Exited { .. } | Ending::Signalled { .. } | Ending::OutOfMemory => {
+                    Self::Failed
+                }
+                Ending::TimedOut => Self::Timeout,
+                Ending::Cancelled => Self::Cancelled,
+            },
+            (Self::Created | Self::Preparing | Self::Queued, E::Failed { .. }) => Self::Failed,
+            (Self::Created | Self::Preparing | Self::Queued, E::Cancelled) => Self::Cancelled,
+            (state, E::CancelRequested) if !state.is_final() => self.clone(),
+            (Self::Preparing | Self::Queued | Self::Running, E::Lost { .. }) => Self::Lost,
+            (state, E::Resumed) if state.is_final() && *state != Self::Completed => Self::Created,
+            (_, E::Unknown) => self.clone(),
+            _ => {
+                return Err(IllegalEvent { state: self.clone(), event: event.name().to_owned() });
+            }
+        };
+        Ok(next)
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl From<&str> for RunState {
+    fn from(text: &str) -> Self {
+        NAMES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map_or_else(|| Self::Unknown(text.to_owned()), |(state, _)| state.clone())
+    }
+}
+
+impl FromStr for RunState {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::from(text))
+    }
+}
+
+impl Serialize for RunState {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for RunState {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from(String::deserialize(deserializer)?.as_str()))
+    }
+}
+
+/// An event that cannot happen in a state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a run that is {state} cannot take the event `{event}`")]
+pub struct IllegalEvent {
+    pub state: RunState,
+    pub event: String,
+}
