@@ -1,42 +1,36 @@
 //! What foreign code may see and reach.
+//!
+//! [`Confinement`] says it in paths; [`detect`] says what this machine can enforce it with.
+//! [`crate::process::execute`] is the only user.
+//!
+//! bubblewrap builds a file system in which only what is listed exists, and namespaces for
+//! processes and network. Landlock lets the kernel refuse the rest of the real file system; what
+//! it leaves open is said in [`landlock::openings`]. The package index alone is reached through
+//! [`proxy`] outside and [`bridge`] inside. The [`helper`]s are this same program.
 
-use camino::Utf8PathBuf;
+mod bridge;
+mod bubblewrap;
+mod confinement;
+mod detect;
+pub mod helper;
+mod index_hosts;
+pub(crate) mod landlock;
+mod order;
+mod proxy;
+mod relay;
+mod request;
+mod restrict;
+mod system;
+mod upstream;
+mod warden;
 
-/// What keeps foreign code in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SandboxKind {
-    /// bubblewrap: own mount, process and network namespaces.
-    Bubblewrap,
-    /// Landlock: the kernel refuses what is not listed; paths cannot be given other names.
-    Landlock,
-    /// Nothing; the record says so.
-    None,
-}
+pub use confinement::{Binding, Confinement, SandboxKind};
+pub use detect::{detect, try_bubblewrap};
+pub use landlock::abi as landlock_abi;
 
-/// What a foreign program may see. Beside this it sees the operating system's own folders,
-/// read only, and nothing of the user's.
-#[derive(Clone, Debug)]
-pub struct Confinement {
-    pub kind: SandboxKind,
-    /// Its home folder, which it may write to.
-    pub home: Utf8PathBuf,
-    /// Its folder for temporary files.
-    pub tmp: Utf8PathBuf,
-    /// Paths that it may write to, under their own names.
-    pub writable: Vec<Utf8PathBuf>,
-    /// Paths that it may read, under their own names.
-    pub readable: Vec<Utf8PathBuf>,
-    /// Paths that it sees under other names.
-    pub bindings: Vec<Binding>,
-    /// Whether the GPUs' device files are shown.
-    pub gpus: bool,
-}
-
-/// A path that is seen under another name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binding {
-    pub here: Utf8PathBuf,
-    /// An absolute path.
-    pub there: Utf8PathBuf,
-    pub writable: bool,
-}
+pub(crate) use bridge::variables as proxy_variables;
+pub(crate) use bubblewrap::{Etc, Setup, arguments, program as bubblewrap_program};
+pub(crate) use index_hosts::IndexHosts;
+pub(crate) use order::Order;
+pub(crate) use proxy::Proxy;
+pub(crate) use upstream::Upstream;

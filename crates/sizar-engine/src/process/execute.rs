@@ -1,0 +1,156 @@
+//! Starts a program, and says how it ended.
+
+use std::io::Write as _;
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use camino::Utf8PathBuf;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sizar_model::artifact::Ending;
+use sizar_model::{Invocation, Usage};
+
+use super::affinity::Narrowed;
+use super::launch::Launch;
+use super::output::Output;
+use super::supervise::{Chain, supervise};
+use super::{Control, Io, Limits, ProcessError, environment};
+use crate::sandbox::{Confinement, helper};
+
+/// How a program ended.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    pub ending: Ending,
+    pub usage: Usage,
+    /// What kept it in: `bubblewrap`, `landlock` or `none`.
+    pub sandbox: String,
+    /// What the reader should know: an address refused, a limit that could not be set.
+    pub notes: Vec<String>,
+    /// What it printed; of very much the beginning and the end.
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a program to its end, and with it everything that it started.
+///
+/// Its standard input is empty: a run must not depend on who is typing.
+///
+/// # Errors
+///
+/// [`ProcessError`] where it could not be started. A program that fails is no error.
+pub fn execute(
+    invocation: &Invocation,
+    confinement: &Confinement,
+    limits: &Limits,
+    io: Io<'_>,
+    control: &Control,
+) -> Result<Finished, ProcessError> {
+    let live = matches!(io, Io::Live { .. });
+    let mut output = Output::new(&io, limits.output).map_err(|source| ProcessError::Log {
+        path: match io {
+            Io::Live { log, .. } => log.to_owned(),
+            Io::Captured { .. } => Utf8PathBuf::new(),
+        },
+        source,
+    })?;
+    let mut finished = Finished {
+        ending: Ending::Cancelled,
+        usage: Usage::default(),
+        sandbox: confinement.kind.name().to_owned(),
+        notes: Vec::new(),
+        stdout: String::new(),
+        stderr: String::new(),
+    };
+    if control.is_stopped() {
+        return Ok(finished);
+    }
+    let mut launch = Launch::prepare(invocation, confinement, limits, live)?;
+    finished.notes.append(&mut launch.notes);
+    let failed = |source| ProcessError::Spawn { program: invocation.program.clone(), source };
+    let (mut child, note) = spawn(&mut launch, limits).map_err(failed)?;
+    finished.notes.extend(note);
+    if let (Some(mut stdin), Some(text)) = (child.stdin.take(), launch.stdin.take()) {
+        // Fails only where the helper has died, and then it says why.
+        let _ = stdin.write_all(&text);
+    }
+    output.attach(child.stdout.take().map(Into::into), child.stderr.take().map(Into::into));
+    let watched = supervise(child, launch.chain, limits, &mut output, control);
+    let (stdout, stderr, notes) = output.finish();
+    let watched = watched
+        .map_err(|source| ProcessError::Watch { program: invocation.program.clone(), source })?;
+    if let Some(error) = refusal(launch.chain, &watched.ending, &stdout, &stderr, invocation) {
+        return Err(error);
+    }
+    finished.ending = watched.ending;
+    finished.usage = watched.usage;
+    finished.notes.extend(notes);
+    if let Some(proxy) = &launch.proxy {
+        let refused = proxy.refused().into_iter();
+        finished.notes.extend(refused.map(|host| format!("refused a connection to `{host}`")));
+    }
+    (finished.stdout, finished.stderr) = (stdout, stderr);
+    Ok(finished)
+}
+
+/// Starts a command on its cores, without core dumps.
+fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<(Child, Option<String>)> {
+    // What children inherit are attributes of this thread and process, so one at a time.
+    static SPAWNING: Mutex<()> = Mutex::new(());
+    static ADOPTS: OnceLock<()> = OnceLock::new();
+    let _one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
+    ADOPTS.get_or_init(|| {
+        // See `supervise`: the sandbox's first process is adopted and waited for.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    });
+    let stdin = if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+    launch.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (narrowed, note) = match limits.cpus.map(Narrowed::to) {
+        Some(Ok(mut narrowed)) => {
+            let note = narrowed.note.take();
+            (Some(narrowed), note)
+        }
+        Some(Err(error)) => {
+            (None, Some(format!("the processor cores could not be limited: {error}")))
+        }
+        None => (None, None),
+    };
+    let core = getrlimit(Resource::Core);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum });
+    let child = launch.command.spawn();
+    let _ = setrlimit(Resource::Core, core);
+    drop(narrowed);
+    Ok((child?, note))
+}
+
+/// Reads the complaint of bubblewrap or the helper, if it made one instead of starting the program.
+fn refusal(
+    chain: Chain,
+    ending: &Ending,
+    stdout: &str,
+    stderr: &str,
+    invocation: &Invocation,
+) -> Option<ProcessError> {
+    let said = stderr.trim_end();
+    let (message, code) = match (said.strip_prefix(helper::COMPLAINT), chain) {
+        (Some(message), _) => (message, i32::from(helper::COMPLAINED)),
+        (None, Chain::Bubblewrap) => (said.strip_prefix("bwrap: ")?, 1),
+        (None, Chain::Warden) => return None,
+    };
+    if *ending != (Ending::Exited { code }) || !stdout.is_empty() || message.contains('\n') {
+        return None;
+    }
+    let Some((program, reason)) =
+        message.strip_prefix("execvp ").and_then(|rest| rest.rsplit_once(": "))
+    else {
+        return Some(ProcessError::Sandbox { message: message.to_owned() });
+    };
+    let program = program.to_owned();
+    Some(if reason == "No such file or directory" {
+        let path = invocation.env.get("PATH").cloned();
+        ProcessError::ProgramNotFound {
+            program,
+            path: path.unwrap_or_else(|| environment::PATH.to_owned()),
+        }
+    } else {
+        ProcessError::NotExecutable { program, reason: reason.to_owned() }
+    })
+}
