@@ -151,11 +151,20 @@ impl Uv {
 
     /// Installs exactly the packages of a requirement file, with their hashes.
     pub fn install(&self, python: &Utf8Path, files: &Files<'_>) -> Invocation {
+        // copies, because a program that writes into its own packages must not reach the cache
         self.with_settings(self.call(&["pip", "install"]))
-            .args(["--no-deps", "--strict", "--link-mode", "copy", "--compile-bytecode"])
+            .args(["--no-deps", "--strict", "--link-mode", "copy"])
             .args(["--python", python.as_str()])
             .args(files.options())
             .args(["--requirements", files.requirements.as_str()])
+    }
+
+    /// Compiles everything that is installed at `prefix`, so that programs start fast the second
+    /// time too: runs cannot write there. (uv's own `--compile-bytecode` needs Python 3.7.)
+    pub fn compile_bytecode(prefix: &Utf8Path) -> Invocation {
+        Invocation::new(prefix.join("bin/python").as_str())
+            .args(["-m", "compileall", "-q", "-j", "0"])
+            .arg(prefix.join("lib").as_str())
     }
 
     fn with_settings(&self, call: Invocation) -> Invocation {
