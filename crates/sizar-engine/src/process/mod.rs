@@ -3,14 +3,16 @@
 //! [`execute`] is the only way foreign code is started: clean variables ([`environment`]), a
 //! sandbox ([`crate::sandbox`]), limits ([`Limits`]), a way to stop it ([`Control`]).
 
+mod affinity;
 mod control;
 pub mod environment;
 mod error;
 mod execute;
+mod launch;
 mod limits;
 mod output;
 mod supervise;
-mod tree;
+pub(crate) mod tree;
 
 pub use control::Control;
 pub use error::ProcessError;

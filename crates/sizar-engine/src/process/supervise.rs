@@ -11,6 +11,7 @@ use sizar_model::artifact::Ending;
 use super::control::Wish;
 use super::output::{Output, Stream};
 use super::{Control, Limits, tree};
+use crate::sandbox::helper;
 
 /// How often memory is looked at, at most.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -28,8 +29,8 @@ pub struct Watched {
 pub enum Chain {
     /// bubblewrap, which watches its own child, which is the first process of a namespace.
     Bubblewrap,
-    /// Nothing: the child is the program.
-    Direct,
+    /// Our own helper, which watches its child and adopts what that leaves behind.
+    Warden,
 }
 
 struct Watch<'a> {
@@ -130,17 +131,23 @@ impl Watch<'_> {
         }
     }
 
-    /// Returns the processes of the program itself.
+    /// Returns the processes of the program itself, without those that we put before it.
     fn program(&self) -> Vec<i32> {
-        match (self.chain, self.init) {
-            (Chain::Bubblewrap, Some(init)) => tree::descendants(init),
-            (Chain::Bubblewrap, None) => Vec::new(),
-            (Chain::Direct, _) => {
-                let mut all = vec![self.root];
-                all.extend(tree::descendants(self.root));
-                all
+        let top = match (self.chain, self.init) {
+            (Chain::Warden, _) => self.root,
+            (Chain::Bubblewrap, Some(init)) => init,
+            (Chain::Bubblewrap, None) => return Vec::new(),
+        };
+        let mut found = Vec::new();
+        for child in tree::children(top) {
+            let ours = tree::argument(child, 1)
+                .is_some_and(|argument| matches!(&*argument, helper::BRIDGE | helper::RESTRICT));
+            if !ours {
+                found.push(child);
             }
+            found.extend(tree::descendants(child));
         }
+        found
     }
 
     /// Looks at the memory in use, and ends a program that uses too much.
@@ -151,12 +158,12 @@ impl Watch<'_> {
         }
         let pids = self.program();
         let memory = tree::memory(&pids);
-        let mut used = memory.now;
-        if pids.len() > 1 {
-            used = tree::proportional_memory(&pids).unwrap_or(used);
-        }
+        let used = proportional(&pids).unwrap_or(memory.now);
         self.usage.peak_memory = self.usage.peak_memory.max(used).max(memory.highest);
-        if self.limits.memory.is_some_and(|limit| used > limit.0) && self.cause.is_none() {
+        let over = |used| self.limits.memory.is_some_and(|limit| used > limit.0);
+        // Processes are asked one after the other, and what they share may move from one to the
+        // next meanwhile: only what is seen twice counts.
+        if self.cause.is_none() && over(used) && proportional(&pids).is_none_or(over) {
             self.cause = Some(Ending::OutOfMemory);
             self.sent = Some(Signal::KILL);
             self.kill();
@@ -208,10 +215,11 @@ impl Watch<'_> {
 
     /// Ends everything at once.
     fn kill(&self) {
-        match (self.chain, self.init) {
-            (Chain::Bubblewrap, init) => tree::signal(init.unwrap_or(self.root), Signal::KILL),
-            (Chain::Direct, _) => {
-                for pid in self.program() {
+        match self.chain {
+            Chain::Bubblewrap => tree::signal(self.init.unwrap_or(self.root), Signal::KILL),
+            // The helper ends by itself when nothing is left below it.
+            Chain::Warden => {
+                for pid in tree::descendants(self.root) {
                     tree::signal(pid, Signal::KILL);
                 }
             }
@@ -228,6 +236,11 @@ impl Watch<'_> {
             let _ = waitid(WaitId::Pid(init), WaitIdOptions::EXITED);
         }
     }
+}
+
+/// Returns the memory of several processes, what they share counted once.
+fn proportional(pids: &[i32]) -> Option<u64> {
+    (pids.len() > 1).then(|| tree::proportional_memory(pids)).flatten()
 }
 
 /// Waits until something can be done, and does what concerns the output.
@@ -289,7 +302,7 @@ fn ending(status: std::process::ExitStatus, chain: Chain) -> Ending {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
         // Like a shell, bubblewrap says 128 + n for a program that the signal n ended.
-        (Some(code @ 129..=192), _) if chain != Chain::Direct => {
+        (Some(code @ 129..=192), _) if chain == Chain::Bubblewrap => {
             Ending::Signalled { signal: code - 128 }
         }
         (Some(code), _) => Ending::Exited { code },
