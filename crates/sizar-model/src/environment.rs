@@ -35,6 +35,9 @@ pub struct EnvSpec {
     /// Start-up shims, by name.
     #[serde(default)]
     pub shims: Vec<String>,
+    /// Variables that the programs of this environment are started with.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// Where this differs from what the authors declared, and why.
     #[serde(default)]
     pub deviations: Vec<Deviation>,
@@ -78,7 +81,7 @@ pub struct Attempt {
 
 /// An environment that is resolved: enough to build the same again.
 ///
-/// Its digest, over all but `verification`, names the environment's folder.
+/// Its digest, over what decides the folder's content, names the environment's folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnvLock {
     /// The format of the file.
@@ -90,12 +93,17 @@ pub struct EnvLock {
     pub source: LockedSource,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude_newer: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exclude_newer_package: BTreeMap<String, Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub build_constraints: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra_build_requirements: BTreeMap<String, Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shims: Vec<String>,
+    /// Variables that the programs of this environment are started with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deviations: Vec<Deviation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "package")]

@@ -21,7 +21,7 @@ pub mod source;
 pub use artifact::{Artifact, Receipt, Usage};
 pub use digest::Digest;
 pub use environment::{
-    Attempt, Deviation, EnvLock, EnvSpec, LockedPackage, ProjectInstall, Verification,
+    Attempt, Deviation, EnvLock, EnvSpec, Environment, LockedPackage, ProjectInstall, Verification,
     VerificationLevel,
 };
 pub use event::{Event, EventKind};

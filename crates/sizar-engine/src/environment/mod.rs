@@ -1,1 +1,24 @@
 //! From a checkout to a verified environment.
+//!
+//! [`setup`] is the way there: it finds the [`interpreters`], has sizar-env plan, builds with uv
+//! inside the sandbox, verifies by importing and asking the driver, and repairs within bounds.
+//! [`remembered`] finds what an earlier setup made, in a few file reads; [`list`], [`remove`] and
+//! [`collect_garbage`] keep the shelf of environments.
+
+mod build;
+mod driver;
+mod error;
+mod folder;
+pub mod interpreters;
+mod memory;
+mod scratch;
+mod setup;
+mod uv_program;
+mod verify;
+mod workshop;
+
+pub use driver::{Launch, launch};
+pub use error::SetupError;
+pub use folder::{Kept, collect_garbage, list, remove, show};
+pub use memory::remembered;
+pub use setup::{Setup, SetupRequest, setup};

@@ -1,0 +1,242 @@
+//! From a specification to a folder: resolve, lock, install.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use sizar_env::knowledge::Stage;
+use sizar_env::uv::{self, BuildRules, Uv};
+use sizar_env::{lock, name, pylock};
+use sizar_model::environment::LockedSource;
+use sizar_model::{Checkout, EnvLock, EnvSpec, ProjectInstall};
+
+use super::SetupError;
+use super::error::io;
+use super::folder::{self, Building};
+use super::interpreters::Interpreter;
+use super::scratch::copy_tree;
+use super::workshop::{RequirementFiles, View, Workshop};
+use crate::failpoint;
+use crate::home::Home;
+
+/// A step that did not succeed, for the repair loop.
+#[derive(Debug)]
+pub struct StepFailed {
+    pub stage: Stage,
+    pub output: String,
+}
+
+/// What a step leads to: an error of ours ends the setup, a failed step goes to repair.
+pub type Step<T> = Result<Result<T, StepFailed>, SetupError>;
+
+/// Resolves a specification.
+pub fn resolve(
+    workshop: &Workshop<'_>,
+    checkout: &Checkout,
+    spec: &EnvSpec,
+    package: Option<&str>,
+    interpreter: &Interpreter,
+) -> Step<EnvLock> {
+    let packages = if spec.requirements.is_empty() {
+        Vec::new()
+    } else {
+        let text = spec.requirements.join("\n") + "\n";
+        let files = RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
+        let uv = workshop.uv(&BuildRules::of_spec(spec, package))?;
+        let answer = workshop.answers().join("pylock.toml");
+        remove_file(&answer)?;
+        let call = uv.compile(&interpreter.path, &files.files(), &answer);
+        let ended = workshop.run_uv(&call, interpreter, View::default())?;
+        if !ended.success {
+            return Ok(Err(StepFailed { stage: stage_of(&ended.output, Stage::Resolve), output: ended.output }));
+        }
+        pylock::packages(&fs::read_to_string(&answer).map_err(io(&answer))?)?
+    };
+    let source = &checkout.source;
+    Ok(Ok(EnvLock {
+        version: lock::VERSION,
+        python: interpreter.version,
+        platform: interpreter.platform.clone(),
+        source: LockedSource {
+            locator: source.locator.clone(),
+            revision: source.revision.clone(),
+            digest: source.digest,
+            install: spec.project,
+        },
+        exclude_newer: spec.exclude_newer,
+        exclude_newer_package: spec.exclude_newer_package.clone(),
+        build_constraints: spec.build_constraints.clone(),
+        extra_build_requirements: spec.extra_build_requirements.clone(),
+        shims: spec.shims.clone(),
+        variables: spec.variables.clone(),
+        deviations: spec.deviations.clone(),
+        packages,
+        verification: None,
+    }))
+}
+
+fn stage_of(output: &str, otherwise: Stage) -> Stage {
+    if output.contains("Failed to build") || output.contains("Failed to download and build") {
+        Stage::Build
+    } else {
+        otherwise
+    }
+}
+
+fn remove_file(path: &Utf8Path) -> Result<(), SetupError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// A folder with everything of a lock in it.
+pub struct Installed {
+    pub prefix: Utf8PathBuf,
+    /// Requirements of the source's own metadata that nothing in the lock meets.
+    pub missing: Vec<String>,
+    /// Whether the folder was there already.
+    pub reused: bool,
+}
+
+/// Installs a lock into the folder that its digest names, if it is not there already.
+pub fn install(
+    home: &Home,
+    workshop: &Workshop<'_>,
+    checkout: &Checkout,
+    lock: &EnvLock,
+    package: Option<&str>,
+    interpreter: &Interpreter,
+) -> Step<Installed> {
+    let progress = workshop.progress();
+    let building = match folder::claim(home, lock, || {
+        progress.note("waiting for another sizar that makes the same environment");
+    })? {
+        folder::Claim::Ready(prefix) => {
+            let missing = missing_requirements(&prefix, lock, package)?;
+            return Ok(Ok(Installed { prefix, missing, reused: true }));
+        }
+        folder::Claim::Build(building) => building,
+    };
+    match fill(workshop, checkout, lock, package, interpreter, &building)? {
+        Ok(()) => {}
+        Err(failed) => {
+            building.abandon()?;
+            return Ok(Err(failed));
+        }
+    }
+    let missing = missing_requirements(building.prefix(), lock, package)?;
+    failpoint::hit("setup:before-ready");
+    let prefix = building.finish(lock)?;
+    failpoint::hit("setup:after-ready");
+    Ok(Ok(Installed { prefix, missing, reused: false }))
+}
+
+fn fill(
+    workshop: &Workshop<'_>,
+    checkout: &Checkout,
+    lock: &EnvLock,
+    package: Option<&str>,
+    interpreter: &Interpreter,
+    building: &Building,
+) -> Step<()> {
+    let prefix = building.prefix();
+    let uv = workshop.uv(&BuildRules::of_lock(lock, package))?;
+    let view = || View { readable: Vec::new(), writable: vec![prefix.to_owned()] };
+    let failed = |output: String| {
+        Ok(Err(StepFailed { stage: stage_of(&output, Stage::Install), output }))
+    };
+    let ended = workshop.run_uv(&uv.venv(&interpreter.path, prefix), interpreter, view())?;
+    if !ended.success {
+        return failed(ended.output);
+    }
+    failpoint::hit("setup:after-venv");
+    let python = prefix.join("bin/python");
+    if !lock.packages.is_empty() {
+        let text = uv::locked_requirements(lock);
+        let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
+        let ended = workshop.run_uv(&uv.install(&python, &files.files()), interpreter, view())?;
+        if !ended.success {
+            return failed(ended.output);
+        }
+    }
+    if lock.source.install == ProjectInstall::Install
+        && let Some(package) = package
+    {
+        // builds write into their tree; the checkout is nobody's to write to
+        let copy = workshop.path("source");
+        if copy.exists() {
+            fs::remove_dir_all(&copy).map_err(io(&copy))?;
+        }
+        copy_tree(&checkout.path, &copy)?;
+        let text = uv::project_requirement(package, &copy);
+        let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
+        let mut view = view();
+        view.writable.push(copy);
+        let ended = workshop.run_uv(&uv.install(&python, &files.files()), interpreter, view)?;
+        if !ended.success {
+            return failed(ended.output);
+        }
+    }
+    // files that do not compile belong to another Python and are never imported
+    let view = View { readable: vec![interpreter.prefix.clone()], writable: vec![prefix.to_owned()] };
+    workshop.run(&Uv::compile_bytecode(prefix), view, None)?;
+    failpoint::hit("setup:after-install");
+    Ok(Ok(()))
+}
+
+/// Returns the folder of installed packages.
+pub fn site_packages(prefix: &Utf8Path, lock: &EnvLock) -> Utf8PathBuf {
+    let python = lock.python.without_patch();
+    prefix.join("lib").join(format!("python{python}")).join("site-packages")
+}
+
+/// Returns the folder of a distribution's metadata.
+pub fn metadata_folder(
+    prefix: &Utf8Path,
+    lock: &EnvLock,
+    package: &str,
+) -> Result<Option<Utf8PathBuf>, SetupError> {
+    let site = site_packages(prefix, lock);
+    let entries = fs::read_dir(&site).map_err(io(&site))?;
+    let wanted = name::normalise(package);
+    Ok(entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .find(|file| {
+            file.strip_suffix(".dist-info")
+                .and_then(|stem| stem.split('-').next())
+                .is_some_and(|found| name::normalise(found) == wanted)
+        })
+        .map(|file| site.join(file)))
+}
+
+/// Reads the requirements that the source has by its own metadata, and that are not locked: a
+/// `setup.py` may compute them.
+fn missing_requirements(
+    prefix: &Utf8Path,
+    lock: &EnvLock,
+    package: Option<&str>,
+) -> Result<Vec<String>, SetupError> {
+    let (ProjectInstall::Install, Some(package)) = (lock.source.install, package) else {
+        return Ok(Vec::new());
+    };
+    let Some(folder) = metadata_folder(prefix, lock, package)? else { return Ok(Vec::new()) };
+    let path = folder.join("METADATA");
+    let metadata = fs::read_to_string(&path).map_err(io(&path))?;
+    let locked: BTreeMap<&str, &str> =
+        lock.packages.iter().map(|p| (p.name.as_str(), p.version.as_str())).collect();
+    Ok(metadata
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("Requires-Dist:"))
+        .map(str::trim)
+        // what belongs to an extra was not asked for; other markers are uv's to read
+        .filter(|requirement| !requirement.contains("extra =="))
+        .filter(|requirement| !requirement.contains(';'))
+        .filter(|requirement| {
+            let name = name::of_requirement(requirement);
+            !locked.contains_key(name.as_str()) && name != package
+        })
+        .map(str::to_owned)
+        .collect())
+}

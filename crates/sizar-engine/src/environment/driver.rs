@@ -1,0 +1,202 @@
+//! Which driver is meant, and how it is started in an environment.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sizar_model::inspection::{Driver, Inspection};
+use sizar_model::{EnvLock, Invocation, ProjectInstall};
+
+use super::SetupError;
+
+/// How a driver is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    pub program: Utf8PathBuf,
+    /// The arguments before the driver's own.
+    pub args: Vec<String>,
+    pub env: BTreeMap<String, String>,
+}
+
+impl Launch {
+    /// Returns the command that starts it with `args` in `cwd`.
+    pub fn invocation(&self, cwd: &Utf8Path, args: &[&str]) -> Invocation {
+        let mut call = Invocation::new(self.program.as_str())
+            .args(self.args.iter().map(String::as_str))
+            .args(args.iter().copied())
+            .cwd(cwd);
+        for (name, value) in &self.env {
+            call = call.env(name, value);
+        }
+        call
+    }
+}
+
+/// Returns how `driver` is started: a program that is installed in the environment at `prefix`,
+/// or a script of the tree at `root` (the working copy that it will run in).
+///
+/// A script's folder, the tree's root and the environment's programs are where it expects them:
+/// on `PYTHONPATH` (the root, only where the source is not installed) and on `PATH`.
+pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) -> Option<Launch> {
+    let bin = prefix.join("bin");
+    let mut env = lock.variables.clone();
+    let path = crate::process::environment::PATH;
+    env.insert("PATH".to_owned(), format!("{bin}:{path}"));
+    env.insert("VIRTUAL_ENV".to_owned(), prefix.to_string());
+    if lock.source.install == ProjectInstall::OnPath {
+        env.insert("PYTHONPATH".to_owned(), root.to_string());
+    }
+    let file_name = driver.rsplit('/').next().unwrap_or(driver);
+    let installed = |name: &str| {
+        let path = bin.join(name);
+        (!name.is_empty() && !name.contains('/') && path.is_file()).then_some(path)
+    };
+    if let Some(program) = installed(driver) {
+        return Some(Launch { program, args: Vec::new(), env });
+    }
+    let python = bin.join("python");
+    let relative = Utf8Path::new(driver);
+    let inside = relative.is_relative()
+        && relative.components().all(|part| matches!(part, camino::Utf8Component::Normal(_)));
+    let script = inside.then(|| root.join(relative)).filter(|path| path.is_file());
+    // a program of `bin/` that was installed runs as it was installed: its tree is not built
+    if lock.source.install == ProjectInstall::Install
+        && script.is_some()
+        && let Some(program) = installed(file_name)
+        && !file_name.ends_with(".py")
+    {
+        return Some(Launch { program, args: Vec::new(), env });
+    }
+    if script.is_some() {
+        return Some(Launch { program: python, args: vec![driver.to_owned()], env });
+    }
+    let module = driver.split('.').all(|part| {
+        !part.is_empty()
+            && !part.starts_with(|c: char| c.is_ascii_digit())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    });
+    let is_module = module && driver.contains('.') && !driver.ends_with(".py");
+    is_module.then(|| Launch { program: python, args: vec!["-m".to_owned(), driver.to_owned()], env })
+}
+
+/// A driver that the user named or that tells most about the source.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// What inspecting told of it; nothing for a program that only its package knows.
+    pub driver: Option<Driver>,
+    /// The name by which it is started.
+    pub name: Option<String>,
+    /// Whether the user named it.
+    pub named: bool,
+}
+
+/// Finds the driver that `wanted` names, or the most telling one.
+pub fn choose(
+    inspection: &Inspection,
+    root: &Utf8Path,
+    wanted: Option<&str>,
+) -> Result<Chosen, SetupError> {
+    let Some(wanted) = wanted else {
+        let driver = most_telling(inspection).cloned();
+        let name = driver.as_ref().map(started_as);
+        return Ok(Chosen { driver, name, named: false });
+    };
+    let plain = wanted.trim_start_matches("./");
+    let found = inspection
+        .drivers
+        .iter()
+        .find(|driver| driver.name.as_deref() == Some(plain) || driver.path == plain)
+        .or_else(|| {
+            let mut same_file =
+                inspection.drivers.iter().filter(|driver| driver.path.rsplit('/').next() == Some(plain));
+            same_file.next().filter(|_| same_file.next().is_none())
+        });
+    if let Some(driver) = found {
+        let mut driver = driver.clone();
+        // an installed program of the same file is started under its name
+        if driver.name.is_none() && driver.path != plain {
+            driver.name = Some(plain.to_owned());
+        }
+        return Ok(Chosen { driver: Some(driver), name: Some(plain.to_owned()), named: true });
+    }
+    let is_script = plain.ends_with(".py") || plain.contains('/');
+    let exists = is_script && !plain.contains("..") && root.join(plain).is_file();
+    if is_script && !exists {
+        return Err(SetupError::NoSuchDriver { driver: wanted.to_owned(), nearest: nearest(inspection, plain) });
+    }
+    Ok(Chosen { driver: None, name: Some(plain.to_owned()), named: true })
+}
+
+fn started_as(driver: &Driver) -> String {
+    driver.name.clone().unwrap_or_else(|| driver.path.clone())
+}
+
+/// Installed programs first, then training and prediction at the root.
+fn most_telling(inspection: &Inspection) -> Option<&Driver> {
+    inspection.drivers.iter().filter(|driver| !is_aside(&driver.path)).min_by_key(|driver| {
+        let role = match driver.role.as_str() {
+            "train" => 0,
+            "predict" => 1,
+            "evaluate" => 2,
+            "other" => 3,
+            _ => 4,
+        };
+        let answers = u8::from(!answers_help(&driver.framework));
+        (driver.name.is_none(), driver.path.matches('/').count(), role, answers, driver.path.as_str())
+    })
+}
+
+fn is_aside(path: &str) -> bool {
+    matches!(path, "setup.py" | "conftest.py")
+        || path.split('/').any(|part| matches!(part, "test" | "tests" | "docs" | "doc" | "examples"))
+}
+
+/// Whether drivers of a framework answer `--help` without doing anything else.
+pub fn answers_help(framework: &str) -> bool {
+    matches!(framework, "argparse" | "click" | "typer" | "fire" | "absl" | "hydra" | "docopt" | "optparse")
+}
+
+/// Returns the names of drivers that are spelled most like `wanted`, at most three.
+pub fn nearest(inspection: &Inspection, wanted: &str) -> Vec<String> {
+    let lower = wanted.to_lowercase();
+    let mut scored: Vec<(usize, String)> = inspection
+        .drivers
+        .iter()
+        .map(started_as)
+        .map(|name| (distance(&name.to_lowercase(), &lower), name))
+        .collect();
+    scored.sort();
+    scored.dedup();
+    let close = wanted.len().max(6);
+    scored.into_iter().filter(|(far, _)| *far <= close).take(3).map(|(_, name)| name).collect()
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
+            let next = (diagonal + usize::from(x != *y)).min(left + 1).min(*cell + 1);
+            diagonal = std::mem::replace(cell, next);
+            left = next;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spelling_is_measured() {
+        assert_eq!(distance("train.py", "trian.py"), 2);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,317 @@
+//! The Pythons of this machine: found, asked what they are, remembered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sizar_model::artifact::Ending;
+use sizar_model::resources::Walltime;
+use sizar_model::{Invocation, PythonVersion};
+
+use super::error::io;
+use super::SetupError;
+use crate::home::Home;
+use crate::process::{Control, Io, Limits, execute};
+use crate::sandbox::{Confinement, SandboxKind};
+
+/// What an interpreter says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interpreter {
+    /// The program itself, no link and no shim.
+    pub path: Utf8PathBuf,
+    /// With its patch release.
+    pub version: PythonVersion,
+    /// `CPython`, `PyPy`.
+    pub implementation: String,
+    /// Such as `linux-x86_64`.
+    pub platform: String,
+    /// The folder that holds it and its standard library.
+    pub prefix: Utf8PathBuf,
+    pub has_ssl: bool,
+    /// Whether extensions can be compiled for it.
+    pub has_headers: bool,
+}
+
+/// A program that looks like an interpreter and does not answer like one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    pub path: Utf8PathBuf,
+    pub reason: String,
+}
+
+/// The Pythons of this machine.
+#[derive(Clone, Debug, Default)]
+pub struct Interpreters {
+    /// Newest first; of one release the better equipped first.
+    pub usable: Vec<Interpreter>,
+    pub broken: Vec<Broken>,
+}
+
+impl Interpreters {
+    /// Returns the versions that environments can be made for.
+    pub fn versions(&self) -> Vec<PythonVersion> {
+        self.usable.iter().map(|interpreter| interpreter.version).collect()
+    }
+
+    /// Returns the best interpreter of a version.
+    pub fn of(&self, wanted: PythonVersion) -> Option<&Interpreter> {
+        self.usable.iter().find(|interpreter| interpreter.version.satisfies(wanted))
+    }
+}
+
+/// A line of the cache: what an unchanged file said last time.
+#[derive(Clone, Serialize, Deserialize)]
+struct Remembered {
+    modified: i64,
+    size: u64,
+    answer: Answer,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+enum Answer {
+    Usable(Interpreter),
+    Broken { reason: String },
+}
+
+/// The script's answer.
+#[derive(Deserialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+enum Described {
+    Success {
+        version: [u8; 3],
+        implementation: String,
+        platform: String,
+        prefix: Utf8PathBuf,
+        base_prefix: Utf8PathBuf,
+        has_ssl: bool,
+        has_headers: bool,
+    },
+    Failure {
+        message: String,
+    },
+}
+
+const DESCRIBE: &str = include_str!("../../python/describe_interpreter.py");
+
+/// Finds the Pythons of this machine: on `PATH`, of pyenv, conda and uv, and the system's.
+///
+/// # Errors
+///
+/// [`SetupError::Home`] or [`SetupError::Io`] where sizar's own folder cannot be used.
+pub fn find(home: &Home) -> Result<Interpreters, SetupError> {
+    let cache_path = home.folder("cache")?.join("interpreters.json");
+    // a cache that cannot be read is made again
+    let cache: BTreeMap<Utf8PathBuf, Remembered> = fs::read(&cache_path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let candidates = candidates(home);
+    let staging = home.staging()?;
+    let script = Utf8Path::from_path(staging.path())
+        .map(|path| path.join("describe_interpreter.py"))
+        .ok_or(SetupError::NoUv)?;
+    fs::write(&script, DESCRIBE).map_err(io(&script))?;
+    let now: Vec<(Utf8PathBuf, Remembered)> = candidates
+        .par_iter()
+        .filter_map(|path| {
+            let metadata = fs::metadata(path).ok()?;
+            let (modified, size) = (metadata.mtime(), metadata.len());
+            let known = cache.get(path).filter(|known| known.modified == modified && known.size == size);
+            let answer = known.map_or_else(|| ask(path, &script), |known| known.answer.clone());
+            Some((path.clone(), Remembered { modified, size, answer }))
+        })
+        .collect();
+    let changed = now.len() != cache.len()
+        || now.iter().any(|(path, line)| {
+            cache.get(path).is_none_or(|known| known.modified != line.modified)
+        });
+    if changed {
+        let lines: BTreeMap<_, _> = now.iter().cloned().collect();
+        let text = serde_json::to_vec(&lines).expect("paths and numbers have a form in JSON");
+        let part = Utf8Path::from_path(staging.path()).map(|path| path.join("interpreters.json"));
+        if let Some(part) = part {
+            fs::write(&part, text).map_err(io(&part))?;
+            fs::rename(&part, &cache_path).map_err(io(&cache_path))?;
+        }
+    }
+    Ok(sorted(now))
+}
+
+fn sorted(answers: Vec<(Utf8PathBuf, Remembered)>) -> Interpreters {
+    let mut found = Interpreters::default();
+    for (path, line) in answers {
+        match line.answer {
+            Answer::Usable(interpreter) => found.usable.push(interpreter),
+            Answer::Broken { reason } => found.broken.push(Broken { path, reason }),
+        }
+    }
+    found.usable.retain(|interpreter| interpreter.implementation == "CPython");
+    // stable: of equals, the one found first stays first
+    found.usable.sort_by_key(|interpreter| {
+        std::cmp::Reverse((
+            interpreter.version.without_patch(),
+            interpreter.has_headers,
+            interpreter.has_ssl,
+            interpreter.version,
+        ))
+    });
+    found
+}
+
+/// Asks a program what it is; one that hangs, or answers otherwise, is broken.
+fn ask(path: &Utf8Path, script: &Utf8Path) -> Answer {
+    let broken = |reason: String| Answer::Broken { reason };
+    let folder = script.parent().unwrap_or(Utf8Path::new("/"));
+    let confinement = Confinement::new(SandboxKind::None, folder, folder);
+    let limits = Limits {
+        walltime: Some(Walltime(10)),
+        grace: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let call = Invocation::new(path.as_str()).args(["-E", "-s", script.as_str()]);
+    let finished =
+        execute(&call, &confinement, &limits, Io::Captured { line: &|_| {} }, &Control::default());
+    let finished = match finished {
+        Ok(finished) => finished,
+        Err(error) => return broken(error.to_string()),
+    };
+    match finished.ending {
+        Ending::Exited { code: 0 } => {}
+        Ending::Exited { code } => {
+            let line = finished.stderr.lines().last().unwrap_or("it said nothing").trim().to_owned();
+            return broken(format!("it exits {code}: {line}"));
+        }
+        Ending::TimedOut => return broken("it does not answer within 10 s".to_owned()),
+        _ => return broken("it was ended by a signal".to_owned()),
+    }
+    match serde_json::from_str(finished.stdout.trim()) {
+        Ok(Described::Success {
+            version: [major, minor, patch],
+            implementation,
+            platform,
+            prefix,
+            base_prefix,
+            has_ssl,
+            has_headers,
+        }) => {
+            if prefix != base_prefix {
+                return broken(format!("it belongs to a virtual environment of `{base_prefix}`"));
+            }
+            Answer::Usable(Interpreter {
+                path: path.to_owned(),
+                version: PythonVersion { major, minor, patch: Some(patch) },
+                implementation,
+                platform,
+                prefix: base_prefix,
+                has_ssl,
+                has_headers,
+            })
+        }
+        Ok(Described::Failure { message }) => broken(message),
+        Err(_) => broken("it does not answer as a Python does".to_owned()),
+    }
+}
+
+/// Returns the programs that may be interpreters, in order of preference, links resolved.
+fn candidates(home: &Home) -> Vec<Utf8PathBuf> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("HOME").map(Utf8PathBuf::from).unwrap_or_default();
+    let mut folders: Vec<Utf8PathBuf> = Vec::new();
+    // environments of pyenv and conda, and the Pythons of uv
+    let mut collections = vec![
+        home.root().join("pythons"),
+        variable("UV_PYTHON_INSTALL_DIR")
+            .map_or_else(|| user.join(".local/share/uv/python"), Utf8PathBuf::from),
+    ];
+    let pyenv = variable("PYENV_ROOT").map_or_else(|| user.join(".pyenv"), Utf8PathBuf::from);
+    collections.push(pyenv.join("versions"));
+    for conda in ["miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba"] {
+        for parent in [&user, &Utf8PathBuf::from("/opt")] {
+            folders.push(parent.join(conda).join("bin"));
+            collections.push(parent.join(conda).join("envs"));
+        }
+    }
+    collections.push("/opt/python".into());
+    let path = variable("PATH").unwrap_or_default();
+    folders.extend(path.split(':').filter(|part| part.starts_with('/')).map(Utf8PathBuf::from));
+    folders.extend(["/usr/local/bin".into(), "/usr/bin".into()]);
+    for collection in collections {
+        folders.extend(entries(&collection).into_iter().map(|name| collection.join(name).join("bin")));
+    }
+    let mut seen = BTreeSet::new();
+    folders
+        .iter()
+        // pyenv's shims choose by files of the current folder
+        .filter(|folder| !folder.ends_with("shims"))
+        .flat_map(|folder| {
+            entries(folder).into_iter().filter(|name| is_python(name)).map(|name| folder.join(name))
+        })
+        .filter_map(|path| path.canonicalize_utf8().ok())
+        .filter(|path| path.is_file() && seen.insert(path.clone()))
+        .collect()
+}
+
+fn entries(folder: &Utf8Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Recognises `python`, `python3` and `python3.7`, but not `python3-config`.
+fn is_python(name: &str) -> bool {
+    name.strip_prefix("python")
+        .is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn program(folder: &Utf8Path, text: &str) -> Utf8PathBuf {
+        let path = folder.join("python");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn names_of_interpreters_are_recognised() {
+        assert!(is_python("python") && is_python("python3") && is_python("python3.12"));
+        assert!(!is_python("python3-config") && !is_python("pythonw") && !is_python("ipython"));
+    }
+
+    #[test]
+    fn what_is_no_python_is_named_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let script = folder.join("describe_interpreter.py");
+        fs::write(&script, DESCRIBE).unwrap();
+        let broken = |text: &str| match ask(&program(folder, text), &script) {
+            Answer::Broken { reason } => reason,
+            Answer::Usable(_) => panic!("{text} is no Python"),
+        };
+        assert_eq!(broken("#!/bin/sh\necho oops >&2\nexit 3\n"), "it exits 3: oops");
+        assert_eq!(broken("#!/bin/sh\necho hello\n"), "it does not answer as a Python does");
+    }
+
+    #[test]
+    fn the_interpreters_of_this_machine_are_found_and_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap());
+        let found = find(&home).unwrap();
+        let first = found.usable.first().expect("the machine has a Python");
+        assert!(first.version.patch.is_some() && first.prefix.is_absolute());
+        assert!(home.root().join("cache/interpreters.json").exists());
+        assert_eq!(find(&home).unwrap().usable, found.usable);
+    }
+}

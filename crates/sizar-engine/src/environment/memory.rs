@@ -1,0 +1,114 @@
+//! What an earlier setup came to, found again in a few file reads.
+
+use camino::Utf8PathBuf;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use sizar_model::{Attempt, Checkout, Digest, EnvLock, Environment};
+
+use super::error::io;
+use super::{Setup, SetupError, SetupRequest, folder};
+use crate::home::Home;
+
+/// A plan that was carried out.
+#[derive(Serialize, Deserialize)]
+struct Plan {
+    version: u32,
+    prefix: Utf8PathBuf,
+    lock: EnvLock,
+    verified: bool,
+    attempts: Vec<Attempt>,
+    python_roots: Vec<Utf8PathBuf>,
+    notes: Vec<String>,
+}
+
+const VERSION: u32 = 1;
+
+/// What decides the outcome of a setup, beside the state of the world.
+#[derive(Serialize)]
+struct Question<'a> {
+    version: u32,
+    source: Digest,
+    python: Option<String>,
+    date: Option<String>,
+    driver: Option<&'a str>,
+    extra_requirements: &'a [String],
+    locked: Option<Digest>,
+}
+
+/// Returns the digest of what a setup is asked.
+pub fn question(checkout: &Checkout, request: &SetupRequest) -> Digest {
+    let question = Question {
+        version: VERSION,
+        source: checkout.source.digest,
+        python: request.python.map(|python| python.to_string()),
+        date: request.date.map(|date| date.to_string()),
+        driver: request.driver.as_deref(),
+        extra_requirements: &request.extra_requirements,
+        locked: request.locked.as_ref().map(sizar_env::lock::digest),
+    };
+    Digest::of(&serde_json::to_vec(&question).expect("strings and lists have a form in JSON"))
+}
+
+fn path(home: &Home, question: Digest) -> Utf8PathBuf {
+    home.root().join("plans").join(format!("{}.json", question.short()))
+}
+
+/// Returns what an earlier setup made of the same question, if it is still there.
+///
+/// Reads a few small files, and starts nothing.
+pub fn remembered(home: &Home, checkout: &Checkout, request: &SetupRequest) -> Option<Setup> {
+    if request.fresh {
+        return None;
+    }
+    let bytes = fs::read(path(home, question(checkout, request))).ok()?;
+    // a plan of another format is made again
+    let plan: Plan = serde_json::from_slice(&bytes).ok()?;
+    if plan.version != VERSION || !folder::is_ready(&plan.prefix) {
+        return None;
+    }
+    Some(Setup {
+        environment: Environment { path: plan.prefix, lock: plan.lock },
+        verified: plan.verified,
+        attempts: plan.attempts,
+        python_roots: plan.python_roots,
+        notes: plan.notes,
+        cached: true,
+    })
+}
+
+/// Remembers what a setup came to.
+pub fn remember(
+    home: &Home,
+    checkout: &Checkout,
+    request: &SetupRequest,
+    setup: &Setup,
+) -> Result<(), SetupError> {
+    let plan = Plan {
+        version: VERSION,
+        prefix: setup.environment.path.clone(),
+        lock: setup.environment.lock.clone(),
+        verified: setup.verified,
+        attempts: setup.attempts.clone(),
+        python_roots: setup.python_roots.clone(),
+        notes: setup.notes.clone(),
+    };
+    let folder = home.folder("plans")?;
+    let path = path(home, question(checkout, request));
+    let mut part = tempfile::NamedTempFile::new_in(&folder).map_err(io(&folder))?;
+    serde_json::to_writer(&mut part, &plan).map_err(std::io::Error::from).map_err(io(&path))?;
+    part.persist(&path).map_err(|error| io(&path)(error.error))?;
+    Ok(())
+}
+
+/// Removes the plans whose environment is gone.
+pub fn forget_gone(home: &Home) -> Result<(), SetupError> {
+    let plans = home.folder("plans")?;
+    for entry in fs::read_dir(&plans).map_err(io(&plans))? {
+        let path = entry.map_err(io(&plans))?.path();
+        let plan = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Plan>(&bytes).ok());
+        if plan.is_none_or(|plan| !folder::is_ready(&plan.prefix)) {
+            fs::remove_file(&path).map_err(io(plans.clone()))?;
+        }
+    }
+    Ok(())
+}

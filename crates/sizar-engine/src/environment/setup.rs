@@ -1,0 +1,392 @@
+//! The whole way: plan, then build, verify and repair until it works or nothing is left to try.
+
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use sizar_env::knowledge::Stage;
+use sizar_env::plan::{Plan, Wishes, plan};
+use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
+use sizar_model::{
+    Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
+    PythonVersion, Verification,
+};
+
+use super::build::{self, Installed, StepFailed};
+use super::driver::{self, Chosen};
+use super::interpreters::{self, Interpreter, Interpreters};
+use super::memory;
+use super::verify::{self, Subject, Verified};
+use super::workshop::{Order, Workshop, is_system};
+use super::SetupError;
+use crate::failpoint;
+use crate::home::Home;
+use crate::sandbox::SandboxKind;
+
+/// What an environment is wanted for.
+#[derive(Clone, Debug)]
+pub struct SetupRequest {
+    pub python: Option<PythonVersion>,
+    /// Nothing newer than this is resolved, whatever the source's own date.
+    pub date: Option<Timestamp>,
+    /// The driver that must work: an installed program, a script's path, a module.
+    pub driver: Option<String>,
+    /// PEP 508 requirements beside the declared ones.
+    pub extra_requirements: Vec<String>,
+    /// Build exactly this.
+    pub locked: Option<EnvLock>,
+    pub sandbox: SandboxKind,
+    /// Use only what is cached.
+    pub offline: bool,
+    /// Do not use what an earlier setup came to.
+    pub fresh: bool,
+    pub max_attempts: u32,
+    pub time_limit: Duration,
+}
+
+impl SetupRequest {
+    /// Asks for an environment for `driver` in a sandbox, with the usual bounds.
+    pub fn new(sandbox: SandboxKind, driver: Option<String>) -> Self {
+        Self {
+            python: None,
+            date: None,
+            driver,
+            extra_requirements: Vec::new(),
+            locked: None,
+            sandbox,
+            offline: false,
+            fresh: false,
+            max_attempts: 6,
+            time_limit: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// An environment that was made, and how.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub environment: Environment,
+    /// True only where the driver was seen to work, as far as it can be without running it.
+    pub verified: bool,
+    pub attempts: Vec<Attempt>,
+    /// The interpreter's own folders, which runs need to see.
+    pub python_roots: Vec<Utf8PathBuf>,
+    /// What a person should know: an address that a build was refused.
+    pub notes: Vec<String>,
+    /// Whether an earlier setup made it.
+    pub cached: bool,
+}
+
+/// Makes a verified environment for a checkout.
+///
+/// # Errors
+///
+/// [`SetupError`], with what was tried, where none can be made.
+pub fn setup(
+    home: &Home,
+    checkout: &Checkout,
+    inspection: &Inspection,
+    request: &SetupRequest,
+    progress: &dyn Progress,
+) -> Result<Setup, SetupError> {
+    if let Some(setup) = memory::remembered(home, checkout, request) {
+        return Ok(setup);
+    }
+    let question = memory::question(checkout, request).short();
+    let _held = home.lock(&format!("setup-{question}"), || {
+        progress.note("waiting for another sizar that sets up the same source");
+    })?;
+    // whoever held it may have answered our question
+    if let Some(setup) = memory::remembered(home, checkout, request) {
+        return Ok(setup);
+    }
+    let chosen = driver::choose(inspection, &checkout.path, request.driver.as_deref())?;
+    let interpreters = interpreters::find(home)?;
+    let workshop = Workshop::open(
+        home,
+        Order {
+            sandbox: request.sandbox,
+            uv_program: super::uv_program::find(home)?,
+            offline: request.offline,
+            time_limit: request.time_limit,
+            progress,
+        },
+    )?;
+    let way = Way { home, checkout, inspection, request, chosen, interpreters, workshop };
+    let setup = match &request.locked {
+        Some(lock) => way.rebuild(lock)?,
+        None => way.search()?,
+    };
+    memory::remember(home, checkout, request, &setup)?;
+    Ok(setup)
+}
+
+/// One setup under way.
+struct Way<'a> {
+    home: &'a Home,
+    checkout: &'a Checkout,
+    inspection: &'a Inspection,
+    request: &'a SetupRequest,
+    chosen: Chosen,
+    interpreters: Interpreters,
+    workshop: Workshop<'a>,
+}
+
+/// A try that came to its end.
+struct Made {
+    lock: EnvLock,
+    installed: Installed,
+    verified: Verified,
+}
+
+/// A try that did not.
+enum Shortfall {
+    Failed(StepFailed),
+    /// The source's own metadata asks for more.
+    MoreRequirements(Vec<String>),
+}
+
+impl Way<'_> {
+    /// Plans, and repairs until it works or nothing is left to try.
+    fn search(&self) -> Result<Setup, SetupError> {
+        let plan = self.plan()?;
+        let mut spec = plan.spec.clone();
+        let mut repairer = Repairer::default();
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let mut unexplained: Option<String> = None;
+        loop {
+            let number = attempts.len() as u32 + 1;
+            let began = Instant::now();
+            self.say_attempt(number, &spec);
+            let mut attempt = Attempt {
+                number,
+                python: spec.python,
+                stage: "done".to_owned(),
+                cause: None,
+                rule: None,
+                seconds: 0.0,
+            };
+            let shortfall = match self.attempt(&spec, &plan)? {
+                Ok(made) => {
+                    attempt.seconds = began.elapsed().as_secs_f64();
+                    attempts.push(attempt);
+                    return Ok(self.finished(made, attempts));
+                }
+                Err(shortfall) => shortfall,
+            };
+            attempt.seconds = began.elapsed().as_secs_f64();
+            let (next, advice) = self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer);
+            let cause = attempt.cause.clone().unwrap_or_default();
+            if attempt.rule.is_none() {
+                unexplained.get_or_insert(cause.clone());
+            }
+            attempts.push(attempt);
+            let Some(next) = next.filter(|_| number < self.request.max_attempts) else {
+                let first_unexplained = unexplained.filter(|first| *first != cause);
+                return Err(SetupError::Failed { cause, advice, first_unexplained, attempts });
+            };
+            if self.workshop.is_late() {
+                let seconds = self.workshop.time_limit().as_secs();
+                return Err(SetupError::OutOfTime { seconds, cause, attempts });
+            }
+            self.workshop.progress().note(format!("{cause}: trying again"));
+            spec = next;
+        }
+    }
+
+    fn plan(&self) -> Result<Plan, SetupError> {
+        let wishes = Wishes {
+            python: self.request.python,
+            date: self.request.date,
+            extra_requirements: self.request.extra_requirements.clone(),
+        };
+        let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
+        let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
+        if plan.spec.exclude_newer.is_none() {
+            plan.spec.exclude_newer = self.checkout.source.code_date.or(self.checkout.source.date);
+        }
+        Ok(plan)
+    }
+
+    fn say_attempt(&self, number: u32, spec: &EnvSpec) {
+        let date = spec.exclude_newer.map(|date| format!(", as of {}", date.strftime("%Y-%m-%d")));
+        let date = date.unwrap_or_default();
+        let again = if number > 1 { format!(" (attempt {number})") } else { String::new() };
+        let python = spec.python.without_patch();
+        self.workshop.progress().begin(format!("making an environment with Python {python}{date}{again}"));
+    }
+
+    fn interpreter(&self, wanted: PythonVersion) -> Result<&Interpreter, SetupError> {
+        self.interpreters.of(wanted).ok_or(SetupError::LockedPython { wanted })
+    }
+
+    fn attempt(&self, spec: &EnvSpec, plan: &Plan) -> Result<Result<Made, Shortfall>, SetupError> {
+        let interpreter = self.interpreter(spec.python)?;
+        let package = plan.package.as_deref();
+        let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)? {
+            Ok(lock) => lock,
+            Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
+        };
+        failpoint::hit("setup:after-resolve");
+        self.workshop.progress().note(format!("{} packages", lock.packages.len()));
+        self.carry_out(lock, package, interpreter)
+    }
+
+    /// Installs a lock and verifies what came of it.
+    fn carry_out(
+        &self,
+        lock: EnvLock,
+        package: Option<&str>,
+        interpreter: &Interpreter,
+    ) -> Result<Result<Made, Shortfall>, SetupError> {
+        let (home, workshop) = (self.home, &self.workshop);
+        let installed =
+            match build::install(home, workshop, self.checkout, &lock, package, interpreter)? {
+                Ok(installed) => installed,
+                Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
+            };
+        if !installed.missing.is_empty() {
+            return Ok(Err(Shortfall::MoreRequirements(installed.missing)));
+        }
+        let subject = Subject {
+            checkout: self.checkout,
+            inspection: self.inspection,
+            chosen: &self.chosen,
+            prefix: &installed.prefix,
+            lock: &lock,
+            package,
+            interpreter,
+        };
+        match verify::verify(workshop, &subject)? {
+            Ok(verified) => Ok(Ok(Made { lock, installed, verified })),
+            Err(failed) => Ok(Err(Shortfall::Failed(failed))),
+        }
+    }
+
+    /// Finds what to try after a shortfall, and writes down why.
+    fn after(
+        &self,
+        spec: &EnvSpec,
+        plan: &Plan,
+        shortfall: &Shortfall,
+        attempt: &mut Attempt,
+        repairer: &mut Repairer,
+    ) -> (Option<EnvSpec>, Option<String>) {
+        repairer.note(spec);
+        let failed = match shortfall {
+            Shortfall::MoreRequirements(missing) => {
+                let cause = format!("its own metadata asks for {} too", missing.join(", "));
+                let deviation =
+                    Deviation { rule: "computed-requirements".into(), reason: cause.clone() };
+                attempt.stage = Stage::Install.name().to_owned();
+                attempt.cause = Some(cause);
+                attempt.rule = Some("computed-requirements".to_owned());
+                return (repairer.with_requirements(spec, missing, deviation), None);
+            }
+            Shortfall::Failed(failed) => failed,
+        };
+        attempt.stage = failed.stage.name().to_owned();
+        tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
+        let available = self.interpreters.versions();
+        let distribution_of = |module: &str| self.distribution_of(module);
+        let facts = Facts {
+            pythons: &plan.pythons,
+            available: if self.request.python.is_some() { &plan.pythons } else { &available },
+            package: plan.package.as_deref(),
+            undeclared: &plan.undeclared,
+            distribution_of: &distribution_of,
+        };
+        let failure = Failure { stage: failed.stage, output: &failed.output };
+        match repairer.next(spec, failure, &facts) {
+            Outcome::Repair { spec, rule, cause } => {
+                attempt.cause = Some(cause);
+                attempt.rule = Some(rule);
+                (Some(*spec), None)
+            }
+            Outcome::Explained { rule, cause, advice } => {
+                attempt.cause = Some(cause);
+                attempt.rule = Some(rule);
+                (None, advice)
+            }
+            Outcome::Unexplained { cause } => {
+                attempt.cause = Some(cause);
+                (None, None)
+            }
+        }
+    }
+
+    /// Looks a module's distribution up where inspecting found it.
+    fn distribution_of(&self, module: &str) -> Option<String> {
+        let found = self.inspection.imports.iter().find(|import| import.module == module);
+        found.and_then(|import| import.distribution.clone())
+    }
+
+    /// Builds exactly what a lock says.
+    fn rebuild(&self, lock: &EnvLock) -> Result<Setup, SetupError> {
+        let began = Instant::now();
+        let interpreter = self.interpreter(lock.python)?;
+        if lock.platform != interpreter.platform {
+            return Err(SetupError::LockedPlatform {
+                locked: lock.platform.clone(),
+                here: interpreter.platform.clone(),
+            });
+        }
+        let installs = lock.source.install == sizar_model::ProjectInstall::Install;
+        if installs && lock.source.digest != self.checkout.source.digest {
+            return Err(SetupError::LockedSource);
+        }
+        let package = sizar_env::requirements::package_of(self.inspection)
+            .map(|file| file.name.as_deref().map_or("source".to_owned(), sizar_env::name::normalise));
+        let python = lock.python.without_patch();
+        self.workshop.progress().begin(format!("rebuilding the locked environment with Python {python}"));
+        let mut attempt = Attempt {
+            number: 1,
+            python: lock.python,
+            stage: "done".to_owned(),
+            cause: None,
+            rule: None,
+            seconds: 0.0,
+        };
+        let outcome = self.carry_out(lock.clone(), package.as_deref(), interpreter)?;
+        attempt.seconds = began.elapsed().as_secs_f64();
+        match outcome {
+            Ok(made) => Ok(self.finished(made, vec![attempt])),
+            Err(shortfall) => {
+                let (stage, cause) = match shortfall {
+                    Shortfall::Failed(failed) => (failed.stage, sizar_env::diagnosis::error_line(&failed.output)),
+                    Shortfall::MoreRequirements(missing) => {
+                        (Stage::Install, format!("the lock lacks {}", missing.join(", ")))
+                    }
+                };
+                attempt.stage = stage.name().to_owned();
+                attempt.cause = Some(cause.clone());
+                let attempts = vec![attempt];
+                Err(SetupError::Failed { cause, advice: None, first_unexplained: None, attempts })
+            }
+        }
+    }
+
+    fn finished(&self, made: Made, attempts: Vec<Attempt>) -> Setup {
+        let Made { mut lock, installed, verified } = made;
+        let sandbox = self.workshop.sandbox();
+        lock.verification = Some(Verification {
+            level: verified.level,
+            driver: self.chosen.name.clone(),
+            at: Timestamp::now(),
+            sandbox: sandbox.name().to_owned(),
+            checks: verified.checks,
+        });
+        let roots = self.interpreters.of(lock.python).map(|interpreter| interpreter.prefix.clone());
+        let what = if installed.reused { "found" } else { "made" };
+        let name = installed.prefix.file_name().unwrap_or_default();
+        self.workshop.progress().end(format!("{what} the environment {name}"));
+        Setup {
+            environment: Environment { path: installed.prefix, lock },
+            verified: verified.complete,
+            attempts,
+            python_roots: roots.into_iter().filter(|root| !is_system(root)).collect(),
+            notes: self.workshop.take_notes(),
+            cached: false,
+        }
+    }
+}

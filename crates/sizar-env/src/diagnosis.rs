@@ -1,0 +1,240 @@
+//! Reads what uv and Python printed when they failed: uv's messages are already a diagnosis.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use regex::{Captures, Regex};
+use sizar_model::PythonVersion;
+
+use crate::name;
+
+/// Something that a failed command's output says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Diagnosis {
+    /// A release has wheels for these Pythons only.
+    WheelsFor { package: String, version: String, pythons: Vec<PythonVersion> },
+    /// Everything that may be chosen needs a newer Python than this.
+    PythonTooOld { at_least: PythonVersion, package: String },
+    /// A build imports a module that nothing provides to it.
+    BuildImports { package: Option<String>, module: String },
+    /// What is asked for was published after the date; `published` is the newest that fits.
+    AfterDate { package: String, published: Option<Timestamp> },
+    /// The index has no such distribution.
+    NotOnIndex { package: String },
+    /// The index has no such release.
+    NoSuchVersion { package: String, version: String },
+    /// These requirements cannot be met together.
+    Unsatisfiable { packages: Vec<String> },
+    /// A module cannot be imported because it is not there.
+    ModuleMissing { module: String },
+}
+
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("a test reads every pattern")
+}
+
+static WHEEL_TAGS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"only found wheels for `([^`]+)` \(v([^)]*)\) with the following [\w ]*tags?: ([^\n]+)")
+});
+static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"`(?:cp|py)(\d)(\d*)[a-z_]*`"));
+static PYTHON_TOO_OLD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"Python version \([^)]*\) does not satisfy Python>=\s*(\d+)\.(\d+)[^\n]*?and ([A-Za-z0-9._-]+)")
+});
+static UNDECLARED_BUILD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"likely indicates that `([A-Za-z0-9._-]+)(?:@[^`]*| @ [^`]*)?` depends on `([^`]+)`, but doesn't\s+declare it")
+});
+static FAILED_BUILD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"Failed to (?:build|download and build) `([A-Za-z0-9._-]+)"));
+static MISSING_MODULE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)'?"));
+static FILTERED: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"`([A-Za-z0-9._-]+)` was filtered by `exclude-newer`[^\n]*?(?:published at (\d{4}-[0-9T:.Z+-]*\dZ))?(?:\.|\n|$)")
+});
+static NOT_FOUND: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"Because ([A-Za-z0-9._-]+) was not found in the package registry"));
+static NO_VERSION: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"there (?:is no version|are no versions) of ([A-Za-z0-9._-]+)(?:==?=?([^\s,]+))?")
+});
+static ONLY_AVAILABLE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"Because only ([A-Za-z0-9._-]+)[<=>!~][^\n]*? (?:is|are) available"));
+static REQUIREMENT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"\b([A-Za-z0-9][A-Za-z0-9._-]*)(?:==|>=|<=|<|>|~=|!=)[0-9]")
+});
+
+/// Reads a failed command's output; the most telling first.
+pub fn diagnose(output: &str) -> Vec<Diagnosis> {
+    let mut found = Vec::new();
+    found.extend(build_imports(output));
+    for captures in WHEEL_TAGS.captures_iter(output) {
+        let pythons = tagged_pythons(&captures[3]);
+        if !pythons.is_empty() {
+            found.push(Diagnosis::WheelsFor {
+                package: name::normalise(&captures[1]),
+                version: captures[2].to_owned(),
+                pythons,
+            });
+        }
+    }
+    found.extend(FILTERED.captures_iter(output).map(|captures| Diagnosis::AfterDate {
+        package: name::normalise(&captures[1]),
+        published: captures.get(2).and_then(|date| date.as_str().parse().ok()),
+    }));
+    let one = text_in_one_line(output);
+    found.extend(NOT_FOUND.captures_iter(&one).map(|captures| Diagnosis::NotOnIndex {
+        package: name::normalise(&captures[1]),
+    }));
+    found.extend(PYTHON_TOO_OLD.captures_iter(&one).filter_map(|captures| {
+        Some(Diagnosis::PythonTooOld {
+            at_least: PythonVersion::minor(captures[1].parse().ok()?, captures[2].parse().ok()?),
+            package: name::normalise(&captures[3]),
+        })
+    }));
+    found.extend(NO_VERSION.captures_iter(&one).map(|captures| Diagnosis::NoSuchVersion {
+        package: name::normalise(&captures[1]),
+        version: group(&captures, 2),
+    }));
+    found.extend(ONLY_AVAILABLE.captures_iter(&one).map(|captures| Diagnosis::AfterDate {
+        package: name::normalise(&captures[1]),
+        published: None,
+    }));
+    if one.contains("No solution found when resolving") {
+        let mut packages: Vec<_> =
+            REQUIREMENT.captures_iter(&one).map(|captures| name::normalise(&captures[1])).collect();
+        packages.sort();
+        packages.dedup();
+        packages.retain(|package| package != "python");
+        found.push(Diagnosis::Unsatisfiable { packages });
+    }
+    if let Some(captures) = MISSING_MODULE.captures_iter(output).last() {
+        found.push(Diagnosis::ModuleMissing { module: captures[1].to_owned() });
+    }
+    found.dedup();
+    found
+}
+
+fn group(captures: &Captures<'_>, index: usize) -> String {
+    captures.get(index).map(|text| text.as_str().to_owned()).unwrap_or_default()
+}
+
+/// uv wraps its sentences; the words are the same.
+fn text_in_one_line(output: &str) -> String {
+    output.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Reads a build that imports what it does not have. uv's hint names the package; the traceback
+/// names the module (uv's hint may name a module as if it were a distribution).
+fn build_imports(output: &str) -> Option<Diagnosis> {
+    let failed = FAILED_BUILD.captures(output)?;
+    let module = MISSING_MODULE.captures_iter(output).last().map(|captures| captures[1].to_owned());
+    let hint = UNDECLARED_BUILD.captures(output);
+    let module = module.or_else(|| hint.as_ref().map(|captures| captures[2].to_owned()))?;
+    let package = hint.map_or_else(|| failed[1].to_owned(), |captures| captures[1].to_owned());
+    Some(Diagnosis::BuildImports { package: Some(name::normalise(&package)), module })
+}
+
+/// Returns the distribution whose build failed.
+pub fn failed_package(output: &str) -> Option<String> {
+    FAILED_BUILD.captures(output).map(|captures| name::normalise(&captures[1]))
+}
+
+/// Reads tags such as `` `cp36m`, `cp37m`, `py3` ``.
+fn tagged_pythons(tags: &str) -> Vec<PythonVersion> {
+    let mut pythons: Vec<_> = TAG
+        .captures_iter(tags)
+        .filter_map(|tag| {
+            let (major, minor) = (tag[1].parse().ok()?, tag[2].parse().ok()?);
+            (major == 3).then(|| PythonVersion::minor(major, minor))
+        })
+        .collect();
+    pythons.sort_unstable();
+    pythons.dedup();
+    pythons
+}
+
+/// Returns the line that says most plainly what went wrong.
+pub fn error_line(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    static ERROR: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"^[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b.*|^\S+: error:.*"));
+    let python = lines.iter().rev().find(|line| ERROR.is_match(line));
+    let cause = lines.iter().find(|line| line.starts_with("cause: "));
+    let error = lines.iter().find(|line| line.starts_with("error: "));
+    let line = python.or(cause).or(error).or(lines.last()).copied().unwrap_or("it said nothing");
+    let line = line.trim_start_matches("cause: ").trim_start_matches("error: ");
+    match line.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minors(minors: &[u8]) -> Vec<PythonVersion> {
+        minors.iter().map(|minor| PythonVersion::minor(3, *minor)).collect()
+    }
+
+    // what uv 0.13.9 printed, shortened by whole lines
+    #[test]
+    fn wheel_tags_name_the_pythons() {
+        let output = "error: No solution found when resolving dependencies\n  cause: Because tensorflow==1.15.0 has no wheels with a matching Python ABI tag (e.g., `cp310`) and you require tensorflow==1.15.0, we can conclude that your requirements are unsatisfiable.\n\nhint: You require CPython 3.10 (`cp310`), but we only found wheels for `tensorflow` (v1.15.0) with the following Python ABI tags: `cp27m`, `cp27mu`, `cp35m`, `cp36m`, `cp37m`\n";
+        let found = diagnose(output);
+        assert_eq!(
+            found[0],
+            Diagnosis::WheelsFor {
+                package: "tensorflow".into(),
+                version: "1.15.0".into(),
+                pythons: minors(&[5, 6, 7])
+            }
+        );
+        assert_eq!(found[1], Diagnosis::Unsatisfiable { packages: vec!["tensorflow".into()] });
+    }
+
+    #[test]
+    fn a_build_that_imports_what_it_lacks_is_named() {
+        let output = "error: Failed to build `pycocotools==2.0.0`\n           File \"<string>\", line 2, in <module>\n         ModuleNotFoundError: No module named 'Cython'\n\nhint: This error likely indicates that `pycocotools@2.0.0` depends on `Cython`, but doesn't declare it as a build dependency. If";
+        assert_eq!(
+            diagnose(output)[0],
+            Diagnosis::BuildImports { package: Some("pycocotools".into()), module: "Cython".into() }
+        );
+        let own = "error: Failed to build `madmom @ file:///src`\n  ModuleNotFoundError: No module named 'numpy'\n";
+        assert_eq!(
+            diagnose(own)[0],
+            Diagnosis::BuildImports { package: Some("madmom".into()), module: "numpy".into() }
+        );
+    }
+
+    #[test]
+    fn what_is_newer_than_the_date_is_named() {
+        let output = "error: Failed to build `madmom @ file:///src`\n  cause: Failed to resolve requirements from `build-system.requires` and `extra-build-dependencies`\n  cause: No solution found when resolving: `setuptools>=40.8.0`, `cython`, `numpy`\n  cause: Because only setuptools<=40.6.2 is available and you require setuptools>=40.8.0, we can conclude that your requirements are unsatisfiable.\n\nhint: `setuptools` was filtered by `exclude-newer` to only include packages uploaded before 2018-11-28T00:00:00Z. The latest version satisfying the requirement is v84.2.1, published at 2026-10-20T19:01:35.678Z. Consider using `exclude-newer-package` to override the cutoff for this package.";
+        assert!(matches!(
+            &diagnose(output)[0],
+            Diagnosis::AfterDate { package, published: _ } if package == "setuptools"
+        ));
+    }
+
+    #[test]
+    fn names_and_versions_that_do_not_exist_are_told_apart() {
+        let missing = "error: No solution found when resolving dependencies\n  cause: Because cv2 was not found in the package registry and you require cv2, we can conclude that your requirements are unsatisfiable.\n";
+        assert_eq!(diagnose(missing)[0], Diagnosis::NotOnIndex { package: "cv2".into() });
+        let version = "error: No solution found when resolving dependencies\n  cause: Because there is no version of torch==1.7.1+cu110 and you require torch==1.7.1+cu110, we can conclude that your requirements are unsatisfiable.\n";
+        assert_eq!(
+            diagnose(version)[0],
+            Diagnosis::NoSuchVersion { package: "torch".into(), version: "1.7.1+cu110".into() }
+        );
+    }
+
+    #[test]
+    fn the_last_missing_module_counts() {
+        let output = "Traceback\nModuleNotFoundError: No module named 'a'\nDuring handling\nModuleNotFoundError: No module named 'b.c'\n";
+        assert_eq!(diagnose(output), [Diagnosis::ModuleMissing { module: "b.c".into() }]);
+    }
+
+    #[test]
+    fn the_plainest_line_is_found() {
+        assert_eq!(error_line("Traceback\n  File x\nValueError: no\n\n"), "ValueError: no");
+        assert_eq!(error_line("error: E\n  cause: C\n"), "C");
+        assert_eq!(error_line(""), "it said nothing");
+    }
+}

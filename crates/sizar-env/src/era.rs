@@ -1,0 +1,80 @@
+//! What a date says: the Python of the time, and what builds of the time need.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use sizar_model::PythonVersion;
+
+use crate::knowledge;
+
+/// What was published up to this long after the code still counts as of its time: authors
+/// upload a fix of a dependency, or the last commit was made before the release.
+pub const SLACK: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Returns the Python that code of `date` was usually written with.
+pub fn python_of(date: Timestamp) -> PythonVersion {
+    knowledge::eras()
+        .iter()
+        .find(|era| date < era.until)
+        .or(knowledge::eras().last())
+        .map_or(PythonVersion::minor(3, 12), |era| era.python)
+}
+
+/// Returns the date up to which packages are taken for code of `date`.
+pub fn cutoff(date: Timestamp) -> Timestamp {
+    date.checked_add(SLACK).unwrap_or(date)
+}
+
+/// Returns the dates of the packages that cannot be taken as of `cutoff`, because the tools of
+/// today do not work with what there was.
+pub fn package_dates(cutoff: Timestamp) -> BTreeMap<String, Timestamp> {
+    knowledge::floors()
+        .iter()
+        .filter(|floor| cutoff < floor.date)
+        .map(|floor| (floor.package.clone(), floor.date))
+        .collect()
+}
+
+/// Returns the limits on build requirements for what was published before `date` and is built
+/// with `python`.
+pub fn build_constraints(date: Timestamp, python: PythonVersion) -> Vec<String> {
+    // setuptools before 66 does not start on Python 3.12: a newer Python was chosen on purpose
+    let old_tools = python < PythonVersion::minor(3, 12);
+    knowledge::build_limits()
+        .iter()
+        .filter(|limit| date < limit.before)
+        .map(|limit| limit.constraint.clone())
+        .filter(|constraint| old_tools || constraint != "setuptools<58")
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Timestamp {
+        format!("{text}T00:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn a_date_has_a_python() {
+        assert_eq!(python_of(day("2018-11-14")), PythonVersion::minor(3, 6));
+        assert_eq!(python_of(day("2020-02-01")), PythonVersion::minor(3, 7));
+        assert_eq!(python_of(day("2099-01-01")), PythonVersion::minor(3, 13));
+    }
+
+    #[test]
+    fn build_tools_are_never_older_than_uv_can_use() {
+        assert!(package_dates(day("2018-11-28")).contains_key("setuptools"));
+        assert!(package_dates(day("2022-01-01")).is_empty());
+    }
+
+    #[test]
+    fn old_code_gets_old_build_tools() {
+        let old = build_constraints(day("2018-11-28"), PythonVersion::minor(3, 6));
+        assert!(old.contains(&"setuptools<58".to_owned()) && old.contains(&"Cython<3".to_owned()));
+        assert!(build_constraints(day("2026-06-01"), PythonVersion::minor(3, 13)).is_empty());
+        let on_new = build_constraints(day("2018-11-28"), PythonVersion::minor(3, 12));
+        assert!(!on_new.contains(&"setuptools<58".to_owned()));
+    }
+}

@@ -1,0 +1,246 @@
+//! From an inspection to the first specification of an environment.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sizar_model::inspection::{Driver, Inspection};
+use sizar_model::{Deviation, EnvSpec, ProjectInstall, PythonVersion};
+
+use crate::era;
+use crate::name;
+use crate::python::{self, NoPython};
+use crate::requirements;
+
+/// What the user asked for beside the source.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    pub python: Option<PythonVersion>,
+    /// Nothing newer than this is resolved, whatever the source's own date.
+    pub date: Option<Timestamp>,
+    /// PEP 508 requirements.
+    pub extra_requirements: Vec<String>,
+}
+
+/// A first specification, and what may be tried beside it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub spec: EnvSpec,
+    /// The Pythons that may be tried, best first; the specification has the first.
+    pub pythons: Vec<PythonVersion>,
+    /// Why this Python, as a sentence.
+    pub python_reason: String,
+    /// The distribution's name, where the source is a package.
+    pub package: Option<String>,
+    /// Requirements that nothing declares: those that may go first if they cannot be had.
+    pub undeclared: Vec<String>,
+}
+
+/// Plans an environment for `driver`, or for everything in the source.
+///
+/// # Errors
+///
+/// [`NoPython`] where none of the `available` Pythons can run the code.
+pub fn plan(
+    inspection: &Inspection,
+    driver: Option<&Driver>,
+    available: &[PythonVersion],
+    wishes: &Wishes,
+) -> Result<Plan, NoPython> {
+    let date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
+    let choice = python::choose(&inspection.python, date, available, wishes.python)?;
+    let Some(first) = choice.ranked.first().copied() else { return Err(NoPython::NothingAvailable) };
+    let selection = requirements::select(inspection, driver);
+    let package = requirements::package_of(inspection);
+    // a date that the user gives is exact; a date that the source has gets some slack
+    let cutoff = wishes.date.or_else(|| date.map(era::cutoff));
+    let mut requirements = selection.requirements;
+    requirements.extend(wishes.extra_requirements.iter().cloned());
+    let mut deviations = choice.deviations;
+    deviations.extend(selection.deviations);
+    let mut extra_build_requirements = BTreeMap::new();
+    if !selection.build.is_empty() && package.is_some() {
+        extra_build_requirements.insert(".".to_owned(), selection.build);
+    }
+    let mut spec = EnvSpec {
+        python: first,
+        requirements,
+        constraints: selection.constraints,
+        project: if package.is_some() { ProjectInstall::Install } else { ProjectInstall::OnPath },
+        exclude_newer: cutoff,
+        exclude_newer_package: cutoff.map(era::package_dates).unwrap_or_default(),
+        build_constraints: date.map(|date| era::build_constraints(date, first)).unwrap_or_default(),
+        extra_build_requirements,
+        shims: Vec::new(),
+        variables: BTreeMap::new(),
+        deviations,
+    };
+    seed_setuptools(&mut spec, date);
+    Ok(Plan {
+        spec,
+        pythons: choice.ranked,
+        python_reason: choice.reason,
+        package: package.map(|file| {
+            file.name.as_deref().map_or_else(|| "source".to_owned(), name::normalise)
+        }),
+        undeclared: selection.undeclared,
+    })
+}
+
+/// Adds what every virtual environment held until Python 3.12, so that nobody declared it.
+fn seed_setuptools(spec: &mut EnvSpec, date: Option<Timestamp>) {
+    let declared = spec.requirements.iter().any(|r| name::of_requirement(r) == "setuptools");
+    let limit = spec.exclude_newer.is_none_or(|cutoff| cutoff > LAST_PKG_RESOURCES);
+    if declared {
+        if limit {
+            spec.constraints.push("setuptools<81".to_owned());
+        }
+    } else if spec.python < PythonVersion::minor(3, 12) && date.is_some() {
+        spec.requirements.push("setuptools<81".to_owned());
+        spec.deviations.push(Deviation {
+            rule: "seeded-setuptools".into(),
+            reason: "environments of its time held setuptools, so nobody declared it".into(),
+        });
+    }
+}
+
+/// setuptools 82, without `pkg_resources`, came in February 2026.
+const LAST_PKG_RESOURCES: Timestamp = Timestamp::constant(1_769_904_000, 0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sizar_model::inspection::{Declared, Import, PackagingFile};
+
+    fn declared(name: &str, requirement: &str, path: &str, scope: &str) -> Declared {
+        Declared {
+            name: name.into(),
+            requirement: Some(requirement.into()),
+            raw: requirement.into(),
+            path: path.into(),
+            line: 1,
+            scope: scope.into(),
+            repaired: None,
+            unreadable: None,
+        }
+    }
+
+    fn import(module: &str, distribution: &str, files: &[&str]) -> Import {
+        Import {
+            module: module.into(),
+            distribution: Some(distribution.into()),
+            declared: false,
+            optional: false,
+            conditional: false,
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+        }
+    }
+
+    fn file(path: &str, kind: &str, name: Option<&str>) -> PackagingFile {
+        PackagingFile {
+            path: path.into(),
+            kind: kind.into(),
+            name: name.map(str::to_owned),
+            version: None,
+            requires_python: None,
+            build_backend: None,
+            compiles: false,
+            unreadable: Vec::new(),
+        }
+    }
+
+    fn pythons() -> Vec<PythonVersion> {
+        (6..=13).map(|minor| PythonVersion::minor(3, minor)).collect()
+    }
+
+    /// A package of 2018 whose `setup.py` imports what it does not declare.
+    fn audio_package() -> Inspection {
+        Inspection {
+            code_date: Some("2018-11-14T14:56:22Z".parse().unwrap()),
+            packaging: vec![file("setup.py", "setup_py", Some("Audio_Package"))],
+            declared: vec![
+                declared("numpy", "numpy>=1.13.4", "setup.py", "install"),
+                declared("cython", "Cython", "setup.py", "build"),
+                declared("numpy", "numpy", "setup.py", "build"),
+                declared("pytest", "pytest", "setup.py", "test"),
+            ],
+            imports: vec![
+                import("mido", "mido", &["audio/midi.py"]),
+                import("matplotlib", "matplotlib", &["tests/test_audio.py"]),
+            ],
+            ..Inspection::default()
+        }
+    }
+
+    #[test]
+    fn an_old_package_is_planned_as_of_its_time() {
+        let plan = plan(&audio_package(), None, &pythons(), &Wishes::default()).unwrap();
+        let spec = &plan.spec;
+        assert_eq!(spec.python, PythonVersion::minor(3, 6));
+        assert_eq!(spec.requirements, ["mido", "numpy>=1.13.4", "setuptools<81"]);
+        assert_eq!(spec.project, ProjectInstall::Install);
+        assert_eq!(plan.package.as_deref(), Some("audio-package"));
+        assert_eq!(spec.extra_build_requirements["."], ["Cython", "numpy"]);
+        assert_eq!(spec.exclude_newer, Some("2018-11-28T14:56:22Z".parse().unwrap()));
+        assert!(spec.exclude_newer_package.contains_key("setuptools"));
+        assert!(spec.build_constraints.contains(&"Cython<3".to_owned()));
+        let rules: Vec<_> = spec.deviations.iter().map(|d| d.rule.as_str()).collect();
+        assert!(rules.contains(&"undeclared-import") && rules.contains(&"seeded-setuptools"));
+    }
+
+    #[test]
+    fn scripts_without_packaging_are_put_on_the_path() {
+        let inspection = Inspection {
+            commit_date: Some("2020-06-01T00:00:00Z".parse().unwrap()),
+            packaging: vec![file("requirements.txt", "requirements_txt", None)],
+            declared: vec![
+                declared("sklearn", "sklearn>=0.20", "requirements.txt", "install"),
+                declared("pkg-resources", "pkg-resources==0.0.0", "requirements.txt", "install"),
+                declared("opencv-python", "opencv-python", "requirements.txt", "install"),
+                declared("torch", "torch==1.5.0", "requirements.txt", "install"),
+                declared("torchvision", "torchvision", "requirements.txt", "install"),
+            ],
+            imports: vec![import("cv2", "opencv-python-headless", &["train.py"])],
+            ..Inspection::default()
+        };
+        let plan = plan(&inspection, None, &pythons(), &Wishes::default()).unwrap();
+        assert_eq!(plan.spec.project, ProjectInstall::OnPath);
+        assert_eq!(
+            plan.spec.requirements,
+            ["opencv-python", "scikit-learn>=0.20", "torch==1.5.0", "torchvision==0.6.*", "setuptools<81"]
+        );
+    }
+
+    #[test]
+    fn only_the_drivers_own_imports_are_added() {
+        let driver = Driver {
+            path: "tool.py".into(),
+            name: None,
+            framework: "argparse".into(),
+            role: "other".into(),
+            role_reason: String::new(),
+            subcommands: Vec::new(),
+            options: Vec::new(),
+            closure: vec!["tool.py".into(), "lib.py".into()],
+        };
+        let inspection = Inspection {
+            imports: vec![import("yaml", "PyYAML", &["lib.py"]), import("torch", "torch", &["train.py"])],
+            ..Inspection::default()
+        };
+        let plan = plan(&inspection, Some(&driver), &pythons(), &Wishes::default()).unwrap();
+        assert_eq!(plan.spec.requirements, ["pyyaml"]);
+        assert_eq!(plan.undeclared, ["pyyaml"]);
+    }
+
+    #[test]
+    fn a_wished_python_and_date_are_exact() {
+        let wishes = Wishes {
+            python: Some(PythonVersion::minor(3, 8)),
+            date: Some("2021-01-01T00:00:00Z".parse().unwrap()),
+            extra_requirements: vec!["six".into()],
+        };
+        let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
+        assert_eq!(plan.pythons, [PythonVersion::minor(3, 8)]);
+        assert_eq!(plan.spec.exclude_newer, wishes.date);
+        assert!(plan.spec.requirements.contains(&"six".to_owned()));
+    }
+}

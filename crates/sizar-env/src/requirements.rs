@@ -1,0 +1,321 @@
+//! Which requirements an environment starts from: what the authors declare, mended, and what the
+//! code imports beside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sizar_model::Deviation;
+use sizar_model::inspection::{Declared, Driver, Inspection, PackagingFile};
+
+use crate::knowledge;
+use crate::name;
+
+/// What an environment starts from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// PEP 508 requirements.
+    pub requirements: Vec<String>,
+    /// PEP 508 constraints.
+    pub constraints: Vec<String>,
+    /// What the source's own build needs and does not declare.
+    pub build: Vec<String>,
+    pub deviations: Vec<Deviation>,
+    /// The normalised names of requirements that nothing declares, weakest last.
+    pub undeclared: Vec<String>,
+}
+
+/// Kinds of packaging files that tell what a package needs when it is installed.
+const METADATA: &[&str] = &["setup_py", "setup_cfg", "pyproject"];
+
+/// Selects the requirements of `driver`, or of everything that is no test.
+pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
+    let mut selection = Selection::default();
+    let kinds: BTreeMap<&str, &str> = inspection
+        .packaging
+        .iter()
+        .map(|file| (file.path.as_str(), file.kind.as_str()))
+        .collect();
+    let mut chosen: BTreeMap<String, String> = BTreeMap::new();
+    for declared in declared_for(inspection, driver, &kinds) {
+        if let Some(requirement) = mended(declared, &mut selection.deviations) {
+            let name = name::of_requirement(&requirement);
+            // a later file speaks only of what the stronger ones leave open
+            chosen.entry(name).or_insert(requirement);
+        }
+    }
+    one_of_each_family(&mut chosen, &mut selection.deviations);
+    for constraint in inspection.declared.iter().filter(|declared| declared.scope == "constraint") {
+        selection.constraints.extend(constraint.requirement.clone());
+    }
+    for build in inspection.declared.iter().filter(|declared| declared.scope == "build") {
+        if let Some(requirement) = &build.requirement
+            && !is_declared_in(&kinds, build, "pyproject")
+        {
+            add_build(&mut selection, requirement, &build.path);
+        }
+    }
+    undeclared(inspection, driver, &mut chosen, &mut selection);
+    pair_torch(&mut chosen, &mut selection.deviations);
+    selection.requirements = chosen.into_values().collect();
+    selection
+}
+
+/// A pyproject's own `build-system.requires` reach the build by themselves.
+fn is_declared_in(kinds: &BTreeMap<&str, &str>, declared: &Declared, kind: &str) -> bool {
+    kinds.get(declared.path.as_str()) == Some(&kind)
+}
+
+fn add_build(selection: &mut Selection, requirement: &str, path: &str) {
+    let requirement = match name::of_requirement(requirement).as_str() {
+        // the build has these by itself
+        "setuptools" | "wheel" | "pip" => return,
+        _ => requirement.to_owned(),
+    };
+    if selection.build.contains(&requirement) {
+        return;
+    }
+    selection.deviations.push(Deviation {
+        rule: "undeclared-build-requirement".into(),
+        reason: format!("`{path}` needs {requirement} to be built, which it does not declare"),
+    });
+    selection.build.push(requirement);
+}
+
+/// Returns the declarations that bind, strongest file first.
+fn declared_for<'a>(
+    inspection: &'a Inspection,
+    driver: Option<&Driver>,
+    kinds: &BTreeMap<&str, &str>,
+) -> Vec<&'a Declared> {
+    let kind = |declared: &Declared| kinds.get(declared.path.as_str()).copied().unwrap_or_default();
+    let near = |declared: &&Declared| is_near(&declared.path, driver);
+    let readable = |declared: &&Declared| declared.unreadable.is_none();
+    let scope = |scope: &'static str| {
+        inspection
+            .declared
+            .iter()
+            .filter(move |declared| declared.scope == scope)
+            .filter(readable)
+            .filter(near)
+    };
+    let mut metadata: Vec<_> =
+        scope("install").filter(|declared| METADATA.contains(&kind(declared))).collect();
+    let files: Vec<_> = scope("install")
+        .filter(|declared| !METADATA.contains(&kind(declared)))
+        .filter(|declared| is_main_file(inspection, &declared.path))
+        .collect();
+    // an installed program needs what its package declares; a script in the tree needs the
+    // requirement files too, and there the exact pins are
+    let installed = driver.is_some_and(|driver| driver.name.is_some());
+    let mut binding = if installed && !metadata.is_empty() {
+        metadata
+    } else {
+        let mut all = files;
+        all.append(&mut metadata);
+        all
+    };
+    if binding.is_empty() {
+        binding = scope("conda").collect();
+    }
+    if binding.is_empty() {
+        binding = scope("locked").collect();
+    }
+    binding.extend(inspection.declared.iter().filter(|declared| {
+        declared.scope == "conda"
+            && declared.requirement.is_some()
+            && readable(declared)
+            && near(declared)
+            && !binding.is_empty()
+            && binding.iter().any(|other| other.path == declared.path)
+            && !binding.contains(declared)
+    }).collect::<Vec<_>>());
+    binding
+}
+
+/// Whether a packaging file lies at the root or on the driver's way to it.
+fn is_near(path: &str, driver: Option<&Driver>) -> bool {
+    match path.rsplit_once('/') {
+        None => true,
+        Some((folder, _)) => driver.is_some_and(|driver| {
+            driver.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        }),
+    }
+}
+
+/// Of several requirement files in one folder, `requirements.txt` speaks; without it, all do.
+fn is_main_file(inspection: &Inspection, path: &str) -> bool {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    if !file.ends_with(".txt") || file == "requirements.txt" {
+        return true;
+    }
+    let main = if folder.is_empty() {
+        "requirements.txt".to_owned()
+    } else {
+        format!("{folder}/requirements.txt")
+    };
+    // a file that `requirements.txt` includes (`-r base.txt`) is named there with `-r`
+    !inspection.packaging.iter().any(|other| other.path == main)
+        || inspection.declared.iter().any(|other| other.path == main && other.raw.contains(file))
+}
+
+/// Returns the requirement with known mistakes mended, or nothing where it is noise.
+fn mended(declared: &Declared, deviations: &mut Vec<Deviation>) -> Option<String> {
+    let requirement = declared.requirement.as_deref()?;
+    let name = name::of_requirement(requirement);
+    let renames = knowledge::renames();
+    if let Some(why) = renames.drop.get(&name) {
+        deviations.push(Deviation {
+            rule: "no-distribution".into(),
+            reason: format!("`{name}` of `{}` is left out: {why}", declared.path),
+        });
+        return None;
+    }
+    let Some(real) = renames.rename.get(&name) else { return Some(requirement.to_owned()) };
+    deviations.push(Deviation {
+        rule: "renamed".into(),
+        reason: format!("`{name}` of `{}` is called {real} in the index", declared.path),
+    });
+    Some(name::renamed(requirement, real))
+}
+
+/// Keeps one of the distributions that provide the same modules.
+fn one_of_each_family(chosen: &mut BTreeMap<String, String>, deviations: &mut Vec<Deviation>) {
+    let names: Vec<String> = chosen.keys().cloned().collect();
+    for name in &names {
+        let family = knowledge::renames().family(name);
+        let first = names.iter().find(|other| family.contains(&other.as_str()));
+        if let Some(first) = first.filter(|first| *first != name) {
+            chosen.remove(name);
+            deviations.push(Deviation {
+                rule: "same-modules".into(),
+                reason: format!("{name} is left out: {first} provides the same modules"),
+            });
+        }
+    }
+}
+
+/// Adds the distributions of modules that are imported and that nothing chosen provides.
+fn undeclared(
+    inspection: &Inspection,
+    driver: Option<&Driver>,
+    chosen: &mut BTreeMap<String, String>,
+    selection: &mut Selection,
+) {
+    let closure: Option<BTreeSet<&str>> = driver
+        .filter(|driver| !driver.closure.is_empty())
+        .map(|driver| driver.closure.iter().map(String::as_str).collect());
+    let mut imports: Vec<_> = inspection.imports.iter().filter(|import| !import.optional).collect();
+    imports.sort_by_key(|import| (import.conditional, import.module.clone()));
+    for import in imports {
+        let user = match &closure {
+            Some(closure) => import.files.iter().find(|file| closure.contains(file.as_str())),
+            // without a driver, an import inside a function may never be reached
+            None if import.conditional => None,
+            None => import.files.iter().find(|file| !is_incidental(file)),
+        };
+        let (Some(user), Some(distribution)) = (user, import.distribution.as_deref()) else {
+            continue;
+        };
+        let distribution = name::normalise(distribution);
+        let known = knowledge::renames()
+            .family(&distribution)
+            .iter()
+            .any(|name| chosen.contains_key(&name::normalise(name)));
+        if known || is_own(inspection, &distribution) {
+            continue;
+        }
+        // the README or another file may say which version
+        let requirement = declared_elsewhere(inspection, &distribution)
+            .unwrap_or_else(|| distribution.clone());
+        let module = &import.module;
+        selection.deviations.push(Deviation {
+            rule: "undeclared-import".into(),
+            reason: format!("`{user}` imports {module}, which nothing that is installed declares"),
+        });
+        selection.undeclared.push(distribution.clone());
+        chosen.insert(distribution, requirement);
+    }
+}
+
+fn declared_elsewhere(inspection: &Inspection, distribution: &str) -> Option<String> {
+    inspection
+        .declared
+        .iter()
+        .filter(|declared| declared.unreadable.is_none() && declared.scope != "build")
+        .filter_map(|declared| declared.requirement.as_deref())
+        .find(|requirement| {
+            name::of_requirement(requirement) == distribution
+                && requirement.len() > distribution.len()
+                && !requirement.contains([';', '@'])
+        })
+        .map(str::to_owned)
+}
+
+/// Tests, documentation and examples: not what somebody wants to run.
+fn is_incidental(path: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    matches!(file, "setup.py" | "conftest.py" | "conf.py" | "noxfile.py" | "tasks.py" | "fabfile.py")
+        || file.starts_with("test_")
+        || file.ends_with("_test.py")
+        || path.split('/').any(|part| {
+            matches!(
+                part,
+                "test" | "tests" | "testing" | "doc" | "docs" | "examples" | "example" | "benchmarks" | "ci"
+            )
+        })
+}
+
+/// Whether a distribution is the source itself.
+fn is_own(inspection: &Inspection, distribution: &str) -> bool {
+    inspection
+        .packaging
+        .iter()
+        .filter_map(|file| file.name.as_deref())
+        .any(|name| name::normalise(name) == distribution)
+}
+
+/// Returns the packaging file that makes the source installable, if one does.
+pub fn package_of(inspection: &Inspection) -> Option<&PackagingFile> {
+    let at_root = |file: &&PackagingFile| !file.path.contains('/');
+    let named = inspection
+        .packaging
+        .iter()
+        .filter(at_root)
+        .filter(|file| METADATA.contains(&file.kind.as_str()))
+        .filter(|file| file.name.is_some() || file.kind == "setup_py");
+    // setup.py defines a package even where its name cannot be read
+    named.max_by_key(|file| (file.name.is_some(), file.kind == "setup_py"))
+}
+
+/// Adds the limit on torchvision and torchaudio that a pinned torch implies, and the reverse.
+fn pair_torch(chosen: &mut BTreeMap<String, String>, deviations: &mut Vec<Deviation>) {
+    let pinned = |chosen: &BTreeMap<String, String>, name: &str| {
+        let version = name::exact_pin(chosen.get(name)?)?;
+        let mut parts = version.split(['.', '+']);
+        Some(format!("{}.{}", parts.next()?, parts.next()?))
+    };
+    for (leader, version) in
+        ["torch", "torchvision", "torchaudio"].map(|name| (name, pinned(chosen, name)))
+    {
+        let Some(version) = version else { continue };
+        let row = knowledge::pairs().iter().find(|pair| match leader {
+            "torch" => pair.torch == version,
+            "torchvision" => pair.torchvision == version,
+            _ => pair.torchaudio == version,
+        });
+        let Some(row) = row else { continue };
+        for (name, minor) in
+            [("torch", &row.torch), ("torchvision", &row.torchvision), ("torchaudio", &row.torchaudio)]
+        {
+            if let Some(requirement) = chosen.get_mut(name)
+                && requirement == name
+            {
+                *requirement = format!("{name}=={minor}.*");
+                deviations.push(Deviation {
+                    rule: "paired-release".into(),
+                    reason: format!("{name} {minor} is the release for {leader} {version}"),
+                });
+            }
+        }
+        return;
+    }
+}
