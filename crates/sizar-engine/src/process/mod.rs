@@ -1,1 +1,19 @@
 //! Runs foreign programs, with limits, and says how they ended.
+//!
+//! [`execute`] is the only way foreign code is started: clean variables ([`environment`]), a
+//! sandbox ([`crate::sandbox`]), limits ([`Limits`]), a way to stop it ([`Control`]).
+
+mod control;
+pub mod environment;
+mod error;
+mod execute;
+mod limits;
+mod output;
+mod supervise;
+mod tree;
+
+pub use control::Control;
+pub use error::ProcessError;
+pub use execute::{Finished, execute};
+pub use limits::Limits;
+pub use output::Io;

@@ -1,0 +1,299 @@
+//! Watches one program until it and everything it started has ended.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, waitid};
+use sizar_model::Usage;
+use sizar_model::artifact::Ending;
+
+use super::control::Wish;
+use super::output::{Output, Stream};
+use super::{Control, Limits, tree};
+
+/// How often memory is looked at, at most.
+const SAMPLE: Duration = Duration::from_millis(100);
+/// How much of the time looking may take: one part in this many.
+const SAMPLE_SHARE: u32 = 50;
+
+/// What is known when everything has ended.
+pub struct Watched {
+    pub ending: Ending,
+    pub usage: Usage,
+}
+
+/// What stands between this process and the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// bubblewrap, which watches its own child, which is the first process of a namespace.
+    Bubblewrap,
+    /// Nothing: the child is the program.
+    Direct,
+}
+
+struct Watch<'a> {
+    root: i32,
+    chain: Chain,
+    /// The first process of the namespace; with its end everything in it has ended.
+    init: Option<i32>,
+    limits: &'a Limits,
+    started: Instant,
+    /// Why the program is being ended; it decides the verdict.
+    cause: Option<Ending>,
+    /// The last signal, and when the next harder one is due.
+    sent: Option<Signal>,
+    next: Option<Instant>,
+    sample_at: Instant,
+    interval: Duration,
+    usage: Usage,
+}
+
+/// Watches `child`, feeds `output`, keeps to `limits` and obeys `control`.
+pub fn supervise(
+    mut child: Child,
+    chain: Chain,
+    limits: &Limits,
+    output: &mut Output<'_>,
+    control: &Control,
+) -> std::io::Result<Watched> {
+    let started = Instant::now();
+    let mut watch = Watch {
+        root: child.id() as i32,
+        chain,
+        init: None,
+        limits,
+        started,
+        cause: None,
+        sent: None,
+        next: None,
+        sample_at: started,
+        interval: Duration::from_millis(5),
+        usage: Usage::default(),
+    };
+    let watched = watch.until_exit(output, control);
+    if watched.is_err() {
+        watch.kill();
+    }
+    watch.usage.wall_seconds = started.elapsed().as_secs_f64();
+    // The child is not waited for yet: its `/proc` entry still has the times of all it waited for.
+    watch.usage.cpu_seconds = tree::cpu_seconds(watch.root);
+    let status = child.wait()?;
+    watch.bury_init();
+    watched?;
+    drain(output, control);
+    let ending = watch.cause.take().unwrap_or_else(|| ending(status, chain));
+    Ok(Watched { ending, usage: watch.usage })
+}
+
+impl Watch<'_> {
+    /// Returns when the child has ended, without waiting for it.
+    fn until_exit(&mut self, output: &mut Output<'_>, control: &Control) -> std::io::Result<()> {
+        let pid = Pid::from_raw(self.root);
+        let pidfd = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let mut timeout = self.timeout();
+            if pidfd.is_none() || control.wake_fd().is_none() {
+                timeout = timeout.min(Duration::from_millis(20));
+            }
+            let others = [pidfd.as_ref().map(std::os::fd::AsFd::as_fd), control.wake_fd()];
+            turn(output, others.into_iter().flatten(), Some(timeout), &mut buffer)?;
+            control.acknowledge();
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            if let Some(pid) = pid
+                && waitid(WaitId::Pid(pid), options)?.is_some()
+            {
+                return Ok(());
+            }
+            self.find_init();
+            self.sample();
+            self.escalate(control.wish());
+        }
+    }
+
+    /// Returns how long nothing needs to be looked at.
+    fn timeout(&self) -> Duration {
+        let now = Instant::now();
+        let deadline = self.limits.walltime.map(|walltime| self.started + walltime.duration());
+        let deadline = deadline.filter(|_| self.cause.is_none());
+        let due = [Some(self.sample_at), deadline, self.next].into_iter().flatten().min();
+        let timeout = due.map_or(SAMPLE, |due| due.saturating_duration_since(now));
+        let seeking = self.chain == Chain::Bubblewrap && self.init.is_none();
+        let most = if seeking { Duration::from_millis(1) } else { SAMPLE * 20 };
+        timeout.clamp(Duration::from_micros(500), most)
+    }
+
+    fn find_init(&mut self) {
+        if self.chain == Chain::Bubblewrap && self.init.is_none() {
+            self.init = tree::children(self.root).first().copied();
+        }
+    }
+
+    /// Returns the processes of the program itself.
+    fn program(&self) -> Vec<i32> {
+        match (self.chain, self.init) {
+            (Chain::Bubblewrap, Some(init)) => tree::descendants(init),
+            (Chain::Bubblewrap, None) => Vec::new(),
+            (Chain::Direct, _) => {
+                let mut all = vec![self.root];
+                all.extend(tree::descendants(self.root));
+                all
+            }
+        }
+    }
+
+    /// Looks at the memory in use, and ends a program that uses too much.
+    fn sample(&mut self) {
+        let now = Instant::now();
+        if now < self.sample_at {
+            return;
+        }
+        let pids = self.program();
+        let memory = tree::memory(&pids);
+        let mut used = memory.now;
+        if pids.len() > 1 {
+            used = tree::proportional_memory(&pids).unwrap_or(used);
+        }
+        self.usage.peak_memory = self.usage.peak_memory.max(used).max(memory.highest);
+        if self.limits.memory.is_some_and(|limit| used > limit.0) && self.cause.is_none() {
+            self.cause = Some(Ending::OutOfMemory);
+            self.sent = Some(Signal::KILL);
+            self.kill();
+        }
+        let done = Instant::now();
+        self.interval = (self.interval * 2).min(SAMPLE).max((done - now) * SAMPLE_SHARE);
+        self.sample_at = done + self.interval;
+    }
+
+    /// Sends the signal that is due.
+    fn escalate(&mut self, wish: Wish) {
+        let now = Instant::now();
+        let overdue =
+            self.limits.walltime.is_some_and(|most| now - self.started >= most.duration());
+        if wish != Wish::GoOn && self.cause.is_none() {
+            self.cause = Some(Ending::Cancelled);
+        } else if overdue && self.cause.is_none() {
+            self.cause = Some(Ending::TimedOut);
+        }
+        let due = self.next.is_none_or(|next| now >= next);
+        let signal = match (&self.cause, self.sent) {
+            (None, _) => return,
+            _ if wish == Wish::Kill => Signal::KILL,
+            (_, Some(Signal::KILL)) => Signal::KILL,
+            (Some(Ending::Cancelled), None) => Signal::INT,
+            (_, None) => Signal::TERM,
+            (_, Some(_)) if !due => return,
+            (_, Some(Signal::INT)) => Signal::TERM,
+            (_, Some(_)) => Signal::KILL,
+        };
+        if signal == Signal::KILL {
+            self.kill();
+            // What was forked meanwhile is met in the next round.
+            self.next = Some(now + Duration::from_millis(20));
+        } else {
+            let pids = self.program();
+            if pids.is_empty() {
+                // It is still being set up; signals would meet nobody.
+                self.next = Some(now + Duration::from_millis(1));
+                return;
+            }
+            for pid in pids {
+                tree::signal(pid, signal);
+            }
+            self.next = Some(now + self.limits.grace);
+        }
+        self.sent = Some(signal);
+    }
+
+    /// Ends everything at once.
+    fn kill(&self) {
+        match (self.chain, self.init) {
+            (Chain::Bubblewrap, init) => tree::signal(init.unwrap_or(self.root), Signal::KILL),
+            (Chain::Direct, _) => {
+                for pid in self.program() {
+                    tree::signal(pid, Signal::KILL);
+                }
+            }
+        }
+    }
+
+    /// Waits for the namespace's first process, which this process inherits when bubblewrap has
+    /// gone: from then on nothing writes to the program's folders any more.
+    fn bury_init(&mut self) {
+        let Some(init) = self.init.and_then(Pid::from_raw) else { return };
+        // An error: bubblewrap has waited for it itself, and so has its times.
+        if waitid(WaitId::Pid(init), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).is_ok() {
+            self.usage.cpu_seconds += tree::cpu_seconds(init.as_raw_nonzero().get());
+            let _ = waitid(WaitId::Pid(init), WaitIdOptions::EXITED);
+        }
+    }
+}
+
+/// Waits until something can be done, and does what concerns the output.
+fn turn<'a>(
+    output: &mut Output<'_>,
+    others: impl Iterator<Item = std::os::fd::BorrowedFd<'a>>,
+    timeout: Option<Duration>,
+    buffer: &mut [u8],
+) -> std::io::Result<()> {
+    let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+    let mut fds = Vec::with_capacity(6);
+    let mut streams = Vec::with_capacity(4);
+    for (stream, fd) in output.readable() {
+        fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        streams.push((stream, true));
+    }
+    for stream in output.writable() {
+        let poll_fd = match stream {
+            Stream::Out => PollFd::new(&stdout, PollFlags::OUT),
+            Stream::Err => PollFd::new(&stderr, PollFlags::OUT),
+        };
+        fds.push(poll_fd);
+        streams.push((stream, false));
+    }
+    fds.extend(others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+    let timeout = timeout.map(|timeout| Timespec {
+        tv_sec: timeout.as_secs() as i64,
+        tv_nsec: i64::from(timeout.subsec_nanos()),
+    });
+    match poll(&mut fds, timeout.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+    drop(fds);
+    for ((stream, reads), ready) in streams.into_iter().zip(ready) {
+        match (ready, reads) {
+            (false, _) => {}
+            (true, true) => output.read(stream, buffer),
+            (true, false) => output.echo(stream),
+        }
+    }
+    Ok(())
+}
+
+/// Takes what is left in the pipes, and shows it unless the user has had enough.
+fn drain(output: &mut Output<'_>, control: &Control) {
+    let mut buffer = vec![0; 64 << 10];
+    while !output.is_done() && control.wish() != Wish::Kill {
+        if turn(output, control.wake_fd().into_iter(), None, &mut buffer).is_err() {
+            return;
+        }
+        control.acknowledge();
+    }
+}
+
+/// Reads how the program ended from how its watcher did.
+fn ending(status: std::process::ExitStatus, chain: Chain) -> Ending {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        // Like a shell, bubblewrap says 128 + n for a program that the signal n ended.
+        (Some(code @ 129..=192), _) if chain != Chain::Direct => {
+            Ending::Signalled { signal: code - 128 }
+        }
+        (Some(code), _) => Ending::Exited { code },
+        (None, Some(signal)) => Ending::Signalled { signal },
+        (None, None) => Ending::Exited { code: -1 },
+    }
+}
