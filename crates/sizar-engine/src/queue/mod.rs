@@ -1,1 +1,5 @@
 //! The supervisor of detached runs.
+
+mod watcher;
+
+pub use watcher::Watcher;
