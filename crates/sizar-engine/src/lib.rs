@@ -7,6 +7,7 @@
 
 pub mod acquire;
 pub mod environment;
+pub mod failpoint;
 pub mod home;
 pub mod process;
 pub mod queue;
