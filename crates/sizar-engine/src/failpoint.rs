@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! Places where a test can have sizar die, to see that the next one goes on.
-
-/// Aborts the process if `SIZAR_FAILPOINT` is `name`.
-pub(crate) fn hit(name: &str) {
-    if std::env::var_os("SIZAR_FAILPOINT").is_some_and(|wanted| wanted == name) {
-=======
 //! Places at which a test can make the process die as `kill -9` would.
 //!
 //! `SIZAR_FAILPOINT=NAME` aborts the process the first time that it comes to the place `NAME`:
@@ -19,7 +12,6 @@ static ARMED: OnceLock<Option<String>> = OnceLock::new();
 pub fn hit(name: &str) {
     let armed = ARMED.get_or_init(|| std::env::var("SIZAR_FAILPOINT").ok());
     if armed.as_deref() == Some(name) {
->>>>>>> acquire
         std::process::abort();
     }
 }

@@ -14,7 +14,11 @@ pub struct Watcher {
 impl Watcher {
     /// Returns this process.
     pub fn current() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// Returns the process that has the number `pid` now.
+    pub(super) fn of(pid: u32) -> Self {
         Self { pid, started: stat(pid).map_or(0, |(_, started)| started) }
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use sizar_model::{Digest, EventKind, JobSpec, RunId, RunState};
 
-use super::{StoreError, projection, schema};
+use super::{Active, StoreError, projection, schema};
 use crate::home::Home;
 use crate::queue::Watcher;
 
@@ -91,6 +91,38 @@ impl Journal {
     /// keeps the journal from being written; nothing was added then.
     pub fn append(&mut self, run: &RunId, kind: &EventKind) -> Result<RunState, StoreError> {
         self.transaction(|transaction, path| append(transaction, path, run, kind))
+    }
+
+    /// Adds an event to a run that is still as `seen`: the same state, process and attempt.
+    ///
+    /// Returns none, and adds nothing, where something else happened to it in the meantime.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::append`].
+    pub(crate) fn append_if(
+        &mut self,
+        run: &RunId,
+        kind: &EventKind,
+        seen: &Active,
+    ) -> Result<Option<RunState>, StoreError> {
+        self.transaction(|transaction, path| {
+            let same: bool = transaction
+                .query_row(
+                    "SELECT count(*) FROM runs WHERE id = ?1 AND state = ?2 AND attempts = ?3
+                     AND pid IS ?4 AND pid_started IS ?5",
+                    params![
+                        run.as_str(),
+                        seen.state.name(),
+                        seen.attempts,
+                        seen.watcher.map(|watcher| watcher.pid),
+                        seen.watcher.map(|watcher| watcher.started as i64),
+                    ],
+                    |row| row.get(0),
+                )
+                .map_err(|source| StoreError::sql(path, source))?;
+            if same { append(transaction, path, run, kind).map(Some) } else { Ok(None) }
+        })
     }
 
     /// Says that a run is prepared, and keeps what is needed to execute it.
