@@ -1,5 +1,7 @@
 //! How programs are run, limited and stopped.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod process_world;
 
 use std::cell::Cell;

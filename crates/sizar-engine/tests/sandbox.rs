@@ -1,5 +1,7 @@
 //! What foreign programs can and cannot reach.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod process_world;
 
 use std::io::ErrorKind;

@@ -33,4 +33,5 @@ pub(crate) use bubblewrap::{Etc, Setup, arguments, program as bubblewrap_program
 pub(crate) use index_hosts::IndexHosts;
 pub(crate) use order::Order;
 pub(crate) use proxy::Proxy;
+pub(crate) use system::gpu_devices;
 pub(crate) use upstream::Upstream;
