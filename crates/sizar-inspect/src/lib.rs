@@ -2,7 +2,6 @@
 
 pub mod audit;
 pub mod language;
-mod nesting;
 pub mod notebook;
 pub mod packaging;
 pub mod python;

@@ -132,7 +132,9 @@ pub fn in_text(text: &str) -> Option<(&'static str, &str)> {
     for word in words.filter(|word| word.len() > 2) {
         // `glove.6B.300d.txt` is `glove.6B`
         let shorter = std::iter::successors(Some(word), |word| Some(word.rsplit_once('.')?.0));
-        for candidate in shorter {
+        // `VOCtrainval_06-Nov-2007.tar` is `VOCtrainval`
+        let begin = word.split_once('_').map(|(begin, _)| begin).filter(|begin| begin.len() > 5);
+        for candidate in shorter.chain(begin) {
             if let Some(kind) = known.words.get(candidate) {
                 return Some((kind, word));
             }

@@ -38,7 +38,12 @@ fn kind_of(call: &Call<'_, '_>) -> Option<&'static str> {
                 .or_else(|| gpu(call.keyword("map_location")).then_some("cuda_device"));
         }
         "torch.device" if gpu(first) => return Some("cuda_device"),
-        "torch.cuda.set_device" => return Some("set_device"),
+        "torch.cuda.set_device" | "caffe.set_mode_gpu" | "caffe.set_device" => {
+            return Some("set_device");
+        }
+        "mxnet.gpu" | "mx.gpu" | "chainer.cuda.get_device" | "chainer.cuda.get_device_from_id" => {
+            return Some("set_device");
+        }
         "torch.nn.DataParallel" | "nn.DataParallel" => return Some("data_parallel"),
         "torch.distributed.init_process_group" | "torch.nn.parallel.DistributedDataParallel" => {
             return Some("distributed");
@@ -60,6 +65,7 @@ fn kind_of(call: &Call<'_, '_>) -> Option<&'static str> {
     let attribute = matches!(&*call.node.func, Expr::Attribute(_));
     match call.method() {
         "cuda" if attribute && !call.name.starts_with("torch.cuda") => Some("cuda_call"),
+        "to_gpu" if attribute => Some("cuda_call"),
         "to" if attribute && gpu(first.or_else(|| call.keyword("device"))) => Some("cuda_device"),
         "half" if attribute && call.arguments().is_empty() => Some("half"),
         "add_argument" | "add_option" | "option" => {

@@ -20,7 +20,7 @@ pub fn of_tree(tree: &Tree) -> Option<Licence> {
         let same_folder = files.iter().filter(|file| !file.path.contains('/'));
         let named = same_folder.copied().find_map(|file| {
             let spdx = recognise(&text_of(tree, file)?)?;
-            Some(Licence { spdx: Some(spdx.to_owned()), path: file.path.clone() })
+            Some(Licence { spdx: Some(spdx), path: file.path.clone() })
         });
         return named.or_else(|| Some(Licence { spdx: None, path: file.path.clone() }));
     }
@@ -48,8 +48,18 @@ pub fn is_readme(file: &TreeFile) -> bool {
         && matches!(file.extension().as_str(), "" | "md" | "rst" | "txt" | "markdown" | "org")
 }
 
-/// Returns the SPDX identifier of a licence's text.
-pub fn recognise(text: &str) -> Option<&'static str> {
+/// Returns the SPDX expression of a licence's text.
+pub fn recognise(text: &str) -> Option<String> {
+    let flat = flattened(text);
+    let first = own_licence(&flat)?;
+    // code under one licence, models or data under another
+    let other = flat.find("creative commons attribution").filter(|_| !first.starts_with("CC"));
+    let other = other.and_then(|at| creative_commons(&flat[at..]));
+    Some(other.map_or_else(|| first.to_owned(), |other| format!("{first} AND {other}")))
+}
+
+/// Returns the words in lower case, with one space between them.
+fn flattened(text: &str) -> String {
     let mut flat = String::with_capacity(text.len().min(40_000));
     // quotation marks and line ends differ from copy to copy; the words do not
     for word in text.split(|c: char| !c.is_alphanumeric() && c != '.' && c != '-').take(6_000) {
@@ -59,17 +69,20 @@ pub fn recognise(text: &str) -> Option<&'static str> {
             flat.push(' ');
         }
     }
+    flat
+}
+
+fn own_licence(flat: &str) -> Option<&'static str> {
     let has = |sentence: &str| flat.contains(sentence);
     let begins = &flat[..flat.floor_char_boundary(600)];
     let heading = |name: &str| begins.contains(name);
-    if heading("creative commons")
-        || has("creative commons attribution")
-        || heading("attribution-")
-        || heading("cc by")
-        || heading("cc-by")
-        || has("creativecommons.org licenses by")
+    let marks = ["creative commons", "attribution-", "cc by", "cc-by", "cc0"];
+    let bsd = has("redistribution and use in source and binary forms");
+    if marks.iter().any(|mark| heading(mark))
+        && !bsd
+        && let Some(spdx) = creative_commons(flat)
     {
-        return creative_commons(&flat);
+        return Some(spdx);
     }
     if heading("gnu affero general public license") {
         return Some("AGPL-3.0");
@@ -99,7 +112,7 @@ pub fn recognise(text: &str) -> Option<&'static str> {
     if has("boost software license - version 1.0") {
         return Some("BSL-1.0");
     }
-    if has("redistribution and use in source and binary forms") {
+    if bsd {
         let third = has("neither the name")
             || has("may not be used to endorse")
             || has("names of its contributors may");
@@ -183,7 +196,7 @@ pub fn by_name(name: &str) -> Option<&'static str> {
     if has("apache") {
         return Some("Apache-2.0");
     }
-    if has("mozilla") || has("mpl") {
+    if has("mozilla") || word("mpl") {
         return Some("MPL-2.0");
     }
     if has("bsd") {
@@ -229,13 +242,17 @@ mod tests {
                 "CC-BY-NC-4.0",
             ),
             ("Attribution-NonCommercial-ShareAlike 4.0 International", "CC-BY-NC-SA-4.0"),
+            (
+                "Redistribution and use in source and binary forms … models: Creative Commons Attribution-NonCommercial-ShareAlike 4.0",
+                "BSD-2-Clause AND CC-BY-NC-SA-4.0",
+            ),
             ("Creative Commons Attribution 4.0 International", "CC-BY-4.0"),
             (
                 "This is free and unencumbered software released into the public domain.",
                 "Unlicense",
             ),
         ] {
-            assert_eq!(recognise(text), Some(spdx), "{text}");
+            assert_eq!(recognise(text).as_deref(), Some(spdx), "{text}");
         }
         assert_eq!(recognise("You may use this for research only."), None);
         assert_eq!(recognise(""), None);
@@ -250,6 +267,7 @@ mod tests {
             ("Released under Apache 2.0.", Some("Apache-2.0")),
             ("It is CC-BY-NC-SA licensed: released under CC-BY-NC-SA 4.0", Some("CC-BY-NC-SA-4.0")),
             ("We permit nothing.", None),
+            ("License: see the template", None),
             ("licensed under terms that emit light", None),
         ] {
             assert_eq!(in_readme(text), spdx, "{text}");

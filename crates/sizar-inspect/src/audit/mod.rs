@@ -23,6 +23,7 @@ pub mod text;
 pub mod tree_state;
 mod weights;
 
+pub use devices::needs_a_gpu;
 pub use facts::{Facts, PathUse, finding};
 pub use reading::Reading;
 pub use services::{offline_switches, title as service_title};

@@ -83,6 +83,12 @@ fn absolute(rest: &str, place: &Place<'_>) -> Option<&'static str> {
 }
 
 fn relative(value: &str, place: &Place<'_>) -> bool {
+    // `.h5` is an ending
+    if value.starts_with('-')
+        || (value.starts_with('.') && !value.starts_with("./") && !value.starts_with("../"))
+    {
+        return false;
+    }
     let inner = value.trim_start_matches("./").trim_start_matches("../");
     if !is_plain(inner) || place.is_written() || !place.is_path() {
         return false;
@@ -104,7 +110,8 @@ fn relative(value: &str, place: &Place<'_>) -> bool {
     if pathlike {
         return data_folder || data_file || (value.starts_with('.') && place.names_data());
     }
-    (data_folder && place.is_default_of_folder()) || (data_file && place.is_read())
+    let folder = matches!(inner, "data" | "dataset" | "datasets" | "images" | "corpus" | "inputs");
+    (folder && place.is_default_of_folder()) || (data_file && place.is_read())
 }
 
 /// Returns whether a path has the letters that people give to files.
@@ -148,8 +155,9 @@ impl Place<'_> {
     fn only_looks_like_a_path(&self) -> bool {
         let Some((call, position, option)) = self.call() else { return false };
         if option.is_some() {
-            // an option's own flag is no path, its default is
-            return position == Some(0);
+            // an option's own flags and its help are no paths, its default is
+            let default = if call.contains("DEFINE_") { Some(1) } else { None };
+            return position != default && position.is_some();
         }
         let method = call.rsplit('.').next().unwrap_or(call);
         // what is joined to something unknown is no path by itself
@@ -186,14 +194,51 @@ impl Place<'_> {
     }
 
     /// Returns whether something is written under the path.
-    fn is_written(&self) -> bool {
-        let written = self.call().is_some_and(|(call, _, _)| {
-            let method = call.rsplit('.').next().unwrap_or(call);
-            ["save", "write", "dump", "makedirs", "mkdir", "to_csv", "imwrite", "SummaryWriter"]
-                .iter()
-                .any(|word| method.contains(word))
+    pub fn is_written(&self) -> bool {
+        const WRITERS: &[&str] = &[
+            "save",
+            "write",
+            "dump",
+            "makedirs",
+            "mkdir",
+            "to_csv",
+            "SummaryWriter",
+            "copy",
+            "move",
+            "symlink",
+            "remove",
+            "rename",
+        ];
+        let written = self.frames.iter().any(|frame| match frame {
+            Frame::Argument { call, .. } => {
+                let method = call.rsplit('.').next().unwrap_or(call);
+                WRITERS.iter().any(|word| method.contains(word))
+            }
+            _ => false,
         });
         written || self.binding().is_some_and(is_output)
+    }
+
+    /// Returns whether the value is kept or loaded, rather than said or compared.
+    pub fn is_kept(&self) -> bool {
+        let loaded = self.frames.iter().any(|frame| match frame {
+            Frame::Argument { call, option, .. } => {
+                let method = call.rsplit('.').next().unwrap_or(call).to_ascii_lowercase();
+                option.is_some()
+                    || ["load", "open", "restore", "path", "init_from"]
+                        .iter()
+                        .any(|word| method.contains(word))
+            }
+            _ => false,
+        });
+        let bound = self.frames.iter().any(|frame| matches!(frame, Frame::Binding(_)));
+        let prose = self.frames.iter().any(|frame| matches!(frame, Frame::Prose));
+        (loaded || bound) && !prose && !self.only_looks_like_a_path_here()
+    }
+
+    fn only_looks_like_a_path_here(&self) -> bool {
+        let joined = matches!(self.call(), Some(("os.path.join", ..)));
+        !joined && self.only_looks_like_a_path()
     }
 }
 

@@ -28,6 +28,7 @@ pub struct Reading<'a> {
     frames: Vec<Frame>,
     /// Up to where expressions have been read as one path.
     read_until: TextSize,
+    /// Whether what it expects says nothing of a run.
     tests: bool,
 }
 
@@ -94,7 +95,7 @@ impl<'a> Reading<'a> {
             guards: 0,
             frames: Vec::new(),
             read_until: TextSize::new(0),
-            tests: is_test(path),
+            tests: is_test(path) || is_beside(path),
         };
         reading.visit_body(module.statements());
         let mut facts = reading.facts;
@@ -104,6 +105,11 @@ impl<'a> Reading<'a> {
 
     pub(super) fn line(&self, node: &impl Ranged) -> u32 {
         self.module.line_of(node)
+    }
+
+    /// Returns where we are.
+    pub(super) fn here(&self) -> Place<'_> {
+        Place { frames: &self.frames }
     }
 
     /// Returns the source of a node on one line, cut to a readable length.
@@ -167,8 +173,7 @@ impl<'a> Reading<'a> {
         if folded.text.len() > MAX_STRING {
             return;
         }
-        let place = Place { frames: &self.frames };
-        if let Some((value, kind)) = paths::classify(&folded, &place) {
+        if let Some((value, kind)) = paths::classify(&folded, &self.here()) {
             let line = self.line(expr);
             self.facts.paths.push(super::PathUse { value, kind, line });
             self.read_until = expr.end();
@@ -381,6 +386,14 @@ fn is_test(path: &str) -> bool {
     let name = parts.next().unwrap_or_default();
     let folder = parts.any(|part| matches!(part, "tests" | "testing" | "unittests" | "test"));
     name == "conftest.py" || (folder && (name.starts_with("test") || path.contains("tests/")))
+}
+
+/// Returns whether a file only builds, installs or documents the code.
+fn is_beside(path: &str) -> bool {
+    path == "setup.py"
+        || path.ends_with("/setup.py")
+        || path.starts_with("doc")
+        || path.ends_with("/conf.py")
 }
 
 #[cfg(test)]

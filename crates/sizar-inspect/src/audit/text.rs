@@ -38,8 +38,10 @@ pub fn downloads<'a>(lines: impl Iterator<Item = (u32, &'a str)>, path: &str) ->
             URL.find_iter(line).map(|url| url.as_str().trim_end_matches(['.', ',', ';', '*']))
         {
             let kind = if command { Some("download") } else { weights::address(url) };
-            let Some(kind) = kind else { continue };
-            let about_data = about_data(line).or_else(|| about_data(&heading)).unwrap_or(false);
+            // an address with a variable is made up when the script runs
+            let Some(kind) = kind.filter(|_| !url.contains('$')) else { continue };
+            let about_data = [url, line, &heading, path].iter().find_map(|text| about_data(text));
+            let about_data = about_data.unwrap_or_else(|| is_archive(url));
             let list = if about_data { &mut found.datasets } else { &mut found.weights };
             if list.iter().all(|seen| seen.text != url) {
                 list.push(sighting(kind, url, path, number));
@@ -58,6 +60,13 @@ pub fn downloads<'a>(lines: impl Iterator<Item = (u32, &'a str)>, path: &str) ->
         }
     }
     found
+}
+
+/// Weights come in formats of their own; what is packed is more often data.
+fn is_archive(url: &str) -> bool {
+    [".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".rar", ".7z", ".gz"]
+        .iter()
+        .any(|ending| url.split('?').next().is_some_and(|path| path.ends_with(ending)))
 }
 
 /// Installers are no data: `curl … | sh`, Miniconda, keys of package repositories.
@@ -82,36 +91,46 @@ fn is_installer(line: &str) -> bool {
     .any(|word| line.to_ascii_lowercase().contains(word))
 }
 
+/// Words that are said of weights, and of nothing else that is downloaded.
+const WEIGHTS: &[&str] = &[
+    "weight",
+    "pretrain",
+    "pre-train",
+    "checkpoint",
+    "trained model",
+    "trained_model",
+    ".pth",
+    ".ckpt",
+    ".caffemodel",
+    "model zoo",
+    ".safetensors",
+    "models",
+    "-model",
+    "_model",
+];
+/// Words that are said of data.
+const DATA: &[&str] = &[
+    "dataset",
+    "data set",
+    "/data",
+    "images",
+    "annotation",
+    "corpus",
+    "train_",
+    "training data",
+    "download data",
+    "_data",
+    "/data/",
+];
+
 /// Returns whether a line speaks of data or of weights, where it says.
 fn about_data(line: &str) -> Option<bool> {
     let lower = line.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if has(&[
-        "weight",
-        "pretrain",
-        "pre-train",
-        "checkpoint",
-        "trained model",
-        ".pth",
-        ".ckpt",
-        ".caffemodel",
-        "model zoo",
-        ".safetensors",
-    ]) {
+    if has(WEIGHTS) {
         return Some(false);
     }
-    (has(&[
-        "dataset",
-        "data set",
-        "/data",
-        "images",
-        "annotation",
-        "corpus",
-        "train_",
-        "training data",
-        "download data",
-    ]) || datasets::in_text(line).is_some())
-    .then_some(true)
+    (has(DATA) || datasets::in_text(line).is_some()).then_some(true)
 }
 
 #[cfg(test)]

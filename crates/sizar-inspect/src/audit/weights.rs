@@ -153,7 +153,7 @@ fn unsafe_load(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
 pub(super) fn string(reading: &mut Reading<'_>, text: &str, line: u32) {
     if let Some(kind) = address(text) {
         see(reading, kind, text, line);
-    } else if is_weights_file(text) {
+    } else if is_weights_file(text) && reading.here().is_kept() && !reading.here().is_written() {
         see(reading, "weights_file", text, line);
     }
 }
@@ -165,10 +165,17 @@ pub fn address(text: &str) -> Option<&'static str> {
         return None;
     }
     let host = rest.split('/').next().unwrap_or_default();
-    if matches!(host, "drive.google.com" | "docs.google.com" | "drive.usercontent.google.com") {
-        // forms and documents are to be read
-        let document = ["/document/", "/spreadsheets/", "/forms/", "/presentation/"];
-        return (!document.iter().any(|part| rest.contains(part))).then_some("google_drive");
+    if matches!(host, "drive.google.com" | "drive.usercontent.google.com")
+        || rest.starts_with("docs.google.com/uc")
+    {
+        return Some("google_drive");
+    }
+    let path = rest.split(['?', '#']).next().unwrap_or(rest).to_ascii_lowercase();
+    if [".pdf", ".html", ".png", ".jpg", ".gif", ".svg", ".pptx", ".md"]
+        .iter()
+        .any(|it| path.ends_with(it))
+    {
+        return None;
     }
     if host.ends_with("dropbox.com")
         || host.ends_with("pan.baidu.com")
@@ -178,7 +185,6 @@ pub fn address(text: &str) -> Option<&'static str> {
     {
         return Some("file_share");
     }
-    let path = rest.split(['?', '#']).next().unwrap_or(rest).to_ascii_lowercase();
     ENDINGS.iter().any(|ending| path.ends_with(ending)).then_some("url")
 }
 
@@ -187,11 +193,21 @@ fn is_weights_file(text: &str) -> bool {
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '~' | '+');
     let lower = text.to_ascii_lowercase();
     let ending = ENDINGS.iter().find(|ending| lower.ends_with(**ending));
-    // `.h5` and the like alone are endings that somebody asks for
-    ending.is_some_and(|ending| lower.len() > ending.len() + 1)
+    // `.h5` and `_best.pth` are endings of names that are made up later
+    let name = lower.rsplit('/').next().unwrap_or(&lower);
+    let stem = ending.and_then(|ending| name.strip_suffix(ending)).unwrap_or_default();
+    stem.starts_with(|letter: char| letter.is_ascii_alphanumeric())
+        && !is_own_output(stem, lower.contains('/'))
         && text.len() < 200
         && text.chars().all(plain)
-        && !lower.trim_start_matches(['.', '/', '-', '_']).starts_with("pth")
+}
+
+/// Returns whether a training writes files of that name itself.
+fn is_own_output(stem: &str, in_folder: bool) -> bool {
+    let generic = ["model", "best", "last", "latest", "final", "saved_model", "best_model"];
+    stem.starts_with("checkpoint")
+        || stem.starts_with("model_best")
+        || (!in_folder && generic.contains(&stem))
 }
 
 fn see(reading: &mut Reading<'_>, kind: &str, text: &str, line: u32) {
@@ -242,7 +258,7 @@ mod tests {
                 "https://drive.google.com/uc?id=1",
             ),
             ("x = 'https://host/model.pth'", "url", "https://host/model.pth"),
-            ("p.add_argument('--model', default='MODEL.pth')", "weights_file", "MODEL.pth"),
+            ("p.add_argument('--model', default='vgg.pth')", "weights_file", "vgg.pth"),
             ("import gdown\ngdown.download(id='1AbC')", "gdown", "1AbC"),
         ] {
             assert_eq!(seen(source), [(kind.to_owned(), text.to_owned())], "{source}");
@@ -256,6 +272,9 @@ mod tests {
             "from keras.applications.vgg16 import VGG16\nVGG16(weights=None)",
             "import timm\ntimm.create_model('vit_base')",
             "x = '.pth'",
+            "torch.save(m, os.path.join(out, 'vgg.pth'))",
+            "print('vgg.pth')",
+            "x = torch.load(os.path.join(out, 'checkpoint.pth.tar'))",
             "x = name + '.h5'",
             "Model.from_pretrained('./checkpoints')",
             "x = 'https://docs.google.com/document/d/1'",
