@@ -29,6 +29,14 @@ pub struct PathUse {
 }
 
 impl Facts {
+    /// Replaces every line by another.
+    pub fn map_lines(&mut self, line: impl Fn(u32) -> u32) {
+        let lists = [&mut self.devices, &mut self.datasets, &mut self.weights, &mut self.services];
+        lists.into_iter().flatten().for_each(|seen| seen.line = line(seen.line));
+        self.paths.iter_mut().for_each(|path| path.line = line(path.line));
+        self.findings.iter_mut().for_each(|finding| finding.line = line(finding.line));
+    }
+
     /// Sorts by line, and keeps one of what is said twice of one line.
     pub fn settle(&mut self) {
         for list in [&mut self.devices, &mut self.datasets, &mut self.weights, &mut self.services] {

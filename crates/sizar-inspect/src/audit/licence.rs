@@ -10,7 +10,10 @@ use crate::tree::{Tree, TreeFile};
 /// The most bytes of a licence or README that are read.
 const MAX_TEXT: u64 = 512 << 10;
 
-/// Finds the licence: a file of that name at the root, else what the README says.
+/// Packaging files that may name the licence.
+const PACKAGING: &[&str] = &["pyproject.toml", "setup.cfg", "setup.py", "PKG-INFO"];
+
+/// Finds the licence: a file of that name at the root, else what the packaging or the README says.
 pub fn of_tree(tree: &Tree) -> Option<Licence> {
     let mut files: Vec<&TreeFile> = tree.files().iter().filter(|file| is_licence(file)).collect();
     // the shortest path is the licence of the whole; others are those of parts
@@ -24,9 +27,14 @@ pub fn of_tree(tree: &Tree) -> Option<Licence> {
         });
         return named.or_else(|| Some(Licence { spdx: None, path: file.path.clone() }));
     }
-    let readme = tree.files().iter().find(|file| is_readme(file) && !file.path.contains('/'))?;
-    let spdx = in_readme(&text_of(tree, readme)?)?;
-    Some(Licence { spdx: Some(spdx.to_owned()), path: readme.path.clone() })
+    let root = || tree.files().iter().filter(|file| !file.path.contains('/'));
+    let packaging = root().filter(|file| PACKAGING.contains(&file.name()));
+    let said = packaging.map(|file| (file, in_packaging as fn(&str) -> Option<&'static str>));
+    let told = root().filter(|file| is_readme(file)).map(|file| (file, in_readme as fn(&str) -> _));
+    said.chain(told).find_map(|(file, read)| {
+        let spdx = read(&text_of(tree, file)?)?;
+        Some(Licence { spdx: Some(spdx.to_owned()), path: file.path.clone() })
+    })
 }
 
 fn text_of(tree: &Tree, file: &TreeFile) -> Option<String> {
@@ -165,6 +173,17 @@ fn creative_commons(flat: &str) -> Option<&'static str> {
     })
 }
 
+/// Returns the licence that a packaging file names, in its field or among its classifiers.
+fn in_packaging(text: &str) -> Option<&'static str> {
+    static FIELD: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r#"(?im)(?:License :: (?:OSI Approved :: )?|^\s*license(?:-expression)?\s*[=:]\s*(?:\{\s*text\s*=\s*)?["']?)([^"'\n,}]{2,80})"#,
+        )
+        .expect("the pattern is valid")
+    });
+    FIELD.captures_iter(text).find_map(|found| by_name(found.get(1)?.as_str()))
+}
+
 /// Returns the licence that a README names: "licensed under the MIT license".
 pub fn in_readme(text: &str) -> Option<&'static str> {
     static SENTENCE: LazyLock<Regex> = LazyLock::new(|| {
@@ -256,6 +275,19 @@ mod tests {
         }
         assert_eq!(recognise("You may use this for research only."), None);
         assert_eq!(recognise(""), None);
+    }
+
+    #[test]
+    fn packaging_may_name_the_licence() {
+        for (text, spdx) in [
+            ("setup(\n    name='x',\n    license='MIT',\n)", Some("MIT")),
+            ("    'License :: OSI Approved :: Apache Software License',", Some("Apache-2.0")),
+            ("license = {text = \"BSD-3-Clause\"}", Some("BSD-3-Clause")),
+            ("License: GPLv3\n", Some("GPL-3.0")),
+            ("license_files = LICENSE", None),
+        ] {
+            assert_eq!(in_packaging(text), spdx, "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod reading;
 pub mod requirements;
 pub mod secrets;
 mod services;
+pub mod syntax;
 pub mod text;
 pub mod tree_state;
 mod weights;
