@@ -3,17 +3,32 @@
 //! The parser recovers: a broken file, or one of Python 2, still gives a tree of what it has,
 //! and a list of errors beside it.
 
-use ruff_python_ast::{ModModule, Stmt};
-use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use ruff_python_ast::token::Token;
+use ruff_python_ast::{ModModule, PythonVersion, Stmt};
+use ruff_python_parser::{Mode, ParseOptions, Parsed, UnsupportedSyntaxError, parse_unchecked};
 use ruff_source_file::LineIndex;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
+use super::nesting;
+
+/// The largest text that is parsed; a tree takes some thirty times as much memory.
+const LARGEST: usize = 64 << 20;
+
 /// A Python file, parsed as far as it can be.
 pub struct Module {
-    /// The text as it was parsed.
+    /// The text as it was parsed; statements that nest too deeply to be read are blank in it.
     pub text: String,
     parsed: Parsed<ModModule>,
     lines: LineIndex,
+    unread: Vec<Unread>,
+}
+
+/// Something that was not parsed.
+struct Unread {
+    line: u32,
+    message: &'static str,
 }
 
 /// A place where the grammar of Python 3 does not fit.
@@ -27,13 +42,35 @@ pub struct SyntaxProblem {
 
 impl Module {
     /// Parses `text`, whatever it is.
+    ///
+    /// What cannot be parsed at all (nested too deeply, too large) is among the problems.
     pub fn parse(text: String) -> Self {
-        let options = ParseOptions::from(Mode::Module);
-        let parsed = parse_unchecked(&text, options)
-            .try_into_module()
-            .expect("the module mode parses a module");
+        if text.len() > LARGEST {
+            return Self::unread(text, "the file is too large to be read as Python");
+        }
+        let flat = nesting::flatten(text);
+        let message = "the statement is nested too deeply to be read";
+        let unread: Vec<_> =
+            flat.lines.into_iter().map(|line| Unread { line, message }).collect();
+        let text = flat.text;
+        // The parser is not ours, and no file may stop an inspection.
+        let Ok(parsed) = catch_unwind(AssertUnwindSafe(|| parse_module(&text))) else {
+            return Self::unread(text, "the file cannot be read as Python");
+        };
+        if nesting::is_too_deep(parsed.tokens()) {
+            // Dropping such a tree would overflow the stack.
+            std::mem::forget(parsed);
+            return Self::unread(text, message);
+        }
         let lines = LineIndex::from_source_text(&text);
-        Self { text, parsed, lines }
+        Self { text, parsed, lines, unread }
+    }
+
+    fn unread(text: String, message: &'static str) -> Self {
+        let parsed = parse_module("");
+        // Offsets of such a text are never asked for, since there are no nodes.
+        let lines = LineIndex::from_source_text("");
+        Self { text, parsed, lines, unread: vec![Unread { line: 1, message }] }
     }
 
     /// Returns the statements of the module.
@@ -43,15 +80,37 @@ impl Module {
 
     /// Returns the errors, in the order of the file.
     pub fn problems(&self) -> Vec<SyntaxProblem> {
-        self.parsed
-            .errors()
+        let mut problems: Vec<_> = self
+            .unread
             .iter()
-            .map(|error| SyntaxProblem {
+            .map(|unread| SyntaxProblem {
+                line: unread.line,
+                message: unread.message.to_owned(),
+                range: TextRange::default(),
+            })
+            .chain(self.parsed.errors().iter().map(|error| SyntaxProblem {
                 line: self.line(error.location.start()),
                 message: error.error.to_string(),
                 range: error.location,
-            })
-            .collect()
+            }))
+            .collect();
+        problems.sort_by_key(|problem| problem.line);
+        problems
+    }
+
+    /// Returns whether the grammar of Python 3 reads all of the file.
+    pub fn is_valid(&self) -> bool {
+        self.unread.is_empty() && self.parsed.errors().is_empty()
+    }
+
+    /// Returns the tokens of the file.
+    pub fn tokens(&self) -> &[Token] {
+        self.parsed.tokens()
+    }
+
+    /// Returns the syntax that Python 3.0 did not have.
+    pub(super) fn newer_syntax(&self) -> &[UnsupportedSyntaxError] {
+        self.parsed.unsupported_syntax_errors()
     }
 
     /// Returns the line of an offset, from 1.
@@ -66,8 +125,16 @@ impl Module {
 
     /// Returns the source of a node.
     pub fn source_of(&self, node: &impl Ranged) -> &str {
-        &self.text[node.range()]
+        self.text.get(node.range().to_std_range()).unwrap_or_default()
     }
+}
+
+fn parse_module(text: &str) -> Parsed<ModModule> {
+    // The oldest target makes the parser name all syntax that came later.
+    let oldest = PythonVersion { major: 3, minor: 0 };
+    parse_unchecked(text, ParseOptions::from(Mode::Module).with_target_version(oldest))
+        .try_into_module()
+        .expect("the module mode parses a module")
 }
 
 /// Decodes a source file as Python would, without failing: UTF-8 (with or without a byte order
@@ -94,5 +161,18 @@ mod tests {
     #[test]
     fn latin_1_is_decoded() {
         assert_eq!(decode(b"# caf\xe9"), "# caf\u{e9}");
+    }
+
+    #[test]
+    fn depth_does_not_overflow_the_stack() {
+        let count = 100_000;
+        for (open, close) in [("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("a.", ""), ("{1:", "}")] {
+            let text = format!("import os\nx = {}1{}\n", open.repeat(count), close.repeat(count));
+            let module = Module::parse(text);
+            assert!(!module.is_valid(), "{open}");
+            assert!(module.statements().first().is_some_and(Stmt::is_import_stmt));
+        }
+        let nested = "f\"{".repeat(5_000) + &"}\"".repeat(5_000);
+        assert!(!Module::parse(nested).is_valid());
     }
 }

@@ -1,0 +1,120 @@
+//! Bytes to text, as the tools of the authors wrote it.
+
+use std::borrow::Cow;
+
+use regex::Regex;
+
+/// Decodes a packaging file: UTF-16 (PowerShell's `pip freeze > requirements.txt`), UTF-8, or
+/// Latin-1. Nothing fails.
+pub(super) fn decode(bytes: &[u8]) -> String {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes),
+        // without a mark: Latin text in UTF-16 has a zero in every second byte
+        [a, 0, b, 0, ..] if *a != 0 && *b != 0 => utf_16(bytes, u16::from_le_bytes),
+        [0, a, 0, b, ..] if *a != 0 && *b != 0 => utf_16(bytes, u16::from_be_bytes),
+        _ => crate::python::parse::decode(bytes),
+    }
+}
+
+fn utf_16(bytes: &[u8], join: fn([u8; 2]) -> u16) -> String {
+    let units = bytes.chunks_exact(2).filter_map(|pair| pair.try_into().ok().map(join));
+    char::decode_utf16(units).map(|unit| unit.unwrap_or('\u{fffd}')).collect()
+}
+
+/// Replaces what word processors and web pages put in the place of ASCII: dashes, quotes, spaces.
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let replaced: String = text.chars().filter_map(plain_char).collect();
+    if replaced == text { Cow::Borrowed(text) } else { Cow::Owned(replaced) }
+}
+
+fn plain_char(c: char) -> Option<char> {
+    match c {
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{ff0d}' => Some('-'),
+        '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{2032}' => Some('\''),
+        '\u{201c}'..='\u{201e}' | '\u{2033}' => Some('"'),
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{3000}' => Some(' '),
+        '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}' => None,
+        '\u{ff1d}' => Some('='),
+        '\u{ff1e}' => Some('>'),
+        '\u{ff1c}' => Some('<'),
+        other => Some(other),
+    }
+}
+
+/// Cuts user names and passwords out of addresses, so that no secret leaves a file.
+pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
+    pattern!(SECRET, r"(?i)\b([a-z][a-z0-9+.-]*://)([^/\s@'\x22]+)@");
+    SECRET.replace_all(text, |found: &regex::Captures<'_>| {
+        let user = found.get(2).map_or("", |user| user.as_str());
+        // `ssh://git@host` names an account that everybody has
+        if user == "git" {
+            found.get(0).map_or_else(String::new, |all| all.as_str().to_owned())
+        } else {
+            found.get(1).map_or_else(String::new, |scheme| scheme.as_str().to_owned())
+        }
+    })
+}
+
+/// Cuts `text` to what fits on a line of a report.
+pub(super) fn shorten(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let line = without_secrets(text.trim());
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.into_owned(),
+    }
+}
+
+/// Declares a regular expression that is compiled once.
+macro_rules! pattern {
+    ($name:ident, $source:expr) => {
+        static $name: std::sync::LazyLock<regex::Regex> =
+            std::sync::LazyLock::new(|| regex::Regex::new($source).expect("the pattern is valid"));
+    };
+}
+pub(super) use pattern;
+
+/// Returns the text of the group `index`, or nothing.
+pub(super) fn group<'t>(found: &regex::Captures<'t>, index: usize) -> &'t str {
+    found.get(index).map_or("", |group| group.as_str())
+}
+
+/// Returns the line of a byte offset, from 1.
+pub(super) fn line_at(text: &str, offset: usize) -> u32 {
+    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    1 + before.iter().filter(|&&byte| byte == b'\n').count() as u32
+}
+
+/// Returns whether `pattern` is somewhere in `text`.
+pub(super) fn has(pattern: &Regex, text: &str) -> bool {
+    pattern.is_match(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_powershell_freeze_is_utf_16() {
+        let text = "numpy==1.19.5\r\ntorch==1.7.1\r\n";
+        let mut bytes = vec![0xff, 0xfe];
+        bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        assert_eq!(decode(&bytes), text);
+        assert_eq!(decode(&bytes[2..]), text);
+        let big: Vec<u8> =
+            [0xfe, 0xff].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+        assert_eq!(decode(&big), text);
+    }
+
+    #[test]
+    fn secrets_are_cut_from_addresses() {
+        assert_eq!(
+            without_secrets("git+https://x:ghp_123@github.com/a/b and ssh://git@github.com/a"),
+            "git+https://github.com/a/b and ssh://git@github.com/a"
+        );
+    }
+}

@@ -1,0 +1,464 @@
+//! Finds everything of a tree that can be started.
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+use ruff_python_ast::{Expr, Stmt};
+use sizar_model::inspection::{Driver, DriverOption};
+
+use super::interpreter::{FrameworkCall, Interpreter};
+use super::role::{self, Evidence};
+use super::scope::{Meaning, Scopes};
+use super::{ReadText, absl, argv, click, docopt, fields, hydra};
+use crate::python::expression::{elements, is_dotted, string};
+use crate::python::hints::Hints;
+use crate::python::project::Project;
+use crate::python::source_file::ScriptDeclaration;
+
+/// Finds the drivers of a project, sorted by path.
+///
+/// `scripts` are the commands that the packaging installs; `read` gives the text of a file of the
+/// tree, for configurations.
+pub fn find_drivers(
+    project: &Project<'_>,
+    scripts: &[ScriptDeclaration],
+    read: ReadText<'_>,
+) -> Vec<Driver> {
+    let search = Search { scopes: Scopes::new(project), read, imported: imported(project) };
+    let mut drivers: Vec<Driver> = scripts
+        .par_iter()
+        .filter_map(|script| search.script(script))
+        .chain((0..project.files.len()).into_par_iter().filter_map(|file| search.file(file)))
+        .collect();
+    drivers.sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
+    // A file that only calls the function of its console script is that script.
+    let named: BTreeSet<(String, Vec<DriverOptionKey>)> =
+        drivers.iter().filter(|d| d.name.is_some()).map(|d| (d.path.clone(), key(d))).collect();
+    drivers.retain(|d| d.name.is_some() || !named.contains(&(d.path.clone(), key(d))));
+    drivers
+}
+
+type DriverOptionKey = (Option<String>, Vec<String>);
+
+fn key(driver: &Driver) -> Vec<DriverOptionKey> {
+    driver.options.iter().map(|o| (o.subcommand.clone(), o.flags.clone())).collect()
+}
+
+/// For each file, whether another one imports it.
+fn imported(project: &Project<'_>) -> Vec<bool> {
+    let mut imported = vec![false; project.files.len()];
+    for (index, resolutions) in project.resolutions.iter().enumerate() {
+        for resolution in resolutions {
+            let crate::python::tree::Resolution::FirstParty(files) = resolution else { continue };
+            for &file in files.iter().filter(|&&file| file != index) {
+                if let Some(slot) = imported.get_mut(file) {
+                    *slot = true;
+                }
+            }
+        }
+    }
+    imported
+}
+
+struct Search<'p, 'a, 'r> {
+    scopes: Scopes<'p, 'a>,
+    read: ReadText<'r>,
+    imported: Vec<bool>,
+}
+
+/// What was found of one driver.
+#[derive(Default)]
+struct Interface {
+    framework: &'static str,
+    options: Vec<DriverOption>,
+    subcommands: Vec<String>,
+    /// Whether the options are read when the file's top level runs.
+    parses: bool,
+}
+
+impl<'a> Search<'_, 'a, '_> {
+    /// A command that the packaging installs.
+    fn script(&self, script: &ScriptDeclaration) -> Option<Driver> {
+        let project = self.scopes.project;
+        let (file, function) = match script.target.split_once(':') {
+            Some((module, function)) => {
+                // `module:function [extra]`
+                let function = function.split_whitespace().next().unwrap_or(function);
+                (project.tree.installed_module(module.trim())?, Some(function.trim()))
+            }
+            None => (project.file(script.target.trim_start_matches("./"))?, None),
+        };
+        // A package may only pass the function on.
+        let top = function.and_then(|name| name.split('.').next());
+        let file = match top.and_then(|name| self.scopes.lookup(file, name)) {
+            Some(Meaning::Function(at, _) | Meaning::Class(at, _) | Meaning::Constant(at, _)) => at,
+            _ => file,
+        };
+        let interface = self.interface(file, function);
+        Some(self.driver(file, Some(script.name.clone()), interface))
+    }
+
+    /// A file that can be started.
+    fn file(&self, file: usize) -> Option<Driver> {
+        let source = self.scopes.project.files.get(file)?;
+        let facts = self.scopes.project.facts.get(file)?;
+        if source.path.ends_with(".ipynb") || is_not_for_users(&source.path, &source.module.text) {
+            return None;
+        }
+        let guarded = facts.main_guard.is_some() || source.stem() == "__main__";
+        let imported = self.imported.get(file).copied().unwrap_or(false);
+        let stands_alone = facts.works_at_top_level && !imported;
+        let text = source.module.text.as_str();
+        let may_parse = !imported
+            && ["parse_args(", "OptionParser", "docopt(", "Fire(", "sys.argv", ".run(", "getopt("]
+                .iter()
+                .any(|word| text.contains(word));
+        if !guarded && !may_parse && !(stands_alone && is_place_of_scripts(&source.path)) {
+            return None;
+        }
+        let interface = self.interface(file, None);
+        let starts = guarded
+            || interface.parses
+            || (stands_alone && is_place_of_scripts(&source.path))
+            || (interface.framework == "sys.argv" && facts.works_at_top_level);
+        starts.then(|| self.driver(file, None, interface))
+    }
+
+    fn driver(&self, file: usize, name: Option<String>, mut interface: Interface) -> Driver {
+        let project = self.scopes.project;
+        let reached = project.reachable(file);
+        let hints = |index: &usize| project.facts.get(*index).map(|facts| facts.hints);
+        let closure_hints = reached.iter().filter_map(hints).fold(Hints::default(), Hints::and);
+        let source = project.files.get(file);
+        let stem = source.map_or("", |source| source.stem());
+        let folder = source.and_then(|source| source.folder().rsplit('/').next());
+        let stem = if stem == "__main__" { folder.unwrap_or(stem) } else { stem };
+        let role = role::decide(&Evidence {
+            name: name.as_deref().unwrap_or(stem),
+            own: hints(&file).unwrap_or_default(),
+            closure: closure_hints,
+            options: &interface.options,
+            docstring: source.and_then(|source| docstring(source.module.statements())),
+        });
+        let mut closure: Vec<String> = reached
+            .iter()
+            .filter_map(|&index| project.files.get(index))
+            .map(|file| file.path.clone())
+            .collect();
+        closure.sort();
+        interface.subcommands.dedup();
+        Driver {
+            path: source.map(|source| source.path.clone()).unwrap_or_default(),
+            name,
+            framework: interface.framework.to_owned(),
+            role: role.name.to_owned(),
+            role_reason: role.reason,
+            subcommands: interface.subcommands,
+            options: interface.options,
+            closure,
+        }
+    }
+
+    /// Finds out how `file` takes its options, when started itself or through `function`.
+    fn interface(&self, file: usize, function: Option<&str>) -> Interface {
+        let mut interpreter = Interpreter::new(&self.scopes, file);
+        interpreter.run_module(file);
+        if let Some(function) = function {
+            interpreter.call_function(file, function);
+        }
+        let calls = std::mem::take(&mut interpreter.calls);
+        let mut interface = of_parsers(&interpreter);
+        if interface.framework.is_empty()
+            && let Some(found) = self.click(file, function)
+        {
+            interface = found;
+        }
+        if interface.framework.is_empty()
+            && let Some(found) = self.hydra(file)
+        {
+            interface = found;
+        }
+        for call in &calls {
+            if interface.framework.is_empty()
+                && let Some(found) = self.framework_call(call)
+            {
+                interface = found;
+            }
+        }
+        if matches!(interface.framework, "" | "argparse") {
+            self.add_absl(file, &mut interface);
+        }
+        if interface.framework.is_empty() {
+            let reached = self.scopes.project.facts.get(file).map(|facts| &facts.argv);
+            interface.framework = "none";
+            if let Some(argv) = reached.filter(|argv| argv.line > 0) {
+                interface.framework = "sys.argv";
+                interface.options = argv::positionals(&self.scopes, file, argv);
+            }
+        }
+        interface
+    }
+
+    fn click(&self, file: usize, function: Option<&str>) -> Option<Interface> {
+        let source = self.scopes.project.files.get(file)?;
+        if !["click", "typer", "add_command", ".command("].iter().any(|word| source.module.text.contains(word)) {
+            return None;
+        }
+        let commands = match function {
+            Some(function) => click::command(&self.scopes, file, function)?,
+            None => click::commands(&self.scopes, file)?,
+        };
+        Some(Interface {
+            framework: commands.framework,
+            options: commands.options,
+            subcommands: commands.subcommands,
+            parses: false,
+        })
+    }
+
+    fn hydra(&self, file: usize) -> Option<Interface> {
+        let call = hydra::main_call(&self.scopes, file)?;
+        let options = hydra::options(&self.scopes, file, call, self.read);
+        Some(Interface { framework: "hydra", options, ..Interface::default() })
+    }
+
+    /// Flags of absl are defined by importing the files that define them.
+    fn add_absl(&self, file: usize, interface: &mut Interface) {
+        let project = self.scopes.project;
+        let mut files = project.reachable(file);
+        let defines = |index: &usize| {
+            project.files.get(*index).is_some_and(|f| f.module.text.contains("DEFINE_"))
+        };
+        files.retain(defines);
+        if files.is_empty() {
+            return;
+        }
+        // The driver's own flags come first.
+        files.sort_by_key(|&index| index != file);
+        let uses = project
+            .files
+            .get(file)
+            .is_some_and(|source| ["FLAGS", "app.run", "flags"].iter().any(|w| source.module.text.contains(w)));
+        let options = absl::flags(&self.scopes, &files);
+        if uses && !options.is_empty() {
+            interface.framework = "absl";
+            interface.options.extend(options);
+            interface.parses |= files.first() == Some(&file);
+        }
+    }
+
+    fn framework_call(
+        &self,
+        found: &FrameworkCall<'a>,
+    ) -> Option<Interface> {
+        let source = self.scopes.project.files.get(found.file)?;
+        let interface = |framework, options| Interface { framework, options, parses: true, ..Interface::default() };
+        let last = found.name.rsplit('.').next().unwrap_or(&found.name);
+        match last {
+            "docopt" => {
+                let text = match found.call.arguments.args.first() {
+                    Some(given) if !is_dotted(given, &["__doc__"]) => {
+                        string(self.scopes.constant(found.file, given).1)
+                    }
+                    _ => docstring(source.module.statements()),
+                };
+                let line = source.module.statements().first().map_or(1, |s| source.module.line_of(s));
+                let (options, subcommands) = docopt::options(text?, &source.path, line);
+                Some(Interface { framework: "docopt", options, subcommands, parses: true })
+            }
+            "Fire" => {
+                let mut interface = interface("fire", Vec::new());
+                self.fire(found, &mut interface);
+                Some(interface)
+            }
+            "getopt" | "gnu_getopt" => {
+                Some(interface("sys.argv", argv::getopt(&self.scopes, found.file, found.call)))
+            }
+            "main" | "LightningCLI" if found.name.contains("test") => None,
+            "LightningCLI" => Some(interface("argparse", Vec::new())),
+            _ if found.name.ends_with("app.run") => None,
+            _ => {
+                let framework = if found.name == "typer.run" { "typer" } else { "argparse" };
+                let target = found.call.arguments.args.first()?;
+                let options = match self.meaning(found.file, target)? {
+                    Meaning::Function(at, function) if framework == "typer" => {
+                        click::typer_options(&self.scopes, at, function)
+                    }
+                    Meaning::Function(at, function) => {
+                        fields::of_parameters(&self.scopes, at, function, false)
+                    }
+                    Meaning::Class(at, class) => {
+                        fields::of_class(&self.scopes, at, class, &fields::Prefix::default())
+                    }
+                    _ => return None,
+                };
+                Some(interface(framework, options))
+            }
+        }
+    }
+
+    fn meaning(&self, file: usize, expr: &'a Expr) -> Option<Meaning<'a>> {
+        match expr {
+            Expr::Name(name) => self.scopes.lookup(file, name.id.as_str()),
+            Expr::Attribute(attribute) => match self.meaning(file, &attribute.value)? {
+                Meaning::Module(module) => self.scopes.member(module, attribute.attr.as_str()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// `fire.Fire(function)`, `fire.Fire(Class)`, `fire.Fire({…})`, `fire.Fire()`
+    fn fire(
+        &self,
+        found: &FrameworkCall<'a>,
+        interface: &mut Interface,
+    ) {
+        let mut members: Vec<(String, Meaning<'a>)> = Vec::new();
+        match found.call.arguments.args.first() {
+            Some(Expr::Dict(dict)) => {
+                for item in &dict.items {
+                    let name = item.key.as_ref().and_then(string);
+                    if let (Some(name), Some(meaning)) = (name, self.meaning(found.file, &item.value)) {
+                        members.push((name.to_owned(), meaning));
+                    }
+                }
+            }
+            Some(list) if elements(list).is_some() => {
+                for item in elements(list).unwrap_or_default() {
+                    if let (Expr::Name(name), Some(meaning)) = (item, self.meaning(found.file, item)) {
+                        members.push((name.id.as_str().to_owned(), meaning));
+                    }
+                }
+            }
+            Some(target) => {
+                let target = match target {
+                    Expr::Call(call) => &call.func,
+                    other => other,
+                };
+                match self.meaning(found.file, target) {
+                    Some(Meaning::Function(at, function)) => {
+                        interface.options = fields::of_parameters(&self.scopes, at, function, false);
+                    }
+                    Some(Meaning::Class(at, class)) => {
+                        for statement in &class.body {
+                            let Stmt::FunctionDef(method) = statement else { continue };
+                            let options = fields::of_parameters(&self.scopes, at, method, true);
+                            let name = method.name.as_str();
+                            if name == "__init__" {
+                                interface.options.extend(options);
+                            } else if !name.starts_with('_') {
+                                add_subcommand(interface, name, options);
+                            }
+                        }
+                    }
+                    _ => {}
+                }
+                return;
+            }
+            None => {
+                let Some(scope) = self.scopes.scope(found.file) else { return };
+                let mut functions: Vec<_> = scope
+                    .names
+                    .keys()
+                    .filter(|name| !name.starts_with('_'))
+                    .filter_map(|&name| Some((name, self.scopes.lookup(found.file, name)?)))
+                    .filter(|(_, meaning)| matches!(meaning, Meaning::Function(at, _) if *at == found.file))
+                    .collect();
+                functions.sort_by_key(|(name, _)| *name);
+                members.extend(functions.into_iter().map(|(name, m)| (name.to_owned(), m)));
+            }
+        }
+        for (name, meaning) in members {
+            if let Meaning::Function(at, function) = meaning {
+                let options = fields::of_parameters(&self.scopes, at, function, false);
+                add_subcommand(interface, &name, options);
+            }
+        }
+    }
+}
+
+fn add_subcommand(interface: &mut Interface, name: &str, options: Vec<DriverOption>) {
+    interface.subcommands.push(name.to_owned());
+    interface.options.extend(options.into_iter().map(|mut option| {
+        option.subcommand = Some(name.to_owned());
+        option
+    }));
+}
+
+/// Merges the parsers that were parsed, with their subcommands; all of them where none was.
+fn of_parsers(interpreter: &Interpreter<'_, '_, '_>) -> Interface {
+    let mut interface = Interface::default();
+    let parsers = &interpreter.parsers;
+    let any_parsed = parsers.iter().any(|parser| parser.parsed);
+    interface.parses = any_parsed;
+    let root = |index: usize| {
+        let mut at = index;
+        while let Some(parent) = parsers.get(at).and_then(|parser| parser.parent) {
+            at = parent;
+        }
+        at
+    };
+    for (index, parser) in parsers.iter().enumerate() {
+        let used = !any_parsed || parsers.get(root(index)).is_some_and(|root| root.parsed);
+        if !used {
+            continue;
+        }
+        if interface.framework.is_empty() {
+            interface.framework = parser.framework;
+        }
+        if let Some(subcommand) = &parser.subcommand
+            && !interface.subcommands.contains(subcommand)
+        {
+            interface.subcommands.push(subcommand.clone());
+        }
+        for option in &parser.options {
+            let known = interface
+                .options
+                .iter()
+                .any(|known| known.flags == option.flags && known.subcommand == option.subcommand);
+            if !known {
+                interface.options.push(option.clone());
+            }
+        }
+    }
+    interface
+}
+
+fn docstring(statements: &[Stmt]) -> Option<&str> {
+    match statements.first()? {
+        Stmt::Expr(expression) => string(&expression.value),
+        _ => None,
+    }
+}
+
+/// Files that start, but not for those who use the code.
+fn is_not_for_users(path: &str, text: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if matches!(
+        name,
+        "setup.py" | "conftest.py" | "versioneer.py" | "noxfile.py" | "ez_setup.py" | "fabfile.py"
+    ) {
+        return true;
+    }
+    let in_folder = |folder: &str| path.split('/').any(|part| part == folder);
+    if name == "conf.py" && (in_folder("docs") || in_folder("doc")) {
+        return true;
+    }
+    // `test.py` and `test_net.py` are drivers of academic code, unless they are unit tests.
+    let is_test = name.starts_with("test") || name.ends_with("_test.py") || in_folder("tests");
+    is_test && ["unittest", "pytest", "doctest", "absltest", "nose"].iter().any(|w| text.contains(w))
+        || is_test && text.contains("tf.test.main")
+}
+
+/// Where scripts without a guard are to be expected.
+fn is_place_of_scripts(path: &str) -> bool {
+    let Some((folder, _)) = path.rsplit_once('/') else { return true };
+    folder.split('/').any(|part| {
+        matches!(
+            part,
+            "scripts" | "script" | "examples" | "example" | "tools" | "tool" | "bin" | "demo"
+                | "demos" | "experiments" | "tutorials"
+        )
+    })
+}

@@ -1,0 +1,109 @@
+//! The Python side of a tree: its files, what each found, and what each import means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+use sizar_model::inspection::Import;
+
+use super::closure::Closure;
+use super::distributions::{self, Provider};
+use super::facts::FileFacts;
+use super::source_file::{Layout, SourceFile};
+use super::tree::{Resolution, Tree};
+use super::versions::FileVersions;
+
+/// The Python files of a tree, walked over once.
+pub struct Project<'a> {
+    pub files: &'a [SourceFile],
+    /// What the walk found, for each file.
+    pub facts: Vec<FileFacts>,
+    /// Which Pythons read each file.
+    pub versions: Vec<FileVersions>,
+    /// What each import of each file means.
+    pub resolutions: Vec<Vec<Resolution>>,
+    pub(super) tree: Tree,
+}
+
+impl<'a> Project<'a> {
+    /// Walks over all files, in parallel.
+    pub fn read(files: &'a [SourceFile], layout: &Layout) -> Self {
+        let (facts, versions): (Vec<_>, Vec<_>) = files
+            .par_iter()
+            .map(|file| {
+                let facts = FileFacts::read(file);
+                let versions = FileVersions::read(file, &facts);
+                (facts, versions)
+            })
+            .unzip();
+        let tree = Tree::new(files, &facts, layout);
+        let resolutions = files
+            .par_iter()
+            .zip(&facts)
+            .map(|(file, facts)| {
+                let resolve = |import| tree.resolve(file, facts, import, distributions::is_known);
+                facts.imports.iter().map(resolve).collect()
+            })
+            .collect();
+        Self { files, facts, versions, resolutions, tree }
+    }
+
+    /// Returns the file at `path`.
+    pub fn file(&self, path: &str) -> Option<usize> {
+        self.tree
+            .index_of(path)
+            .filter(|&index| self.files.get(index).is_some_and(|file| file.path == path))
+            .or_else(|| self.files.iter().position(|file| file.path == path))
+    }
+
+    /// Returns what the tree imports that is neither its own nor of the standard library.
+    ///
+    /// `declared` are the normalised names (PEP 503) of the distributions that the packaging
+    /// asks for.
+    pub fn imports(&self, declared: &BTreeSet<String>) -> Vec<Import> {
+        let mut merged: BTreeMap<String, (Import, Option<&'static Provider>)> = BTreeMap::new();
+        let all = self.files.iter().zip(&self.facts).zip(&self.resolutions);
+        for ((file, facts), resolutions) in all {
+            for (record, resolution) in facts.imports.iter().zip(resolutions) {
+                if *resolution != Resolution::ThirdParty {
+                    continue;
+                }
+                for (module, provider) in distributions::of_import(&record.module, &record.names) {
+                    let (import, _) = merged.entry(module.clone()).or_insert_with(|| {
+                        let import = Import {
+                            module,
+                            distribution: None,
+                            declared: false,
+                            optional: true,
+                            conditional: true,
+                            files: Vec::new(),
+                        };
+                        (import, provider)
+                    });
+                    import.optional &= record.optional;
+                    import.conditional &= record.conditional;
+                    if import.files.last() != Some(&file.path) {
+                        import.files.push(file.path.clone());
+                    }
+                }
+            }
+        }
+        let mut imports: Vec<Import> = merged
+            .into_values()
+            .map(|(mut import, provider)| {
+                let found = distributions::decide(&import.module, provider, declared);
+                import.distribution = found.distribution;
+                import.declared = found.declared;
+                import.files.sort();
+                import.files.dedup();
+                import
+            })
+            .collect();
+        imports.sort_by(|a, b| a.module.cmp(&b.module));
+        imports
+    }
+
+    /// Returns the closure of the file at `path`.
+    pub fn closure_of(&self, path: &str) -> Option<Closure> {
+        self.file(path).map(|index| self.closure(index))
+    }
+}

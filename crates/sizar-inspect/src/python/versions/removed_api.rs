@@ -1,0 +1,242 @@
+//! Calls and imports that newer Pythons no longer have: soft limits.
+
+use std::collections::HashSet;
+
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{Expr, ExprContext, Stmt};
+use sizar_model::PythonVersion;
+
+use super::{Found, Limit, PYTHON_2};
+use crate::python::expression::dotted_name;
+use crate::python::facts::FileFacts;
+use crate::python::stdlib;
+
+/// The last Python before `version`.
+fn before(version: PythonVersion) -> PythonVersion {
+    match version.minor {
+        0 => PYTHON_2,
+        minor => PythonVersion::minor(version.major, minor - 1),
+    }
+}
+
+/// Notes modules that were removed, or that came late.
+pub(super) fn imports(found: &mut Found<'_>, facts: &FileFacts) {
+    for import in facts.imports.iter().filter(|import| import.level == 0 && !import.optional) {
+        if let Some(removed) = stdlib::removed_in(&import.module) {
+            let text = format!("import {}", import.module);
+            found.see(Limit::SoftAtMost, before(removed), &text, import.line);
+        }
+        if !import.conditional
+            && let Some(added) = stdlib::added_in(&import.module)
+            && added > PythonVersion::minor(3, 4)
+            && !BACKPORTED.contains(&import.module.as_str())
+        {
+            // A late module is no syntax, but nothing older imports the file either.
+            let text = format!("import {}", import.module);
+            found.see(Limit::AtLeast, added, &text, import.line);
+        }
+        for name in &import.names {
+            if let Some(last) = last_with(&format!("{}.{name}", import.module)) {
+                let text = format!("from {} import {name}", import.module);
+                found.see(Limit::SoftAtMost, last, &text, import.line);
+            }
+        }
+    }
+}
+
+/// Modules that older Pythons get from the package index under the same name.
+const BACKPORTED: &[&str] = &["typing", "dataclasses", "contextvars", "statistics"];
+
+/// Notes attributes and names that were removed.
+pub(super) fn walk(found: &mut Found<'_>) {
+    let mut walk = Walk {
+        found,
+        bound: HashSet::new(),
+        python_2: Vec::new(),
+        forgiving: 0,
+    };
+    let file = walk.found.file;
+    for statement in file.module.statements() {
+        walk.visit_stmt(statement);
+    }
+    let (bound, names) = (walk.bound, walk.python_2);
+    let mut seen = HashSet::new();
+    for (name, line) in names {
+        if !bound.contains(name) && seen.insert(name) {
+            found.see(Limit::SoftAtMost, PYTHON_2, name, line);
+        }
+    }
+}
+
+struct Walk<'a, 'f> {
+    found: &'f mut Found<'a>,
+    bound: HashSet<&'a str>,
+    python_2: Vec<(&'a str, u32)>,
+    /// Open `try` statements and conditions on the version, in which nothing is certain.
+    forgiving: u32,
+}
+
+impl<'a> Visitor<'a> for Walk<'a, '_> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Import(import) => {
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
+                    self.bound.insert(name.as_str());
+                }
+            }
+            Stmt::ImportFrom(import) => {
+                for alias in &import.names {
+                    let name = alias.asname.as_ref().unwrap_or(&alias.name);
+                    self.bound.insert(name.as_str());
+                    if name.as_str() == "*" {
+                        // Anything may come from there.
+                        self.bound.extend(PYTHON_2_NAMES);
+                    }
+                }
+            }
+            Stmt::FunctionDef(function) => {
+                self.bound.insert(function.name.as_str());
+            }
+            Stmt::ClassDef(class) => {
+                self.bound.insert(class.name.as_str());
+            }
+            Stmt::Try(_) => {
+                self.forgiving += 1;
+                visitor::walk_stmt(self, statement);
+                self.forgiving -= 1;
+                return;
+            }
+            Stmt::If(branch) if self.mentions_version(&branch.test) => {
+                self.forgiving += 1;
+                visitor::walk_stmt(self, statement);
+                self.forgiving -= 1;
+                return;
+            }
+            _ => {}
+        }
+        visitor::walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Name(name) => match name.ctx {
+                ExprContext::Load if self.forgiving == 0 => {
+                    if let Ok(index) = PYTHON_2_NAMES.binary_search(&name.id.as_str()) {
+                        let line = self.found.file.module.line_of(expr);
+                        if let Some(name) = PYTHON_2_NAMES.get(index) {
+                            self.python_2.push((name, line));
+                        }
+                    }
+                }
+                ExprContext::Load => {}
+                _ => {
+                    self.bound.insert(name.id.as_str());
+                }
+            },
+            Expr::Attribute(attribute) => {
+                if self.forgiving == 0 {
+                    let method = attribute.attr.as_str();
+                    if matches!(method, "has_key" | "iteritems" | "itervalues" | "iterkeys")
+                        && !matches!(&*attribute.value, Expr::Name(name) if matches!(name.id.as_str(), "six" | "utils" | "compat" | "future"))
+                    {
+                        let line = self.found.file.module.line_of(expr);
+                        self.found.see(Limit::SoftAtMost, PYTHON_2, &format!(".{method}()"), line);
+                    } else if REMOVED.iter().any(|(name, _)| name.ends_with(method))
+                        && let Some(name) = dotted_name(expr)
+                        && let Some(last) = last_with(&name)
+                    {
+                        let line = self.found.file.module.line_of(expr);
+                        self.found.see(Limit::SoftAtMost, last, &name, line);
+                    }
+                }
+            }
+            Expr::If(choice) if self.mentions_version(&choice.test) => {
+                self.forgiving += 1;
+                visitor::walk_expr(self, expr);
+                self.forgiving -= 1;
+                return;
+            }
+            _ => {}
+        }
+        visitor::walk_expr(self, expr);
+    }
+
+    fn visit_annotation(&mut self, _: &'a Expr) {}
+
+    fn visit_parameter(&mut self, parameter: &'a ruff_python_ast::Parameter) {
+        self.bound.insert(parameter.name.as_str());
+    }
+}
+
+impl Walk<'_, '_> {
+    fn mentions_version(&self, test: &Expr) -> bool {
+        let source = self.found.file.module.source_of(test);
+        source.contains("version") || source.contains("PY2") || source.contains("PY3")
+            || source.contains("hasattr")
+    }
+}
+
+/// Built-in names of Python 2, sorted.
+const PYTHON_2_NAMES: &[&str] = &[
+    "basestring", "cmp", "execfile", "file", "long", "raw_input", "reduce", "reload", "unichr",
+    "unicode", "xrange",
+];
+
+fn last_with(name: &str) -> Option<PythonVersion> {
+    REMOVED
+        .iter()
+        .find(|(removed, _)| *removed == name)
+        .map(|&(_, (major, minor))| PythonVersion::minor(major, minor))
+}
+
+/// What the standard library removed, and the last Python that has it.
+#[rustfmt::skip]
+const REMOVED: &[(&str, (u8, u8))] = &[
+    ("collections.Mapping", (3, 9)), ("collections.MutableMapping", (3, 9)),
+    ("collections.Sequence", (3, 9)), ("collections.MutableSequence", (3, 9)),
+    ("collections.Iterable", (3, 9)), ("collections.Iterator", (3, 9)),
+    ("collections.Callable", (3, 9)), ("collections.Hashable", (3, 9)),
+    ("collections.Sized", (3, 9)), ("collections.Container", (3, 9)),
+    ("collections.Set", (3, 9)), ("collections.MutableSet", (3, 9)),
+    ("collections.Generator", (3, 9)), ("collections.ItemsView", (3, 9)),
+    ("collections.KeysView", (3, 9)), ("collections.ValuesView", (3, 9)),
+    ("collections.MappingView", (3, 9)), ("collections.Awaitable", (3, 9)),
+    ("collections.Coroutine", (3, 9)), ("collections.ByteString", (3, 9)),
+    ("time.clock", (3, 7)), ("platform.linux_distribution", (3, 7)), ("platform.dist", (3, 7)),
+    ("cgi.escape", (3, 7)), ("os.errno", (3, 6)), ("sys.set_coroutine_wrapper", (3, 7)),
+    ("fractions.gcd", (3, 8)), ("base64.encodestring", (3, 8)), ("base64.decodestring", (3, 8)),
+    ("sys.setcheckinterval", (3, 8)), ("sys.getcheckinterval", (3, 8)),
+    ("asyncio.async", (3, 6)), ("asyncio.coroutine", (3, 10)), 
+    ("inspect.getargspec", (3, 10)), ("inspect.formatargspec", (3, 10)),
+    ("binascii.b2a_hqx", (3, 10)), ("random.jumpahead", (2, 7)), ("locale.format", (3, 11)),
+    ("configparser.SafeConfigParser", (3, 11)), ("unittest.makeSuite", (3, 12)),
+    ("pkgutil.ImpImporter", (3, 11)), ("pkgutil.ImpLoader", (3, 11)), ("ssl.wrap_socket", (3, 11)),
+    ("ssl.match_hostname", (3, 11)), ("gettext.lgettext", (3, 10)), ("typing.io", (3, 12)),
+    ("typing.re", (3, 12)), ("ast.Str", (3, 13)), ("ast.Num", (3, 13)), ("ast.NameConstant", (3, 13)),
+    ("ast.Bytes", (3, 13)), ("ast.Ellipsis", (3, 13)), ("pkgutil.find_loader", (3, 13)),
+    ("pkgutil.get_loader", (3, 13)), ("importlib.find_loader", (3, 11)),
+    ("importlib.abc.Finder", (3, 11)), 
+    ("string.letters", (2, 7)), ("string.lowercase", (2, 7)),
+    ("string.uppercase", (2, 7)), ("string.maketrans", (2, 7)), ("string.join", (2, 7)),
+    ("string.replace", (2, 7)), ("string.split", (2, 7)), ("string.strip", (2, 7)),
+    ("string.atoi", (2, 7)), ("string.atof", (2, 7)), ("itertools.izip", (2, 7)),
+    ("itertools.imap", (2, 7)), ("itertools.ifilter", (2, 7)), ("itertools.izip_longest", (2, 7)),
+    ("sys.maxint", (2, 7)), ("sys.setdefaultencoding", (2, 7)), ("os.getcwdu", (2, 7)),
+    ("os.popen2", (2, 7)), ("os.popen3", (2, 7)), ("urllib.urlopen", (2, 7)),
+    ("urllib.urlretrieve", (2, 7)), ("urllib.urlencode", (2, 7)), ("urllib.quote", (2, 7)),
+    ("urllib.unquote", (2, 7)), ("urllib.quote_plus", (2, 7)), ("types.StringType", (2, 7)),
+    ("types.ListType", (2, 7)), ("types.DictType", (2, 7)), ("types.StringTypes", (2, 7)),
+    ("types.IntType", (2, 7)), ("types.UnicodeType", (2, 7)),
+    ("thread.start_new_thread", (2, 7)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_sorted() {
+        assert!(PYTHON_2_NAMES.is_sorted());
+    }
+}
