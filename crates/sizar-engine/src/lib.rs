@@ -7,10 +7,14 @@
 
 pub mod acquire;
 pub mod environment;
-mod failpoint;
+pub mod failpoint;
 pub mod home;
+pub mod http;
+pub mod index;
 pub mod process;
 pub mod queue;
 pub mod run;
 pub mod sandbox;
 pub mod store;
+pub mod tools;
+pub mod tree_digest;

@@ -20,6 +20,11 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Returns the digest's bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Returns the first 16 hexadecimal digits: enough for a folder name, short enough to read.
     pub fn short(&self) -> String {
         self.to_string()[..16].to_owned()

@@ -1,0 +1,77 @@
+//! A folder of the user's own, used where it lies.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+use sizar_model::{Checkout, Digest, Progress, Source};
+
+use super::AcquireError;
+use super::git::{Git, dates};
+use crate::home::Home;
+use crate::tree_digest::{SETTLE, TreeDigester};
+
+/// How many unreadable files a note lists.
+const LISTED: usize = 3;
+
+/// What git knows about a folder.
+#[derive(Debug, Default)]
+struct History {
+    commit: Option<String>,
+    date: Option<Timestamp>,
+    code_date: Option<Timestamp>,
+}
+
+/// Describes the folder `path`, which is absolute.
+pub(super) fn describe(
+    home: &Home,
+    path: Utf8PathBuf,
+    progress: &dyn Progress,
+) -> Result<Checkout, AcquireError> {
+    // without the cache it only takes longer: a read-only home is no reason to stop here
+    let cache = home
+        .folder("cache/trees")
+        .ok()
+        .map(|folder| folder.join(format!("{}.json", Digest::of(path.as_str().as_bytes()).short())));
+    let digester =
+        TreeDigester { without: Some(home.root()), cache: cache.as_deref(), settle: SETTLE };
+    let (tree, history) = rayon::join(|| digester.digest(&path), || history(&path));
+    let tree = tree?;
+    let mut notes = Vec::new();
+    if !tree.unreadable.is_empty() {
+        let listed: Vec<_> =
+            tree.unreadable.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+        let more = tree.unreadable.len().saturating_sub(LISTED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        notes.push(format!("these files cannot be read: {}{more}", listed.join(", ")));
+    }
+    for note in &notes {
+        progress.warn(note.as_str());
+    }
+    Ok(Checkout {
+        source: Source {
+            locator: path.to_string(),
+            revision: history.commit,
+            digest: tree.digest,
+            date: history.date.or(tree.newest),
+            code_date: history.code_date,
+            own: true,
+        },
+        path,
+        notes,
+    })
+}
+
+/// Asks git about the folder; everything is unknown where there is no git, or no commit.
+fn history(path: &Utf8Path) -> History {
+    if !path.ancestors().any(|folder| folder.join(".git").exists()) {
+        return History::default();
+    }
+    let git = Git::in_folder(path);
+    let head = git.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
+    let Ok(Some(head)) = head else { return History::default() };
+    let commit = head.trim().to_owned();
+    match dates(&git, &commit, Some(".")) {
+        // a folder that git holds nothing of, inside a repository of other things
+        Ok((None, _)) | Err(_) => History::default(),
+        Ok((date, code_date)) => History { commit: Some(commit), date, code_date },
+    }
+}

@@ -1,0 +1,20 @@
+//! From a git address to a tree.
+//!
+//! Each address has one bare [`Mirror`] in the cache. A commit is laid out by reading its tree
+//! and blobs (`git ls-tree`, `git cat-file --batch`) and writing them through a
+//! [`TreeWriter`](super::tree_writer::TreeWriter): git itself writes no working tree, so no hook,
+//! filter or attribute of the repository ever takes effect.
+
+mod address;
+mod error;
+mod lay_out;
+mod mirror;
+mod program;
+mod revision;
+mod submodules;
+
+pub use error::GitError;
+pub use lay_out::{LayOut, LaidOut};
+pub use mirror::Mirror;
+pub(super) use mirror::dates;
+pub(super) use program::Git;

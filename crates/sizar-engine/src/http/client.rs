@@ -1,0 +1,156 @@
+//! The client: one agent with its limits, and small documents.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sizar_model::SafeUrl;
+use ureq::Agent;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use super::HttpError;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(20);
+/// How long a server may take to begin its answer.
+const RESPONSE: Duration = Duration::from_secs(60);
+/// How long a body may stand still.
+const STALLED: Duration = Duration::from_secs(45);
+/// The waits before the second, third and fourth try.
+const BACK_OFF: [Duration; 3] =
+    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(4)];
+
+/// A client for HTTP and HTTPS.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    back_off: [Duration; 3],
+}
+
+/// A small document.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The media type, without parameters and in lower case.
+    pub media_type: String,
+    pub body: Vec<u8>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Client {
+    /// Makes a client from the environment's proxy and certificates.
+    pub fn new() -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(RESPONSE))
+            .timeout_per_read(Some(STALLED))
+            .timeout_per_write(Some(STALLED))
+            .user_agent(concat!("sizar/", env!("CARGO_PKG_VERSION")))
+            .tls_config(tls())
+            .build();
+        Self { agent: config.new_agent(), back_off: BACK_OFF }
+    }
+
+    /// Waits `back_off` before each further try, instead of seconds.
+    #[must_use]
+    pub fn with_back_off(mut self, back_off: Duration) -> Self {
+        self.back_off = [back_off; 3];
+        self
+    }
+
+    /// Fetches a document of at most `limit` bytes, preferring the media types in `accept`.
+    ///
+    /// # Errors
+    ///
+    /// The last of the tries' errors.
+    pub fn get(&self, url: &SafeUrl, accept: &str, limit: u64) -> Result<Document, HttpError> {
+        self.persist(|_| {
+            let response = self.ask(url, &[("accept", accept)])?;
+            let media_type = response.body().mime_type().unwrap_or_default().to_ascii_lowercase();
+            let body = response
+                .into_body()
+                .into_with_config()
+                .limit(limit)
+                .read_to_vec()
+                .map_err(|source| match source {
+                    ureq::Error::BodyExceedsLimit(_) => {
+                        HttpError::TooLarge { url: url.clone(), limit }
+                    }
+                    source => unreachable(url, source),
+                })?;
+            Ok(Document { media_type, body })
+        })
+    }
+
+    /// Calls `attempt` (with the number of the try) until it succeeds, or fails for good.
+    pub(super) fn persist<T>(
+        &self,
+        mut attempt: impl FnMut(usize) -> Result<T, HttpError>,
+    ) -> Result<T, HttpError> {
+        let mut number = 0;
+        loop {
+            match attempt(number) {
+                Err(error) if error.may_pass() => {
+                    let Some(wait) = self.back_off.get(number) else { return Err(error) };
+                    tracing::debug!(%error, ?wait, "asking again");
+                    std::thread::sleep(*wait);
+                    number += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Asks once; every status but success is an error.
+    pub(super) fn ask(
+        &self,
+        url: &SafeUrl,
+        headers: &[(&str, &str)],
+    ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
+        // checked here, because ureq's own message about an address quotes it with its secrets
+        let parsed = url::Url::parse(url.expose()).ok();
+        let usable = parsed.is_some_and(|parsed| {
+            matches!(parsed.scheme(), "http" | "https") && parsed.has_host()
+        });
+        if !usable {
+            return Err(HttpError::Address { url: url.clone() });
+        }
+        let mut request = self.agent.get(url.expose());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.call().map_err(|source| unreachable(url, source))?;
+        let status = response.status();
+        if status.is_success() {
+            Ok(response)
+        } else {
+            Err(HttpError::Status { url: url.clone(), status: status.as_u16() })
+        }
+    }
+}
+
+fn unreachable(url: &SafeUrl, source: ureq::Error) -> HttpError {
+    match source {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => HttpError::Address { url: url.clone() },
+        source => HttpError::Unreachable { url: url.clone(), source: Box::new(source) },
+    }
+}
+
+fn tls() -> TlsConfig {
+    // an unreadable certificate among many is the system's matter; with none at all every
+    // connection fails, and that error says so
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::debug!(%error, "a system certificate cannot be read");
+    }
+    let certificates: Vec<_> =
+        found.certs.iter().map(|der| Certificate::from_der(der.as_ref()).to_owned()).collect();
+    TlsConfig::builder()
+        .root_certs(RootCerts::from(certificates))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build()
+}
