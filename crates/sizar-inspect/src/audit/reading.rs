@@ -1,0 +1,410 @@
+//! One walk over a parsed file, with every check of code on the way.
+
+use ruff_python_ast::visitor::{self, Visitor};
+use ruff_python_ast::{
+    Arguments, Expr, ExprCall, ExprIf, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
+};
+use ruff_text_size::{Ranged, TextSize};
+
+use super::facts::{finding, one_line};
+use super::folding::fold;
+use super::names::Names;
+use super::paths::Place;
+use super::{Facts, datasets, devices, paths, secrets, services, weights};
+use crate::python::parse::Module;
+
+/// The longest string that is looked at: what is longer is data or prose.
+const MAX_STRING: usize = 1_000;
+
+/// The reading of one file.
+pub struct Reading<'a> {
+    module: &'a Module,
+    pub(super) path: &'a str,
+    pub(super) names: Names<'a>,
+    pub(super) facts: Facts,
+    /// How many enclosing conditions ask for a GPU.
+    guards: u32,
+    /// Where we are, as far as it matters to a string.
+    frames: Vec<Frame>,
+    /// Up to where expressions have been read as one path.
+    read_until: TextSize,
+    /// Whether what it expects says nothing of a run.
+    tests: bool,
+}
+
+/// What encloses a string.
+#[derive(Clone, Debug)]
+pub(super) enum Frame {
+    /// An argument of a call: the call's name, and the argument's position or name.
+    Argument { call: String, position: Option<usize>, option: Option<String> },
+    /// The value of a name: an assignment, a default, a keyword, a key of a dict.
+    Binding(String),
+    /// A part of something bigger: what follows a `+`, a key, a comparison.
+    Part,
+    /// Words for people: what is raised.
+    Prose,
+}
+
+/// A call with the name of what is called.
+pub(super) struct Call<'a, 'b> {
+    pub node: &'a ExprCall,
+    /// Dotted, with imports resolved; `.method` where the receiver has no name.
+    pub name: &'b str,
+    pub line: u32,
+}
+
+impl<'a> Call<'a, '_> {
+    /// Returns the last part of the name.
+    pub fn method(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(self.name)
+    }
+
+    pub fn arguments(&self) -> &'a Arguments {
+        &self.node.arguments
+    }
+
+    pub fn positional(&self, at: usize) -> Option<&'a Expr> {
+        self.node.arguments.args.get(at).filter(|expr| !expr.is_starred_expr())
+    }
+
+    pub fn keyword(&self, name: &str) -> Option<&'a Expr> {
+        let mut keywords = self.node.arguments.keywords.iter();
+        let named = |keyword: &&Keyword| keyword.arg.as_ref().is_some_and(|arg| arg == name);
+        keywords.find(named).map(|keyword| &keyword.value)
+    }
+
+    /// Returns the text of a literal argument, by position or name.
+    pub fn text(&self, at: usize, name: &str) -> Option<&'a str> {
+        literal(self.positional(at).or_else(|| self.keyword(name))?)
+    }
+}
+
+/// Returns the text of a string literal.
+pub(super) fn literal(expr: &Expr) -> Option<&str> {
+    expr.as_string_literal_expr().map(|literal| literal.value.to_str())
+}
+
+impl<'a> Reading<'a> {
+    /// Reads a module; `path` is its path in the tree.
+    pub fn of(module: &'a Module, path: &'a str) -> Facts {
+        let mut reading = Reading {
+            module,
+            path,
+            names: Names::default(),
+            facts: Facts::default(),
+            guards: 0,
+            frames: Vec::new(),
+            read_until: TextSize::new(0),
+            tests: is_test(path) || is_beside(path),
+        };
+        reading.visit_body(module.statements());
+        let mut facts = reading.facts;
+        facts.settle();
+        facts
+    }
+
+    pub(super) fn line(&self, node: &impl Ranged) -> u32 {
+        self.module.line_of(node)
+    }
+
+    /// Returns where we are.
+    pub(super) fn here(&self) -> Place<'_> {
+        Place { frames: &self.frames }
+    }
+
+    /// Returns the source of a node on one line, cut to a readable length.
+    pub(super) fn snippet(&self, node: &impl Ranged) -> String {
+        one_line(self.module.source_of(node))
+    }
+
+    /// Returns whether the place is reached only where somebody asked for a GPU.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.guards > 0
+    }
+
+    fn asks_for_a_gpu(&self, test: &Expr) -> bool {
+        let source = self.module.source_of(test).to_ascii_lowercase();
+        ["cuda", "gpu", "is_available", "device"].iter().any(|word| source.contains(word))
+    }
+
+    fn is_no_value(&self) -> bool {
+        matches!(self.frames.last(), Some(Frame::Part))
+            || self.frames.iter().any(|frame| matches!(frame, Frame::Prose))
+    }
+
+    fn inside(&mut self, frame: Frame, visit: impl FnOnce(&mut Self)) {
+        self.frames.push(frame);
+        visit(self);
+        self.frames.pop();
+    }
+
+    fn guarded(&mut self, by: bool, visit: impl FnOnce(&mut Self)) {
+        self.guards += u32::from(by);
+        visit(self);
+        self.guards -= u32::from(by);
+    }
+
+    fn string(&mut self, text: &'a str, expr: &'a Expr) {
+        if text.len() < 2 {
+            return;
+        }
+        let line = self.line(expr);
+        if let Some(secret) = secrets::recognise(text) {
+            let message = format!("{secret} is written into the code");
+            self.facts.findings.push(finding("hard-coded-secret", message, self.path, line));
+            return;
+        }
+        if text.len() > MAX_STRING {
+            return;
+        }
+        if !self.tests {
+            datasets::string(self, text, line);
+            weights::string(self, text, line);
+        }
+        services::string(self, text, line);
+    }
+
+    /// Reads an expression as a path; what it consists of is not read again as paths.
+    fn path_expression(&mut self, expr: &'a Expr) {
+        if self.tests || expr.start() < self.read_until || self.is_no_value() {
+            return;
+        }
+        let Some(folded) = fold(expr, &self.names) else { return };
+        if folded.text.len() > MAX_STRING {
+            return;
+        }
+        if let Some((value, kind)) = paths::classify(&folded, &self.here()) {
+            let line = self.line(expr);
+            self.facts.paths.push(super::PathUse { value, kind, line });
+            self.read_until = expr.end();
+        }
+    }
+
+    fn call(&mut self, node: &'a ExprCall) {
+        let name = self.names.dotted(&node.func).unwrap_or_default();
+        let call = Call { node, name: &name, line: self.line(node) };
+        devices::call(self, &call);
+        services::call(self, &call);
+        if !self.tests {
+            datasets::call(self, &call);
+            weights::call(self, &call);
+        }
+        self.visit_expr(&node.func);
+        let option = option_of(&call);
+        for (at, argument) in node.arguments.args.iter().enumerate() {
+            let position = Some(at);
+            let frame = Frame::Argument { call: name.clone(), position, option: option.clone() };
+            self.inside(frame, |reading| reading.visit_expr(argument));
+        }
+        for keyword in &node.arguments.keywords {
+            let frame =
+                Frame::Argument { call: name.clone(), position: None, option: option.clone() };
+            self.inside(frame, |reading| reading.visit_keyword(keyword));
+        }
+    }
+
+    fn assignment(&mut self, assign: &'a StmtAssign) {
+        let name = assign.targets.first().and_then(last_name);
+        devices::assignment(self, assign);
+        for target in &assign.targets {
+            self.visit_expr(target);
+        }
+        self.bound(name, &assign.value);
+    }
+
+    fn bound(&mut self, name: Option<String>, value: &'a Expr) {
+        match name {
+            Some(name) => self.inside(Frame::Binding(name), |reading| reading.visit_expr(value)),
+            None => self.visit_expr(value),
+        }
+    }
+
+    fn condition(&mut self, statement: &'a StmtIf) {
+        self.visit_expr(&statement.test);
+        let mut asks = self.asks_for_a_gpu(&statement.test);
+        self.guarded(asks, |reading| reading.visit_body(&statement.body));
+        for clause in &statement.elif_else_clauses {
+            if let Some(test) = &clause.test {
+                self.visit_expr(test);
+                asks |= self.asks_for_a_gpu(test);
+            }
+            self.guarded(asks, |reading| reading.visit_body(&clause.body));
+        }
+    }
+
+    fn conditional(&mut self, expr: &'a ExprIf) {
+        let asks = self.asks_for_a_gpu(&expr.test);
+        self.visit_expr(&expr.test);
+        self.guarded(asks, |reading| {
+            reading.visit_expr(&expr.body);
+            reading.visit_expr(&expr.orelse);
+        });
+    }
+}
+
+impl<'a> Visitor<'a> for Reading<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::Import(import) => {
+                self.names.import(import);
+                let line = self.line(import);
+                for alias in &import.names {
+                    services::import(self, alias.name.as_str(), line);
+                    datasets::import(self, alias.name.as_str(), line);
+                    devices::import(self, alias.name.as_str(), line);
+                }
+            }
+            Stmt::ImportFrom(import) => {
+                self.names.import_from(import);
+                if let (0, Some(module)) = (import.level, &import.module) {
+                    let line = self.line(import);
+                    services::import(self, module.as_str(), line);
+                    datasets::import(self, module.as_str(), line);
+                    devices::import(self, module.as_str(), line);
+                }
+            }
+            // a text that is a statement of its own is documentation
+            Stmt::Expr(expr) if expr.value.is_string_literal_expr() => {}
+            Stmt::Assign(assign) => self.assignment(assign),
+            Stmt::AnnAssign(assign) => {
+                let name = last_name(&assign.target);
+                if let Some(value) = &assign.value {
+                    self.bound(name, value);
+                }
+            }
+            Stmt::If(condition) => self.condition(condition),
+            Stmt::Raise(_) | Stmt::Assert(_) => {
+                self.inside(Frame::Prose, |reading| visitor::walk_stmt(reading, statement));
+            }
+            _ => visitor::walk_stmt(self, statement),
+        }
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::StringLiteral(string) => {
+                self.path_expression(expr);
+                self.string(string.value.to_str(), expr);
+            }
+            Expr::FString(_) => {
+                self.path_expression(expr);
+                self.inside(Frame::Part, |reading| visitor::walk_expr(reading, expr));
+            }
+            Expr::Call(call) => {
+                self.path_expression(expr);
+                self.call(call);
+            }
+            Expr::BinOp(operation) => {
+                self.path_expression(expr);
+                self.visit_expr(&operation.left);
+                self.inside(Frame::Part, |reading| reading.visit_expr(&operation.right));
+            }
+            Expr::Subscript(subscript) => {
+                self.path_expression(expr);
+                self.visit_expr(&subscript.value);
+                self.inside(Frame::Part, |reading| reading.visit_expr(&subscript.slice));
+            }
+            Expr::Compare(_) => {
+                self.inside(Frame::Part, |reading| visitor::walk_expr(reading, expr));
+            }
+            Expr::Dict(dict) => {
+                for item in &dict.items {
+                    if let Some(key) = &item.key {
+                        self.inside(Frame::Part, |reading| reading.visit_expr(key));
+                    }
+                    let name = item.key.as_ref().and_then(literal).map(str::to_owned);
+                    self.bound(name, &item.value);
+                }
+            }
+            Expr::If(conditional) => self.conditional(conditional),
+            Expr::BoolOp(operation) => {
+                let asks = operation.values.iter().any(|value| {
+                    matches!(value, Expr::Call(_) | Expr::Name(_) | Expr::Attribute(_))
+                        && self.asks_for_a_gpu(value)
+                });
+                self.guarded(asks, |reading| visitor::walk_expr(reading, expr));
+            }
+            Expr::Attribute(_) => {
+                devices::attribute(self, expr);
+                visitor::walk_expr(self, expr);
+            }
+            _ => visitor::walk_expr(self, expr),
+        }
+    }
+
+    fn visit_keyword(&mut self, keyword: &'a Keyword) {
+        let name = keyword.arg.as_ref().map(|name| name.as_str().to_owned());
+        // `default=` tells less than the option it is the default of
+        match name {
+            Some(name) if name == "help" || name == "description" => {
+                self.inside(Frame::Part, |reading| visitor::walk_keyword(reading, keyword));
+            }
+            Some(name) if name != "default" => {
+                self.inside(Frame::Binding(name), |reading| {
+                    visitor::walk_keyword(reading, keyword)
+                });
+            }
+            _ => visitor::walk_keyword(self, keyword),
+        }
+    }
+
+    fn visit_parameters(&mut self, parameters: &'a Parameters) {
+        for parameter in parameters.iter_non_variadic_params() {
+            let Some(default) = &parameter.default else { continue };
+            let name = parameter.parameter.name.as_str();
+            devices::default(self, name, default);
+            self.inside(Frame::Binding(name.to_owned()), |reading| reading.visit_expr(default));
+        }
+    }
+
+    fn visit_annotation(&mut self, _: &'a Expr) {}
+}
+
+fn last_name(target: &Expr) -> Option<String> {
+    match target {
+        Expr::Name(name) => Some(name.id.as_str().to_owned()),
+        Expr::Attribute(attribute) => Some(attribute.attr.as_str().to_owned()),
+        Expr::Subscript(subscript) => literal(&subscript.slice).map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Returns the name of the option that a call of argparse, click, absl or optparse declares.
+fn option_of(call: &Call<'_, '_>) -> Option<String> {
+    let declares = matches!(call.method(), "add_argument" | "add_option" | "option" | "argument")
+        || call.method().starts_with("DEFINE_");
+    if !declares {
+        return None;
+    }
+    let flags = call.arguments().args.iter().filter_map(literal);
+    flags.max_by_key(|flag| flag.len()).map(|flag| flag.trim_start_matches('-').to_owned())
+}
+
+/// Returns whether a file holds tests of the code: their paths and weights are made up.
+fn is_test(path: &str) -> bool {
+    let mut parts = path.split('/').rev();
+    let name = parts.next().unwrap_or_default();
+    let folder = parts.any(|part| matches!(part, "tests" | "testing" | "unittests" | "test"));
+    name == "conftest.py" || (folder && (name.starts_with("test") || path.contains("tests/")))
+}
+
+/// Returns whether a file only builds, installs or documents the code.
+fn is_beside(path: &str) -> bool {
+    path == "setup.py"
+        || path.ends_with("/setup.py")
+        || path.starts_with("doc")
+        || path.ends_with("/conf.py")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_told_from_drivers() {
+        assert!(
+            is_test("tests/test_a.py") && is_test("pkg/tests/data.py") && is_test("conftest.py")
+        );
+        assert!(is_test("test/test_a.py") && !is_test("test.py") && !is_test("tools/test_net.py"));
+    }
+}
