@@ -5,7 +5,7 @@ use fs_err as fs;
 use serde::Serialize;
 use sizar_model::resources::ByteSize;
 
-use crate::sandbox::{self, SandboxKind};
+use crate::sandbox;
 
 /// What this machine is and can enforce.
 #[derive(Clone, Debug, Serialize)]
@@ -171,17 +171,6 @@ fn memory_available() -> Option<ByteSize> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(ByteSize(kibibytes * 1024))
-}
-
-/// Returns what a record says of a sandbox that keeps less in than it could.
-pub fn warning(kind: SandboxKind) -> Option<&'static str> {
-    match kind {
-        SandboxKind::Bubblewrap => None,
-        SandboxKind::Landlock => {
-            Some("Landlock keeps the program from files, less so from the network")
-        }
-        SandboxKind::None => Some("nothing keeps the program from your files and the network"),
-    }
 }
 
 #[cfg(test)]

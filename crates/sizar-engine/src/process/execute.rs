@@ -1,6 +1,7 @@
 //! Starts a program, and says how it ended.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -106,6 +107,9 @@ fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<Spawned> {
     let _one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
     let stdin = if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
     launch.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // The terminal's Ctrl-C is for sizar alone, which passes it on to the program and not to what
+    // watches it.
+    launch.command.process_group(0);
     let (narrowed, note) = match limits.cpus.map(Narrowed::to) {
         Some(Ok(mut narrowed)) => {
             let note = narrowed.note.take();

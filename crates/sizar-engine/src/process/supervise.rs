@@ -322,8 +322,9 @@ fn drain(output: &mut Output<'_>, control: &Control) {
 fn ending(status: std::process::ExitStatus, chain: Chain) -> Ending {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
-        // Like a shell, bubblewrap says 128 + n for a program that the signal n ended.
-        (Some(code @ 129..=192), _) if chain == Chain::Bubblewrap => {
+        // Like a shell, bubblewrap says 128 + n for a program that the signal n ended; one that says
+        // so by itself, as shells do, means the same.
+        (Some(code @ 129..=159), _) if chain == Chain::Bubblewrap => {
             Ending::Signalled { signal: code - 128 }
         }
         (Some(code), _) => Ending::Exited { code },
