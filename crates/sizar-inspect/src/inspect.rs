@@ -7,14 +7,14 @@ use sizar_model::Inspection;
 use sizar_model::inspection::{Finding, HardCodedPath, Sighting, TreeSummary};
 
 use crate::audit::{
-    PathUse, finding, hindrances, licence, requirements, secrets, syntax, tree_state,
+    PathUse, finding, hindrances, licence, modules, requirements, secrets, syntax, tree_state,
 };
 use crate::gather::{Gathered, gather};
 use crate::language::Languages;
 use crate::notebook::Notebook;
-use crate::packaging::{self, Packaging};
-use crate::python::{Layout, Project, find_drivers, versions};
-use crate::tree::{Tree, TreeError};
+use crate::packaging::{self, Packaging, ScriptTarget};
+use crate::python::{Layout, Project, ScriptDeclaration, decode, find_drivers, versions};
+use crate::tree::{MAX_CODE, Tree, TreeError};
 
 /// The stack of a thread that walks over syntax trees, in bytes.
 const STACK: usize = 32 << 20;
@@ -71,7 +71,8 @@ fn inspection_of(tree: &Tree) -> Inspection {
         ..Inspection::default()
     };
     let mut findings = tree_state::findings(tree);
-    python(&mut inspection, &gathered, &packaging, paths, &mut findings);
+    let layout = layout(&packaging, paths);
+    findings.extend(python(&mut inspection, tree, &gathered, &packaging, &layout));
     inspection.packaging = packaging.files;
     inspection.system_packages = packaging.system_packages;
     seen(&mut inspection, gathered, &mut findings);
@@ -109,13 +110,12 @@ fn summary(tree: &Tree, languages: &Languages) -> TreeSummary {
 /// Fills in what the Python files tell together: imports, drivers, versions.
 fn python(
     inspection: &mut Inspection,
+    tree: &Tree,
     gathered: &Gathered,
     packaging: &Packaging,
-    paths: Vec<String>,
-    findings: &mut Vec<Finding>,
-) {
-    let layout = layout(packaging, paths);
-    let project = Project::read(&gathered.sources, &layout);
+    layout: &Layout,
+) -> Vec<Finding> {
+    let project = Project::read(&gathered.sources, layout);
     let stated = |scope: &str| !matches!(scope, "mentioned" | "build");
     let declared: BTreeSet<String> = packaging
         .declared
@@ -124,22 +124,46 @@ fn python(
         .map(|declared| declared.name.clone())
         .collect();
     inspection.imports = project.imports(&declared);
-    inspection.drivers = find_drivers(&project, &packaging.scripts);
+    let read = |path: &str| {
+        let file = tree.file(path)?;
+        tree.read(file, MAX_CODE).map(|bytes| decode(&bytes))
+    };
+    inspection.drivers = find_drivers(&project, &scripts(packaging), &read);
     inspection.declared.clone_from(&packaging.declared);
-    let mut evidence = versions::verdict(&project);
+    let mut evidence = versions::verdict(&project.versions, versions::Scope::Tree);
     evidence.requires.extend(packaging.python.requires.iter().cloned());
     evidence.named.extend(packaging.python.named.iter().cloned());
     inspection.python = evidence;
-    findings.extend(syntax::findings(&project));
+    let mut findings = syntax::findings(&project);
+    let builds = packaging.files.iter().any(|file| file.compiles);
+    findings.extend(modules::findings(&project, tree, builds));
     // the code of a notebook has lines of its own
     let lines = Lines { notebooks: &gathered.notebooks };
     lines.map(&mut inspection.python.syntax);
     for option in inspection.drivers.iter_mut().flat_map(|driver| &mut driver.options) {
         option.line = lines.of(&option.path, option.line);
     }
-    for finding in findings.iter_mut().filter(|it| it.id == "syntax-error" || it.id == "python-2") {
+    for finding in &mut findings {
         finding.line = lines.of(&finding.path, finding.line);
     }
+    findings
+}
+
+fn scripts(packaging: &Packaging) -> Vec<ScriptDeclaration> {
+    let target = |target: &ScriptTarget| match target {
+        ScriptTarget::Function { module, function: Some(function) } => {
+            format!("{module}:{function}")
+        }
+        ScriptTarget::Function { module, function: None } => module.clone(),
+        ScriptTarget::File(path) => path.clone(),
+    };
+    let declared = packaging.scripts.iter();
+    declared
+        .map(|script| ScriptDeclaration {
+            name: script.name.clone(),
+            target: target(&script.target),
+        })
+        .collect()
 }
 
 /// The lines of notebooks' files, by the lines of their code.

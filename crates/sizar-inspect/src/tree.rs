@@ -172,6 +172,17 @@ impl Tree {
         self.files[start..].iter().take_while(move |file| file.path.starts_with(&prefix))
     }
 
+    /// Returns the files directly in a folder; the root is the empty path.
+    pub fn in_folder<'a>(&'a self, folder: &str) -> impl Iterator<Item = &'a TreeFile> + use<'a> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let start = self.files.partition_point(|file| file.path.as_str() < prefix.as_str());
+        let skip = prefix.len();
+        self.files[start..]
+            .iter()
+            .take_while(move |file| file.path.starts_with(&prefix))
+            .filter(move |file| !file.path[skip..].contains('/'))
+    }
+
     /// Returns whether the path is a file, or a folder with more in it than placeholders.
     pub fn holds(&self, path: &str) -> bool {
         const PLACEHOLDERS: &[&str] = &[".keep", ".gitkeep", ".gitignore", ".placeholder"];

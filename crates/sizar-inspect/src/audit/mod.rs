@@ -12,6 +12,7 @@ mod facts;
 mod folding;
 pub mod hindrances;
 pub mod licence;
+pub mod modules;
 mod names;
 mod path_words;
 mod paths;
