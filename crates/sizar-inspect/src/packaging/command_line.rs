@@ -34,7 +34,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     let mut word = String::new();
     let mut quote: Option<char> = None;
     let mut chars = line.chars().peekable();
-    let mut end = |word: &mut String, commands: &mut Vec<Vec<String>>, next: bool| {
+    let end = |word: &mut String, commands: &mut Vec<Vec<String>>, next: bool| {
         if let Some(last) = commands.last_mut()
             && !word.is_empty()
         {
@@ -49,7 +49,9 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             (Some(open), c) if c == open => quote = None,
             (Some(_), c) => word.push(c),
             (None, '"' | '\'' | '`') => quote = Some(c),
-            (None, '#') if word.is_empty() && commands.last().is_some_and(|c| !c.is_empty()) => break,
+            (None, '#') if word.is_empty() && commands.last().is_some_and(|c| !c.is_empty()) => {
+                break;
+            }
             (None, ';' | '|' | '\n') => end(&mut word, &mut commands, true),
             (None, '&') if chars.peek() == Some(&'&') => {
                 chars.next();
@@ -88,7 +90,8 @@ impl<'a> Install<'a> {
         let program = program.rsplit('/').next().unwrap_or(program);
         let mut python = version_of(program);
         words = words.get(1..)?;
-        let is_python = program.starts_with("python") || program == "{sys.executable}" || program == "py";
+        let is_python =
+            program.starts_with("python") || program == "{sys.executable}" || program == "py";
         if is_python {
             let at = words.iter().position(|word| word == "-m")?;
             if words.get(at + 1).is_none_or(|module| module != "pip" && module != "pip3") {
@@ -98,10 +101,14 @@ impl<'a> Install<'a> {
         } else if program == "uv" {
             words = words.get(1..).filter(|_| words.first().is_some_and(|word| word == "pip"))?;
         }
-        let is_pip = is_python || program == "uv" || matches!(program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'), "pip");
+        let is_pip = is_python
+            || program == "uv"
+            || matches!(program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'), "pip");
         let installer = match program {
             _ if is_pip => Installer::Pip,
-            "easy_install" => return Some(Self { installer: Installer::Pip, arguments: words, python: None }),
+            "easy_install" => {
+                return Some(Self { installer: Installer::Pip, arguments: words, python: None });
+            }
             "conda" | "mamba" | "micromamba" => Installer::Conda,
             "apt" | "apt-get" | "aptitude" => Installer::System("apt"),
             "yum" | "dnf" => Installer::System("yum"),
@@ -131,7 +138,9 @@ impl<'a> Install<'a> {
         }
         match self.installer {
             Installer::Pip => pip(read, self.arguments, &Written { written, line, scope }),
-            Installer::Conda => conda_packages(read, self.arguments, &Written { written, line, scope }),
+            Installer::Conda => {
+                conda_packages(read, self.arguments, &Written { written, line, scope })
+            }
             Installer::CondaEnv => conda_env(read, self.arguments, line),
             Installer::System(manager) => system(read, manager, self.arguments, line),
         }
@@ -146,7 +155,10 @@ struct Written<'a> {
 
 /// Cuts prompts, `sudo`, `RUN` and variables off.
 fn without_prefix(mut words: &[String]) -> &[String] {
-    pattern!(PREFIX, r"^(?:[$>#!%~]+|>>>|sudo|RUN|run:?|time|exec|then|do|else|-[HEy]|\w+=\S*|\(\w+\)\$?|--mount=\S+|(?:\w+@)?[\w-]+:\S*\$|env|[-*•]|\d+[.)])$");
+    pattern!(
+        PREFIX,
+        r"^(?:[$>#!%~]+|>>>|sudo|RUN|run:?|time|exec|then|do|else|-[HEy]|\w+=\S*|\(\w+\)\$?|--mount=\S+|(?:\w+@)?[\w-]+:\S*\$|env|[-*•]|\d+[.)])$"
+    );
     while let Some((first, rest)) = words.split_first() {
         if PREFIX.is_match(first) && !rest.is_empty() {
             words = rest;
@@ -167,8 +179,26 @@ fn version_of(program: &str) -> Option<&str> {
 fn is_prose(word: &str) -> bool {
     matches!(
         word,
-        "and" | "or" | "to" | "from" | "then" | "the" | "in" | "for" | "with" | "if" | "on" | "into" | "(or" | "should"
-            | "will" | "command" | "is" | "as" | "=>" | "->"
+        "and"
+            | "or"
+            | "to"
+            | "from"
+            | "then"
+            | "the"
+            | "in"
+            | "for"
+            | "with"
+            | "if"
+            | "on"
+            | "into"
+            | "(or"
+            | "should"
+            | "will"
+            | "command"
+            | "is"
+            | "as"
+            | "=>"
+            | "->"
     )
 }
 
@@ -180,7 +210,8 @@ fn joined(words: &[String]) -> Vec<String> {
         match joined.last_mut() {
             Some(last)
                 if !last.starts_with('-')
-                    && (word.starts_with(OPERATORS) && !word.contains("->") || last.ends_with(OPERATORS)) =>
+                    && (word.starts_with(OPERATORS) && !word.contains("->")
+                        || last.ends_with(OPERATORS)) =>
             {
                 last.push_str(word);
             }
@@ -194,7 +225,10 @@ fn joined(words: &[String]) -> Vec<String> {
 fn is_package(word: &str) -> bool {
     pattern!(PACKAGE, r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[\w,.-]*\])?(?:\s*[<>=!~@,].*|\s*;.*)?$");
     pattern!(ADDRESS, r"(?i)^(?:git\+|https?://)\S+$");
-    !word.contains(['$', '{', '}']) && !word.ends_with('>') && !word.contains("...") && (PACKAGE.is_match(word) || ADDRESS.is_match(word))
+    !word.contains(['$', '{', '}'])
+        && !word.ends_with('>')
+        && !word.contains("...")
+        && (PACKAGE.is_match(word) || ADDRESS.is_match(word))
 }
 
 fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
@@ -207,8 +241,12 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
         };
         let mut value = || value.clone().or_else(|| words.next().cloned()).unwrap_or_default();
         match option {
-            "-r" | "--requirement" => read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false),
-            "-c" | "--constraint" => read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false),
+            "-r" | "--requirement" => {
+                read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false)
+            }
+            "-c" | "--constraint" => {
+                read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false)
+            }
             "-e" | "--editable" => {
                 let target = value();
                 if is_package(&target) {
@@ -218,15 +256,18 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
             "-i" | "--index-url" => read.index("index", &value(), at.line),
             "--extra-index-url" => read.index("extra_index", &value(), at.line),
             "-f" | "--find-links" => read.index("find_links", &value(), at.line),
-            "-t" | "--target" | "--prefix" | "--root" | "--trusted-host" | "--timeout" | "--no-binary"
-            | "--only-binary" | "--global-option" | "--install-option" | "--upgrade-strategy" | "--proxy"
-            | "--cache-dir" | "--python-version" | "--platform" | "--src" | "--config-settings"
-            | "--default-timeout" | "--retries" | "--log" | "-d" | "-b" => {
+            "-t" | "--target" | "--prefix" | "--root" | "--trusted-host" | "--timeout"
+            | "--no-binary" | "--only-binary" | "--global-option" | "--install-option"
+            | "--upgrade-strategy" | "--proxy" | "--cache-dir" | "--python-version"
+            | "--platform" | "--src" | "--config-settings" | "--default-timeout" | "--retries"
+            | "--log" | "-d" | "-b" => {
                 value();
             }
             option if option.starts_with('-') => {}
             // a local wheel or folder is not to be had
-            option if option.starts_with(['.', '/', '~']) || option.ends_with(".whl") && !option.contains("://") => {}
+            option
+                if option.starts_with(['.', '/', '~'])
+                    || option.ends_with(".whl") && !option.contains("://") => {}
             option if is_prose(option) => break,
             option if is_package(option) => {
                 let option = option.trim_end_matches([',', '.']);
@@ -242,13 +283,16 @@ fn conda_packages(read: &mut Read, arguments: &[String], at: &Written<'_>) {
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "-c" | "--channel" => read.index("conda_channel", words.next().map_or("", String::as_str), at.line),
+            "-c" | "--channel" => {
+                read.index("conda_channel", words.next().map_or("", String::as_str), at.line)
+            }
             "-n" | "--name" | "-p" | "--prefix" | "--clone" | "--solver" => {
                 words.next();
             }
             "-f" | "--file" => {
                 if let Some(file) = words.next() {
-                    let kind = if file.ends_with(".txt") { Kind::CondaList } else { Kind::EnvironmentYml };
+                    let kind =
+                        if file.ends_with(".txt") { Kind::CondaList } else { Kind::EnvironmentYml };
                     read.refer(file, kind, "conda", at.line, false);
                 }
             }
@@ -320,8 +364,11 @@ mod tests {
     fn told(text: &str) -> String {
         let mut seen = Read::new("README.md", Kind::Readme);
         read(&mut seen, text, 1, "mentioned");
-        let mut told: Vec<String> =
-            seen.declared.iter().map(|d| d.requirement.clone().unwrap_or_else(|| format!("({})", d.name))).collect();
+        let mut told: Vec<String> = seen
+            .declared
+            .iter()
+            .map(|d| d.requirement.clone().unwrap_or_else(|| format!("({})", d.name)))
+            .collect();
         told.extend(seen.python.named.iter().map(|s| format!("python:{}", s.text)));
         told.extend(seen.indexes.iter().map(|s| format!("{}:{}", s.kind, s.text)));
         told.extend(seen.system_packages.iter().map(|s| format!("{}:{}", s.kind, s.text)));
@@ -354,7 +401,48 @@ mod tests {
             "pip freeze > requirements.txt",
             "npm install x",
         ];
-        let told: Vec<String> = lines.iter().map(|line| format!("{line}\n    {}", told(line))).collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        let told: Vec<String> =
+            lines.iter().map(|line| format!("{line}\n    {}", told(line))).collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+$ pip install torch==1.7.1+cu110 torchvision -f https://download.pytorch.org/whl/torch_stable.html
+    torch==1.7.1 torchvision find_links:https://download.pytorch.org/whl/torch_stable.html
+pip3.6 install --user 'numpy>=1.10' scipy
+    numpy>=1.10 scipy python:3.6
+!python3 -m pip install -q kornia
+    kornia
+%pip install -U git+https://github.com/openai/CLIP.git
+    clip @ git+https://github.com/openai/CLIP.git
+cd x && sudo apt-get update && sudo apt-get install -y --no-install-recommends libsndfile1 ffmpeg=4:3 python3.6-dev
+    python:3.6 apt:libsndfile1 apt:ffmpeg
+conda create -n py36 python=3.6 numpy pytorch=1.2 -y
+    numpy torch==1.2.* python:3.6
+conda install pytorch torchvision cudatoolkit=10.0 -c pytorch -c conda-forge
+    torch torchvision (cudatoolkit) conda_channel:pytorch conda_channel:conda-forge cuda:10.0
+conda env create -f env/environment.yml
+    file:env/environment.yml
+pip install -r requirements.txt
+    file:requirements.txt
+pip install -e .[dev]
+    
+pip install <package>
+    
+pip install torch >= 1.0
+    torch>=1.0
+pip install tensorflow or tensorflow-gpu
+    tensorflow
+(base) $ pip install einops; pip install "timm==0.3.2"  # and so on
+    einops timm==0.3.2
+RUN TORCH_CUDA_ARCH_LIST=7.0 pip --no-cache-dir install apex
+    apex
+brew install sox
+    brew:sox
+-r ../../etc/passwd
+    
+pip install -r ../../etc/passwd
+    
+pip freeze > requirements.txt
+    
+npm install x
+"#);
     }
 }

@@ -1,6 +1,6 @@
 //! The packaging of a whole tree.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use sizar_model::inspection::{Declared, PackagingFile, PythonEvidence, Sighting};
 
@@ -45,7 +45,7 @@ const MOST_FILES: usize = 400;
 
 /// Reads all packaging files of a tree, and what they include. `bytes` returns a file's content.
 pub fn read_tree(files: &[String], bytes: &dyn Fn(&str) -> Option<Vec<u8>>) -> Packaging {
-    let tree = Files { files, bytes };
+    let tree = Files { files, names: files.iter().map(String::as_str).collect(), bytes };
     let mut found: Vec<(&String, Kind)> =
         files.iter().filter_map(|path| Some((path, recognise(path)?))).collect();
     found.sort_by_key(|(path, kind)| (path.matches('/').count(), *kind, *path));
@@ -119,7 +119,8 @@ fn together(reads: Vec<Read>) -> Packaging {
         for declared in read.declared {
             // "pip install the-project-itself" says nothing
             let itself = declared.scope == "mentioned" && own.contains(&declared.name);
-            let known = setup_py::is_undeclared(&declared) && declared_builds.contains(&declared.name);
+            let known =
+                setup_py::is_undeclared(&declared) && declared_builds.contains(&declared.name);
             if !itself && !known && !all.declared.contains(&declared) {
                 all.declared.push(declared);
             }
@@ -155,17 +156,21 @@ fn extend_new(all: &mut Vec<String>, more: Vec<String>) {
 
 struct Files<'a> {
     files: &'a [String],
+    names: HashSet<&'a str>,
     bytes: &'a dyn Fn(&str) -> Option<Vec<u8>>,
 }
 
 impl Tree for Files<'_> {
     fn read(&self, path: &str) -> Option<String> {
         // only what was listed: a reader that asks for anything else gets nothing
-        self.is_file(path).then(|| (self.bytes)(path)).flatten().map(|bytes| super::text::decode(&bytes))
+        self.is_file(path)
+            .then(|| (self.bytes)(path))
+            .flatten()
+            .map(|bytes| super::text::decode(&bytes))
     }
 
     fn is_file(&self, path: &str) -> bool {
-        self.files.iter().any(|file| file == path)
+        self.names.contains(path)
     }
 
     fn files(&self) -> &[String] {
@@ -239,12 +244,16 @@ pub(super) mod tests {
     #[test]
     fn includes_never_leave_the_tree_and_never_go_in_circles() {
         let tree = Folder::new(&[
-            ("requirements.txt", "-r a.lst\n-r ../../etc/passwd\n-r /etc/passwd\n-r absent.txt\nnumpy\n"),
+            (
+                "requirements.txt",
+                "-r a.lst\n-r ../../etc/passwd\n-r /etc/passwd\n-r absent.txt\nnumpy\n",
+            ),
             ("a.lst", "-r requirements.txt\n-r a.lst\n-r sub/b.lst\nscipy\n"),
             ("sub/b.lst", "-r ../a.lst\npandas\n"),
         ]);
         let told = tree.packaging();
-        let names: Vec<_> = told.declared.iter().map(|d| (d.name.as_str(), d.path.as_str())).collect();
+        let names: Vec<_> =
+            told.declared.iter().map(|d| (d.name.as_str(), d.path.as_str())).collect();
         assert_eq!(
             names,
             [("numpy", "requirements.txt"), ("scipy", "a.lst"), ("pandas", "sub/b.lst")]
@@ -267,14 +276,18 @@ pub(super) mod tests {
         assert_eq!(names, ["numpy", "cython"]);
         let pyproject = "[build-system]\nrequires = ['setuptools', 'numpy==1.19.*']\n";
         let with = Folder::new(&[("setup.py", setup), ("pyproject.toml", pyproject)]).packaging();
-        let told: Vec<_> = with.declared.iter().map(|d| d.requirement.as_deref().unwrap()).collect();
+        let told: Vec<_> =
+            with.declared.iter().map(|d| d.requirement.as_deref().unwrap()).collect();
         assert_eq!(told, ["setuptools", "numpy==1.19.*", "cython"]);
     }
 
     #[test]
     fn the_project_itself_is_not_a_requirement() {
         let told = Folder::new(&[
-            ("setup.py", "from setuptools import setup\nsetup(name='my_kit', install_requires=['numpy'])\n"),
+            (
+                "setup.py",
+                "from setuptools import setup\nsetup(name='my_kit', install_requires=['numpy'])\n",
+            ),
             ("README.md", "```\npip install my-kit lxml\n```\n"),
             ("docs/x.txt", "nothing"),
         ])

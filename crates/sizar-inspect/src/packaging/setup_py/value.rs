@@ -76,16 +76,19 @@ impl Value {
 
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Dict(entries) => entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Dict(entries) => {
+                entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
 
     pub(super) fn set(&mut self, key: &str, value: Self) {
         if let Self::Dict(entries) = self {
+            let full = entries.len() >= LONGEST_LIST;
             match entries.iter_mut().find(|(name, _)| name == key) {
                 Some((_, old)) => *old = value,
-                None if entries.len() < LONGEST_LIST => entries.push((key.to_owned(), value)),
+                None if !full => entries.push((key.to_owned(), value)),
                 None => {}
             }
         }
@@ -165,7 +168,10 @@ impl Value {
                 Self::List(items.into_iter().map(|item| item.under(Some(condition))).collect())
             }
             Self::Dict(entries) => Self::Dict(
-                entries.into_iter().map(|(key, value)| (key, value.under(Some(condition)))).collect(),
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key, value.under(Some(condition))))
+                    .collect(),
             ),
             other => other,
         }
