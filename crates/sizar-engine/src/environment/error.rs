@@ -9,7 +9,7 @@ use sizar_model::{Attempt, PythonVersion};
 
 use crate::home::HomeError;
 use crate::process::ProcessError;
-use crate::tools::uv::UvError;
+use crate::tools::UvError;
 
 /// An environment that could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -22,7 +22,7 @@ use super::SetupError;
 use crate::failpoint;
 use crate::home::Home;
 use crate::sandbox::SandboxKind;
-use crate::tools::uv::find_or_install_uv;
+use crate::tools::find_or_install_uv;
 
 /// What an environment is wanted for.
 #[derive(Clone, Debug)]
