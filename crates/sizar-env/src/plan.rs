@@ -119,7 +119,9 @@ mod tests {
             path: path.into(),
             line: 1,
             scope: scope.into(),
-            repaired: None,
+            repaired: (scope == "build").then(|| {
+                "imported by setup.py, not declared as a build requirement".to_owned()
+            }),
             unreadable: None,
         }
     }

@@ -134,7 +134,7 @@ fn allowed(specifiers: &[VersionSpecifiers], version: PythonVersion) -> bool {
 
 /// Files in which a version is a choice, not a remark.
 const CHOICES: &[&str] =
-    &["python_version", "runtime_txt", "pipfile", "environment_yml", "dockerfile", "conda_list", "pyproject"];
+    &["python_version", "runtime_txt", "pipfile", "environment_yml", "dockerfile", "conda_list"];
 
 /// Returns the version that the evidence asks for, and why.
 fn preferred(

@@ -48,7 +48,7 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
     }
     for build in inspection.declared.iter().filter(|declared| declared.scope == "build") {
         if let Some(requirement) = &build.requirement
-            && !is_declared_in(&kinds, build, "pyproject")
+            && reaches_no_build(build)
         {
             add_build(&mut selection, requirement, &build.path);
         }
@@ -59,9 +59,14 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
     selection
 }
 
-/// A pyproject's own `build-system.requires` reach the build by themselves.
-fn is_declared_in(kinds: &BTreeMap<&str, &str>, declared: &Declared, kind: &str) -> bool {
-    kinds.get(declared.path.as_str()) == Some(&kind)
+/// Whether a build requirement is only imported: what is declared (`build-system.requires`,
+/// `setup_requires`) reaches the build by itself.
+fn reaches_no_build(declared: &Declared) -> bool {
+    let Some(note) = declared.repaired.as_deref() else { return false };
+    // a build that can do without torch is better done without; one that can do without Cython or
+    // numpy often only says so to print a message
+    note.starts_with("imported by setup.py")
+        && (!note.contains("may be absent") || matches!(declared.name.as_str(), "cython" | "numpy"))
 }
 
 fn add_build(selection: &mut Selection, requirement: &str, path: &str) {

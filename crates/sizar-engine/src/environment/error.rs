@@ -9,6 +9,7 @@ use sizar_model::{Attempt, PythonVersion};
 
 use crate::home::HomeError;
 use crate::process::ProcessError;
+use crate::tools::UvError;
 
 /// An environment that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +30,8 @@ pub enum SetupError {
     LockedPlatform { locked: String, here: String },
     #[error("the lock was made for another state of the source, which is installed into it")]
     LockedSource,
-    #[error("`uv` is not installed and could not be fetched")]
-    NoUv,
+    #[error("`uv`, which makes the environments, cannot be used")]
+    Uv(#[from] UvError),
     #[error("there is no driver `{driver}`")]
     NoSuchDriver { driver: String, nearest: Vec<String> },
     #[error("a program needed for the setup could not be run")]
@@ -74,7 +75,7 @@ impl SetupError {
             Self::LockedPlatform { .. } | Self::LockedSource => {
                 vec!["`sizar setup` without `--locked` resolves again".to_owned()]
             }
-            Self::NoUv => vec!["`pip install uv` installs it".to_owned()],
+            Self::Uv(error) => error.hints(),
             Self::NoSuchDriver { nearest, .. } if nearest.is_empty() => {
                 vec!["`sizar inspect` lists the drivers".to_owned()]
             }

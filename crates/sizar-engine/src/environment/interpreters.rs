@@ -112,9 +112,9 @@ pub fn find(home: &Home) -> Result<Interpreters, SetupError> {
         .unwrap_or_default();
     let candidates = candidates(home);
     let staging = home.staging()?;
-    let script = Utf8Path::from_path(staging.path())
-        .map(|path| path.join("describe_interpreter.py"))
-        .ok_or(SetupError::NoUv)?;
+    // sizar's own folder has a name in UTF-8, and so has what lies in it
+    let stage = Utf8PathBuf::from(staging.path().to_string_lossy().into_owned());
+    let script = stage.join("describe_interpreter.py");
     fs::write(&script, DESCRIBE).map_err(io(&script))?;
     let now: Vec<(Utf8PathBuf, Remembered)> = candidates
         .par_iter()
@@ -133,11 +133,9 @@ pub fn find(home: &Home) -> Result<Interpreters, SetupError> {
     if changed {
         let lines: BTreeMap<_, _> = now.iter().cloned().collect();
         let text = serde_json::to_vec(&lines).expect("paths and numbers have a form in JSON");
-        let part = Utf8Path::from_path(staging.path()).map(|path| path.join("interpreters.json"));
-        if let Some(part) = part {
-            fs::write(&part, text).map_err(io(&part))?;
-            fs::rename(&part, &cache_path).map_err(io(&cache_path))?;
-        }
+        let part = stage.join("interpreters.json");
+        fs::write(&part, text).map_err(io(&part))?;
+        fs::rename(&part, &cache_path).map_err(io(&cache_path))?;
     }
     Ok(sorted(now))
 }

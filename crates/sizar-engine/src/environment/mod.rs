@@ -13,7 +13,6 @@ pub mod interpreters;
 mod memory;
 mod scratch;
 mod setup;
-mod uv_program;
 mod verify;
 mod workshop;
 

@@ -22,6 +22,7 @@ use super::SetupError;
 use crate::failpoint;
 use crate::home::Home;
 use crate::sandbox::SandboxKind;
+use crate::tools::find_or_install_uv;
 
 /// What an environment is wanted for.
 #[derive(Clone, Debug)]
@@ -106,7 +107,7 @@ pub fn setup(
         home,
         Order {
             sandbox: request.sandbox,
-            uv_program: super::uv_program::find(home)?,
+            uv_program: find_or_install_uv(home, progress)?,
             offline: request.offline,
             time_limit: request.time_limit,
             progress,
@@ -315,10 +316,12 @@ impl Way<'_> {
         }
     }
 
-    /// Looks a module's distribution up where inspecting found it.
+    /// Looks up a module's distribution: never guessed from its name, which may be a stranger's.
     fn distribution_of(&self, module: &str) -> Option<String> {
         let found = self.inspection.imports.iter().find(|import| import.module == module);
-        found.and_then(|import| import.distribution.clone())
+        found.and_then(|import| import.distribution.clone()).or_else(|| {
+            sizar_inspect::python::distributions::provider(module)?.distribution.clone()
+        })
     }
 
     /// Builds exactly what a lock says.

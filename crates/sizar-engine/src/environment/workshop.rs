@@ -62,9 +62,8 @@ pub struct Order<'a> {
 impl<'a> Workshop<'a> {
     pub fn open(home: &Home, order: Order<'a>) -> Result<Self, SetupError> {
         let staging = home.staging()?;
-        let root = Utf8PathBuf::from_path_buf(staging.path().to_owned()).map_err(|path| {
-            io(path.to_string_lossy().into_owned())(std::io::ErrorKind::InvalidFilename.into())
-        })?;
+        // sizar's own folder has a name in UTF-8, and so has what lies in it
+        let root = Utf8PathBuf::from(staging.path().to_string_lossy().into_owned());
         for folder in ["home", "tmp", "out"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(io(&path))?;
