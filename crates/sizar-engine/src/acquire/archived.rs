@@ -61,10 +61,7 @@ pub(super) fn fetch_sdist(
         notes.push("the index promises no SHA-256 digest, so none was checked".to_owned());
     }
     let time = release.upload_time.map(|time| time.to_string()).unwrap_or_default();
-    let identity = Key::new(
-        "sdist",
-        &[&downloaded.sha256, &release.name, &release.version, &time],
-    );
+    let identity = Key::new("sdist", &[&downloaded.sha256, &release.name, &release.version, &time]);
     let archive = Archive {
         path: &downloaded.path,
         name: &release.filename,
@@ -101,8 +98,8 @@ pub(super) fn fetch_url(work: &Acquisition<'_>, url: &SafeUrl) -> Result<Found, 
 /// Unpacks an archive that is already here.
 pub(super) fn open_file(work: &Acquisition<'_>, path: &Utf8Path) -> Result<Found, AcquireError> {
     work.progress.begin(format!("unpacking {path}"));
-    let sha256 = sha256_of(path)
-        .map_err(|source| AcquireError::Read { path: path.to_owned(), source })?;
+    let sha256 =
+        sha256_of(path).map_err(|source| AcquireError::Read { path: path.to_owned(), source })?;
     let archive = Archive {
         path,
         name: path.as_str(),

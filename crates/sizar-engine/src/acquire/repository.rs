@@ -36,8 +36,7 @@ pub(super) fn fetch(
     let staging = home.staging()?;
     let stage = Utf8Path::from_path(staging.path()).unwrap_or(home.root());
     let into = stage.join("unpacked");
-    fs::create_dir(&into)
-        .map_err(|source| AcquireError::Write { path: into.clone(), source })?;
+    fs::create_dir(&into).map_err(|source| AcquireError::Write { path: into.clone(), source })?;
     let mut writer = TreeWriter::new(&into, Limits::from_environment());
     let laid_out = LayOut::new(home, options, progress, &mut writer).run(&mirror, &commit)?;
     let written = writer

@@ -88,8 +88,7 @@ impl Client {
             .write(true)
             .open(part)
             .map_err(|source| write_error(part, source))?;
-        let mut have =
-            file.seek(SeekFrom::End(0)).map_err(|source| write_error(part, source))?;
+        let mut have = file.seek(SeekFrom::End(0)).map_err(|source| write_error(part, source))?;
         let range = format!("bytes={have}-");
         // compressed transfer would make sizes and ranges lie
         let mut headers = vec![("accept-encoding", "identity")];
@@ -179,9 +178,7 @@ fn digest_file(path: &Utf8Path) -> Result<(String, u64), HttpError> {
 
 fn remove(path: &Utf8Path) -> Result<(), HttpError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(write_error(path, error))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(write_error(path, error)),
         _ => Ok(()),
     }
 }

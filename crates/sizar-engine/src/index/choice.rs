@@ -47,9 +47,7 @@ impl Project {
         let mut sdists: Vec<(Version, &IndexFile)> = self
             .files
             .iter()
-            .filter_map(|file| {
-                Some((SdistName::parse(&self.name, &file.filename)?.version, file))
-            })
+            .filter_map(|file| Some((SdistName::parse(&self.name, &file.filename)?.version, file)))
             .collect();
         sdists.sort_by(|(a, one), (b, other)| {
             a.cmp(b).then_with(|| format_rank(other).cmp(&format_rank(one)))

@@ -205,6 +205,9 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
             invocation = invocation.env(name, numbers.join(","));
         }
     }
+    for (name, value) in &plan.variables {
+        invocation = invocation.env(name, value);
+    }
     for (name, value) in &plan.job.env {
         invocation = invocation.env(name, value);
     }

@@ -13,6 +13,7 @@ mod fetch;
 mod inputs;
 mod nearest;
 mod plan;
+mod prepare;
 pub mod runner;
 mod working_copy;
 
@@ -24,6 +25,7 @@ pub use execute::{Execution, Outcome, execute};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
 pub use plan::RunPlan;
+pub use prepare::{EnvironmentWish, PrepareError, RunRequest, environment, inspect, prepare};
 pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use error::chain;

@@ -1,5 +1,7 @@
 //! All that is needed to execute a run, also later and by another process.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use sizar_model::{Checkout, DataBinding, JobSpec, ProjectInstall};
@@ -27,6 +29,9 @@ pub struct RunPlan {
     pub job: JobSpec,
     /// The folder in which the user typed.
     pub caller_cwd: Utf8PathBuf,
+    /// Variables that the environment's lock asks for.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
     /// The user's own files among the arguments.
     #[serde(default)]
     pub inputs: Vec<Input>,
@@ -48,6 +53,7 @@ impl RunPlan {
             python_roots: Vec::new(),
             project: ProjectInstall::OnPath,
             caller_cwd: Utf8PathBuf::from("/"),
+            variables: BTreeMap::new(),
             inputs: Vec::new(),
             entry,
             args: job.args.clone(),

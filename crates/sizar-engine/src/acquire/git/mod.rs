@@ -14,7 +14,7 @@ mod revision;
 mod submodules;
 
 pub use error::GitError;
-pub use lay_out::{LayOut, LaidOut};
+pub use lay_out::{LaidOut, LayOut};
 pub use mirror::Mirror;
 pub(super) use mirror::dates;
 pub(super) use program::Git;
