@@ -12,6 +12,7 @@ mod execute;
 mod launch;
 mod limits;
 mod output;
+mod scratch;
 mod supervise;
 pub(crate) mod tree;
 
