@@ -13,6 +13,7 @@ mod helper;
 mod launch;
 mod limits;
 mod output;
+mod scratch;
 mod supervise;
 pub(crate) mod tree;
 
