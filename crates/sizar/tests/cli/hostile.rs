@@ -39,8 +39,8 @@ fn project(world: &World, port: u16) -> String {
         "evil/evil/__init__.py",
         &format!(
             "def main():\n    import argparse\n    argparse.ArgumentParser().parse_args()\n    \
-             from evil.found import FOUND\n    print('build', FOUND)\n    exec({attack:?})\n    \
-             print('run', found)\n"
+             from evil.found import FOUND\n    print('build', FOUND)\n    seen = {{}}\n    exec({attack:?}, seen)\n    \
+             print('run', seen['found'])\n"
         ),
     );
     world.here().join("evil").into_string()
