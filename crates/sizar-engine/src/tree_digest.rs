@@ -162,7 +162,8 @@ pub fn walk(root: &Utf8Path, without: Option<&Utf8Path>) -> Result<Vec<TreeEntry
             Err(_) => entries.push(TreeEntry { path: folder, kind: TreeEntryKind::Unreadable }),
         }
     }
-    entries.sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
+    entries
+        .sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
     Ok(entries)
 }
 

@@ -79,8 +79,8 @@ impl Acquisition<'_> {
         let metadata = fs::metadata(path)
             .map_err(|source| AcquireError::Read { path: path.to_owned(), source })?;
         // a file that changes right now may change again within the same tick of the clock
-        let stat = Some(FileStat::of(&metadata))
-            .filter(|stat| stat.is_settled(SystemTime::now(), SETTLE));
+        let stat =
+            Some(FileStat::of(&metadata)).filter(|stat| stat.is_settled(SystemTime::now(), SETTLE));
         if stat.is_some()
             && !self.options.refresh
             && let Some(found) = self.cache.find(&key, stat)

@@ -27,10 +27,9 @@ pub(super) fn describe(
     progress: &dyn Progress,
 ) -> Result<Checkout, AcquireError> {
     // without the cache it only takes longer: a read-only home is no reason to stop here
-    let cache = home
-        .folder("cache/trees")
-        .ok()
-        .map(|folder| folder.join(format!("{}.json", Digest::of(path.as_str().as_bytes()).short())));
+    let cache = home.folder("cache/trees").ok().map(|folder| {
+        folder.join(format!("{}.json", Digest::of(path.as_str().as_bytes()).short()))
+    });
     let digester =
         TreeDigester { without: Some(home.root()), cache: cache.as_deref(), settle: SETTLE };
     let (tree, history) = rayon::join(|| digester.digest(&path), || history(&path));

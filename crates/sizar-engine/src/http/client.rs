@@ -12,7 +12,7 @@ use super::HttpError;
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(20);
 /// How long a server may take to begin its answer.
-const RESPONSE: Duration = Duration::from_secs(60);
+const RESPONSE: Duration = Duration::from_mins(1);
 /// How long a body may stand still.
 const STALLED: Duration = Duration::from_secs(45);
 /// The waits before the second, third and fourth try.
@@ -71,17 +71,14 @@ impl Client {
         self.persist(|_| {
             let response = self.ask(url, &[("accept", accept)])?;
             let media_type = response.body().mime_type().unwrap_or_default().to_ascii_lowercase();
-            let body = response
-                .into_body()
-                .into_with_config()
-                .limit(limit)
-                .read_to_vec()
-                .map_err(|source| match source {
+            let body = response.into_body().into_with_config().limit(limit).read_to_vec().map_err(
+                |source| match source {
                     ureq::Error::BodyExceedsLimit(_) => {
                         HttpError::TooLarge { url: url.clone(), limit }
                     }
                     source => unreachable(url, source),
-                })?;
+                },
+            )?;
             Ok(Document { media_type, body })
         })
     }
@@ -113,9 +110,8 @@ impl Client {
     ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
         // checked here, because ureq's own message about an address quotes it with its secrets
         let parsed = url::Url::parse(url.expose()).ok();
-        let usable = parsed.is_some_and(|parsed| {
-            matches!(parsed.scheme(), "http" | "https") && parsed.has_host()
-        });
+        let usable = parsed
+            .is_some_and(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host());
         if !usable {
             return Err(HttpError::Address { url: url.clone() });
         }

@@ -10,5 +10,5 @@ mod download;
 mod error;
 
 pub use client::{Client, Document};
-pub use download::{Download, Downloaded};
+pub use download::{Download, Downloaded, sha256_of};
 pub use error::HttpError;

@@ -67,9 +67,8 @@ struct Hashes {
 }
 
 fn read_json(base: &Url, body: &[u8]) -> Result<Vec<IndexFile>, IndexError> {
-    let page: JsonPage = serde_json::from_slice(body).map_err(|source| {
-        IndexError::Unreadable { url: SafeUrl::new(base.as_str()), source }
-    })?;
+    let page: JsonPage = serde_json::from_slice(body)
+        .map_err(|source| IndexError::Unreadable { url: SafeUrl::new(base.as_str()), source })?;
     let read = |file: JsonFile| {
         Some(IndexFile {
             url: SafeUrl::new(base.join(&file.url).ok()?),

@@ -82,8 +82,7 @@ pub fn find_or_install_uv(home: &Home, progress: &dyn Progress) -> Result<Utf8Pa
             Some(_) => Ok(path),
         };
     }
-    let usable =
-        |path: &Utf8PathBuf| version_of(path).is_some_and(|version| !is_too_old(&version));
+    let usable = |path: &Utf8PathBuf| version_of(path).is_some_and(|version| !is_too_old(&version));
     if let Some(found) = on_path().find(usable) {
         return Ok(found);
     }
@@ -128,8 +127,7 @@ fn kept(tools: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
 
 /// Asks a program for its version; `None` if it does not answer as uv does.
 fn version_of(program: &Utf8Path) -> Option<Version> {
-    let output =
-        Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let version = text.strip_prefix("uv ")?.split_whitespace().next()?;
     Version::from_str(version).ok()
@@ -162,10 +160,8 @@ fn install(
         }
     }
     let machine = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-    Err(failed.unwrap_or(UvError::Index(IndexError::NoWheelForMachine {
-        name: "uv".into(),
-        machine,
-    })))
+    Err(failed
+        .unwrap_or(UvError::Index(IndexError::NoWheelForMachine { name: "uv".into(), machine })))
 }
 
 /// A test of a platform tag.
@@ -240,8 +236,7 @@ fn extract(archive: &Utf8Path, wheel: &str, to: &Utf8Path) -> Result<(), UvError
     let mut member = zip.by_index(at).map_err(broken)?.take(PROGRAM_LIMIT);
     let write = || {
         use fs_err::os::unix::fs::OpenOptionsExt;
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(to)?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(to)?;
         std::io::copy(&mut member, &mut file)?;
         file.sync_all()
     };

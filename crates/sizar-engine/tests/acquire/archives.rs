@@ -89,7 +89,8 @@ fn a_file_without_an_archives_name_is_looked_into() {
 #[test]
 fn several_things_at_the_top_are_kept_so() {
     let world = World::new();
-    let path = world.write("x.zip", zip_of(&[("a.py", "1"), ("d/b.py", "2"), ("__MACOSX/._a", "")]));
+    let path =
+        world.write("x.zip", zip_of(&[("a.py", "1"), ("d/b.py", "2"), ("__MACOSX/._a", "")]));
     let checkout = world.acquire(path.as_str()).unwrap();
     let names: Vec<_> = tree(&checkout.path).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a.py", "d/b.py"]);

@@ -92,8 +92,7 @@ fn a_broken_cache_is_no_matter() {
     let world = World::new();
     world.write("code/a.py", "1");
     let cache = world.write("cache.json", "{");
-    let digester =
-        TreeDigester { without: None, cache: Some(&cache), settle: Duration::ZERO };
+    let digester = TreeDigester { without: None, cache: Some(&cache), settle: Duration::ZERO };
     assert_eq!(digester.digest(&world.path("code")).unwrap().hashed, 1);
     assert_eq!(digester.digest(&world.path("code")).unwrap().hashed, 0);
 }

@@ -155,7 +155,10 @@ fn long_names_of_pax_and_gnu_are_checked_too() {
         target: b"",
         content: b"17 path=../guard\n",
     };
-    assert!(matches!(refused(&tar_with(&[pax, file("harmless")])), TreeError::EscapingMember { .. }));
+    assert!(matches!(
+        refused(&tar_with(&[pax, file("harmless")])),
+        TreeError::EscapingMember { .. }
+    ));
 }
 
 #[test]
@@ -171,7 +174,9 @@ fn links_that_lead_out_are_refused() {
         [link("a/b/deep", "../.."), link("out", "a/b/deep/../guard"), file("x")],
         [link("out", "a/b/deep/../guard"), link("a/b/deep", "../.."), file("x")],
     ] {
-        assert!(matches!(refused(&tar_with(&members)), TreeError::EscapingLink { member, .. } if member == "out"));
+        assert!(
+            matches!(refused(&tar_with(&members)), TreeError::EscapingLink { member, .. } if member == "out")
+        );
     }
     // out of the only folder, which becomes the tree
     assert!(matches!(
@@ -261,9 +266,8 @@ fn members_that_come_twice_must_be_the_same() {
     assert!(matches!(refused(&tar_with(&[file("a"), file("a/b")])), TreeError::Duplicate { .. }));
     assert!(matches!(refused(&tar_with(&[file("a/b"), file("a")])), TreeError::Duplicate { .. }));
     let cell = Cell::new();
-    let tree_path = cell
-        .unpack(&tar_with(&[file("a"), file("./a"), file("A")]), Limits::default())
-        .unwrap();
+    let tree_path =
+        cell.unpack(&tar_with(&[file("a"), file("./a"), file("A")]), Limits::default()).unwrap();
     let names: Vec<_> = tree(&tree_path).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["A", "a"]);
 }
@@ -313,10 +317,10 @@ fn a_header_that_fills_the_memory_is_stopped() {
     let pax = Member { kind: EntryType::XHeader, name: b"x", target: b"", content: &long };
     let bytes = zstd::encode_all(&tar_with(&[pax, file("y")])[..], 1).unwrap();
     let result = Cell::new().unpack(&bytes, Limits::default());
-    assert!(matches!(
-        result,
-        Err(ArchiveError::Refused { source: TreeError::Bomb { .. }, .. })
-    ), "{result:?}");
+    assert!(
+        matches!(result, Err(ArchiveError::Refused { source: TreeError::Bomb { .. }, .. })),
+        "{result:?}"
+    );
 }
 
 #[test]

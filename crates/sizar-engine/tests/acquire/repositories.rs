@@ -148,8 +148,13 @@ fn submodules_come_along_and_missing_ones_are_noted() {
     outer.commit("2020-01-01T00:00:00Z", &[]);
     let checkout = world.acquire(&outer.url()).unwrap();
     let names: Vec<_> = tree(&checkout.path).into_iter().map(|(name, _)| name).collect();
-    let expected =
-        [".gitmodules", "a.py", "lib/middle/.gitmodules", "lib/middle/b.py", "lib/middle/inner/c.py"];
+    let expected = [
+        ".gitmodules",
+        "a.py",
+        "lib/middle/.gitmodules",
+        "lib/middle/b.py",
+        "lib/middle/inner/c.py",
+    ];
     assert_eq!(names, expected);
     assert_eq!(
         checkout.notes,

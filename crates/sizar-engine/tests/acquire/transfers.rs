@@ -24,11 +24,7 @@ fn sha256(bytes: &[u8]) -> String {
     sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn download(
-    world: &World,
-    server: &Server,
-    sha256: Option<&str>,
-) -> Result<Downloaded, HttpError> {
+fn download(world: &World, server: &Server, sha256: Option<&str>) -> Result<Downloaded, HttpError> {
     let url = SafeUrl::new(server.url("/f"));
     let to = world.path("f");
     client().download(&Download { url: &url, to: &to, sha256, limit: 1 << 20 }, &Silent)
