@@ -36,10 +36,9 @@ pub(super) fn fetch_sdist(
     version: Option<&str>,
 ) -> Result<Found, AcquireError> {
     let progress = work.progress;
-    progress.begin(format!("asking the package index for {project}"));
+    progress.begin(format!("fetching {project} from the package index"));
     let release = index.project(project)?.sdist(version)?;
     let title = format!("{} {}", release.name, release.version);
-    progress.begin(format!("fetching {title}"));
     // the digest that the index promises names the download, so a refresh finds it again
     let name = match &release.sha256 {
         Some(sha256) if sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) => sha256.clone(),

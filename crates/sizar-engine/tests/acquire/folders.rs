@@ -115,9 +115,14 @@ fn git_tells_the_dates_of_a_folder() {
     let repository = world.repository("code", &[("train.py", "1")]);
     let commit = repository.commit("2021-02-03T04:05:06+02:00", &[("README.md", "x")]);
     let source = world.acquire(repository.path.as_str()).unwrap().source;
+    // the second answer comes from what was remembered
+    assert_eq!(world.acquire(repository.path.as_str()).unwrap().source, source);
     assert_eq!(source.revision.as_deref(), Some(commit.as_str()));
     assert_eq!(source.date.unwrap().to_string(), "2021-02-03T02:05:06Z");
     assert_eq!(source.code_date.unwrap().to_string(), "2018-03-04T05:06:07Z");
+    repository.commit("2022-02-03T04:05:06Z", &[("train.py", "2")]);
+    let source = world.acquire(repository.path.as_str()).unwrap().source;
+    assert_eq!(source.code_date.unwrap().to_string(), "2022-02-03T04:05:06Z");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sizar_engine::acquire::AcquireError;
 use sizar_engine::home::Home;
-use sizar_engine::http::Client;
+use sizar_engine::http::{Client, Patience};
 use sizar_engine::index::{Index, IndexError};
 use sizar_engine::tools::find_or_install_uv;
 use sizar_model::{SafeUrl, Silent};
@@ -12,7 +12,8 @@ use sizar_model::{SafeUrl, Silent};
 use crate::world::{Answer, Server, World};
 
 fn index_at(url: String) -> Index {
-    Index::at(SafeUrl::new(url), Client::new().with_back_off(Duration::ZERO))
+    let patience = Patience { back_off: [Duration::ZERO; 3], ..Patience::default() };
+    Index::at(SafeUrl::new(url), Client::with_patience(patience))
 }
 
 #[test]

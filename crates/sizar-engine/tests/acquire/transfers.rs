@@ -5,14 +5,14 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use fs_err as fs;
 use sizar_engine::acquire::AcquireError;
-use sizar_engine::http::{Client, Download, Downloaded, HttpError};
+use sizar_engine::http::{Client, Download, Downloaded, HttpError, Patience};
 use sizar_model::{SafeUrl, Silent};
 
 use crate::archives::{gz, tar_of, zip_of};
 use crate::world::{Answer, Server, World, said};
 
 fn client() -> Client {
-    Client::new().with_back_off(Duration::ZERO)
+    Client::with_patience(Patience { back_off: [Duration::ZERO; 3], ..Patience::default() })
 }
 
 fn content() -> Vec<u8> {
@@ -21,7 +21,7 @@ fn content() -> Vec<u8> {
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", sha2::Sha256::digest(bytes))
 }
 
 fn download(world: &World, server: &Server, sha256: Option<&str>) -> Result<Downloaded, HttpError> {
@@ -44,6 +44,28 @@ fn a_broken_download_goes_on_where_it_broke() {
     assert_eq!(fs::read(world.path("f")).unwrap(), bytes);
     let ranges: Vec<_> = server.requests().into_iter().map(|request| request.range).collect();
     assert_eq!(ranges, [None, Some(150_000), Some(300_000)]);
+}
+
+#[test]
+fn a_download_that_stands_still_is_given_up_and_goes_on() {
+    let world = World::new();
+    let bytes = content();
+    let whole = bytes.clone();
+    let server = Server::start(move |number, _| Answer {
+        stalls_at: (number == 0).then_some(1000),
+        ..Answer::ok(whole.clone())
+    });
+    let patience = Patience {
+        stalled: Duration::from_millis(100),
+        back_off: [Duration::ZERO; 3],
+        ..Patience::default()
+    };
+    let url = SafeUrl::new(server.url("/f"));
+    let to = world.path("f");
+    let digest = sha256(&bytes);
+    let wanted = Download { url: &url, to: &to, sha256: Some(&digest), limit: 1 << 20 };
+    Client::with_patience(patience).download(&wanted, &Silent).unwrap();
+    assert_eq!(server.requests()[1].range, Some(1000));
 }
 
 #[test]

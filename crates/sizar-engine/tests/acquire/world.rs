@@ -130,12 +130,14 @@ pub struct Answer {
     pub media_type: &'static str,
     /// Breaks the connection after so many bytes of the body.
     pub broken_at: Option<usize>,
+    /// Sends nothing more after so many bytes, and keeps the connection.
+    pub stalls_at: Option<usize>,
 }
 
 impl Answer {
     pub fn ok(body: impl Into<Vec<u8>>) -> Self {
         let media_type = "application/octet-stream";
-        Self { status: 200, body: body.into(), media_type, broken_at: None }
+        Self { status: 200, body: body.into(), media_type, broken_at: None, stalls_at: None }
     }
 
     pub fn status(status: u16) -> Self {
@@ -165,6 +167,7 @@ impl Server {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         std::thread::spawn(move || {
+            let mut stalled = Vec::new();
             for stream in listener.incoming().map_while(Result::ok) {
                 let Some(request) = read_request(&stream) else { continue };
                 let number = {
@@ -172,7 +175,10 @@ impl Server {
                     seen.push(request.clone());
                     seen.len() - 1
                 };
-                let _ = send(stream, &request, &answer(number, &request));
+                let answer = answer(number, &request);
+                // kept open until the server ends, for whoever waits for more
+                let Ok(stream) = send(stream, &request, &answer) else { continue };
+                stalled.extend(answer.stalls_at.map(|_| stream));
             }
         });
         Self { address, requests }
@@ -209,7 +215,7 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
     Some(request)
 }
 
-fn send(mut stream: TcpStream, request: &Request, answer: &Answer) -> std::io::Result<()> {
+fn send(mut stream: TcpStream, request: &Request, answer: &Answer) -> std::io::Result<TcpStream> {
     let from = request.range.unwrap_or(0) as usize;
     let (status, body) = match answer.status {
         200 if from > 0 && from >= answer.body.len() => (416, &[][..]),
@@ -222,7 +228,9 @@ fn send(mut stream: TcpStream, request: &Request, answer: &Answer) -> std::io::R
         body.len(),
         answer.media_type,
     )?;
-    stream.write_all(&body[..answer.broken_at.unwrap_or(body.len()).min(body.len())])
+    let end = answer.broken_at.or(answer.stalls_at).unwrap_or(body.len()).min(body.len());
+    stream.write_all(&body[..end])?;
+    Ok(stream)
 }
 
 /// Lists the files and links under `root`, with contents or targets.
