@@ -21,8 +21,8 @@ pub(super) fn fetch(
 ) -> Result<Found, AcquireError> {
     let Acquisition { home, options, progress, cache, .. } = *work;
     progress.begin(format!("fetching {}", work.name));
-    let mut mirror = Mirror::open(home, url, &options, progress)?;
-    let commit = mirror.resolve(home, revision, &options, progress)?;
+    let mut mirror = Mirror::open(home, url, options, progress)?;
+    let commit = mirror.resolve(home, revision, options, progress)?;
     failpoint::hit("acquire:after-download");
     let short = commit.get(..10).unwrap_or(&commit).to_owned();
     let identity = Key::new("commit", &[mirror.url().expose(), &commit]);

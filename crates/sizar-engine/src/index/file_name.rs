@@ -62,9 +62,9 @@ impl WheelName {
     /// Reads the name of a wheel.
     pub fn parse(filename: &str) -> Option<Self> {
         let parts: Vec<_> = filename.strip_suffix(".whl")?.split('-').collect();
-        let (version, platforms) = match parts.as_slice() {
-            [_, version, _, _, platform] | [_, version, _, _, _, platform] => (version, platform),
-            _ => return None,
+        let ([_, version, _, _, platforms] | [_, version, _, _, _, platforms]) = parts.as_slice()
+        else {
+            return None;
         };
         let version = Version::from_str(version).ok()?;
         Some(Self { version, platforms: platforms.split('.').map(str::to_owned).collect() })

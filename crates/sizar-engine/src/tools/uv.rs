@@ -181,6 +181,8 @@ type FitsPlatform = Box<dyn Fn(&str) -> bool>;
 fn platforms() -> Vec<FitsPlatform> {
     let architecture = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", "aarch64") => "arm64",
+        (_, "x86") => "i686",
+        (_, "arm") => "armv7l",
         (_, architecture) => architecture,
     };
     let families: &[&str] = match std::env::consts::OS {

@@ -90,7 +90,6 @@ fn read_members(
         io::copy(&mut entry, &mut io::sink()).map_err(MemberError::Read)?;
         job.advance();
     }
-    drop(entries);
     if !meter.ends_in_zeros() {
         aside.notes.push("the archive has no end mark; it may be cut off".to_owned());
     }

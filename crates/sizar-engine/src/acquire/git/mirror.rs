@@ -48,7 +48,7 @@ impl Mirror {
     pub fn open(
         home: &Home,
         url: &SafeUrl,
-        options: &AcquireOptions,
+        options: AcquireOptions,
         progress: &dyn Progress,
     ) -> Result<Self, GitError> {
         let url = address::modern(url);

@@ -13,6 +13,7 @@ mod program;
 mod revision;
 mod submodules;
 
+pub use address::of_submodule as submodule_address;
 pub use error::GitError;
 pub use lay_out::{LaidOut, LayOut};
 pub use mirror::Mirror;
