@@ -1,5 +1,7 @@
 //! One run: what is executed, with which files, and what it leaves.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
+
 mod run_world;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,7 +11,7 @@ use sizar_engine::home::Home;
 use sizar_engine::process::Control;
 use sizar_engine::run::{
     Attempt, Entry, EntryError, Execution, FetchError, Places, RunError, Surroundings, copy_tree,
-    execute, fetch, find_inputs, resolve,
+    execute, fetch, find_inputs, interpreter_roots, resolve,
 };
 use sizar_model::{DataBinding, DataMode, Digest, Ending, Receipt, RunState};
 
@@ -299,6 +301,7 @@ fn every_kind_of_entry_runs() {
         ("sub/t.py", &[], "sub 1\n"),
         ("go.sh", &["x"], "shell x work\n"),
         ("pkg.m", &["--a"], "module ['--a']\n"),
+        ("-m", &["pkg.m", "--a"], "module ['--a']\n"),
         ("tool", &["b c"], "installed b c\n"),
         ("python", &["-c", "print('direct')"], "direct\n"),
     ] {
@@ -514,9 +517,7 @@ except OSError:
         bind("voc", "/mnt/copy", DataMode::Copy),
         bind("voc", "~/voc", DataMode::ReadOnly),
     ];
-    let mut plan = world.plan(job.clone());
-    let all = found(&world, &["mine.wav", "../up.wav"], false);
-    (plan.args, plan.inputs) = (all.args, all.inputs);
+    let plan = world.plan(job).with_inputs(found(&world, &["mine.wav", "../up.wav"], false));
     let outcome = world.run_plan(&plan).1.unwrap();
     assert_eq!(
         log(&outcome),
@@ -548,4 +549,25 @@ fn measure_a_run_in_a_tree_of_1000_files() {
         let spent = begin.elapsed();
         println!("run in {spent:?}, the program {:.4} s of it", outcome.receipt.usage.wall_seconds);
     }
+}
+
+#[test]
+fn the_interpreters_folders_are_found_along_all_links() {
+    let world = World::new();
+    let link = |target: &str, name: &str| {
+        fs::create_dir_all(world.root.join(name).parent().unwrap()).unwrap();
+        fs_err::os::unix::fs::symlink(target, world.root.join(name)).unwrap();
+    };
+    fs::create_dir_all(world.root.join("pythons/3.9.21/bin")).unwrap();
+    fs::write(world.root.join("pythons/3.9.21/bin/python3.9"), "").unwrap();
+    link("3.9.21", "pythons/3.9");
+    link("python3.9", "pythons/3.9.21/bin/python3");
+    link("../../pythons/3.9/bin/python3", "env/bin/python3");
+    link("python3", "env/bin/python");
+    let roots = interpreter_roots(&world.root.join("env/bin/python"));
+    let names: Vec<String> = roots.iter().map(|root| root.to_string()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].ends_with("pythons/3.9"), "{names:?}");
+    assert_eq!(names[1], world.root.join("pythons/3.9.21"));
+    assert!(interpreter_roots(Utf8Path::new("/usr/bin/python3")).is_empty());
 }

@@ -2,7 +2,7 @@
 //!
 //! `sizar` is its own helper; this one is for programs that use the engine as a library (they name
 //! it in `SIZAR_HELPER`), and for the engine's tests. `sizar-worker RUN` executes a prepared run
-//! in the foreground.
+//! in the foreground; `sizar-worker` sees to it that what waits is executed.
 
 use std::process::ExitCode;
 
@@ -23,8 +23,11 @@ fn main() -> ExitCode {
 }
 
 fn foreground() -> Result<i32, Box<dyn std::error::Error>> {
-    let run = std::env::args().nth(1).ok_or("no run is named")?;
     let home = Home::from_environment()?;
+    let Some(run) = std::env::args().nth(1) else {
+        queue::ensure_supervisor(&home)?;
+        return Ok(0);
+    };
     let mut journal = Journal::open(&home)?;
     let run = journal.find(&run)?;
     let plan = RunPlan::from_json(&journal.plan(&run)?.ok_or("the run is not prepared")?)?;

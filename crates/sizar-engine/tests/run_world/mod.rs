@@ -1,6 +1,6 @@
 //! A small source, a fake environment and an empty `SIZAR_HOME` for tests of runs.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, clippy::unused_self, reason = "each test binary uses its part")]
 
 use std::process::Command;
 
@@ -65,7 +65,7 @@ impl World {
 
     pub fn plan(&self, job: JobSpec) -> RunPlan {
         let places = Places { checkout: &self.source(), prefix: &self.prefix(), drivers: &[] };
-        let (entry, _) = resolve(&job.driver, &job.args, places).unwrap();
+        let entry = resolve(&job.driver, &job.args, places).unwrap();
         let source = Source {
             locator: "./source".to_owned(),
             revision: None,
