@@ -565,7 +565,7 @@ fn the_interpreters_folders_are_found_along_all_links() {
     link("../../pythons/3.9/bin/python3", "env/bin/python3");
     link("python3", "env/bin/python");
     let roots = interpreter_roots(&world.root.join("env/bin/python"));
-    let names: Vec<String> = roots.iter().map(|root| root.to_string()).collect();
+    let names: Vec<String> = roots.iter().map(ToString::to_string).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names[0].ends_with("pythons/3.9"), "{names:?}");
     assert_eq!(names[1], world.root.join("pythons/3.9.21"));

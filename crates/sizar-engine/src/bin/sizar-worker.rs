@@ -10,10 +10,11 @@ use sizar_engine::home::Home;
 use sizar_engine::process::Control;
 use sizar_engine::queue;
 use sizar_engine::run::{Execution, RunPlan, execute};
+use sizar_engine::sandbox;
 use sizar_engine::store::Journal;
 
 fn main() -> ExitCode {
-    if let Some(code) = queue::helper::intercept() {
+    if let Some(code) = sandbox::helper::intercept().or_else(queue::helper::intercept) {
         return code;
     }
     match foreground() {

@@ -15,7 +15,8 @@
 //! | `MPLBACKEND`, `QT_QPA_PLATFORM` | `Agg`, `offscreen` | plots are written without a display |
 //! | `OMP_NUM_THREADS`, … | the cores asked for | thread pools size themselves by the whole machine otherwise |
 //! | `CUDA_VISIBLE_DEVICES`, … | empty, without GPUs | frameworks take the CPU at once |
-//! | [`OFFLINE`] | offline | without network, trackers and model hubs fail fast or work from their caches, instead of waiting |
+//! | `HTTPS_PROXY`, … | the user's, with the whole network, unless a password is in it | with the index alone, they name sizar's own |
+//! | [`OFFLINE`] | offline | without the whole network, trackers and model hubs fail fast or work from their caches, instead of waiting |
 //! | `SSL_CERT_FILE`, … | the user's, with network | certificates of an institution's proxy |
 
 use std::collections::BTreeMap;
@@ -53,6 +54,18 @@ pub const THREADS: [&str; 6] = [
 /// Where certificates are, for the programs that ask.
 pub const CERTIFICATES: [&str; 5] =
     ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"];
+
+/// How an institution's proxy is named.
+pub const PROXIES: [&str; 8] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+];
 
 /// Returns all variables of a program; `user` holds those of this process.
 pub fn variables(
@@ -105,11 +118,20 @@ pub fn variables(
         set("CUDA_VISIBLE_DEVICES", "");
         set("HIP_VISIBLE_DEVICES", "");
     }
-    if invocation.network == NetworkAccess::None {
+    if invocation.network != NetworkAccess::Full {
         for (name, value) in OFFLINE {
             set(name, value);
         }
-    } else {
+    }
+    if invocation.network == NetworkAccess::Full {
+        for name in PROXIES {
+            // A password in it would be a secret of the user's.
+            if let Some(value) = user.get(name).filter(|value| !value.contains('@')) {
+                set(name, value);
+            }
+        }
+    }
+    if invocation.network != NetworkAccess::None {
         for name in CERTIFICATES {
             if let Some(value) = user.get(name) {
                 set(name, value);

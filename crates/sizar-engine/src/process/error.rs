@@ -27,6 +27,15 @@ pub enum ProcessError {
     },
     #[error("the sandbox could not be set up: {message}")]
     Sandbox { message: String },
+    #[error("`{there}` can be shown to the program only by bubblewrap")]
+    BindingNeedsBubblewrap { there: Utf8PathBuf },
+    #[error("this program cannot be its own helper, and `SIZAR_HELPER` names no other")]
+    NoHelper,
+    #[error("the way to the package index could not be opened")]
+    Proxy {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("bubblewrap is not installed")]
     NoBubblewrap,
     #[error("the output could not be kept in `{path}`")]

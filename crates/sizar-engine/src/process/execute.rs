@@ -1,20 +1,22 @@
 //! Starts a program, and says how it ended.
 
-use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::process::{Child, Stdio};
+use std::sync::{Mutex, PoisonError};
 
-use camino::{Utf8Path, Utf8PathBuf};
-use fs_err as fs;
+use camino::Utf8PathBuf;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sizar_model::artifact::Ending;
 use sizar_model::{Invocation, Usage};
 
+use super::adopted::Claim;
+use super::affinity::Narrowed;
+use super::launch::Launch;
 use super::output::Output;
 use super::supervise::{Chain, supervise};
 use super::{Control, Io, Limits, ProcessError, environment};
-use crate::sandbox::{self, Confinement, SandboxKind};
+use crate::sandbox::{Confinement, helper};
 
 /// How a program ended.
 #[derive(Clone, Debug)]
@@ -63,135 +65,85 @@ pub fn execute(
     if control.is_stopped() {
         return Ok(finished);
     }
-    for folder in [&confinement.home, &confinement.tmp] {
-        fs::create_dir_all(folder)
-            .map_err(|source| ProcessError::Unusable { path: folder.clone(), source })?;
+    let mut launch = Launch::prepare(invocation, confinement, limits, live)?;
+    finished.notes.append(&mut launch.notes);
+    let failed = |source| ProcessError::Spawn { program: invocation.program.clone(), source };
+    let Spawned { mut child, claim, note } = spawn(&mut launch, limits).map_err(failed)?;
+    finished.notes.extend(note);
+    if let (Some(mut stdin), Some(text)) = (child.stdin.take(), launch.stdin.take()) {
+        // Fails only where the helper has died, and then it says why.
+        let _ = stdin.write_all(&text);
     }
-    let user: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let variables = environment::variables(invocation, confinement, limits, live, &user);
-    let cwd = invocation.cwd.as_deref().unwrap_or(&confinement.home);
-    let scratch = scratch()?;
-    let (mut command, chain) = match confinement.kind {
-        SandboxKind::Bubblewrap => {
-            let command = bubblewrap(invocation, confinement, &variables, cwd, &scratch)?;
-            (command, Chain::Bubblewrap)
-        }
-        SandboxKind::Landlock => {
-            return Err(ProcessError::Sandbox { message: "Landlock is not wired yet".to_owned() });
-        }
-        SandboxKind::None => {
-            let mut command = Command::new(&invocation.program);
-            command.args(&invocation.args).env_clear().envs(&variables).current_dir(cwd);
-            command.process_group(0);
-            (command, Chain::Direct)
-        }
-    };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = spawn(&mut command)
-        .map_err(|source| ProcessError::Spawn { program: invocation.program.clone(), source })?;
     output.attach(child.stdout.take().map(Into::into), child.stderr.take().map(Into::into));
-    let watched = supervise(child, chain, limits, &mut output, control);
+    let watched = supervise(child, claim, launch.chain, limits, &mut output, control);
     let (stdout, stderr, notes) = output.finish();
     let watched = watched
         .map_err(|source| ProcessError::Watch { program: invocation.program.clone(), source })?;
-    if let Some(error) = refusal(chain, &watched.ending, &stdout, &stderr, &variables) {
+    if let Some(error) = refusal(launch.chain, &watched.ending, &stdout, &stderr, invocation) {
         return Err(error);
     }
     finished.ending = watched.ending;
     finished.usage = watched.usage;
     finished.notes.extend(notes);
+    if let Some(proxy) = &launch.proxy {
+        let refused = proxy.refused().into_iter();
+        finished.notes.extend(refused.map(|host| format!("refused a connection to `{host}`")));
+    }
     (finished.stdout, finished.stderr) = (stdout, stderr);
     Ok(finished)
 }
 
-/// Makes a folder for what one execution needs outside; short, for sockets' names.
-fn scratch() -> Result<tempfile::TempDir, ProcessError> {
-    tempfile::Builder::new()
-        .prefix("sizar-")
-        .tempdir()
-        .map_err(|source| ProcessError::Unusable { path: "/tmp".into(), source })
+/// A process that has been started.
+struct Spawned {
+    child: Child,
+    claim: Claim,
+    note: Option<String>,
 }
 
-/// Returns the command for bubblewrap.
-fn bubblewrap(
-    invocation: &Invocation,
-    confinement: &Confinement,
-    variables: &BTreeMap<String, String>,
-    cwd: &Utf8Path,
-    scratch: &tempfile::TempDir,
-) -> Result<Command, ProcessError> {
-    let program = sandbox::program().ok_or(ProcessError::NoBubblewrap)?;
-    let shown = confinement
-        .readable
-        .iter()
-        .chain(&confinement.writable)
-        .chain(confinement.bindings.iter().map(|binding| &binding.here));
-    for path in shown {
-        fs::metadata(path)
-            .map_err(|source| ProcessError::Unusable { path: path.clone(), source })?;
-    }
-    let mut etc = Vec::new();
-    for (name, text) in sandbox::etc_files(&confinement.home, invocation.network) {
-        let path = scratch.path().join(name);
-        let path = Utf8PathBuf::from_path_buf(path)
-            .unwrap_or_else(|path| Utf8PathBuf::from(path.to_string_lossy().into_owned()));
-        fs::write(&path, text)
-            .map_err(|source| ProcessError::Unusable { path: path.clone(), source })?;
-        etc.push((name, path));
-    }
-    let setup = sandbox::Setup { network: invocation.network, etc, extra: Vec::new(), cwd };
-    let mut command = Command::new(program);
-    command.env_clear();
-    for (name, value) in variables {
-        if loads_code(name) {
-            command.args(["--setenv", name, value]);
-        } else {
-            // Not on the command line, which every user of the machine can read.
-            command.env(name, value);
-        }
-    }
-    command.args(sandbox::arguments(confinement, &setup));
-    command.arg(&invocation.program).args(&invocation.args);
-    Ok(command)
-}
-
-/// Returns whether a variable would make bubblewrap itself, outside the sandbox, load a file that
-/// foreign code may have written.
-fn loads_code(name: &str) -> bool {
-    ["LD_", "GLIBC_", "GCONV_", "MALLOC_"].iter().any(|prefix| name.starts_with(prefix))
-        || matches!(name, "LOCPATH" | "NLSPATH" | "RESOLV_HOST_CONF" | "HOSTALIASES" | "TZDIR")
-}
-
-/// Starts a command without core dumps.
-fn spawn(command: &mut Command) -> std::io::Result<std::process::Child> {
-    // Both are attributes of this process that children inherit, so one at a time.
+/// Starts a command on its cores, without core dumps.
+fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<Spawned> {
+    // What children inherit are attributes of this thread and process, so one at a time.
     static SPAWNING: Mutex<()> = Mutex::new(());
-    static ADOPTS: OnceLock<()> = OnceLock::new();
     let _one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-    ADOPTS.get_or_init(|| {
-        // See `supervise`: the sandbox's first process is adopted and waited for.
-        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    });
+    let stdin = if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+    launch.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // The terminal's Ctrl-C is for sizar alone, which passes it on to the program and not to what
+    // watches it.
+    launch.command.process_group(0);
+    let (narrowed, note) = match limits.cpus.map(Narrowed::to) {
+        Some(Ok(mut narrowed)) => {
+            let note = narrowed.note.take();
+            (Some(narrowed), note)
+        }
+        Some(Err(error)) => {
+            (None, Some(format!("the processor cores could not be limited: {error}")))
+        }
+        None => (None, None),
+    };
     let core = getrlimit(Resource::Core);
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum });
-    let child = command.spawn();
+    let child = Claim::spawn(&mut launch.command);
     let _ = setrlimit(Resource::Core, core);
-    child
+    drop(narrowed);
+    let (child, claim) = child?;
+    Ok(Spawned { child, claim, note })
 }
 
-/// Reads bubblewrap's own complaint, if it made one instead of starting the program.
+/// Reads the complaint of bubblewrap or the helper, if it made one instead of starting the program.
 fn refusal(
     chain: Chain,
     ending: &Ending,
     stdout: &str,
     stderr: &str,
-    variables: &BTreeMap<String, String>,
+    invocation: &Invocation,
 ) -> Option<ProcessError> {
-    let message = stderr.trim_end().strip_prefix("bwrap: ")?;
-    let alone = stdout.is_empty() && !message.contains('\n');
-    if chain != Chain::Bubblewrap || *ending != (Ending::Exited { code: 1 }) || !alone {
+    let said = stderr.trim_end();
+    let (message, code) = match (said.strip_prefix(helper::COMPLAINT), chain) {
+        (Some(message), _) => (message, i32::from(helper::COMPLAINED)),
+        (None, Chain::Bubblewrap) => (said.strip_prefix("bwrap: ")?, 1),
+        (None, Chain::Warden) => return None,
+    };
+    if *ending != (Ending::Exited { code }) || !stdout.is_empty() || message.contains('\n') {
         return None;
     }
     let Some((program, reason)) =
@@ -201,9 +153,10 @@ fn refusal(
     };
     let program = program.to_owned();
     Some(if reason == "No such file or directory" {
+        let path = invocation.env.get("PATH").cloned();
         ProcessError::ProgramNotFound {
             program,
-            path: variables.get("PATH").cloned().unwrap_or_default(),
+            path: path.unwrap_or_else(|| environment::PATH.to_owned()),
         }
     } else {
         ProcessError::NotExecutable { program, reason: reason.to_owned() }

@@ -3,19 +3,21 @@
 //! [`execute`] is the only way foreign code is started: clean variables ([`environment`]), a
 //! sandbox ([`crate::sandbox`]), limits ([`Limits`]), a way to stop it ([`Control`]).
 
+mod adopted;
+mod affinity;
 mod control;
 pub mod environment;
 mod error;
 mod execute;
-mod helper;
+mod launch;
 mod limits;
 mod output;
+mod scratch;
 mod supervise;
-mod tree;
+pub(crate) mod tree;
 
 pub use control::Control;
 pub use error::ProcessError;
 pub use execute::{Finished, execute};
-pub use helper::helper_executable;
 pub use limits::Limits;
 pub use output::Io;

@@ -8,9 +8,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open
 use sizar_model::Usage;
 use sizar_model::artifact::Ending;
 
+use super::adopted::{self, Claim};
 use super::control::Wish;
 use super::output::{Output, Stream};
 use super::{Control, Limits, tree};
+use crate::sandbox::helper;
 
 /// How often memory is looked at, at most.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -28,12 +30,13 @@ pub struct Watched {
 pub enum Chain {
     /// bubblewrap, which watches its own child, which is the first process of a namespace.
     Bubblewrap,
-    /// Nothing: the child is the program.
-    Direct,
+    /// Our own helper, which watches its child and adopts what that leaves behind.
+    Warden,
 }
 
 struct Watch<'a> {
     root: i32,
+    claim: Claim,
     chain: Chain,
     /// The first process of the namespace; with its end everything in it has ended.
     init: Option<i32>,
@@ -52,6 +55,7 @@ struct Watch<'a> {
 /// Watches `child`, feeds `output`, keeps to `limits` and obeys `control`.
 pub fn supervise(
     mut child: Child,
+    claim: Claim,
     chain: Chain,
     limits: &Limits,
     output: &mut Output<'_>,
@@ -60,6 +64,7 @@ pub fn supervise(
     let started = Instant::now();
     let mut watch = Watch {
         root: child.id() as i32,
+        claim,
         chain,
         init: None,
         limits,
@@ -127,20 +132,29 @@ impl Watch<'_> {
     fn find_init(&mut self) {
         if self.chain == Chain::Bubblewrap && self.init.is_none() {
             self.init = tree::children(self.root).first().copied();
+            if let Some(init) = self.init {
+                self.claim.add(init);
+            }
         }
     }
 
-    /// Returns the processes of the program itself.
+    /// Returns the processes of the program itself, without those that we put before it.
     fn program(&self) -> Vec<i32> {
-        match (self.chain, self.init) {
-            (Chain::Bubblewrap, Some(init)) => tree::descendants(init),
-            (Chain::Bubblewrap, None) => Vec::new(),
-            (Chain::Direct, _) => {
-                let mut all = vec![self.root];
-                all.extend(tree::descendants(self.root));
-                all
+        let top = match (self.chain, self.init) {
+            (Chain::Warden, _) => self.root,
+            (Chain::Bubblewrap, Some(init)) => init,
+            (Chain::Bubblewrap, None) => return Vec::new(),
+        };
+        let mut found = Vec::new();
+        for child in tree::children(top) {
+            let ours = tree::argument(child, 1)
+                .is_some_and(|argument| matches!(&*argument, helper::BRIDGE | helper::RESTRICT));
+            if !ours {
+                found.push(child);
             }
+            found.extend(tree::descendants(child));
         }
+        found
     }
 
     /// Looks at the memory in use, and ends a program that uses too much.
@@ -151,12 +165,12 @@ impl Watch<'_> {
         }
         let pids = self.program();
         let memory = tree::memory(&pids);
-        let mut used = memory.now;
-        if pids.len() > 1 {
-            used = tree::proportional_memory(&pids).unwrap_or(used);
-        }
+        let used = proportional(&pids).unwrap_or(memory.now);
         self.usage.peak_memory = self.usage.peak_memory.max(used).max(memory.highest);
-        if self.limits.memory.is_some_and(|limit| used > limit.0) && self.cause.is_none() {
+        let over = |used| self.limits.memory.is_some_and(|limit| used > limit.0);
+        // Processes are asked one after the other, and what they share may move from one to the
+        // next meanwhile: only what is seen twice counts.
+        if self.cause.is_none() && over(used) && proportional(&pids).is_none_or(over) {
             self.cause = Some(Ending::OutOfMemory);
             self.sent = Some(Signal::KILL);
             self.kill();
@@ -208,26 +222,46 @@ impl Watch<'_> {
 
     /// Ends everything at once.
     fn kill(&self) {
-        match (self.chain, self.init) {
-            (Chain::Bubblewrap, init) => tree::signal(init.unwrap_or(self.root), Signal::KILL),
-            (Chain::Direct, _) => {
-                for pid in self.program() {
+        match self.chain {
+            Chain::Bubblewrap => tree::signal(self.init.unwrap_or(self.root), Signal::KILL),
+            // The helper ends by itself when nothing is left below it.
+            Chain::Warden => {
+                for pid in tree::descendants(self.root) {
                     tree::signal(pid, Signal::KILL);
                 }
             }
         }
     }
 
-    /// Waits for the namespace's first process, which this process inherits when bubblewrap has
-    /// gone: from then on nothing writes to the program's folders any more.
+    /// Waits until the namespace's first process, and with it all others, has ended.
     fn bury_init(&mut self) {
-        let Some(init) = self.init.and_then(Pid::from_raw) else { return };
-        // An error: bubblewrap has waited for it itself, and so has its times.
-        if waitid(WaitId::Pid(init), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).is_ok() {
-            self.usage.cpu_seconds += tree::cpu_seconds(init.as_raw_nonzero().get());
-            let _ = waitid(WaitId::Pid(init), WaitIdOptions::EXITED);
+        if self.chain == Chain::Warden {
+            return;
+        }
+        // A program can be so short that its init was never met. Then it is one of the orphans;
+        // that the others, of programs as short, are buried here too does no harm.
+        let inits = self.init.map_or_else(adopted::orphaned_inits, |init| vec![init]);
+        let alone = inits.len() == 1;
+        for pid in inits.into_iter().filter_map(Pid::from_raw) {
+            let ours = |options| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | options);
+            // An error: bubblewrap has waited for it itself, and so has its times.
+            if ours(WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG).is_err() {
+                continue;
+            }
+            let raw = pid.as_raw_nonzero().get();
+            tree::signal(raw, Signal::KILL);
+            let _ = ours(WaitIdOptions::NOWAIT);
+            if alone {
+                self.usage.cpu_seconds += tree::cpu_seconds(raw);
+            }
+            let _ = ours(WaitIdOptions::empty());
         }
     }
+}
+
+/// Returns the memory of several processes, what they share counted once.
+fn proportional(pids: &[i32]) -> Option<u64> {
+    (pids.len() > 1).then(|| tree::proportional_memory(pids)).flatten()
 }
 
 /// Waits until something can be done, and does what concerns the output.
@@ -288,8 +322,9 @@ fn drain(output: &mut Output<'_>, control: &Control) {
 fn ending(status: std::process::ExitStatus, chain: Chain) -> Ending {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
-        // Like a shell, bubblewrap says 128 + n for a program that the signal n ended.
-        (Some(code @ 129..=192), _) if chain != Chain::Direct => {
+        // Like a shell, bubblewrap says 128 + n for a program that the signal n ended; one that says
+        // so by itself, as shells do, means the same.
+        (Some(code @ 129..=159), _) if chain == Chain::Bubblewrap => {
             Ending::Signalled { signal: code - 128 }
         }
         (Some(code), _) => Ending::Exited { code },

@@ -37,6 +37,13 @@ pub fn descendants(pid: i32) -> Vec<i32> {
     found
 }
 
+/// Returns an argument of a process.
+pub fn argument(pid: i32, number: usize) -> Option<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let argument = line.split(|byte| *byte == 0).nth(number)?;
+    Some(String::from_utf8_lossy(argument).into_owned())
+}
+
 /// Returns the resident memory of `pids`.
 pub fn memory(pids: &[i32]) -> Memory {
     let mut total = Memory::default();

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use super::{SandboxKind, bubblewrap};
+use super::{SandboxKind, bubblewrap, landlock};
 
 /// Returns the best sandbox that works on this machine.
 ///
@@ -15,21 +15,30 @@ pub fn detect() -> SandboxKind {
         Ok("bubblewrap") => SandboxKind::Bubblewrap,
         Ok("landlock") => SandboxKind::Landlock,
         Ok("none") => SandboxKind::None,
-        _ if bubblewrap_works() => SandboxKind::Bubblewrap,
+        _ if try_bubblewrap().is_ok() => SandboxKind::Bubblewrap,
+        _ if landlock::abi() > 0 => SandboxKind::Landlock,
         _ => SandboxKind::None,
     })
 }
 
 /// Tries the namespaces and mounts that every run needs.
-fn bubblewrap_works() -> bool {
-    let Some(program) = bubblewrap::program() else { return false };
-    Command::new(program)
+///
+/// # Errors
+///
+/// What bubblewrap says, or that it is not installed.
+pub fn try_bubblewrap() -> Result<(), String> {
+    let program = bubblewrap::program().ok_or("it is not installed")?;
+    let output = Command::new(program)
         .args(["--unshare-all", "--unshare-user", "--uid", bubblewrap::INSIDE_ID])
         .args(["--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"])
         .args(["--", "true"])
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(said.trim().trim_start_matches("bwrap: ").to_owned())
+    }
 }

@@ -2,7 +2,6 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_model::NetworkAccess;
 
 /// Folders with programs and libraries. Some are symbolic links into `/usr` on most systems.
 pub const FOLDERS: [&str; 10] = [
@@ -18,47 +17,56 @@ pub const FOLDERS: [&str; 10] = [
     "/gnu/store",
 ];
 
-/// What of `/etc` programs need. Nothing in it is secret: configuration files that can carry
-/// passwords (`pip.conf`, `gitconfig`, `netrc`, `environment`) are left out, and accounts and host
-/// names are made up.
-pub const ETC: [&str; 37] = [
-    "OpenCL",
-    "alternatives",
-    "ca-certificates",
-    "ca-certificates.conf",
-    "crypto-policies",
+/// Files of `/etc` that programs need. Nothing in them is secret: configuration that can carry
+/// passwords (`pip.conf`, `gitconfig`, `netrc`, `environment`) is left out.
+pub const ETC_FILES: [&str; 17] = [
     "debian_version",
-    "fonts",
     "gai.conf",
-    "glvnd",
     "host.conf",
-    "java-11-openjdk",
-    "java-17-openjdk",
-    "java-21-openjdk",
     "ld.so.cache",
     "ld.so.conf",
-    "ld.so.conf.d",
     "locale.alias",
     "localtime",
     "lsb-release",
     "magic",
-    "magic.mime",
     "mime.types",
     "networks",
     "nsswitch.conf",
-    "nvidia",
     "os-release",
-    "perl",
-    "pki/ca-trust",
-    "pki/tls/cert.pem",
-    "pki/tls/certs",
     "protocols",
-    "R",
     "services",
-    "ssl/certs",
     "ssl/openssl.cnf",
     "timezone",
+];
+
+/// Folders of `/etc` that programs need.
+pub const ETC_FOLDERS: [&str; 14] = [
+    "OpenCL",
+    "R",
+    "alternatives",
+    "crypto-policies",
+    "fonts",
+    "glvnd",
+    "java-11-openjdk",
+    "java-17-openjdk",
+    "java-21-openjdk",
+    "nvidia",
+    "pki/ca-trust",
+    "pki/tls/certs",
+    "ssl/certs",
     "vulkan",
+];
+
+/// Devices that every program may use; bubblewrap makes its own.
+pub const DEVICES: [&str; 8] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+    "/dev/ptmx",
+    "/dev/pts",
 ];
 
 /// Returns the GPUs' device files that this machine has.
@@ -79,18 +87,4 @@ pub fn gpu_devices() -> Vec<Utf8PathBuf> {
 /// Returns where the link `path` points to, if it is one.
 pub fn link_target(path: &Utf8Path) -> Option<Utf8PathBuf> {
     Utf8PathBuf::from_path_buf(fs::read_link(path).ok()?).ok()
-}
-
-/// Returns made-up files of `/etc`: one user, and no names of this machine's network.
-pub fn etc_files(home: &Utf8Path, network: NetworkAccess) -> Vec<(&'static str, String)> {
-    let passwd = format!(
-        "researcher:x:1000:1000:researcher:{home}:/bin/sh\n\
-         nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
-    );
-    let group = "researcher:x:1000:\nnogroup:x:65534:\n".to_owned();
-    let mut hosts = "127.0.0.1 localhost sizar\n::1 localhost ip6-localhost\n".to_owned();
-    if network == NetworkAccess::Full {
-        hosts.push_str(&fs::read_to_string("/etc/hosts").unwrap_or_default());
-    }
-    vec![("passwd", passwd), ("group", group), ("hosts", hosts), ("hostname", "sizar\n".into())]
 }
