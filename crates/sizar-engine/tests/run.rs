@@ -529,6 +529,62 @@ except OSError:
 }
 
 #[test]
+fn slow_a_large_file_is_shown_and_not_copied() {
+    let world = World::new();
+    world.write(
+        "a.py",
+        "
+import os
+print(os.path.getsize('large.bin'))
+try:
+    open('large.bin', 'a')
+except OSError as error:
+    print(error.errno)
+",
+    );
+    // a file with nothing in it takes no space, but its size counts
+    let large = fs::File::create(world.source().join("large.bin")).unwrap();
+    large.file().set_len(300 << 20).unwrap();
+    let outcome = world.run(world.job("a.py", &[])).1.unwrap();
+    assert_eq!(log(&outcome), format!("{}\n30\n", 300 << 20));
+    assert_eq!(paths(&outcome), Vec::<&str>::new());
+    assert_eq!(outcome.receipt.notes, ["`large.bin` (300 MiB) is shown read only, and not copied"]);
+}
+
+#[test]
+fn slow_data_is_shown_under_landlock() {
+    let world = World::new();
+    world.write(
+        "a.py",
+        "
+import pathlib
+print(pathlib.Path('data/v.txt').read_text())
+for path in ['data/v.txt', '../../../journal.sqlite']:
+    try:
+        pathlib.Path(path).open('a')
+    except OSError as error:
+        print(error.errno)
+pathlib.Path('made').write_text('x')
+",
+    );
+    let user = world.root.join("user/voc");
+    fs::create_dir_all(&user).unwrap();
+    fs::write(user.join("v.txt"), "voc").unwrap();
+    let mut job = world.job("a.py", &[]);
+    job.data = vec![DataBinding { here: user, there: "data".into(), mode: DataMode::ReadOnly }];
+    let mut journal = world.journal();
+    let run = journal.create(&world.prepared(job)).unwrap();
+    let status =
+        world.worker().arg(run.as_str()).env("SIZAR_SANDBOX", "landlock").status().unwrap();
+    let attempt = Attempt::of(&world.home, &run, 1);
+    assert_eq!(read(attempt.log()), "voc\n13\n13\n");
+    assert!(status.success());
+    let receipt = attempt.receipt().unwrap();
+    assert_eq!(receipt.sandbox, "landlock");
+    assert_eq!(receipt.results.len(), 1);
+}
+
+#[test]
 #[ignore = "prints times"]
 fn measure_a_run_in_a_tree_of_1000_files() {
     let world = World::new();
