@@ -370,9 +370,8 @@ fn a_kill_at_any_place_is_resumed_to_the_same_end() {
         if found == RunState::Lost {
             resume(&world.home, &mut journal, &run).unwrap();
         }
-        let mut supervisor = supervise(&world, 1);
+        let _supervisor = supervise(&world, 1);
         until("it ended", || journal.state(&run).unwrap().is_final());
-        supervisor.0.wait().unwrap();
         let shown = journal.get(run.as_str()).unwrap();
         assert_eq!((shown.state, shown.attempts), (RunState::Completed, attempts), "{place}");
         let names: Vec<&str> = shown.results.iter().map(|one| one.path.as_str()).collect();

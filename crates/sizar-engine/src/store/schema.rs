@@ -20,6 +20,9 @@ const APPLICATION_ID: i64 = 0x7369_7a72;
 /// How long a process waits for another one that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How many statements are kept ready: all that there are.
+const STATEMENTS: usize = 64;
+
 /// The format that this sizar writes.
 pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
 
@@ -49,6 +52,7 @@ pub(super) fn open(home: &Home) -> Result<Connection, StoreError> {
         migrate(&mut connection, &path)?;
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
