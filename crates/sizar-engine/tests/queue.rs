@@ -1,5 +1,7 @@
 //! Detached runs: none lost, none twice, never more than the machine has.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
+
 mod run_world;
 
 use std::process::{Child, Command};
@@ -35,7 +37,7 @@ fn supervise(world: &World, cpus: u32) -> Supervisor {
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !holds() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "never happened: {what}");
+        assert!(begin.elapsed() < Duration::from_mins(1), "never happened: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -250,6 +252,25 @@ fn two_supervisors_are_one_too_many() {
 }
 
 #[test]
+fn many_submitters_start_one_supervisor() {
+    let world = World::new();
+    let mut journal = world.journal();
+    let runs =
+        journal.create_many(&vec![trace(&world, "#!/bin/sh\necho $PWD >> $TRACE\n"); 6]).unwrap();
+    let submitters: Vec<Child> = (0..6).map(|_| world.worker().spawn().unwrap()).collect();
+    for mut submitter in submitters {
+        assert!(submitter.wait().unwrap().success());
+    }
+    until("all runs ended", || all_final(&journal, &runs));
+    assert_eq!(traced(&world).len(), runs.len());
+    // it was in nobody's way, and ends by itself
+    until("the supervisor ended", || world.home.try_lock("supervisor").unwrap().is_some());
+    let late = journal.create(&trace(&world, "#!/bin/sh\necho late >> $TRACE\n")).unwrap();
+    assert!(world.worker().status().unwrap().success());
+    until("the late run ended", || all_final(&journal, std::slice::from_ref(&late)));
+}
+
+#[test]
 fn a_runner_that_is_killed_leaves_a_lost_run_that_is_resumed() {
     let world = World::new();
     let mut journal = world.journal();
@@ -349,9 +370,8 @@ fn a_kill_at_any_place_is_resumed_to_the_same_end() {
         if found == RunState::Lost {
             resume(&world.home, &mut journal, &run).unwrap();
         }
-        let mut supervisor = supervise(&world, 1);
+        let _supervisor = supervise(&world, 1);
         until("it ended", || journal.state(&run).unwrap().is_final());
-        supervisor.0.wait().unwrap();
         let shown = journal.get(run.as_str()).unwrap();
         assert_eq!((shown.state, shown.attempts), (RunState::Completed, attempts), "{place}");
         let names: Vec<&str> = shown.results.iter().map(|one| one.path.as_str()).collect();

@@ -1,5 +1,7 @@
 //! One run: what is executed, with which files, and what it leaves.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says where")]
+
 mod run_world;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -9,7 +11,7 @@ use sizar_engine::home::Home;
 use sizar_engine::process::Control;
 use sizar_engine::run::{
     Attempt, Entry, EntryError, Execution, FetchError, Places, RunError, Surroundings, copy_tree,
-    execute, fetch, find_inputs, resolve,
+    execute, fetch, find_inputs, interpreter_roots, resolve,
 };
 use sizar_model::{DataBinding, DataMode, Digest, Ending, Receipt, RunState};
 
@@ -299,6 +301,7 @@ fn every_kind_of_entry_runs() {
         ("sub/t.py", &[], "sub 1\n"),
         ("go.sh", &["x"], "shell x work\n"),
         ("pkg.m", &["--a"], "module ['--a']\n"),
+        ("-m", &["pkg.m", "--a"], "module ['--a']\n"),
         ("tool", &["b c"], "installed b c\n"),
         ("python", &["-c", "print('direct')"], "direct\n"),
     ] {
@@ -514,9 +517,7 @@ except OSError:
         bind("voc", "/mnt/copy", DataMode::Copy),
         bind("voc", "~/voc", DataMode::ReadOnly),
     ];
-    let mut plan = world.plan(job.clone());
-    let all = found(&world, &["mine.wav", "../up.wav"], false);
-    (plan.args, plan.inputs) = (all.args, all.inputs);
+    let plan = world.plan(job).with_inputs(found(&world, &["mine.wav", "../up.wav"], false));
     let outcome = world.run_plan(&plan).1.unwrap();
     assert_eq!(
         log(&outcome),
@@ -525,6 +526,62 @@ except OSError:
     assert_eq!(outcome.receipt.sandbox, "bubblewrap");
     assert_eq!(paths(&outcome), Vec::<&str>::new());
     assert_eq!(read(user.join("voc/v.txt")), "voc/v.txt");
+}
+
+#[test]
+fn slow_a_large_file_is_shown_and_not_copied() {
+    let world = World::new();
+    world.write(
+        "a.py",
+        "
+import os
+print(os.path.getsize('large.bin'))
+try:
+    open('large.bin', 'a')
+except OSError as error:
+    print(error.errno)
+",
+    );
+    // a file with nothing in it takes no space, but its size counts
+    let large = fs::File::create(world.source().join("large.bin")).unwrap();
+    large.file().set_len(300 << 20).unwrap();
+    let outcome = world.run(world.job("a.py", &[])).1.unwrap();
+    assert_eq!(log(&outcome), format!("{}\n30\n", 300 << 20));
+    assert_eq!(paths(&outcome), Vec::<&str>::new());
+    assert_eq!(outcome.receipt.notes, ["`large.bin` (300 MiB) is shown read only, and not copied"]);
+}
+
+#[test]
+fn slow_data_is_shown_under_landlock() {
+    let world = World::new();
+    world.write(
+        "a.py",
+        "
+import pathlib
+print(pathlib.Path('data/v.txt').read_text())
+for path in ['data/v.txt', '../../../journal.sqlite']:
+    try:
+        pathlib.Path(path).open('a')
+    except OSError as error:
+        print(error.errno)
+pathlib.Path('made').write_text('x')
+",
+    );
+    let user = world.root.join("user/voc");
+    fs::create_dir_all(&user).unwrap();
+    fs::write(user.join("v.txt"), "voc").unwrap();
+    let mut job = world.job("a.py", &[]);
+    job.data = vec![DataBinding { here: user, there: "data".into(), mode: DataMode::ReadOnly }];
+    let mut journal = world.journal();
+    let run = journal.create(&world.prepared(job)).unwrap();
+    let status =
+        world.worker().arg(run.as_str()).env("SIZAR_SANDBOX", "landlock").status().unwrap();
+    let attempt = Attempt::of(&world.home, &run, 1);
+    assert_eq!(read(attempt.log()), "voc\n13\n13\n");
+    assert!(status.success());
+    let receipt = attempt.receipt().unwrap();
+    assert_eq!(receipt.sandbox, "landlock");
+    assert_eq!(receipt.results.len(), 1);
 }
 
 #[test]
@@ -548,4 +605,25 @@ fn measure_a_run_in_a_tree_of_1000_files() {
         let spent = begin.elapsed();
         println!("run in {spent:?}, the program {:.4} s of it", outcome.receipt.usage.wall_seconds);
     }
+}
+
+#[test]
+fn the_interpreters_folders_are_found_along_all_links() {
+    let world = World::new();
+    let link = |target: &str, name: &str| {
+        fs::create_dir_all(world.root.join(name).parent().unwrap()).unwrap();
+        fs_err::os::unix::fs::symlink(target, world.root.join(name)).unwrap();
+    };
+    fs::create_dir_all(world.root.join("pythons/3.9.21/bin")).unwrap();
+    fs::write(world.root.join("pythons/3.9.21/bin/python3.9"), "").unwrap();
+    link("3.9.21", "pythons/3.9");
+    link("python3.9", "pythons/3.9.21/bin/python3");
+    link("../../pythons/3.9/bin/python3", "env/bin/python3");
+    link("python3", "env/bin/python");
+    let roots = interpreter_roots(&world.root.join("env/bin/python"));
+    let names: Vec<String> = roots.iter().map(ToString::to_string).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].ends_with("pythons/3.9"), "{names:?}");
+    assert_eq!(names[1], world.root.join("pythons/3.9.21"));
+    assert!(interpreter_roots(Utf8Path::new("/usr/bin/python3")).is_empty());
 }

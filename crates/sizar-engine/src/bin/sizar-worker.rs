@@ -2,7 +2,7 @@
 //!
 //! `sizar` is its own helper; this one is for programs that use the engine as a library (they name
 //! it in `SIZAR_HELPER`), and for the engine's tests. `sizar-worker RUN` executes a prepared run
-//! in the foreground.
+//! in the foreground; `sizar-worker` sees to it that what waits is executed.
 
 use std::process::ExitCode;
 
@@ -10,10 +10,11 @@ use sizar_engine::home::Home;
 use sizar_engine::process::Control;
 use sizar_engine::queue;
 use sizar_engine::run::{Execution, RunPlan, execute};
+use sizar_engine::sandbox;
 use sizar_engine::store::Journal;
 
 fn main() -> ExitCode {
-    if let Some(code) = queue::helper::intercept() {
+    if let Some(code) = sandbox::helper::intercept().or_else(queue::helper::intercept) {
         return code;
     }
     match foreground() {
@@ -23,8 +24,11 @@ fn main() -> ExitCode {
 }
 
 fn foreground() -> Result<i32, Box<dyn std::error::Error>> {
-    let run = std::env::args().nth(1).ok_or("no run is named")?;
     let home = Home::from_environment()?;
+    let Some(run) = std::env::args().nth(1) else {
+        queue::ensure_supervisor(&home)?;
+        return Ok(0);
+    };
     let mut journal = Journal::open(&home)?;
     let run = journal.find(&run)?;
     let plan = RunPlan::from_json(&journal.plan(&run)?.ok_or("the run is not prepared")?)?;

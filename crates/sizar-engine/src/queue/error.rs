@@ -17,6 +17,8 @@ pub enum QueueError {
         #[source]
         source: std::io::Error,
     },
+    #[error("this program cannot be its own supervisor, and `SIZAR_HELPER` names no other")]
+    NoHelper,
     #[error("run {run} is {state}: there is nothing to cancel")]
     NothingToCancel { run: RunId, state: RunState },
     #[error("run {run} is {state}: only a run that ended without completing is resumed")]

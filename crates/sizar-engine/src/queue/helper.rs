@@ -14,7 +14,9 @@ pub(super) const EXECUTE: &str = "__execute";
 /// Acts as supervisor or runner, if this process was started as one: then `main` returns what this
 /// returns.
 ///
-/// A program that queues runs calls it first in `main`, before it reads its arguments.
+/// A program that queues runs calls it first in `main`, after
+/// [`sandbox::helper::intercept`](crate::sandbox::helper::intercept) and before it reads its
+/// arguments.
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let result = match args.next()?.as_str() {

@@ -41,7 +41,16 @@ pub fn recover(home: &Home) -> Result<Recovery, QueueError> {
         return Ok(Recovery::default());
     }
     drop(reading);
-    recover_in(home, &mut Journal::open(home)?)
+    let found = Journal::open(home)
+        .map_err(QueueError::from)
+        .and_then(|mut journal| recover_in(home, &mut journal));
+    match found {
+        // what cannot be written down is found out again where it can
+        Err(QueueError::Store(StoreError::ReadOnly { .. } | StoreError::Open { .. })) => {
+            Ok(Recovery::default())
+        }
+        found => found,
+    }
 }
 
 /// As [`recover`], with a journal that is open.

@@ -105,7 +105,7 @@ mod tests {
         let ear = Ear::new(&home);
         let run = RunId::from_bits(7);
         assert!(send(&home, &Message::Wake) && send(&home, &Message::Ended(run.clone())));
-        assert_eq!(ear.listen(Duration::from_secs(60)), Some(Message::Wake));
+        assert_eq!(ear.listen(Duration::from_mins(1)), Some(Message::Wake));
         assert_eq!(ear.listen(Duration::ZERO), Some(Message::Ended(run)));
         assert_eq!(ear.listen(Duration::ZERO), None);
         drop(ear);

@@ -12,7 +12,6 @@ use super::schedule::{Candidate, Overtaken, choose};
 use super::socket::{self, Ear, Message};
 use super::{Capacity, QueueError, Watcher};
 use crate::home::Home;
-use crate::process;
 use crate::sandbox;
 use crate::store::{Journal, StoreError};
 
@@ -41,7 +40,7 @@ pub fn ensure_supervisor(home: &Home) -> Result<(), QueueError> {
         return Ok(());
     }
     let failed = |source| QueueError::Supervisor { source };
-    let helper = process::helper_executable().map_err(failed)?;
+    let helper = sandbox::helper::program().ok_or(QueueError::NoHelper)?;
     detached(Command::new(helper).arg(SUPERVISE), home).spawn().map(drop).map_err(failed)
 }
 
@@ -248,7 +247,7 @@ impl<'a> Supervisor<'a> {
 
     fn send_out(&mut self, run: RunId, asked: Capacity) -> Result<(), QueueError> {
         let failed = |source| QueueError::Supervisor { source };
-        let helper = process::helper_executable().map_err(failed)?;
+        let helper = sandbox::helper::program().ok_or(QueueError::NoHelper)?;
         let mut command = Command::new(helper);
         command.args([EXECUTE, run.as_str(), &self.generation.to_string()]);
         // found out once here, and not again by each runner

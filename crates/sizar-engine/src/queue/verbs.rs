@@ -157,5 +157,11 @@ pub fn logs(home: &Home, run: &RunId, follow: bool, to: &mut dyn Write) -> Resul
         })?;
     }
     found |= copy(attempts, &mut position, to).map_err(failed)?;
+    // the newest attempt may have ended before its program could print
+    for attempt in (1..attempts).rev() {
+        if !found {
+            found |= copy(attempt, &mut 0, to).map_err(failed)?;
+        }
+    }
     if found { Ok(()) } else { Err(QueueError::NoLog { run: run.clone() }) }
 }

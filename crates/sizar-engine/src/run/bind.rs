@@ -70,9 +70,19 @@ pub(super) fn furnish(
 pub(super) fn show(
     plan: &RunPlan,
     attempt: &Attempt,
+    baseline: &Baseline,
     confinement: &mut Confinement,
 ) -> Vec<Utf8PathBuf> {
     let mut shown = Vec::new();
+    // first, so that the user's own data wins where both are at the same place
+    for path in baseline.shown.iter().filter_map(|path| Utf8Path::from_path(path)) {
+        let here = plan.checkout.path.join(path);
+        let there = attempt.work().join(path);
+        shown.push(there.clone());
+        if there.exists() {
+            confinement.bindings.push(Binding { here, there, writable: false });
+        }
+    }
     for (number, binding) in plan.bindings().enumerate() {
         let here = binding.here.clone();
         match (place(attempt, &binding.there), binding.mode) {

@@ -213,7 +213,8 @@ fn installed(driver: &str, places: Places<'_>) -> Result<Option<Entry>, EntryErr
     let head =
         head(&path).map_err(|source| EntryError::Unreadable { path: path.clone(), source })?;
     let name = driver.to_owned();
-    let by_python = runs_python(&head) || (interpreter(&head).is_none() && name.ends_with(".py"));
+    let by_python =
+        runs_python(&head) || (interpreter(&head).is_none() && path.extension() == Some("py"));
     Ok(Some(if by_python { Entry::Installed { name } } else { Entry::Program { name } }))
 }
 

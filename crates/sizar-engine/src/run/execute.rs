@@ -7,7 +7,7 @@ use sizar_model::{
 };
 
 use super::collect::{Workplace, collect};
-use super::working_copy::{Baseline, copy_tree};
+use super::working_copy::{Baseline, Copying, LARGE, copy_tree_by};
 use super::{Attempt, RunError, RunPlan, bind, chain};
 use crate::failpoint;
 use crate::home::Home;
@@ -102,7 +102,10 @@ fn prepare(
     attempt: Attempt,
     kind: SandboxKind,
 ) -> Result<Ready, RunError> {
-    let mut baseline = copy_tree(&execution.plan.checkout.path, &attempt.work())
+    // elsewhere what is shown could be written to under its other name
+    let shown_from = (kind == SandboxKind::Bubblewrap).then_some(LARGE);
+    let checkout = &execution.plan.checkout.path;
+    let mut baseline = copy_tree_by(checkout, &attempt.work(), Copying { shown_from })
         .map_err(|source| RunError::Copy { source })?;
     bind::furnish(execution.plan, &attempt, kind, &mut baseline)?;
     failpoint::hit("run:after-copy");
@@ -140,7 +143,7 @@ fn run_program(
     confinement.readable.push(plan.prefix.clone());
     confinement.readable.extend(plan.python_roots.iter().cloned());
     confinement.gpus = !claimed.gpus.is_empty();
-    let shown = bind::show(plan, attempt, &mut confinement);
+    let shown = bind::show(plan, attempt, baseline, &mut confinement);
     let limits = Limits {
         cpus: plan.job.resources.cpus,
         memory: plan.job.resources.memory,

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use sizar_model::{Checkout, DataBinding, JobSpec, ProjectInstall};
 
-use super::{Entry, Input, RunError};
+use super::{Entry, Found, Input, RunError};
 
 /// The format of a stored plan.
 const VERSION: u32 = 1;
@@ -42,23 +42,34 @@ pub struct RunPlan {
 }
 
 impl RunPlan {
-    /// Starts a plan; `entry` and `args` are what [`resolve`](super::resolve) and
-    /// [`find_inputs`](super::find_inputs) returned.
-    pub fn new(checkout: Checkout, prefix: Utf8PathBuf, job: JobSpec, entry: Entry) -> Self {
+    /// Starts a plan with what [`resolve`](super::resolve) returned: the entry, and how many
+    /// arguments belong to its name.
+    pub fn new(
+        checkout: Checkout,
+        prefix: Utf8PathBuf,
+        job: JobSpec,
+        (entry, named): (Entry, usize),
+    ) -> Self {
         Self {
             version: VERSION,
             locator: checkout.source.locator.clone(),
             checkout,
+            python_roots: interpreter_roots(&prefix.join("bin/python")),
             prefix,
-            python_roots: Vec::new(),
             project: ProjectInstall::OnPath,
             caller_cwd: Utf8PathBuf::from("/"),
             variables: BTreeMap::new(),
             inputs: Vec::new(),
             entry,
-            args: job.args.clone(),
+            args: job.args.iter().skip(named).cloned().collect(),
             job,
         }
+    }
+
+    /// Takes in the user's own files, which were looked for among [`RunPlan::args`].
+    pub fn with_inputs(mut self, found: Found) -> Self {
+        (self.args, self.inputs) = (found.args, found.inputs);
+        self
     }
 
     /// Writes the plan as the journal keeps it.
@@ -125,4 +136,35 @@ impl RunPlan {
         };
         (program, first.into_iter().chain(self.args.iter().cloned()).collect())
     }
+}
+
+/// How many links from one to the next are followed.
+const LINKS: usize = 16;
+
+/// Returns the folders that an interpreter and its library are in, along all links to it; those
+/// of the system are shown anyway.
+pub fn interpreter_roots(python: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let mut roots: Vec<Utf8PathBuf> = Vec::new();
+    let mut add = |python: &Utf8Path| {
+        let root = python.parent().and_then(Utf8Path::parent);
+        if let Some(root) = root.filter(|root| root.parent().is_some())
+            && !root.starts_with("/usr")
+            && !roots.iter().any(|known| root == known)
+        {
+            roots.push(root.to_owned());
+        }
+    };
+    let mut path = python.to_owned();
+    for _ in 0..LINKS {
+        let Ok(target) = path.read_link_utf8() else { break };
+        path = path.parent().map_or(target.clone(), |folder| folder.join(&target));
+        // a link to a sibling leads to no other folder
+        if target.components().count() > 1 {
+            add(&path);
+        }
+    }
+    if let Ok(real) = python.canonicalize_utf8() {
+        add(&real);
+    }
+    roots
 }

@@ -12,6 +12,7 @@ use fs_err::os::unix::fs::{OpenOptionsExt as _, symlink};
 use rayon::prelude::*;
 use rustix::fs::{OFlags, Timespec, Timestamps, UTIME_OMIT, futimens, ioctl_ficlone};
 use sizar_model::RunId;
+use sizar_model::resources::ByteSize;
 
 use super::Attempt;
 
@@ -31,6 +32,9 @@ const JUNK: [&str; 12] = [
     ".ipynb_checkpoints",
 ];
 
+/// Files from this size on are not copied for each run, where they can be shown instead.
+pub(super) const LARGE: u64 = 256 << 20;
+
 /// Files up to this size are copied through memory in one piece.
 const SMALL: u64 = 64 << 10;
 
@@ -44,6 +48,8 @@ pub struct Baseline {
     pub(super) files: HashMap<PathBuf, Stamp>,
     /// By paths relative to the run's home folder.
     pub(super) home: HashMap<PathBuf, Stamp>,
+    /// Large files that are shown read only in place of a copy, by paths relative to the tree.
+    pub(super) shown: Vec<PathBuf>,
     /// What a person should know: links that were left out, files that are no files.
     pub notes: Vec<String>,
 }
@@ -97,6 +103,13 @@ impl Baseline {
     }
 }
 
+/// How a tree is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Copying {
+    /// Files from this size on get an empty place instead, over which the file is mounted.
+    pub(super) shown_from: Option<u64>,
+}
+
 /// What is to be copied, by paths relative to the tree.
 #[derive(Default)]
 struct Tree {
@@ -114,25 +127,50 @@ struct Tree {
 ///
 /// The first error of the file system, which names its path.
 pub fn copy_tree(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<Baseline> {
+    copy_tree_by(from, to, Copying { shown_from: None })
+}
+
+/// As [`copy_tree`], where large files may be shown instead.
+pub(super) fn copy_tree_by(
+    from: &Utf8Path,
+    to: &Utf8Path,
+    copying: Copying,
+) -> std::io::Result<Baseline> {
     let (from, to) = (from.as_std_path(), to.as_std_path());
     let root = fs::canonicalize(from)?;
     let mut tree = Tree::default();
     fs::create_dir_all(to)?;
     scan(&root, Path::new(""), to, &mut tree)?;
     let cloning = AtomicBool::new(true);
-    let files: HashMap<PathBuf, Stamp> = tree
+    let copied: Vec<(PathBuf, Copied)> = tree
         .files
         .into_par_iter()
         .with_min_len(16)
         .map(|path| {
-            let stamp = copy_file(&root.join(&path), &to.join(&path), &cloning)?;
-            Ok((path, stamp))
+            let copied = copy_file(&root.join(&path), &to.join(&path), &cloning, copying)?;
+            Ok((path, copied))
         })
         .collect::<std::io::Result<_>>()?;
+    let mut baseline = Baseline { notes: tree.notes, ..Baseline::default() };
+    for (path, copied) in copied {
+        match copied {
+            Copied::Whole(stamp) => {
+                baseline.files.insert(path, stamp);
+            }
+            Copied::Place { size } => {
+                baseline.notes.push(format!(
+                    "`{}` ({}) is shown read only, and not copied",
+                    path.display(),
+                    ByteSize(size)
+                ));
+                baseline.shown.push(path);
+            }
+        }
+    }
     for (path, target) in tree.links {
         symlink(target, to.join(path))?;
     }
-    Ok(Baseline { files, home: HashMap::new(), notes: tree.notes })
+    Ok(baseline)
 }
 
 /// Lists a folder's contents and makes its folders in `to`.
@@ -200,8 +238,19 @@ fn stays_inside(root: &Path, link: &Path, below: &Path, target: &Path) -> bool {
     true
 }
 
-/// Copies one file, as a clone where the file system can, and returns its stamp.
-fn copy_file(from: &Path, to: &Path, cloning: &AtomicBool) -> std::io::Result<Stamp> {
+/// What became of one file.
+enum Copied {
+    Whole(Stamp),
+    Place { size: u64 },
+}
+
+/// Copies one file, as a clone where the file system can.
+fn copy_file(
+    from: &Path,
+    to: &Path,
+    cloning: &AtomicBool,
+    copying: Copying,
+) -> std::io::Result<Copied> {
     let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
     let mut source = fs::OpenOptions::new().read(true).custom_flags(no_follow).open(from)?;
     let metadata = source.metadata()?;
@@ -218,6 +267,9 @@ fn copy_file(from: &Path, to: &Path, cloning: &AtomicBool) -> std::io::Result<St
         cloned
     };
     if !cloned {
+        if copying.shown_from.is_some_and(|size| metadata.len() >= size) && to.to_str().is_some() {
+            return Ok(Copied::Place { size: metadata.len() });
+        }
         if metadata.len() <= SMALL {
             let mut content = Vec::with_capacity(metadata.len() as usize + 1);
             source.read_to_end(&mut content)?;
@@ -230,5 +282,5 @@ fn copy_file(from: &Path, to: &Path, cloning: &AtomicBool) -> std::io::Result<St
     let modified = Timespec { tv_sec: metadata.mtime(), tv_nsec: metadata.mtime_nsec() };
     let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     futimens(copy.file(), &Timestamps { last_access: unchanged, last_modification: modified })?;
-    Ok(Stamp::of(&copy.metadata()?))
+    Ok(Copied::Whole(Stamp::of(&copy.metadata()?)))
 }

@@ -123,7 +123,7 @@ impl Journal {
         let mut select = self
             .connection
             .prepare_cached(
-                "SELECT id, cpus, memory, gpus FROM runs WHERE state = 'queued'
+                "SELECT id, cpus, memory, gpus FROM runs INDEXED BY runs_queued WHERE state = 'queued'
                  ORDER BY queued LIMIT ?1",
             )
             .map_err(failed)?;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use sizar_model::{Digest, EventKind, JobSpec, RunId, RunState};
 
 use super::{Active, StoreError, projection, schema};
+use crate::failpoint;
 use crate::home::Home;
 use crate::queue::Watcher;
 
@@ -78,9 +79,11 @@ impl Journal {
     pub fn create_many(&mut self, runs: &[NewRun]) -> Result<Vec<RunId>, StoreError> {
         let maker = Watcher::current();
         let at = Timestamp::now();
-        self.transaction(|transaction, path| {
+        let ids = self.transaction(|transaction, path| {
             runs.iter().map(|run| create(transaction, path, run, maker, at)).collect()
-        })
+        })?;
+        failpoint::hit("run:after-created");
+        Ok(ids)
     }
 
     /// Adds an event to a run and returns the run's new state.

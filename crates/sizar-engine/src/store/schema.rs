@@ -1,12 +1,15 @@
 //! Opening the journal, and bringing an older one up to date.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use camino::Utf8Path;
+use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::StoreError;
-use crate::home::Home;
+use crate::home::{Home, HomeError};
 
 /// The steps from an empty file to today's tables; `user_version` counts those done.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_runs.sql")];
@@ -17,6 +20,9 @@ const APPLICATION_ID: i64 = 0x7369_7a72;
 /// How long a process waits for another one that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How many statements are kept ready: all that there are.
+const STATEMENTS: usize = 64;
+
 /// The format that this sizar writes.
 pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
 
@@ -25,6 +31,14 @@ pub(super) fn open(home: &Home) -> Result<Connection, StoreError> {
     let path = home.journal();
     if !path.exists() {
         home.folder("")?;
+        // it holds the variables that users set for their runs, and those may be secrets
+        fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| HomeError::Unusable { path: path.clone(), source })?;
     }
     let failed = |source| StoreError::sql(&path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -38,6 +52,7 @@ pub(super) fn open(home: &Home) -> Result<Connection, StoreError> {
         migrate(&mut connection, &path)?;
     }
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
 }
 
@@ -74,7 +89,9 @@ fn immutable(path: &Utf8Path) -> Result<(Connection, i64), StoreError> {
             b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
                 uri.push(char::from(byte));
             }
-            other => uri.push_str(&format!("%{other:02x}")),
+            other => {
+                let _ = write!(uri, "%{other:02x}");
+            }
         }
     }
     uri.push_str("?immutable=1");

@@ -1,6 +1,6 @@
 //! A small source, a fake environment and an empty `SIZAR_HOME` for tests of runs.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, clippy::unused_self, reason = "each test binary uses its part")]
 
 use std::process::Command;
 
@@ -9,6 +9,7 @@ use fs_err as fs;
 use sizar_engine::home::Home;
 use sizar_engine::process::Control;
 use sizar_engine::run::{Execution, Outcome, Places, RunError, RunPlan, execute, resolve};
+use sizar_engine::sandbox::helper;
 use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::{Checkout, Digest, JobSpec, ProjectInstall, Resources, RunId, Source};
 
@@ -20,6 +21,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        helper::announce(env!("CARGO_BIN_EXE_sizar-worker").into());
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
         for path in ["source", "prefix/bin", "user"] {
@@ -65,7 +67,7 @@ impl World {
 
     pub fn plan(&self, job: JobSpec) -> RunPlan {
         let places = Places { checkout: &self.source(), prefix: &self.prefix(), drivers: &[] };
-        let (entry, _) = resolve(&job.driver, &job.args, places).unwrap();
+        let entry = resolve(&job.driver, &job.args, places).unwrap();
         let source = Source {
             locator: "./source".to_owned(),
             revision: None,

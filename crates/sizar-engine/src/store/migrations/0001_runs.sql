@@ -46,8 +46,7 @@ CREATE TABLE runs (
     request          TEXT              -- JSON: what `resume` needs to prepare it again
 ) STRICT;
 CREATE INDEX runs_queued ON runs (queued) WHERE state = 'queued';
-CREATE INDEX runs_active ON runs (state) WHERE state IN ('created', 'preparing', 'running');
-CREATE INDEX runs_lost ON runs (number) WHERE state = 'lost';
+CREATE INDEX runs_by_state ON runs (state, number);
 
 CREATE TABLE results (
     run    TEXT    NOT NULL,
