@@ -14,6 +14,7 @@ mod fields;
 mod hydra;
 mod interpreter;
 mod role;
+mod sacred;
 mod scope;
 mod search;
 mod value;

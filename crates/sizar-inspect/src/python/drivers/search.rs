@@ -9,7 +9,7 @@ use sizar_model::inspection::{Driver, DriverOption};
 use super::interpreter::{FrameworkCall, Interpreter};
 use super::role::{self, Evidence};
 use super::scope::{Meaning, Scopes};
-use super::{ReadText, absl, argv, click, docopt, fields, hydra};
+use super::{ReadText, absl, argv, click, docopt, fields, hydra, sacred};
 use crate::python::expression::{elements, is_dotted, string};
 use crate::python::hints::Hints;
 use crate::python::project::Project;
@@ -105,7 +105,11 @@ impl<'a> Search<'_, 'a, '_> {
         if source.path.ends_with(".ipynb") || is_not_for_users(&source.path, &source.module.text) {
             return None;
         }
-        let guarded = facts.main_guard.is_some() || source.stem() == "__main__";
+        let starts_itself = sacred::main_function(&self.scopes, file).is_some();
+        let guarded = facts.main_guard.is_some() || source.stem() == "__main__" || starts_itself;
+        if source.stem() == "__init__" && !guarded {
+            return None;
+        }
         let imported = self.imported.get(file).copied().unwrap_or(false);
         let stands_alone = facts.works_at_top_level && !imported;
         let text = source.module.text.as_str();
@@ -126,7 +130,8 @@ impl<'a> Search<'_, 'a, '_> {
 
     fn driver(&self, file: usize, name: Option<String>, mut interface: Interface) -> Driver {
         let project = self.scopes.project;
-        let reached = project.reachable(file);
+        let is_imported = name.is_some();
+        let reached = project.reachable(file, is_imported);
         let hints = |index: &usize| project.facts.get(*index).map(|facts| facts.hints);
         let closure_hints = reached.iter().filter_map(hints).fold(Hints::default(), Hints::and);
         let source = project.files.get(file);
@@ -178,6 +183,10 @@ impl<'a> Search<'_, 'a, '_> {
         {
             interface = found;
         }
+        if interface.framework.is_empty() && sacred::main_function(&self.scopes, file).is_some() {
+            interface.framework = "sacred";
+            interface.options = sacred::options(&self.scopes, file);
+        }
         for call in &calls {
             if interface.framework.is_empty()
                 && let Some(found) = self.framework_call(call)
@@ -201,7 +210,10 @@ impl<'a> Search<'_, 'a, '_> {
 
     fn click(&self, file: usize, function: Option<&str>) -> Option<Interface> {
         let source = self.scopes.project.files.get(file)?;
-        if !["click", "typer", "add_command", ".command("].iter().any(|word| source.module.text.contains(word)) {
+        if !["click", "typer", "add_command", ".command("]
+            .iter()
+            .any(|word| source.module.text.contains(word))
+        {
             return None;
         }
         let commands = match function {
@@ -225,7 +237,7 @@ impl<'a> Search<'_, 'a, '_> {
     /// Flags of absl are defined by importing the files that define them.
     fn add_absl(&self, file: usize, interface: &mut Interface) {
         let project = self.scopes.project;
-        let mut files = project.reachable(file);
+        let mut files = project.reachable(file, false);
         let defines = |index: &usize| {
             project.files.get(*index).is_some_and(|f| f.module.text.contains("DEFINE_"))
         };
@@ -235,10 +247,9 @@ impl<'a> Search<'_, 'a, '_> {
         }
         // The driver's own flags come first.
         files.sort_by_key(|&index| index != file);
-        let uses = project
-            .files
-            .get(file)
-            .is_some_and(|source| ["FLAGS", "app.run", "flags"].iter().any(|w| source.module.text.contains(w)));
+        let uses = project.files.get(file).is_some_and(|source| {
+            ["FLAGS", "app.run", "flags"].iter().any(|w| source.module.text.contains(w))
+        });
         let options = absl::flags(&self.scopes, &files);
         if uses && !options.is_empty() {
             interface.framework = "absl";
@@ -247,12 +258,14 @@ impl<'a> Search<'_, 'a, '_> {
         }
     }
 
-    fn framework_call(
-        &self,
-        found: &FrameworkCall<'a>,
-    ) -> Option<Interface> {
+    fn framework_call(&self, found: &FrameworkCall<'a>) -> Option<Interface> {
         let source = self.scopes.project.files.get(found.file)?;
-        let interface = |framework, options| Interface { framework, options, parses: true, ..Interface::default() };
+        let interface = |framework, options| Interface {
+            framework,
+            options,
+            parses: true,
+            ..Interface::default()
+        };
         let last = found.name.rsplit('.').next().unwrap_or(&found.name);
         match last {
             "docopt" => {
@@ -262,7 +275,8 @@ impl<'a> Search<'_, 'a, '_> {
                     }
                     _ => docstring(source.module.statements()),
                 };
-                let line = source.module.statements().first().map_or(1, |s| source.module.line_of(s));
+                let line =
+                    source.module.statements().first().map_or(1, |s| source.module.line_of(s));
                 let (options, subcommands) = docopt::options(text?, &source.path, line);
                 Some(Interface { framework: "docopt", options, subcommands, parses: true })
             }
@@ -309,24 +323,24 @@ impl<'a> Search<'_, 'a, '_> {
     }
 
     /// `fire.Fire(function)`, `fire.Fire(Class)`, `fire.Fire({…})`, `fire.Fire()`
-    fn fire(
-        &self,
-        found: &FrameworkCall<'a>,
-        interface: &mut Interface,
-    ) {
+    fn fire(&self, found: &FrameworkCall<'a>, interface: &mut Interface) {
         let mut members: Vec<(String, Meaning<'a>)> = Vec::new();
         match found.call.arguments.args.first() {
             Some(Expr::Dict(dict)) => {
                 for item in &dict.items {
                     let name = item.key.as_ref().and_then(string);
-                    if let (Some(name), Some(meaning)) = (name, self.meaning(found.file, &item.value)) {
+                    if let (Some(name), Some(meaning)) =
+                        (name, self.meaning(found.file, &item.value))
+                    {
                         members.push((name.to_owned(), meaning));
                     }
                 }
             }
             Some(list) if elements(list).is_some() => {
                 for item in elements(list).unwrap_or_default() {
-                    if let (Expr::Name(name), Some(meaning)) = (item, self.meaning(found.file, item)) {
+                    if let (Expr::Name(name), Some(meaning)) =
+                        (item, self.meaning(found.file, item))
+                    {
                         members.push((name.id.as_str().to_owned(), meaning));
                     }
                 }
@@ -338,7 +352,8 @@ impl<'a> Search<'_, 'a, '_> {
                 };
                 match self.meaning(found.file, target) {
                     Some(Meaning::Function(at, function)) => {
-                        interface.options = fields::of_parameters(&self.scopes, at, function, false);
+                        interface.options =
+                            fields::of_parameters(&self.scopes, at, function, false);
                     }
                     Some(Meaning::Class(at, class)) => {
                         for statement in &class.body {
@@ -447,7 +462,8 @@ fn is_not_for_users(path: &str, text: &str) -> bool {
     }
     // `test.py` and `test_net.py` are drivers of academic code, unless they are unit tests.
     let is_test = name.starts_with("test") || name.ends_with("_test.py") || in_folder("tests");
-    is_test && ["unittest", "pytest", "doctest", "absltest", "nose"].iter().any(|w| text.contains(w))
+    is_test
+        && ["unittest", "pytest", "doctest", "absltest", "nose"].iter().any(|w| text.contains(w))
         || is_test && text.contains("tf.test.main")
 }
 
@@ -457,8 +473,17 @@ fn is_place_of_scripts(path: &str) -> bool {
     folder.split('/').any(|part| {
         matches!(
             part,
-            "scripts" | "script" | "examples" | "example" | "tools" | "tool" | "bin" | "demo"
-                | "demos" | "experiments" | "tutorials"
+            "scripts"
+                | "script"
+                | "examples"
+                | "example"
+                | "tools"
+                | "tool"
+                | "bin"
+                | "demo"
+                | "demos"
+                | "experiments"
+                | "tutorials"
         )
     })
 }
