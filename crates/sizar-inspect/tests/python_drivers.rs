@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sizar_inspect::python::versions::{Scope, verdict};
 use sizar_inspect::python::{Layout, Project, ScriptDeclaration, SourceFile, decode, find_drivers};
@@ -28,7 +28,7 @@ impl Repository {
         paths.sort();
         let files = paths
             .iter()
-            .filter(|path| path.ends_with(".py"))
+            .filter(|path| Path::new(path).extension().is_some_and(|end| end == "py"))
             .map(|path| {
                 let bytes = fs_err::read(root.join(path)).expect("the fixture is readable");
                 SourceFile::parse(path.clone(), decode(&bytes))

@@ -90,12 +90,11 @@ fn a_hundred_thousand_levels_are_read() {
 
 #[test]
 fn functions_that_call_each_other_end() {
-    let mut text = String::from("import argparse\n");
-    for index in 0..200 {
-        let calls: String =
-            (0..200).map(|other| format!("    f{other}(p)\n    f{other}(p)\n")).collect();
-        text += &format!("def f{index}(p):\n{calls}");
-    }
+    let functions = (0..200).map(|index| {
+        let calls = (0..400).map(|other| format!("    f{}(p)\n", other / 2));
+        format!("def f{index}(p):\n{}", calls.collect::<Vec<_>>().concat())
+    });
+    let mut text = "import argparse\n".to_owned() + &functions.collect::<Vec<_>>().concat();
     text += "p = argparse.ArgumentParser()\nf0(p)\np.add_argument('--late')\np.parse_args()\n";
     let files = [SourceFile::parse("train.py", text)];
     let project = Project::read(&files, &Layout::default());

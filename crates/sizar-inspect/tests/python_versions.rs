@@ -11,7 +11,7 @@ fn versions(code: &str) -> FileVersions {
 }
 
 fn python(text: &str) -> Option<PythonVersion> {
-    Some(text.parse().expect("a version"))
+    text.parse().ok()
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Tree {
         let python = files
             .iter()
             .enumerate()
-            .filter(|(_, file)| !file.path.ends_with(".ipynb"))
+            .filter(|(_, file)| !file.is_notebook())
             .map(|(index, file)| (&file.path, Some(index)));
         // Python comes last, so that it wins over a compiled module of the same name.
         for (path, index) in compiled.chain(python) {

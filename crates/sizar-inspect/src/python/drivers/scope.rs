@@ -111,12 +111,11 @@ impl<'a> ModuleScope<'a> {
 pub(super) fn of_import(import: &StmtImport) -> impl Iterator<Item = (&str, Binding<'_>)> {
     import.names.iter().map(|alias| {
         let whole = alias.name.as_str();
-        match &alias.asname {
-            Some(name) => (name.as_str(), Binding::Module(whole)),
-            None => {
-                let top = whole.split('.').next().unwrap_or(whole);
-                (top, Binding::Module(top))
-            }
+        if let Some(name) = &alias.asname {
+            (name.as_str(), Binding::Module(whole))
+        } else {
+            let top = whole.split('.').next().unwrap_or(whole);
+            (top, Binding::Module(top))
         }
     })
 }

@@ -169,21 +169,19 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                     self.bound.insert(name.id.as_str());
                 }
             },
-            Expr::Attribute(attribute) => {
-                if self.forgiving == 0 {
-                    let method = attribute.attr.as_str();
-                    if matches!(method, "has_key" | "iteritems" | "itervalues" | "iterkeys")
-                        && !matches!(&*attribute.value, Expr::Name(name) if matches!(name.id.as_str(), "six" | "utils" | "compat" | "future"))
-                    {
-                        let line = self.found.file.module.line_of(expr);
-                        self.found.see(Limit::SoftAtMost, PYTHON_2, &format!(".{method}()"), line);
-                    } else if REMOVED.iter().any(|(name, _)| name.ends_with(method))
-                        && let Some(name) = dotted_name(expr)
-                        && let Some(last) = last_with(&name)
-                    {
-                        let line = self.found.file.module.line_of(expr);
-                        self.found.see(Limit::SoftAtMost, last, &name, line);
-                    }
+            Expr::Attribute(attribute) if self.forgiving == 0 => {
+                let method = attribute.attr.as_str();
+                if matches!(method, "has_key" | "iteritems" | "itervalues" | "iterkeys")
+                    && !matches!(&*attribute.value, Expr::Name(name) if matches!(name.id.as_str(), "six" | "utils" | "compat" | "future"))
+                {
+                    let line = self.found.file.module.line_of(expr);
+                    self.found.see(Limit::SoftAtMost, PYTHON_2, &format!(".{method}()"), line);
+                } else if REMOVED.iter().any(|(name, _)| name.ends_with(method))
+                    && let Some(name) = dotted_name(expr)
+                    && let Some(last) = last_with(&name)
+                {
+                    let line = self.found.file.module.line_of(expr);
+                    self.found.see(Limit::SoftAtMost, last, &name, line);
                 }
             }
             Expr::If(choice) if self.mentions_version(&choice.test) => {

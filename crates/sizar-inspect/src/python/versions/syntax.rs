@@ -98,10 +98,10 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
                 self.in_async = outer;
                 return;
             }
-            Stmt::ClassDef(class) => {
-                if class.arguments.as_ref().is_some_and(|list| !list.keywords.is_empty()) {
-                    self.see(0, "keywords of a class", statement);
-                }
+            Stmt::ClassDef(class)
+                if class.arguments.as_ref().is_some_and(|list| !list.keywords.is_empty()) =>
+            {
+                self.see(0, "keywords of a class", statement);
             }
             // Reads as a comparison of the function `print`, which nobody means.
             Stmt::Expr(expression) if is_old_print(&expression.value) => {
