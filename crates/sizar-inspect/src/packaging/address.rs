@@ -60,7 +60,8 @@ impl Place {
         let egg = EGG.captures(&clean).map(|found| group(&found, 1).to_owned());
         if lower.starts_with("file:") || !(lower.contains("://") || lower.contains("git@")) {
             let (name, version) = from_file_name(&clean);
-            return Self::Local { path: clean.clone(), name: egg.or(name), version };
+            let path = clean.strip_prefix("file:").unwrap_or(&clean).to_owned();
+            return Self::Local { path, name: egg.or(name), version };
         }
         let (mut address, note) = over_https(&clean);
         if EGG.is_match(&address) {

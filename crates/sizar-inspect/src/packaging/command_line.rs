@@ -264,6 +264,8 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
                 value();
             }
             option if option.starts_with('-') => {}
+            // the installer brings itself up to date
+            "pip" => {}
             // a local wheel or folder is not to be had
             option
                 if option.starts_with(['.', '/', '~'])

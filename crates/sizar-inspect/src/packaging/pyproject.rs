@@ -62,6 +62,8 @@ fn standard(read: &mut Read, project: &Outline) {
     for (extra, list) in entries(project.get("optional-dependencies")) {
         strings(read, Some(list), &format!("extra:{extra}"));
     }
+    let urls = entries(project.get("urls")).iter().filter_map(|(_, url)| url.text());
+    read.addresses.extend(urls.map(str::to_owned));
     for table in ["scripts", "gui-scripts"] {
         scripts(read, project.get(table));
     }
@@ -154,6 +156,9 @@ fn from_poetry(read: &mut Read, table: &Outline) {
     if read.file.name.is_none() {
         read.file.name = table.text_at("name").map(str::to_owned);
         read.file.version = table.text_at("version").map(str::to_owned);
+    }
+    for key in ["homepage", "repository"] {
+        read.addresses.extend(table.text_at(key).map(str::to_owned));
     }
     let main = table.get("dependencies");
     for (name, asked) in entries(main) {

@@ -9,9 +9,13 @@ use super::text::{group, pattern, plain};
 /// Reads a README, in Markdown, reStructuredText or plain text.
 pub(super) fn read(path: &str, text: &str) -> Read {
     pattern!(SPAN, r"``([^`]+)``|`([^`\n]+)`");
+    // a line that ends before its version
+    pattern!(BROKEN, r"(?i)\b(?:python|pytorch|tensorflow|keras|version)$");
     let mut read = Read::new(path, Kind::Readme);
-    for (line, written) in joined(text) {
-        let written = plain(&written);
+    let lines = joined(text);
+    for (index, (line, written)) in lines.iter().enumerate() {
+        let line = *line;
+        let written = plain(written);
         if command_line::is_install(&written) {
             command_line::read(&mut read, &written, line, "mentioned");
             continue;
@@ -21,7 +25,16 @@ pub(super) fn read(path: &str, text: &str) -> Read {
                 if group(&span, 1).is_empty() { group(&span, 2) } else { group(&span, 1) };
             command_line::read(&mut read, command, line, "mentioned");
         }
-        prose(&mut read, &written, line);
+        let before = read.declared.len();
+        let next = lines.get(index + 1).map_or("", |(_, next)| next.as_str());
+        if BROKEN.is_match(&written) {
+            prose(&mut read, &format!("{written} {next}"), line);
+        } else {
+            prose(&mut read, &written, line);
+        }
+        if read.declared.len() == before {
+            pinned_names(&mut read, &written, line);
+        }
     }
     read
 }
@@ -48,11 +61,32 @@ fn joined(text: &str) -> Vec<(u32, String)> {
     lines
 }
 
+/// A line, a list item or a code span that is a requirement with a version: `timm==0.3.2`.
+fn pinned_names(read: &mut Read, written: &str, line: u32) {
+    pattern!(
+        LINE,
+        r"^(?:[-*+#]\s+|\d+[.)]\s+)?`?([A-Za-z][\w.-]*(?:\[[\w,]+\])?\s*(?:==|>=|~=)\s*\d[\w.*]*(?:\s*,\s*[<>=!]=?\s*\d[\w.]*)?)`?[.,;]?$"
+    );
+    pattern!(SPAN, r"`([A-Za-z][\w.-]*(?:==|>=|~=)\d[\w.]*)`");
+    let spans = if LINE.is_match(written.trim()) {
+        LINE.captures_iter(written.trim())
+    } else {
+        SPAN.captures_iter(written)
+    };
+    for found in spans {
+        let asked = group(&found, 1).trim_end_matches('.');
+        if super::requirement::is_program(asked) {
+            continue;
+        }
+        read.require_with(asked, written, line, "mentioned", Some("read from prose"));
+    }
+}
+
 /// Versions of Python, CUDA and the frameworks that a line of prose names.
 fn prose(read: &mut Read, written: &str, line: u32) {
     pattern!(
         PYTHON,
-        r"(?i)\bpython(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
+        r"(?i)(?:^|[^\w.-])python(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
     );
     pattern!(ANOTHER, r"[23]\.\d+(?:\.\d+)?");
     pattern!(
@@ -98,7 +132,7 @@ const FRAMEWORKS: &[(&str, &str)] = &[
 fn frameworks(read: &mut Read, written: &str, line: u32) {
     pattern!(
         FRAMEWORK,
-        r"(?i)\b(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
+        r"(?i)(?:^|[^\w.-])(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
     );
     for found in FRAMEWORK.captures_iter(written) {
         let name = group(&found, 1).to_ascii_lowercase();

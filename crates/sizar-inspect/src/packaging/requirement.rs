@@ -88,6 +88,10 @@ pub fn read(written: &str) -> Asked {
         for note in notes {
             found.note(&note);
         }
+        if found.requirement.as_deref().is_some_and(|asked| !is_valid(asked)) {
+            found.requirement = None;
+            found.unreadable = Some("no valid name before the address".to_owned());
+        }
         return Asked::Distribution(found);
     }
     if let Some(split) = version_in_the_name(&asked) {
@@ -183,6 +187,25 @@ fn strict(asked: &str) -> Result<Strict, String> {
 fn reason(error: &Pep508Error<VerbatimUrl>) -> String {
     let message = error.message.to_string();
     text::shorten(message.lines().next().unwrap_or_default())
+}
+
+/// Returns whether `asked` names what no package index has: compilers, drivers, systems.
+pub(super) fn is_program(asked: &str) -> bool {
+    pattern!(
+        PROGRAM,
+        r"(?i)^(?:cuda|cudnn|gcc|g\+\+|clang|cmake|conda|anaconda|miniconda|ubuntu|linux|windows|macos|nvcc|nvidia|driver|docker|matlab|java|node|opencv|bazel|version)\b(?:[^-]|$)"
+    );
+    PROGRAM.is_match(asked)
+}
+
+/// Returns whether `requirement` is one of PEP 508. Of an address only the name is looked at.
+pub(super) fn is_valid(requirement: &str) -> bool {
+    let head = match requirement.split_once(" @ ") {
+        Some((head, address)) if !address.trim().is_empty() => head,
+        Some(_) => return false,
+        None => requirement,
+    };
+    Requirement::<VerbatimUrl>::from_str(head).is_ok()
 }
 
 /// Returns whether `marker` is one of PEP 508.
@@ -298,6 +321,8 @@ mod tests {
             "-",
             "numpy 1.16.2 py37h7e9f1db_0",
             "torch>=1.0,",
+            "A-@a",
+            "numpy==1.19.2 --hash=sha256:abc",
             "torch>=1.0.0;python_version>='3.6'",
             "see the wiki for more",
             "name==",

@@ -89,6 +89,9 @@ fn metadata(read: &mut Read, section: &Section, tree: &dyn Tree) {
             }
         }
     }
+    for key in ["url", "home_page", "download_url"] {
+        read.addresses.extend(section.key(key).map(Key::value));
+    }
     for key in ["requires_python", "python_requires"] {
         if let Some(key) = section.key(key) {
             requires_python(read, key);

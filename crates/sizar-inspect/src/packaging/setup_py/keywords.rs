@@ -39,6 +39,9 @@ fn one(read: &mut Read, argument: &Argument) {
                 .filter(|v| !v.is_empty() && v.len() < 60)
                 .map(str::to_owned);
         }
+        "url" | "download_url" | "project_urls" => {
+            read.addresses.extend(value.texts().into_iter().map(|text| text.text.clone()));
+        }
         "install_requires" | "requires" => requirements(read, argument, "install"),
         "setup_requires" => requirements(read, argument, "build"),
         "tests_require" => requirements(read, argument, "test"),
