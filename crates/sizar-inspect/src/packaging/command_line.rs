@@ -69,7 +69,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
 /// An install command: its words after the verb.
 struct Install<'a> {
     installer: Installer,
-    arguments: &'a [String],
+    words: &'a [String],
     /// The version in the program's name, such as `3.6` of `pip3.6`.
     python: Option<&'a str>,
 }
@@ -107,7 +107,7 @@ impl<'a> Install<'a> {
         let installer = match program {
             _ if is_pip => Installer::Pip,
             "easy_install" => {
-                return Some(Self { installer: Installer::Pip, arguments: words, python: None });
+                return Some(Self { installer: Installer::Pip, words, python: None });
             }
             "conda" | "mamba" | "micromamba" => Installer::Conda,
             "apt" | "apt-get" | "aptitude" => Installer::System("apt"),
@@ -121,15 +121,15 @@ impl<'a> Install<'a> {
         }
         let verb_at = words.iter().position(|word| !word.starts_with('-'))?;
         let verb = words.get(verb_at)?.as_str();
-        let arguments = words.get(verb_at + 1..)?;
+        let words = words.get(verb_at + 1..)?;
         let env = installer == Installer::Conda && verb == "env";
         if env {
-            return Some(Self { installer: Installer::CondaEnv, arguments, python });
+            return Some(Self { installer: Installer::CondaEnv, words, python });
         }
         let known = verb == "install"
             || installer == Installer::Conda && matches!(verb, "create" | "update")
             || installer == Installer::System("apk") && verb == "add";
-        known.then_some(Self { installer, arguments, python })
+        known.then_some(Self { installer, words, python })
     }
 
     fn record(&self, read: &mut Read, written: &str, line: u32, scope: &str) {
@@ -137,18 +137,18 @@ impl<'a> Install<'a> {
             read.python_named(python, line);
         }
         match self.installer {
-            Installer::Pip => pip(read, self.arguments, &Written { written, line, scope }),
+            Installer::Pip => pip(read, self.words, &Place { text: written, line, scope }),
             Installer::Conda => {
-                conda_packages(read, self.arguments, &Written { written, line, scope })
+                conda_packages(read, self.words, &Place { text: written, line, scope });
             }
-            Installer::CondaEnv => conda_env(read, self.arguments, line),
-            Installer::System(manager) => system(read, manager, self.arguments, line),
+            Installer::CondaEnv => conda_env(read, self.words, line),
+            Installer::System(manager) => system(read, manager, self.words, line),
         }
     }
 }
 
-struct Written<'a> {
-    written: &'a str,
+struct Place<'a> {
+    text: &'a str,
     line: u32,
     scope: &'a str,
 }
@@ -231,7 +231,7 @@ fn is_package(word: &str) -> bool {
         && (PACKAGE.is_match(word) || ADDRESS.is_match(word))
 }
 
-fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
+fn pip(read: &mut Read, arguments: &[String], at: &Place<'_>) {
     let arguments = joined(arguments);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
@@ -242,15 +242,15 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
         let mut value = || value.clone().or_else(|| words.next().cloned()).unwrap_or_default();
         match option {
             "-r" | "--requirement" => {
-                read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false)
+                read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false);
             }
             "-c" | "--constraint" => {
-                read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false)
+                read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false);
             }
             "-e" | "--editable" => {
                 let target = value();
                 if is_package(&target) {
-                    read.require_with(&target, at.written, at.line, at.scope, None);
+                    read.require_with(&target, at.text, at.line, at.scope, None);
                 }
             }
             "-i" | "--index-url" => read.index("index", &value(), at.line),
@@ -269,32 +269,39 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
             // a local wheel or folder is not to be had
             option
                 if option.starts_with(['.', '/', '~'])
-                    || option.ends_with(".whl") && !option.contains("://") => {}
+                    || has_extension(option, "whl") && !option.contains("://") => {}
             option if is_prose(option) => break,
             option if is_package(option) => {
                 let option = option.trim_end_matches([',', '.']);
-                read.require_with(option, at.written, at.line, at.scope, None);
+                read.require_with(option, at.text, at.line, at.scope, None);
             }
             _ => {}
         }
     }
 }
 
-fn conda_packages(read: &mut Read, arguments: &[String], at: &Written<'_>) {
+fn has_extension(file: &str, wanted: &str) -> bool {
+    file.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case(wanted))
+}
+
+fn conda_packages(read: &mut Read, arguments: &[String], at: &Place<'_>) {
     let arguments = joined(arguments);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "-c" | "--channel" => {
-                read.index("conda_channel", words.next().map_or("", String::as_str), at.line)
+                read.index("conda_channel", words.next().map_or("", String::as_str), at.line);
             }
             "-n" | "--name" | "-p" | "--prefix" | "--clone" | "--solver" => {
                 words.next();
             }
             "-f" | "--file" => {
                 if let Some(file) = words.next() {
-                    let kind =
-                        if file.ends_with(".txt") { Kind::CondaList } else { Kind::EnvironmentYml };
+                    let kind = if has_extension(file, "txt") {
+                        Kind::CondaList
+                    } else {
+                        Kind::EnvironmentYml
+                    };
                     read.refer(file, kind, "conda", at.line, false);
                 }
             }
@@ -312,7 +319,7 @@ fn conda_packages(read: &mut Read, arguments: &[String], at: &Written<'_>) {
 }
 
 /// One package of a command: a match specification, but mentioned, with the command as written.
-fn conda_one(read: &mut Read, spec: &str, at: &Written<'_>) {
+fn conda_one(read: &mut Read, spec: &str, at: &Place<'_>) {
     pattern!(SPEC, r"^(?:[\w-]+::)?[A-Za-z0-9_][\w.-]*(?:[=<>!~].*)?$");
     if !SPEC.is_match(spec) {
         return;
@@ -320,7 +327,7 @@ fn conda_one(read: &mut Read, spec: &str, at: &Written<'_>) {
     let before = read.declared.len();
     conda::require(read, spec, at.line, at.scope);
     for declared in read.declared.iter_mut().skip(before) {
-        declared.raw = super::text::shorten(at.written);
+        declared.raw = super::text::shorten(at.text);
     }
 }
 

@@ -9,7 +9,9 @@ use super::{conda, pipfile, poetry, setup_cfg};
 pub(super) fn read(path: &str, text: &str) -> Read {
     let mut read = Read::new(path, Kind::Pyproject);
     let (file, errors) = outline::toml(text);
-    errors.into_iter().for_each(|error| read.cannot_read(error));
+    for error in errors {
+        read.cannot_read(error);
+    }
     build_system(&mut read, &file);
     if let Some(project) = file.get("project") {
         standard(&mut read, project);

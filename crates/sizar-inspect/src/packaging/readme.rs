@@ -217,7 +217,7 @@ The code is tested with PyTorch 1.0.1 and Python 3.6.
 Python 3.5/3.6/3.7
     python 3.5, python 3.6, python 3.7
 you must have either Python 2.7 or Python 3.5 or newer
-    python 2.7, python 3.5
+    python 2.7, python >=3.5
 It was tested with Python2 and Python3 (but more thoroughly with Python2)
     python 2, python 3
 ![](https://img.shields.io/badge/python-3.6+-blue)

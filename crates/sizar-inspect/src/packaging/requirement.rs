@@ -152,7 +152,7 @@ fn strict(asked: &str) -> Result<Strict, String> {
     let mut requirement = parsed.name.to_string();
     if !parsed.extras.is_empty() {
         let extras: Vec<String> = parsed.extras.iter().map(ToString::to_string).collect();
-        requirement.push_str(&format!("[{}]", extras.join(",")));
+        requirement = format!("{requirement}[{}]", extras.join(","));
     }
     let mut note = None;
     match &parsed.version_or_url {
@@ -177,7 +177,7 @@ fn strict(asked: &str) -> Result<Strict, String> {
     if let Some((_, marker)) = asked.split_once(';')
         && parsed.marker.contents().is_some()
     {
-        requirement.push_str(&format!(" ; {}", marker.trim()));
+        requirement = with_marker(&requirement, marker.trim());
     }
     Ok(Strict { name: normalise(parsed.name.as_ref()), requirement, note })
 }
@@ -262,10 +262,10 @@ mod tests {
             Asked::Distribution(found) => {
                 let mut told = found.requirement.unwrap_or_else(|| format!("({})", found.name));
                 if let Some(repaired) = found.repaired {
-                    told.push_str(&format!("   # {repaired}"));
+                    told = format!("{told}   # {repaired}");
                 }
                 if let Some(unreadable) = found.unreadable {
-                    told.push_str(&format!("   ! {unreadable}"));
+                    told = format!("{told}   ! {unreadable}");
                 }
                 told
             }
@@ -375,6 +375,8 @@ yaml
 nothing
 numpy==1.16.2   # the conda build is dropped
 torch>=1.0
+(a-)   # the address on the authors' machine is dropped   ! no valid name before the address
+(numpy)   ! Trailing `--hash=sha256:abc` is not allowed
 torch>=1.0.0 ; python_version>='3.6'
 (see)   ! Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `t`
 name   # a stray end is cut

@@ -186,7 +186,7 @@ fn marker_parts(line: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for part in line.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         match parts.last_mut() {
-            Some(last) if is_marker(part) => last.push_str(&format!("; {part}")),
+            Some(last) if is_marker(part) => *last = format!("{last}; {part}"),
             _ => parts.push(part.to_owned()),
         }
     }

@@ -46,7 +46,7 @@ const MOST_FILES: usize = 400;
 
 /// Reads all packaging files of a tree, and what they include. `bytes` returns a file's content.
 pub fn read_tree(files: &[String], bytes: &dyn Fn(&str) -> Option<Vec<u8>>) -> Packaging {
-    let tree = Files { files, names: files.iter().map(String::as_str).collect(), bytes };
+    let tree = Files { all: files, names: files.iter().map(String::as_str).collect(), bytes };
     let mut found: Vec<(&String, Kind)> =
         files.iter().filter_map(|path| Some((path, recognise(path)?))).collect();
     found.sort_by_key(|(path, kind)| (path.matches('/').count(), *kind, *path));
@@ -212,7 +212,7 @@ fn extend_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
 }
 
 struct Files<'a> {
-    files: &'a [String],
+    all: &'a [String],
     names: HashSet<&'a str>,
     bytes: &'a dyn Fn(&str) -> Option<Vec<u8>>,
 }
@@ -231,7 +231,7 @@ impl Tree for Files<'_> {
     }
 
     fn files(&self) -> &[String] {
-        self.files
+        self.all
     }
 }
 

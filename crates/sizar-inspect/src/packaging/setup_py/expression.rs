@@ -49,7 +49,9 @@ impl<'m> Interpreter<'m> {
                         }
                         None => {
                             if let Value::Dict(entries) = content {
-                                entries.into_iter().for_each(|(key, entry)| value.set(&key, entry));
+                                for (key, entry) in entries {
+                                    value.set(&key, entry);
+                                }
                             }
                         }
                     }
@@ -301,7 +303,9 @@ impl<'m> Interpreter<'m> {
         let mut dict = Value::Dict(Vec::new());
         for argument in &arguments.args {
             if let Value::Dict(entries) = self.evaluate(argument) {
-                entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                for (key, value) in entries {
+                    dict.set(&key, value);
+                }
             }
         }
         for keyword in &arguments.keywords {
@@ -310,7 +314,9 @@ impl<'m> Interpreter<'m> {
                 Some(name) => dict.set(name.as_str(), value),
                 None => {
                     if let Value::Dict(entries) = value {
-                        entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                        for (key, value) in entries {
+                            dict.set(&key, value);
+                        }
                     }
                 }
             }
@@ -389,7 +395,7 @@ fn matches(pattern: &str, file: &str) -> bool {
                     } else {
                         match rest.find(piece) {
                             Some(found) => {
-                                rest = rest.get(found + piece.len()..).unwrap_or_default()
+                                rest = rest.get(found + piece.len()..).unwrap_or_default();
                             }
                             None => return false,
                         }

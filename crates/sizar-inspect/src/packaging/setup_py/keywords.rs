@@ -64,13 +64,13 @@ fn one(read: &mut Read, argument: &Argument) {
         }
         "packages" => match value {
             Value::FindPackages(folder) if folder.is_empty() || folder == "." => {
-                read.packages.push("find:".to_owned())
+                read.packages.push("find:".to_owned());
             }
             Value::FindPackages(folder) => read.packages.push(format!("find:{folder}")),
             other => read.packages.extend(other.texts().into_iter().map(|text| text.text.clone())),
         },
         "py_modules" => {
-            read.py_modules.extend(value.texts().into_iter().map(|text| text.text.clone()))
+            read.py_modules.extend(value.texts().into_iter().map(|text| text.text.clone()));
         }
         "package_dir" => {
             if let Value::Dict(entries) = value {
