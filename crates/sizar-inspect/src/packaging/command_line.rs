@@ -202,19 +202,27 @@ fn is_prose(word: &str) -> bool {
     )
 }
 
-/// Joins `torch`, `>=`, `1.0` to one word.
+/// Joins `torch`, `>=`, `1.0` to one word. A lone `>` before a file is the shell's.
 fn joined(words: &[String]) -> Vec<String> {
     const OPERATORS: &[char] = &['=', '<', '>', '~', '!'];
     let mut joined: Vec<String> = Vec::new();
-    for word in words {
+    for (index, word) in words.iter().enumerate() {
+        let version = word.trim_start_matches(OPERATORS);
+        let version = match version {
+            "" => words.get(index + 1).map_or("", String::as_str),
+            version => version,
+        };
+        let goes_on = version.starts_with(|c: char| c.is_ascii_digit());
         match joined.last_mut() {
             Some(last)
-                if !last.starts_with('-')
-                    && (word.starts_with(OPERATORS) && !word.contains("->")
-                        || last.ends_with(OPERATORS)) =>
+                if goes_on
+                    && !last.starts_with('-')
+                    && !last.contains("://")
+                    && (word.starts_with(OPERATORS) || last.ends_with(OPERATORS)) =>
             {
                 last.push_str(word);
             }
+            _ if matches!(word.as_str(), ">" | ">>" | "2>" | "&>") => break,
             _ => joined.push(word.clone()),
         }
     }
@@ -225,7 +233,12 @@ fn joined(words: &[String]) -> Vec<String> {
 fn is_package(word: &str) -> bool {
     pattern!(PACKAGE, r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[\w,.-]*\])?(?:\s*[<>=!~@,].*|\s*;.*)?$");
     pattern!(ADDRESS, r"(?i)^(?:git\+|https?://)\S+$");
+    pattern!(
+        PLACEHOLDER,
+        r"(?i)your[-_]?(?:repo|github|user|name|package|project|org)|\buser/repo\b"
+    );
     !word.contains(['$', '{', '}'])
+        && !PLACEHOLDER.is_match(word)
         && !word.ends_with('>')
         && !word.contains("...")
         && (PACKAGE.is_match(word) || ADDRESS.is_match(word))
@@ -248,8 +261,9 @@ fn pip(read: &mut Read, arguments: &[String], at: &Place<'_>) {
                 read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false);
             }
             "-e" | "--editable" => {
+                // a bare word is a folder here
                 let target = value();
-                if is_package(&target) {
+                if target.contains("://") && is_package(&target) {
                     read.require_with(&target, at.text, at.line, at.scope, None);
                 }
             }
@@ -408,6 +422,9 @@ mod tests {
             "-r ../../etc/passwd",
             "pip install -r ../../etc/passwd",
             "pip freeze > requirements.txt",
+            "pip install git+https://github.com/a/b > ~/log.txt",
+            "pip install git+https://github.com/YourName/your-repo.git",
+            "pip install -e detectron2_repo",
             "npm install x",
         ];
         let told: Vec<String> =
@@ -450,6 +467,12 @@ brew install sox
 pip install -r ../../etc/passwd
     
 pip freeze > requirements.txt
+    
+pip install git+https://github.com/a/b > ~/log.txt
+    b @ git+https://github.com/a/b
+pip install git+https://github.com/YourName/your-repo.git
+    
+pip install -e detectron2_repo
     
 npm install x
 "#);

@@ -25,16 +25,13 @@ pub(super) fn read(path: &str, text: &str) -> Read {
                 if group(&span, 1).is_empty() { group(&span, 2) } else { group(&span, 1) };
             command_line::read(&mut read, command, line, "mentioned");
         }
-        let before = read.declared.len();
         let next = lines.get(index + 1).map_or("", |(_, next)| next.as_str());
         if BROKEN.is_match(&written) {
             prose(&mut read, &format!("{written} {next}"), line);
         } else {
             prose(&mut read, &written, line);
         }
-        if read.declared.len() == before {
-            pinned_names(&mut read, &written, line);
-        }
+        pinned_names(&mut read, &written, line);
     }
     read
 }
@@ -75,7 +72,13 @@ fn pinned_names(read: &mut Read, written: &str, line: u32) {
     };
     for found in spans {
         let asked = group(&found, 1).trim_end_matches('.');
-        if super::requirement::is_program(asked) {
+        let lower = asked.to_ascii_lowercase();
+        let is_framework = FRAMEWORKS.iter().any(|(name, _)| {
+            lower
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(|c: char| " =<>~!".contains(c)))
+        });
+        if is_framework || super::requirement::is_program(asked) {
             continue;
         }
         read.require_with(asked, written, line, "mentioned", Some("read from prose"));
@@ -88,12 +91,18 @@ fn prose(read: &mut Read, written: &str, line: u32) {
         PYTHON,
         r"(?i)(?:^|[^\w.-])python(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
     );
+    pattern!(COMMAND, r"(?i)\bpython[23]\s+(?:-\w|\S+\.py|\S+/)|\bpip[23]?\b|\bapt(?:-get)?\b");
     pattern!(ANOTHER, r"[23]\.\d+(?:\.\d+)?");
     pattern!(
         CUDA,
         r"(?i)\bcuda(?:\s*toolkit)?(?:[\s*_`(:v-]|version)*\s*(?:>=|==|≥|=)?\s*(\d{1,2}\.\d)\b"
     );
+    // `python3 train.py` names no version that anybody chose
+    let is_command = COMMAND.is_match(written);
     for found in PYTHON.captures_iter(written) {
+        if is_command && group(&found, 2).len() == 1 {
+            continue;
+        }
         let (operator, version, later) = (group(&found, 1), group(&found, 2), group(&found, 5));
         let operator = if operator == "≥" { ">=" } else { operator };
         let at_least = !later.trim().is_empty() && later != ".*";
@@ -191,6 +200,11 @@ mod tests {
             "```(with python 3.7)",
             "Table 2.1 lists the 3.14 results of our python code",
             "Python 3.6+ and PyTorch 1.x",
+            "python3 run.py --x",
+            "based on [`timm==0.3.2`](https://x/y), a fix is needed for PyTorch 1.8.1+",
+            "- opencv-python>=3.4.2",
+            "CUDA >= 9.0",
+            "gcc >= 5.4",
         ];
         let told: Vec<String> = lines
             .iter()
@@ -244,6 +258,15 @@ Table 2.1 lists the 3.14 results of our python code
     
 Python 3.6+ and PyTorch 1.x
     python >=3.6
+python3 run.py --x
+    
+based on [`timm==0.3.2`](https://x/y), a fix is needed for PyTorch 1.8.1+
+    torch>=1.8.1, timm==0.3.2
+- opencv-python>=3.4.2
+    opencv-python>=3.4.2
+CUDA >= 9.0
+    9.0
+gcc >= 5.4
 "#);
     }
 

@@ -132,8 +132,9 @@ impl<'m> Interpreter<'m> {
     fn comprehension(&mut self, element: &'m Expr, generators: &'m [Comprehension]) -> Value {
         let Some(first) = generators.first() else { return Value::Unknown };
         let source = self.iterated(&first.iter);
-        if matches!(source, Value::Unknown) {
-            return Value::Unknown;
+        // `[p for p in find_packages() if p.startswith('x')]`
+        if matches!(source, Value::Unknown | Value::FindPackages(_)) {
+            return source;
         }
         let mut items = Vec::new();
         for item in source.items().into_iter().take(1000) {
@@ -182,6 +183,7 @@ impl<'m> Interpreter<'m> {
         let short = name.rsplit('.').next().unwrap_or(&name);
         let arguments = &call.arguments;
         match name.as_str() {
+            "defaultdict" | "collections.defaultdict" => return Value::Dict(Vec::new()),
             "dict" | "OrderedDict" | "collections.OrderedDict" => {
                 return self.dictionary(arguments);
             }
