@@ -1,11 +1,12 @@
 //! Requirements that are addresses: git, archives, wheels, folders.
 
-use super::requirement::{Distribution, is_marker, normalise};
+use super::requirement::{Distribution, is_marker, normalise, with_marker};
 use super::text::{group, pattern, without_secrets};
 
 /// Reads `asked` where it is an address, with or without a name before it.
 pub(super) fn read(asked: &str) -> Option<Distribution> {
     pattern!(NAMED, r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(.+)$");
+    pattern!(EXTRAS, r"^\[[A-Za-z0-9][\w., -]*\]$");
     let (name, extras, rest) = match NAMED.captures(asked) {
         // `git@github.com:a/b` is an address without a name
         Some(found) if group(&found, 1) != "git" => {
@@ -13,6 +14,7 @@ pub(super) fn read(asked: &str) -> Option<Distribution> {
         }
         _ => (None, "", asked),
     };
+    let extras = if EXTRAS.is_match(extras) { extras } else { "" };
     let (target, marker) = split_marker(rest);
     if name.is_none() && !is_address(target) {
         return None;
@@ -20,7 +22,7 @@ pub(super) fn read(asked: &str) -> Option<Distribution> {
     let place = Place::of(target);
     let mut found = place.distribution(name, extras);
     if let (Some(requirement), Some(marker)) = (&mut found.requirement, marker) {
-        requirement.push_str(&format!(" ; {marker}"));
+        *requirement = with_marker(requirement, marker);
     }
     Some(found)
 }
@@ -35,7 +37,10 @@ fn split_marker(rest: &str) -> (&str, Option<&str>) {
 }
 
 fn is_address(text: &str) -> bool {
-    pattern!(SCHEME, r"(?i)^(?:(?:git|hg|svn|bzr)\+)?(?:https?|git|ssh|file|ftp|svn)://|^(?:git\+)?git@[\w.-]+[:/]|^file:");
+    pattern!(
+        SCHEME,
+        r"(?i)^(?:(?:git|hg|svn|bzr)\+)?(?:https?|git|ssh|file|ftp|svn)://|^(?:git\+)?git@[\w.-]+[:/]|^file:"
+    );
     pattern!(FOLDER, r"^(?:\.{1,2}$|\.{1,2}[/\\]|/|~/|[A-Za-z]:\\)");
     pattern!(ARCHIVE, r"(?i)^\S+\.(?:whl|tar\.gz|tar\.bz2|tgz|zip)(?:\[[^\]]*\])?$");
     SCHEME.is_match(text) || FOLDER.is_match(text) || ARCHIVE.is_match(text)
@@ -44,7 +49,7 @@ fn is_address(text: &str) -> bool {
 /// Where something is to be had.
 enum Place {
     /// The address to give to pip, the name that it suggests, and what was mended.
-    Remote { address: String, name: Option<String>, note: Option<&'static str> },
+    Remote { address: String, name: Option<String>, guessed: bool, note: Option<&'static str> },
     /// A file or folder of the authors, with the name and version that a wheel's name gives.
     Local { path: String, name: Option<String>, version: Option<String> },
 }
@@ -57,7 +62,8 @@ impl Place {
         let egg = EGG.captures(&clean).map(|found| group(&found, 1).to_owned());
         if lower.starts_with("file:") || !(lower.contains("://") || lower.contains("git@")) {
             let (name, version) = from_file_name(&clean);
-            return Self::Local { path: clean.clone(), name: egg.or(name), version };
+            let path = clean.strip_prefix("file:").unwrap_or(&clean).to_owned();
+            return Self::Local { path, name: egg.or(name), version };
         }
         let (mut address, note) = over_https(&clean);
         if EGG.is_match(&address) {
@@ -67,13 +73,15 @@ impl Place {
                 address = address.replacen('&', "#", 1);
             }
         }
-        let name = egg.or_else(|| from_file_name(&address).0).or_else(|| from_repository(&address));
-        Self::Remote { address, name, note }
+        let certain = egg.or_else(|| from_file_name(&address).0);
+        let guessed = certain.is_none();
+        let name = certain.or_else(|| from_repository(&address));
+        Self::Remote { address, name, guessed, note }
     }
 
     fn distribution(self, name: Option<&str>, extras: &str) -> Distribution {
         match self {
-            Self::Remote { address, name: suggested, note } => {
+            Self::Remote { address, name: suggested, guessed, note } => {
                 let Some(chosen) = name.map(str::to_owned).or(suggested) else {
                     return Distribution::unreadable(&address, "an address that names no package");
                 };
@@ -89,8 +97,8 @@ impl Place {
                     found.requirement = None;
                     found.unreadable = Some("an address with an environment variable".to_owned());
                 }
-                if name.is_none() && !address.contains(&chosen) {
-                    found.note("named after its address");
+                if name.is_none() && guessed {
+                    found.note("named after its repository");
                 }
                 found
             }
@@ -129,8 +137,14 @@ impl Place {
 
 /// GitHub has stopped the git protocol, and ssh needs a key: both repositories are open over https.
 fn over_https(address: &str) -> (String, Option<&'static str>) {
-    pattern!(GITHUB, r"^(?:git\+)?(?:git://(?:git@)?|ssh://git@|git@)(github\.com|gitlab\.com|bitbucket\.org)[:/](.*)$");
-    pattern!(BARE, r"^https?://(?:www\.)?github\.com/[^/#@]+/[^/#@]+(?:\.git(?:@[^#]*)?)?/?(?:#.*)?$");
+    pattern!(
+        GITHUB,
+        r"^(?:git\+)?(?:git://(?:git@)?|ssh://git@|git@)(github\.com|gitlab\.com|bitbucket\.org)[:/](.*)$"
+    );
+    pattern!(
+        BARE,
+        r"^https?://(?:www\.)?github\.com/[^/#@]+/[^/#@]+(?:\.git(?:@[^#]*)?)?/?(?:#.*)?$"
+    );
     if let Some(found) = GITHUB.captures(address) {
         let https = format!("git+https://{}/{}", group(&found, 1), group(&found, 2));
         return (https, Some("https instead of the git or ssh protocol"));
@@ -143,7 +157,10 @@ fn over_https(address: &str) -> (String, Option<&'static str>) {
 
 /// Name and version from `name-1.0-cp37-cp37m-linux_x86_64.whl` or `name-1.0.tar.gz`.
 fn from_file_name(address: &str) -> (Option<String>, Option<String>) {
-    pattern!(WHEEL, r"^([A-Za-z0-9][A-Za-z0-9._]*)-(\d[\w.!+]*)(?:-\d\w*)?-[\w.]+-[\w.]+-[\w.]+\.whl$");
+    pattern!(
+        WHEEL,
+        r"^([A-Za-z0-9][A-Za-z0-9._]*)-(\d[\w.!+]*)(?:-\d\w*)?-[\w.]+-[\w.]+-[\w.]+\.whl$"
+    );
     pattern!(SDIST, r"^([A-Za-z][A-Za-z0-9._-]*?)-(\d[\w.!+-]*?)\.(?:tar\.gz|tar\.bz2|tgz|zip)$");
     let bare = address.split(['#', '?']).next().unwrap_or(address).replace("%2B", "+");
     let file = bare.rsplit(['/', '\\']).next().unwrap_or(&bare);
@@ -155,7 +172,10 @@ fn from_file_name(address: &str) -> (Option<String>, Option<String>) {
 
 /// The repository's own name: the best guess where no `#egg=` says it.
 fn from_repository(address: &str) -> Option<String> {
-    pattern!(HOSTED, r"(?:github\.com|gitlab\.com|bitbucket\.org)/[^/]+/([^/@#]+?)(?:\.git)?(?:[/@#].*)?$");
+    pattern!(
+        HOSTED,
+        r"(?:github\.com|gitlab\.com|bitbucket\.org)/[^/]+/([^/@#]+?)(?:\.git)?(?:[/@#].*)?$"
+    );
     pattern!(GIT, r"^(?:git\+|hg\+).*/([^/@#]+?)(?:\.git)?(?:@[^#]*)?(?:#.*)?/?$");
     let found = HOSTED.captures(address).or_else(|| GIT.captures(address))?;
     Some(group(&found, 1).to_owned())

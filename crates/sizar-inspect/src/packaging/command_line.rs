@@ -34,7 +34,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     let mut word = String::new();
     let mut quote: Option<char> = None;
     let mut chars = line.chars().peekable();
-    let mut end = |word: &mut String, commands: &mut Vec<Vec<String>>, next: bool| {
+    let end = |word: &mut String, commands: &mut Vec<Vec<String>>, next: bool| {
         if let Some(last) = commands.last_mut()
             && !word.is_empty()
         {
@@ -49,7 +49,9 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             (Some(open), c) if c == open => quote = None,
             (Some(_), c) => word.push(c),
             (None, '"' | '\'' | '`') => quote = Some(c),
-            (None, '#') if word.is_empty() && commands.last().is_some_and(|c| !c.is_empty()) => break,
+            (None, '#') if word.is_empty() && commands.last().is_some_and(|c| !c.is_empty()) => {
+                break;
+            }
             (None, ';' | '|' | '\n') => end(&mut word, &mut commands, true),
             (None, '&') if chars.peek() == Some(&'&') => {
                 chars.next();
@@ -67,7 +69,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
 /// An install command: its words after the verb.
 struct Install<'a> {
     installer: Installer,
-    arguments: &'a [String],
+    words: &'a [String],
     /// The version in the program's name, such as `3.6` of `pip3.6`.
     python: Option<&'a str>,
 }
@@ -88,7 +90,8 @@ impl<'a> Install<'a> {
         let program = program.rsplit('/').next().unwrap_or(program);
         let mut python = version_of(program);
         words = words.get(1..)?;
-        let is_python = program.starts_with("python") || program == "{sys.executable}" || program == "py";
+        let is_python =
+            program.starts_with("python") || program == "{sys.executable}" || program == "py";
         if is_python {
             let at = words.iter().position(|word| word == "-m")?;
             if words.get(at + 1).is_none_or(|module| module != "pip" && module != "pip3") {
@@ -98,10 +101,14 @@ impl<'a> Install<'a> {
         } else if program == "uv" {
             words = words.get(1..).filter(|_| words.first().is_some_and(|word| word == "pip"))?;
         }
-        let is_pip = is_python || program == "uv" || matches!(program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'), "pip");
+        let is_pip = is_python
+            || program == "uv"
+            || matches!(program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'), "pip");
         let installer = match program {
             _ if is_pip => Installer::Pip,
-            "easy_install" => return Some(Self { installer: Installer::Pip, arguments: words, python: None }),
+            "easy_install" => {
+                return Some(Self { installer: Installer::Pip, words, python: None });
+            }
             "conda" | "mamba" | "micromamba" => Installer::Conda,
             "apt" | "apt-get" | "aptitude" => Installer::System("apt"),
             "yum" | "dnf" => Installer::System("yum"),
@@ -114,15 +121,15 @@ impl<'a> Install<'a> {
         }
         let verb_at = words.iter().position(|word| !word.starts_with('-'))?;
         let verb = words.get(verb_at)?.as_str();
-        let arguments = words.get(verb_at + 1..)?;
+        let words = words.get(verb_at + 1..)?;
         let env = installer == Installer::Conda && verb == "env";
         if env {
-            return Some(Self { installer: Installer::CondaEnv, arguments, python });
+            return Some(Self { installer: Installer::CondaEnv, words, python });
         }
         let known = verb == "install"
             || installer == Installer::Conda && matches!(verb, "create" | "update")
             || installer == Installer::System("apk") && verb == "add";
-        known.then_some(Self { installer, arguments, python })
+        known.then_some(Self { installer, words, python })
     }
 
     fn record(&self, read: &mut Read, written: &str, line: u32, scope: &str) {
@@ -130,23 +137,28 @@ impl<'a> Install<'a> {
             read.python_named(python, line);
         }
         match self.installer {
-            Installer::Pip => pip(read, self.arguments, &Written { written, line, scope }),
-            Installer::Conda => conda_packages(read, self.arguments, &Written { written, line, scope }),
-            Installer::CondaEnv => conda_env(read, self.arguments, line),
-            Installer::System(manager) => system(read, manager, self.arguments, line),
+            Installer::Pip => pip(read, self.words, &Place { text: written, line, scope }),
+            Installer::Conda => {
+                conda_packages(read, self.words, &Place { text: written, line, scope });
+            }
+            Installer::CondaEnv => conda_env(read, self.words, line),
+            Installer::System(manager) => system(read, manager, self.words, line),
         }
     }
 }
 
-struct Written<'a> {
-    written: &'a str,
+struct Place<'a> {
+    text: &'a str,
     line: u32,
     scope: &'a str,
 }
 
 /// Cuts prompts, `sudo`, `RUN` and variables off.
 fn without_prefix(mut words: &[String]) -> &[String] {
-    pattern!(PREFIX, r"^(?:[$>#!%~]+|>>>|sudo|RUN|run:?|time|exec|then|do|else|-[HEy]|\w+=\S*|\(\w+\)\$?|--mount=\S+|(?:\w+@)?[\w-]+:\S*\$|env|[-*•]|\d+[.)])$");
+    pattern!(
+        PREFIX,
+        r"^(?:[$>#!%~]+|>>>|sudo|RUN|run:?|time|exec|then|do|else|-[HEy]|\w+=\S*|\(\w+\)\$?|--mount=\S+|(?:\w+@)?[\w-]+:\S*\$|env|[-*•]|\d+[.)])$"
+    );
     while let Some((first, rest)) = words.split_first() {
         if PREFIX.is_match(first) && !rest.is_empty() {
             words = rest;
@@ -167,8 +179,26 @@ fn version_of(program: &str) -> Option<&str> {
 fn is_prose(word: &str) -> bool {
     matches!(
         word,
-        "and" | "or" | "to" | "from" | "then" | "the" | "in" | "for" | "with" | "if" | "on" | "into" | "(or" | "should"
-            | "will" | "command" | "is" | "as" | "=>" | "->"
+        "and"
+            | "or"
+            | "to"
+            | "from"
+            | "then"
+            | "the"
+            | "in"
+            | "for"
+            | "with"
+            | "if"
+            | "on"
+            | "into"
+            | "(or"
+            | "should"
+            | "will"
+            | "command"
+            | "is"
+            | "as"
+            | "=>"
+            | "->"
     )
 }
 
@@ -180,7 +210,8 @@ fn joined(words: &[String]) -> Vec<String> {
         match joined.last_mut() {
             Some(last)
                 if !last.starts_with('-')
-                    && (word.starts_with(OPERATORS) && !word.contains("->") || last.ends_with(OPERATORS)) =>
+                    && (word.starts_with(OPERATORS) && !word.contains("->")
+                        || last.ends_with(OPERATORS)) =>
             {
                 last.push_str(word);
             }
@@ -194,10 +225,13 @@ fn joined(words: &[String]) -> Vec<String> {
 fn is_package(word: &str) -> bool {
     pattern!(PACKAGE, r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[\w,.-]*\])?(?:\s*[<>=!~@,].*|\s*;.*)?$");
     pattern!(ADDRESS, r"(?i)^(?:git\+|https?://)\S+$");
-    !word.contains(['$', '{', '}']) && !word.ends_with('>') && !word.contains("...") && (PACKAGE.is_match(word) || ADDRESS.is_match(word))
+    !word.contains(['$', '{', '}'])
+        && !word.ends_with('>')
+        && !word.contains("...")
+        && (PACKAGE.is_match(word) || ADDRESS.is_match(word))
 }
 
-fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
+fn pip(read: &mut Read, arguments: &[String], at: &Place<'_>) {
     let arguments = joined(arguments);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
@@ -207,48 +241,67 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
         };
         let mut value = || value.clone().or_else(|| words.next().cloned()).unwrap_or_default();
         match option {
-            "-r" | "--requirement" => read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false),
-            "-c" | "--constraint" => read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false),
+            "-r" | "--requirement" => {
+                read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false);
+            }
+            "-c" | "--constraint" => {
+                read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false);
+            }
             "-e" | "--editable" => {
                 let target = value();
                 if is_package(&target) {
-                    read.require_with(&target, at.written, at.line, at.scope, None);
+                    read.require_with(&target, at.text, at.line, at.scope, None);
                 }
             }
             "-i" | "--index-url" => read.index("index", &value(), at.line),
             "--extra-index-url" => read.index("extra_index", &value(), at.line),
             "-f" | "--find-links" => read.index("find_links", &value(), at.line),
-            "-t" | "--target" | "--prefix" | "--root" | "--trusted-host" | "--timeout" | "--no-binary"
-            | "--only-binary" | "--global-option" | "--install-option" | "--upgrade-strategy" | "--proxy"
-            | "--cache-dir" | "--python-version" | "--platform" | "--src" | "--config-settings"
-            | "--default-timeout" | "--retries" | "--log" | "-d" | "-b" => {
+            "-t" | "--target" | "--prefix" | "--root" | "--trusted-host" | "--timeout"
+            | "--no-binary" | "--only-binary" | "--global-option" | "--install-option"
+            | "--upgrade-strategy" | "--proxy" | "--cache-dir" | "--python-version"
+            | "--platform" | "--src" | "--config-settings" | "--default-timeout" | "--retries"
+            | "--log" | "-d" | "-b" => {
                 value();
             }
             option if option.starts_with('-') => {}
+            // the installer brings itself up to date
+            "pip" => {}
             // a local wheel or folder is not to be had
-            option if option.starts_with(['.', '/', '~']) || option.ends_with(".whl") && !option.contains("://") => {}
+            option
+                if option.starts_with(['.', '/', '~'])
+                    || has_extension(option, "whl") && !option.contains("://") => {}
             option if is_prose(option) => break,
             option if is_package(option) => {
                 let option = option.trim_end_matches([',', '.']);
-                read.require_with(option, at.written, at.line, at.scope, None);
+                read.require_with(option, at.text, at.line, at.scope, None);
             }
             _ => {}
         }
     }
 }
 
-fn conda_packages(read: &mut Read, arguments: &[String], at: &Written<'_>) {
+fn has_extension(file: &str, wanted: &str) -> bool {
+    file.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case(wanted))
+}
+
+fn conda_packages(read: &mut Read, arguments: &[String], at: &Place<'_>) {
     let arguments = joined(arguments);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "-c" | "--channel" => read.index("conda_channel", words.next().map_or("", String::as_str), at.line),
+            "-c" | "--channel" => {
+                read.index("conda_channel", words.next().map_or("", String::as_str), at.line);
+            }
             "-n" | "--name" | "-p" | "--prefix" | "--clone" | "--solver" => {
                 words.next();
             }
             "-f" | "--file" => {
                 if let Some(file) = words.next() {
-                    let kind = if file.ends_with(".txt") { Kind::CondaList } else { Kind::EnvironmentYml };
+                    let kind = if has_extension(file, "txt") {
+                        Kind::CondaList
+                    } else {
+                        Kind::EnvironmentYml
+                    };
                     read.refer(file, kind, "conda", at.line, false);
                 }
             }
@@ -266,7 +319,7 @@ fn conda_packages(read: &mut Read, arguments: &[String], at: &Written<'_>) {
 }
 
 /// One package of a command: a match specification, but mentioned, with the command as written.
-fn conda_one(read: &mut Read, spec: &str, at: &Written<'_>) {
+fn conda_one(read: &mut Read, spec: &str, at: &Place<'_>) {
     pattern!(SPEC, r"^(?:[\w-]+::)?[A-Za-z0-9_][\w.-]*(?:[=<>!~].*)?$");
     if !SPEC.is_match(spec) {
         return;
@@ -274,7 +327,7 @@ fn conda_one(read: &mut Read, spec: &str, at: &Written<'_>) {
     let before = read.declared.len();
     conda::require(read, spec, at.line, at.scope);
     for declared in read.declared.iter_mut().skip(before) {
-        declared.raw = super::text::shorten(at.written);
+        declared.raw = super::text::shorten(at.text);
     }
 }
 
@@ -320,8 +373,11 @@ mod tests {
     fn told(text: &str) -> String {
         let mut seen = Read::new("README.md", Kind::Readme);
         read(&mut seen, text, 1, "mentioned");
-        let mut told: Vec<String> =
-            seen.declared.iter().map(|d| d.requirement.clone().unwrap_or_else(|| format!("({})", d.name))).collect();
+        let mut told: Vec<String> = seen
+            .declared
+            .iter()
+            .map(|d| d.requirement.clone().unwrap_or_else(|| format!("({})", d.name)))
+            .collect();
         told.extend(seen.python.named.iter().map(|s| format!("python:{}", s.text)));
         told.extend(seen.indexes.iter().map(|s| format!("{}:{}", s.kind, s.text)));
         told.extend(seen.system_packages.iter().map(|s| format!("{}:{}", s.kind, s.text)));
@@ -354,7 +410,48 @@ mod tests {
             "pip freeze > requirements.txt",
             "npm install x",
         ];
-        let told: Vec<String> = lines.iter().map(|line| format!("{line}\n    {}", told(line))).collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        let told: Vec<String> =
+            lines.iter().map(|line| format!("{line}\n    {}", told(line))).collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+$ pip install torch==1.7.1+cu110 torchvision -f https://download.pytorch.org/whl/torch_stable.html
+    torch==1.7.1 torchvision find_links:https://download.pytorch.org/whl/torch_stable.html
+pip3.6 install --user 'numpy>=1.10' scipy
+    numpy>=1.10 scipy python:3.6
+!python3 -m pip install -q kornia
+    kornia
+%pip install -U git+https://github.com/openai/CLIP.git
+    clip @ git+https://github.com/openai/CLIP.git
+cd x && sudo apt-get update && sudo apt-get install -y --no-install-recommends libsndfile1 ffmpeg=4:3 python3.6-dev
+    python:3.6 apt:libsndfile1 apt:ffmpeg
+conda create -n py36 python=3.6 numpy pytorch=1.2 -y
+    numpy torch==1.2.* python:3.6
+conda install pytorch torchvision cudatoolkit=10.0 -c pytorch -c conda-forge
+    torch torchvision (cudatoolkit) conda_channel:pytorch conda_channel:conda-forge cuda:10.0
+conda env create -f env/environment.yml
+    file:env/environment.yml
+pip install -r requirements.txt
+    file:requirements.txt
+pip install -e .[dev]
+    
+pip install <package>
+    
+pip install torch >= 1.0
+    torch>=1.0
+pip install tensorflow or tensorflow-gpu
+    tensorflow
+(base) $ pip install einops; pip install "timm==0.3.2"  # and so on
+    einops timm==0.3.2
+RUN TORCH_CUDA_ARCH_LIST=7.0 pip --no-cache-dir install apex
+    apex
+brew install sox
+    brew:sox
+-r ../../etc/passwd
+    
+pip install -r ../../etc/passwd
+    
+pip freeze > requirements.txt
+    
+npm install x
+"#);
     }
 }

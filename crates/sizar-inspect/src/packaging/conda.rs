@@ -49,7 +49,8 @@ pub(super) fn row(read: &mut Read, asked: &Row<'_>) {
         return;
     }
     if matches!(asked.name, "cudatoolkit" | "pytorch-cuda" | "cuda" | "cuda-toolkit") {
-        let version: String = versions.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        let version: String =
+            versions.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
         if !version.is_empty() {
             read.on_platform("cuda", version.trim_matches('.'), asked.line);
         }
@@ -86,7 +87,8 @@ fn without_build(versions: &str) -> (String, Vec<String>) {
         Some(found) => {
             let version = group(&found, 1).trim_start_matches(['=', ' ']);
             // a version with a build is one exact package
-            let exact = if version.contains('*') { version.to_owned() } else { format!("=={version}") };
+            let exact =
+                if version.contains('*') { version.to_owned() } else { format!("=={version}") };
             (exact, vec![format!("the conda build `{}` is dropped", group(&found, 2))])
         }
         None => (versions.to_owned(), Vec::new()),
@@ -181,7 +183,8 @@ mod tests {
             .declared
             .iter()
             .map(|declared| {
-                let asked = declared.requirement.clone().unwrap_or_else(|| format!("({})", declared.name));
+                let asked =
+                    declared.requirement.clone().unwrap_or_else(|| format!("({})", declared.name));
                 let notes = [&declared.repaired, &declared.unreadable];
                 let notes: Vec<&str> = notes.into_iter().flatten().map(String::as_str).collect();
                 (declared.line, format!("{} -> {asked}  {}", declared.raw, notes.join(" ! ")))
@@ -191,8 +194,39 @@ mod tests {
             .chain(read.system_packages.iter().map(|s| (s.line, format!("system {}", s.text))))
             .collect();
         told.sort_by_key(|(line, _)| *line);
-        let told: Vec<String> = told.into_iter().map(|(_, told)| told.trim_end().to_owned()).collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        let told: Vec<String> =
+            told.into_iter().map(|(_, told)| told.trim_end().to_owned()).collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+numpy -> numpy
+numpy=1.16 -> numpy==1.16.*
+numpy=1.16.2 -> numpy==1.16.2
+numpy=1.16.2=py37h7e9f1db_0 -> numpy==1.16.2  the conda build `py37h7e9f1db_0` is dropped
+numpy==1.16.2 -> numpy==1.16.2
+numpy>=1.11,<2 -> numpy>=1.11,<2
+numpy 1.8* -> numpy==1.8.*
+numpy 1.8.1 py27_0 -> numpy==1.8.1  the conda build `py27_0` is dropped
+numpy=1.16.* -> numpy==1.16.*
+numpy=1.11|1.12 -> (numpy)  `=1.11|1.12` has no counterpart in PEP 440
+conda-forge::pytorch-cpu>=1.5.0,<1.11 -> torch>=1.5.0,<1.11  `pytorch-cpu` of conda is `torch` on PyPI
+pytorch=1.2.0='cuda92*' -> torch==1.2.0  `pytorch` of conda is `torch` on PyPI; the conda build `cuda92*` is dropped
+py-opencv=3.4.2 -> opencv-python-headless==3.4.2.*  `py-opencv` of conda is `opencv-python-headless` on PyPI
+opencv=3 -> opencv-python-headless==3.*  `opencv` of conda is `opencv-python-headless` on PyPI
+pytables -> tables  `pytables` of conda is `tables` on PyPI
+cudatoolkit<=9.2 -> (cudatoolkit)  a conda package without a counterpart on PyPI
+cuda 9.2
+jpeg=9c -> (jpeg)  a conda package without a counterpart on PyPI
+openssl=1.1.1f -> (openssl)  a conda package without a counterpart on PyPI
+ffmpeg=4.0.2 -> (ffmpeg)  a conda package without a counterpart on PyPI
+system ffmpeg
+x264=1!152.20180806 -> (x264)  a conda package without a counterpart on PyPI
+python 3.6.8
+python >=3.6,<3.8
+pytorch[version='>=1.0'] -> torch>=1.0  `pytorch` of conda is `torch` on PyPI
+scikit-learn -> scikit-learn
+ruamel_yaml=0.15.46=py37h14c3975_0 -> ruamel-yaml==0.15.46  `ruamel_yaml` of conda is `ruamel.yaml` on PyPI; the conda build `py37h14c3975_0` is dropped
+tensorflow-gpu==1.15 -> tensorflow-gpu==1.15
+pip -> pip
+"#);
         assert!(read.file.unreadable.is_empty());
     }
 }

@@ -20,7 +20,10 @@ pub(super) enum Style {
 pub(super) fn recognise(text: &str) -> Option<Style> {
     pattern!(TABLE_HEAD, r"(?m)^#\s*(?:packages in environment at|Name\s+Version\s+Build)");
     pattern!(EXPORT_ROW, r"^[A-Za-z0-9_][\w.-]*=[^=\s]+=[^=\s]+$");
-    pattern!(TABLE_ROW, r"^[A-Za-z0-9_][\w.-]*\s+[\w.!+]+\s+(?:<pip>|pypi_\d+|py\d+\S*|h?[0-9a-f]{5,}_\d+|\d+|[a-z]+_\d+)(?:\s+\S+)?$");
+    pattern!(
+        TABLE_ROW,
+        r"^[A-Za-z0-9_][\w.-]*\s+[\w.!+]+\s+(?:<pip>|pypi_\d+|py\d+\S*|h?[0-9a-f]{5,}_\d+|\d+|[a-z]+_\d+)(?:\s+\S+)?$"
+    );
     if text.lines().any(|line| line.trim() == "@EXPLICIT") {
         return Some(Style::Explicit);
     }
@@ -62,17 +65,15 @@ pub(super) fn read(path: &str, text: &str, style: Style) -> Read {
 
 /// Reads a file whose name says that it is a conda listing.
 pub(super) fn read_any(path: &str, text: &str) -> Read {
-    match recognise(text) {
-        Some(style) => read(path, text, style),
-        // a list of packages for `conda install --file`
-        None => {
-            let mut read = Read::new(path, Kind::CondaList);
-            for (line, written) in super::requirements_txt::logical_lines(text) {
-                conda::require(&mut read, &written, line, "conda");
-            }
-            read
-        }
+    if let Some(style) = recognise(text) {
+        return read(path, text, style);
     }
+    // a list of packages for `conda install --file`
+    let mut read = Read::new(path, Kind::CondaList);
+    for (line, written) in super::requirements_txt::logical_lines(text) {
+        conda::require(&mut read, &written, line, "conda");
+    }
+    read
 }
 
 fn table_row(read: &mut Read, written: &str, line: u32) {
@@ -132,7 +133,8 @@ fn exact(read: &mut Read, found: &Exact<'_>) {
         return;
     }
     let name = name.to_ascii_lowercase();
-    let versions = if build.is_empty() { format!("=={version}") } else { format!("={version}={build}") };
+    let versions =
+        if build.is_empty() { format!("=={version}") } else { format!("={version}={build}") };
     conda::row(read, &Row { name: &name, versions: &versions, written, line, scope: "conda" });
 }
 
@@ -145,7 +147,8 @@ mod tests {
             Some(requirement) => format!("{}: {requirement}", d.line),
             None => format!("{}: ({})", d.line, d.name),
         });
-        rows.chain(read.python.named.iter().map(|s| format!("{}: python {}", s.line, s.text))).collect()
+        rows.chain(read.python.named.iter().map(|s| format!("{}: python {}", s.line, s.text)))
+            .collect()
     }
 
     #[test]
@@ -159,11 +162,23 @@ mod tests {
         assert_eq!(recognise("numpy==1.16.2\nscipy\ntorch==1.0\n"), None);
         assert_eq!(
             told(&read("requirements.txt", table, Style::Table)),
-            ["4: (-libgcc-mutex)", "5: numpy==1.16.2", "6: absl-py==0.7.1", "7: torch==1.4.0", "8: python 3.7.3"]
+            [
+                "4: (-libgcc-mutex)",
+                "5: numpy==1.16.2",
+                "6: absl-py==0.7.1",
+                "7: torch==1.4.0",
+                "8: python 3.7.3"
+            ]
         );
         assert_eq!(
             told(&read("requirements.txt", export, Style::Export)),
-            ["4: (-libgcc-mutex)", "5: numpy==1.16.2", "6: absl-py==0.7.1", "7: torch==1.4.0", "8: python 3.7.3"]
+            [
+                "4: (-libgcc-mutex)",
+                "5: numpy==1.16.2",
+                "6: absl-py==0.7.1",
+                "7: torch==1.4.0",
+                "8: python 3.7.3"
+            ]
         );
         assert_eq!(
             told(&read("spec-file.txt", explicit, Style::Explicit)),

@@ -13,7 +13,10 @@ pub(super) fn read(path: &str, text: &str) -> Read {
     for (line, written) in logical_lines(text) {
         if let Some(from) = FROM.captures(&written) {
             base_image(&mut read, group(&from, 1), line);
-        } else if written.len() > 3 && written.is_char_boundary(3) && written[..3].eq_ignore_ascii_case("run") {
+        } else if written.len() > 3
+            && written.is_char_boundary(3)
+            && written[..3].eq_ignore_ascii_case("run")
+        {
             command_line::read(&mut read, &written, line, "mentioned");
         }
     }

@@ -18,7 +18,10 @@ enum Entry {
 /// Reads an environment file. A YAML file without `dependencies:` gives nothing.
 pub(super) fn read(path: &str, text: &str) -> Read {
     let mut read = Read::new(path, Kind::EnvironmentYml);
-    if !text.lines().any(|line| line.starts_with("dependencies") || line.starts_with("\"dependencies")) {
+    if !text
+        .lines()
+        .any(|line| line.starts_with("dependencies") || line.starts_with("\"dependencies"))
+    {
         return read;
     }
     let entries = match strict(text) {
@@ -133,9 +136,10 @@ fn tolerant(text: &str) -> Vec<(u32, Entry)> {
             && indent == 0
         {
             pip_indent = None;
-            section = key.trim().to_owned();
+            key.trim().clone_into(&mut section);
             if section == "name" && !value.trim().is_empty() {
-                entries.push((number, Entry::Name(value.trim().trim_matches(['"', '\'']).to_owned())));
+                entries
+                    .push((number, Entry::Name(value.trim().trim_matches(['"', '\'']).to_owned())));
             }
         }
     }
@@ -158,7 +162,13 @@ mod tests {
         let read = read("environment.yml", PLAIN);
         assert_eq!(
             told(&read),
-            ["7 pip", "8 cudatoolkit=10.0", "9 numpy", "11 torch==1.4.0", "13 git+https://github.com/a/b.git"]
+            [
+                "7 pip",
+                "8 cudatoolkit=10.0",
+                "9 numpy",
+                "11 torch==1.4.0",
+                "13 git+https://github.com/a/b.git"
+            ]
         );
         assert_eq!(read.file.name.as_deref(), Some("nerf"));
         assert_eq!((read.python.named[0].text.as_str(), read.python.named[0].line), ("3.7", 6));

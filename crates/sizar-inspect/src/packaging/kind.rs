@@ -69,8 +69,19 @@ impl Kind {
 
 /// Folders whose files are not the authors'.
 const FOREIGN: &[&str] = &[
-    ".git", ".hg", ".tox", ".nox", ".eggs", ".venv", "venv", "env", "node_modules", "site-packages",
-    "dist-packages", "__pycache__", ".ipynb_checkpoints",
+    ".git",
+    ".hg",
+    ".tox",
+    ".nox",
+    ".eggs",
+    ".venv",
+    "venv",
+    "env",
+    "node_modules",
+    "site-packages",
+    "dist-packages",
+    "__pycache__",
+    ".ipynb_checkpoints",
 ];
 
 /// Returns the format of the file at `path` (relative to the root, with `/`), by name and place.
@@ -80,7 +91,10 @@ pub fn recognise(path: &str) -> Option<Kind> {
     let lower = path.to_ascii_lowercase();
     let mut parts: Vec<&str> = lower.split('/').collect();
     let file = parts.pop()?;
-    if parts.iter().any(|part| FOREIGN.contains(part)) {
+    let foreign = |part: &&str| {
+        FOREIGN.contains(part) || part.ends_with(".egg-info") || part.ends_with(".dist-info")
+    };
+    if parts.iter().any(foreign) {
         return None;
     }
     let folder = parts.last().copied().unwrap_or_default();
@@ -102,7 +116,10 @@ pub fn recognise(path: &str) -> Option<Kind> {
         _ if folder == "workflows" && parts.contains(&".github") && is_yaml(extension) => {
             Kind::Workflow
         }
-        _ if stem == "dockerfile" || file.ends_with(".dockerfile") || file.starts_with("dockerfile") => {
+        _ if stem == "dockerfile"
+            || file.ends_with(".dockerfile")
+            || file.starts_with("dockerfile") =>
+        {
             Kind::Dockerfile
         }
         _ if extension == "ipynb" => Kind::Notebook,
@@ -120,7 +137,8 @@ fn is_yaml(extension: &str) -> bool {
 }
 
 fn is_readme(stem: &str, extension: &str) -> bool {
-    let name = stem.starts_with("readme") || matches!(stem, "install" | "installation" | "getting_started" | "setup");
+    let name = stem.starts_with("readme")
+        || matches!(stem, "install" | "installation" | "getting_started" | "setup");
     name && matches!(extension, "md" | "rst" | "txt" | "markdown" | "org")
         || extension.is_empty() && matches!(stem, "readme" | "install")
 }
@@ -131,8 +149,20 @@ fn is_requirements(stem: &str, extension: &str, folder: &str) -> bool {
         || stem.contains("constraints")
         || matches!(
             stem,
-            "reqs" | "req" | "deps" | "dependencies" | "dependency" | "pip" | "pip_list" | "piplist"
-                | "pip_freeze" | "freeze" | "packages" | "environment" | "requires" | "pip-requires"
+            "reqs"
+                | "req"
+                | "deps"
+                | "dependencies"
+                | "dependency"
+                | "pip"
+                | "pip_list"
+                | "piplist"
+                | "pip_freeze"
+                | "freeze"
+                | "packages"
+                | "environment"
+                | "requires"
+                | "pip-requires"
         );
     text && (named || matches!(folder, "requirements" | "reqs"))
         || extension.is_empty() && matches!(stem, "requirements" | "requirement")
@@ -140,12 +170,14 @@ fn is_requirements(stem: &str, extension: &str, folder: &str) -> bool {
 
 fn is_conda_list(stem: &str, extension: &str) -> bool {
     extension == "txt"
-        && (stem.contains("conda") || matches!(stem, "spec-file" | "spec_file" | "spec-list" | "package-list"))
+        && (stem.contains("conda")
+            || matches!(stem, "spec-file" | "spec_file" | "spec-list" | "package-list"))
 }
 
 /// At the root every YAML file is looked into; deeper only those named so.
 fn is_environment(stem: &str, extension: &str, folders: &[&str]) -> bool {
-    const OTHERS: &[&str] = &["docker-compose", "mkdocs", "_config", "codecov", "action", "meta", "recipe"];
+    const OTHERS: &[&str] =
+        &["docker-compose", "mkdocs", "_config", "codecov", "action", "meta", "recipe"];
     if !is_yaml(extension) || stem.starts_with('.') || OTHERS.contains(&stem) {
         return false;
     }
@@ -168,7 +200,18 @@ pub(super) fn scope_of(path: &str) -> Option<&'static str> {
         Some("constraint")
     } else if any(&["test", "tests", "testing"]) {
         Some("test")
-    } else if any(&["dev", "develop", "development", "doc", "docs", "lint", "ci", "style", "build", "rtd"]) {
+    } else if any(&[
+        "dev",
+        "develop",
+        "development",
+        "doc",
+        "docs",
+        "lint",
+        "ci",
+        "style",
+        "build",
+        "rtd",
+    ]) {
         Some("dev")
     } else if any(&["optional", "extra", "extras"]) {
         Some("extra:optional")

@@ -35,13 +35,19 @@ pub(super) fn pipfile_lock(path: &str, text: &str) -> Read {
 pub(super) fn packages(path: &str, text: &str, kind: Kind) -> Read {
     let mut read = Read::new(path, kind);
     let (file, errors) = outline::toml(text);
-    errors.into_iter().for_each(|error| read.cannot_read(error));
+    for error in errors {
+        read.cannot_read(error);
+    }
     for package in file.get("package").map(Outline::items).unwrap_or_default() {
         one(&mut read, package);
     }
-    let python = [&["metadata", "python-versions"][..], &["requires-python"], &["metadata", "requires_python"]]
-        .into_iter()
-        .find_map(|keys| file.at(keys));
+    let python = [
+        &["metadata", "python-versions"][..],
+        &["requires-python"],
+        &["metadata", "requires_python"],
+    ]
+    .into_iter()
+    .find_map(|keys| file.at(keys));
     if let Some(python) = python
         && let Some(specifiers) = poetry::specifiers(python.text().unwrap_or_default())
     {
@@ -52,7 +58,9 @@ pub(super) fn packages(path: &str, text: &str, kind: Kind) -> Read {
 }
 
 fn one(read: &mut Read, package: &Outline) {
-    let (Some(name), Some(version)) = (package.text_at("name"), package.text_at("version")) else { return };
+    let (Some(name), Some(version)) = (package.text_at("name"), package.text_at("version")) else {
+        return;
+    };
     // Poetry writes a table, uv one with other keys, PDM puts them into the package
     let source = package.get("source").unwrap_or(package);
     if ["virtual", "editable", "directory"].iter().any(|key| source.get(key).is_some())
@@ -69,7 +77,9 @@ fn one(read: &mut Read, package: &Outline) {
     let requirement = match git {
         Some(address) => {
             let address = without_secrets(address).into_owned();
-            let revision = ["resolved_reference", "revision", "reference"].iter().find_map(|key| source.text_at(key));
+            let revision = ["resolved_reference", "revision", "reference"]
+                .iter()
+                .find_map(|key| source.text_at(key));
             let (address, fragment) = address.split_once('#').unwrap_or((&address, ""));
             let address = address.split('?').next().unwrap_or(address);
             let revision = revision.unwrap_or(fragment);
@@ -93,19 +103,28 @@ mod tests {
     use super::*;
 
     fn told(read: &Read) -> Vec<String> {
-        read.declared.iter().map(|d| format!("{} {}", d.line, d.requirement.as_deref().unwrap())).collect()
+        read.declared
+            .iter()
+            .map(|d| format!("{} {}", d.line, d.requirement.as_deref().unwrap()))
+            .collect()
     }
 
     #[test]
     fn locks_give_exact_versions() {
         let poetry = "[[package]]\nname = \"numpy\"\nversion = \"1.19.5\"\n\n[[package]]\nname = \"clip\"\nversion = \"1.0\"\n[package.source]\ntype = \"git\"\nurl = \"https://github.com/openai/CLIP.git\"\nresolved_reference = \"abc\"\n\n[metadata]\npython-versions = \"^3.7\"\n";
         let poetry = packages("poetry.lock", poetry, Kind::PoetryLock);
-        assert_eq!(told(&poetry), ["2 numpy==1.19.5", "6 clip @ git+https://github.com/openai/CLIP.git@abc"]);
+        assert_eq!(
+            told(&poetry),
+            ["2 numpy==1.19.5", "6 clip @ git+https://github.com/openai/CLIP.git@abc"]
+        );
         assert_eq!(poetry.python.requires[0].text, ">=3.7,<4.0");
 
         let uv = "version = 1\nrequires-python = \">=3.10\"\n[[package]]\nname = \"mine\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\n[[package]]\nname = \"clip\"\nversion = \"1.0\"\nsource = { git = \"https://github.com/openai/CLIP.git?rev=main#abc\" }\n[[package]]\nname = \"torch\"\nversion = \"2.2.0+cu121\"\nsource = { registry = \"https://pypi.org/simple\" }\n";
         let uv = packages("uv.lock", uv, Kind::UvLock);
-        assert_eq!(told(&uv), ["8 clip @ git+https://github.com/openai/CLIP.git@abc", "12 torch==2.2.0+cu121"]);
+        assert_eq!(
+            told(&uv),
+            ["8 clip @ git+https://github.com/openai/CLIP.git@abc", "12 torch==2.2.0+cu121"]
+        );
 
         let pipenv = "{\n \"_meta\": {\"requires\": {\"python_version\": \"3.6\"}},\n \"default\": {\n  \"numpy\": {\n   \"version\": \"==1.19.5\"\n  }\n },\n \"develop\": {\"pytest\": {\"version\": \"==6\"}}\n}\n";
         let pipenv = pipfile_lock("Pipfile.lock", pipenv);

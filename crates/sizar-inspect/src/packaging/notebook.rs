@@ -68,7 +68,8 @@ pub(super) fn read(path: &str, text: &str) -> Read {
             return read;
         }
     };
-    let cells = notebook.cells.into_iter().chain(notebook.worksheets.into_iter().flat_map(|w| w.cells));
+    let cells =
+        notebook.cells.into_iter().chain(notebook.worksheets.into_iter().flat_map(|w| w.cells));
     for cell in cells.filter(|cell| cell.cell_type == "code") {
         let source = match cell.source {
             Source::Lines(lines) => lines.concat(),
@@ -86,7 +87,9 @@ pub(super) fn read(path: &str, text: &str) -> Read {
 }
 
 fn code(read: &mut Read, text: &str, source: &str) {
-    let is_shell = ["%%bash", "%%sh", "%%shell", "!#"].iter().any(|magic| source.trim_start().starts_with(magic));
+    let is_shell = ["%%bash", "%%sh", "%%shell", "!#"]
+        .iter()
+        .any(|magic| source.trim_start().starts_with(magic));
     for (_, command) in super::requirements_txt::logical_lines(source) {
         let bare = command.trim_start();
         if is_shell || bare.starts_with(['!', '%']) {

@@ -42,12 +42,17 @@ fn requires(read: &mut Read, value: &str, line: u32) {
     let (scope, marker) = match EXTRA.captures(marker) {
         Some(extra) => {
             let rest = EXTRA.replace(marker, "");
-            let rest = rest.trim().trim_start_matches("and ").trim_end_matches(" and").trim().to_owned();
+            let rest =
+                rest.trim().trim_start_matches("and ").trim_end_matches(" and").trim().to_owned();
             (format!("extra:{}", group(&extra, 1)), rest)
         }
         None => ("install".to_owned(), marker.trim().to_owned()),
     };
-    let text = if marker.is_empty() { asked.trim().to_owned() } else { with_marker(asked.trim(), &marker) };
+    let text = if marker.is_empty() {
+        asked.trim().to_owned()
+    } else {
+        with_marker(asked.trim(), &marker)
+    };
     read.require_with(&text, value, line, &scope, None);
 }
 
@@ -59,8 +64,11 @@ mod tests {
     fn headers_of_an_sdist() {
         let text = "Metadata-Version: 2.1\nName: madmom\nVersion: 0.16.1\nRequires-Python: >=2.7\nClassifier: Programming Language :: Python :: 2.7\nRequires-Dist: numpy (>=1.13.4)\nRequires-Dist: pytest ; extra == 'test'\nDescription: x\n\nRequires-Dist: not this\n";
         let read = read("PKG-INFO", text);
-        let told: Vec<_> =
-            read.declared.iter().map(|d| (d.scope.as_str(), d.requirement.as_deref().unwrap())).collect();
+        let told: Vec<_> = read
+            .declared
+            .iter()
+            .map(|d| (d.scope.as_str(), d.requirement.as_deref().unwrap()))
+            .collect();
         assert_eq!(told, [("install", "numpy>=1.13.4"), ("extra:test", "pytest")]);
         assert_eq!(read.file.version.as_deref(), Some("0.16.1"));
     }

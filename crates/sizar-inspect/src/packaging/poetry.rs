@@ -2,7 +2,7 @@
 
 use super::outline::{Outline, Shape};
 use super::read::Read;
-use super::requirement::{Distribution, is_marker, is_specifiers, normalise};
+use super::requirement::{Distribution, is_marker, is_specifiers, normalise, with_marker};
 use super::text::{pattern, without_secrets};
 
 /// Translates `^1.2`, `~1.2`, `1.2.*`, `>=1,<2`, `*` to PEP 440; nothing where it cannot be said.
@@ -35,8 +35,11 @@ pub(super) fn specifiers(constraint: &str) -> Option<String> {
 
 /// `~2.7 || ^3.5`: the span of both, where each has a lower bound.
 fn either(constraint: &str) -> Option<String> {
-    let sides: Vec<String> =
-        constraint.split('|').filter(|side| !side.trim().is_empty()).map(specifiers).collect::<Option<_>>()?;
+    let sides: Vec<String> = constraint
+        .split('|')
+        .filter(|side| !side.trim().is_empty())
+        .map(specifiers)
+        .collect::<Option<_>>()?;
     let first = sides.first()?.split(',').next()?.to_owned();
     let last = sides.last()?.split(',').nth(1).map(str::to_owned);
     let joined = match last {
@@ -108,15 +111,26 @@ fn from_constraint(name: &str, extras: &str, constraint: &str) -> Distribution {
     match specifiers(constraint) {
         Some(specifiers) => {
             let name = normalise(name);
-            Distribution { requirement: Some(format!("{name}{extras}{specifiers}")), name, ..Distribution::default() }
+            Distribution {
+                requirement: Some(format!("{name}{extras}{specifiers}")),
+                name,
+                ..Distribution::default()
+            }
         }
-        None => Distribution::unreadable(name, format!("`{constraint}` has no counterpart in PEP 440")),
+        None => {
+            Distribution::unreadable(name, format!("`{constraint}` has no counterpart in PEP 440"))
+        }
     }
 }
 
 fn table(read: &mut Read, name: &str, asked: &Outline, scope: &str) {
-    let extras: Vec<&str> =
-        asked.get("extras").map(Outline::items).unwrap_or_default().iter().filter_map(Outline::text).collect();
+    let extras: Vec<&str> = asked
+        .get("extras")
+        .map(Outline::items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Outline::text)
+        .collect();
     let extras = if extras.is_empty() { String::new() } else { format!("[{}]", extras.join(",")) };
     let normal = normalise(name);
     let mut raw = vec![name.to_owned()];
@@ -132,7 +146,9 @@ fn table(read: &mut Read, name: &str, asked: &Outline, scope: &str) {
         let git = git.strip_prefix("git+").unwrap_or(&git);
         let requirement = Some(format!("{normal}{extras} @ git+{git}{revision}"));
         Distribution { name: normal, requirement, ..Distribution::default() }
-    } else if let Some(url) = ["url", "file"].iter().find_map(|key| asked.text_at(key)).filter(|u| u.contains("://")) {
+    } else if let Some(url) =
+        ["url", "file"].iter().find_map(|key| asked.text_at(key)).filter(|u| u.contains("://"))
+    {
         let requirement = Some(format!("{normal}{extras} @ {}", without_secrets(url)));
         Distribution { name: normal, requirement, ..Distribution::default() }
     } else if let Some(path) = ["path", "file"].iter().find_map(|key| asked.text_at(key)) {
@@ -154,9 +170,10 @@ fn table(read: &mut Read, name: &str, asked: &Outline, scope: &str) {
     if let Some(requirement) = &mut found.requirement
         && is_marker(&marker)
     {
-        requirement.push_str(&format!(" ; {marker}"));
+        *requirement = with_marker(requirement, &marker);
     }
-    let optional = matches!(asked.get("optional").map(|value| &value.shape), Some(Shape::Bool(true)));
+    let optional =
+        matches!(asked.get("optional").map(|value| &value.shape), Some(Shape::Bool(true)));
     if optional && scope == "install" {
         found.note("optional: installed with an extra");
         read.declare(found, &raw.join(", "), asked.line, "extra:optional");
@@ -169,7 +186,11 @@ fn table(read: &mut Read, name: &str, asked: &Outline, scope: &str) {
 fn python_marker(specifier: &str) -> String {
     let at = specifier.find(|c: char| c.is_ascii_digit()).unwrap_or(0);
     let (operator, version) = specifier.split_at(at);
-    let key = if version.matches('.').count() > 1 && !version.ends_with('*') { "python_full_version" } else { "python_version" };
+    let key = if version.matches('.').count() > 1 && !version.ends_with('*') {
+        "python_full_version"
+    } else {
+        "python_version"
+    };
     format!("{key} {operator} \"{version}\"")
 }
 

@@ -9,7 +9,9 @@ use super::{conda, pipfile, poetry, setup_cfg};
 pub(super) fn read(path: &str, text: &str) -> Read {
     let mut read = Read::new(path, Kind::Pyproject);
     let (file, errors) = outline::toml(text);
-    errors.into_iter().for_each(|error| read.cannot_read(error));
+    for error in errors {
+        read.cannot_read(error);
+    }
     build_system(&mut read, &file);
     if let Some(project) = file.get("project") {
         standard(&mut read, project);
@@ -37,7 +39,14 @@ fn strings(read: &mut Read, list: Option<&Outline>, scope: &str) {
 }
 
 fn build_system(read: &mut Read, file: &Outline) {
-    const COMPILING: &[&str] = &["maturin", "scikit_build_core", "mesonpy", "setuptools_rust", "sipbuild", "py_build_cmake"];
+    const COMPILING: &[&str] = &[
+        "maturin",
+        "scikit_build_core",
+        "mesonpy",
+        "setuptools_rust",
+        "sipbuild",
+        "py_build_cmake",
+    ];
     let Some(build) = file.get("build-system") else { return };
     strings(read, build.get("requires"), "build");
     read.file.build_backend = build.text_at("build-backend").map(str::to_owned);
@@ -55,10 +64,18 @@ fn standard(read: &mut Read, project: &Outline) {
     for (extra, list) in entries(project.get("optional-dependencies")) {
         strings(read, Some(list), &format!("extra:{extra}"));
     }
+    let urls = entries(project.get("urls")).iter().filter_map(|(_, url)| url.text());
+    read.addresses.extend(urls.map(str::to_owned));
     for table in ["scripts", "gui-scripts"] {
         scripts(read, project.get(table));
     }
-    for (_, group) in project.at(&["entry-points"]).map(Outline::entries).unwrap_or_default().iter().filter(|(name, _)| name == "console_scripts") {
+    for (_, group) in project
+        .at(&["entry-points"])
+        .map(Outline::entries)
+        .unwrap_or_default()
+        .iter()
+        .filter(|(name, _)| name == "console_scripts")
+    {
         scripts(read, Some(group));
     }
     classifiers(read, project.get("classifiers"));
@@ -89,7 +106,11 @@ fn scripts(read: &mut Read, table: Option<&Outline>) {
         // Poetry also has `{ reference = "bin/x", type = "file" }` and `{ callable = "a:b" }`
         if target.text_at("type") == Some("file") {
             read.script_file(target.text_at("reference").unwrap_or_default(), target.line);
-        } else if let Some(function) = target.text().or_else(|| target.text_at("callable")).or_else(|| target.text_at("reference")) {
+        } else if let Some(function) = target
+            .text()
+            .or_else(|| target.text_at("callable"))
+            .or_else(|| target.text_at("reference"))
+        {
             read.entry_point(name, function, target.line);
         }
     }
@@ -99,7 +120,8 @@ fn scripts(read: &mut Read, table: Option<&Outline>) {
 fn scope_of_group(group: &str) -> String {
     match group {
         "test" | "tests" | "testing" => "test".to_owned(),
-        "dev" | "develop" | "development" | "lint" | "docs" | "doc" | "typing" | "main-dev" | "ci" => "dev".to_owned(),
+        "dev" | "develop" | "development" | "lint" | "docs" | "doc" | "typing" | "main-dev"
+        | "ci" => "dev".to_owned(),
         other => format!("extra:{other}"),
     }
 }
@@ -136,6 +158,9 @@ fn from_poetry(read: &mut Read, table: &Outline) {
     if read.file.name.is_none() {
         read.file.name = table.text_at("name").map(str::to_owned);
         read.file.version = table.text_at("version").map(str::to_owned);
+    }
+    for key in ["homepage", "repository"] {
+        read.addresses.extend(table.text_at(key).map(str::to_owned));
     }
     let main = table.get("dependencies");
     for (name, asked) in entries(main) {
@@ -221,12 +246,24 @@ fn from_pixi(read: &mut Read, table: &Outline) {
 
 fn from_setuptools(read: &mut Read, table: &Outline) {
     for key in ["packages", "py-modules"] {
-        let names: Vec<String> =
-            table.get(key).map(Outline::items).unwrap_or_default().iter().filter_map(Outline::text).map(str::to_owned).collect();
+        let names: Vec<String> = table
+            .get(key)
+            .map(Outline::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Outline::text)
+            .map(str::to_owned)
+            .collect();
         if key == "packages" { read.packages.extend(names) } else { read.py_modules.extend(names) }
     }
     if let Some(find) = table.at(&["packages", "find"]) {
-        let folders: Vec<&str> = find.get("where").map(Outline::items).unwrap_or_default().iter().filter_map(Outline::text).collect();
+        let folders: Vec<&str> = find
+            .get("where")
+            .map(Outline::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Outline::text)
+            .collect();
         if folders.is_empty() {
             read.packages.push("find:".to_owned());
         }
@@ -252,7 +289,8 @@ fn from_setuptools(read: &mut Read, table: &Outline) {
 /// `dependencies = { file = ["requirements.txt"] }`
 fn dynamic(read: &mut Read, from: Option<&Outline>, scope: &str) {
     let Some(file) = from.and_then(|from| from.get("file")) else { return };
-    let names: Vec<&str> = file.text().into_iter().chain(file.items().iter().filter_map(Outline::text)).collect();
+    let names: Vec<&str> =
+        file.text().into_iter().chain(file.items().iter().filter_map(Outline::text)).collect();
     for name in names {
         read.refer(name, Kind::RequirementsTxt, scope, file.line, true);
     }
@@ -266,16 +304,26 @@ mod tests {
         let read = read("pyproject.toml", text);
         let mut lines: Vec<(u32, String)> = Vec::new();
         for d in &read.declared {
-            let asked = d.requirement.clone().unwrap_or_else(|| format!("({}) {:?}", d.name, d.unreadable));
+            let asked =
+                d.requirement.clone().unwrap_or_else(|| format!("({}) {:?}", d.name, d.unreadable));
             lines.push((d.line, format!("{}: {asked}", d.scope)));
         }
-        lines.extend(read.scripts.iter().map(|s| (s.line, format!("script {} {:?}", s.name, s.target))));
-        lines.extend(read.python.requires.iter().map(|s| (s.line, format!("requires python {}", s.text))));
-        lines.extend(read.python.named.iter().map(|s| (s.line, format!("named python {}", s.text))));
+        lines.extend(
+            read.scripts.iter().map(|s| (s.line, format!("script {} {:?}", s.name, s.target))),
+        );
+        lines.extend(
+            read.python.requires.iter().map(|s| (s.line, format!("requires python {}", s.text))),
+        );
+        lines
+            .extend(read.python.named.iter().map(|s| (s.line, format!("named python {}", s.text))));
         lines.extend(read.references.iter().map(|r| (r.line, format!("reads {}", r.path))));
         lines.sort_by_key(|(line, _)| *line);
-        let mut told: Vec<String> = lines.into_iter().map(|(line, told)| format!("{line} {told}")).collect();
-        told.push(format!("{:?} {:?} {:?} {:?}", read.file.name, read.file.version, read.packages, read.file.unreadable));
+        let mut told: Vec<String> =
+            lines.into_iter().map(|(line, told)| format!("{line} {told}")).collect();
+        told.push(format!(
+            "{:?} {:?} {:?} {:?}",
+            read.file.name, read.file.version, read.packages, read.file.unreadable
+        ));
         told.join("\n")
     }
 
@@ -305,7 +353,20 @@ lint = ["ruff"]
 where = ["src"]
 [tool.setuptools.dynamic]
 optional-dependencies.gpu = { file = ["requirements-gpu.txt"] }
-"#), @"");
+"#), @r#"
+2 build: setuptools>=61
+2 build: cython
+7 requires python >=3.8
+9 install: numpy>=1.20
+10 install: torch>=1.10,<2 ; platform_system != 'Darwin'
+13 named python 3.9
+15 extra:plot: matplotlib
+17 script bio-train Function { module: "bio_tool.train", function: Some("main") }
+19 dev: pytest
+20 dev: ruff
+24 reads requirements-gpu.txt
+Some("bio-tool") Some("0.3") ["find:src"] []
+"#);
     }
 
     #[test]
@@ -332,7 +393,20 @@ pytest = "~6.2"
 sphinx = "*"
 [tool.poetry.scripts]
 htr = "htr.cli:main"
-"#), @"");
+"#), @r#"
+6 requires python >=3.7,<4.0
+7 install: numpy>=1.19,<2.0
+9 install: torch==1.8.1 ; sys_platform == 'linux'
+10 install: torch==1.8.0 ; python_version < "3.8"
+12 install: clip @ git+https://github.com/openai/CLIP.git@abc
+13 extra:optional: wandb
+13 extra:log: wandb
+14 install: (local) Some("the folder or file `../local`")
+18 dev: pytest>=6.2,<6.3
+20 dev: sphinx
+22 script htr Function { module: "htr.cli", function: Some("main") }
+Some("htr") Some("1.2.0") ["htr"] []
+"#);
     }
 
     #[test]
@@ -354,7 +428,18 @@ python = "3.10.*"
 pytorch = ">=2.0"
 [tool.pixi.pypi-dependencies]
 einops = "*"
-"#), @"");
+"#), @r#"
+3 install: numpy
+4 requires python >=3.5
+6 extra:test: pytest
+8 script kit Function { module: "kit", function: Some("main") }
+10 dev: flake8
+12 dev: coverage
+14 named python 3.10
+15 conda: torch>=2.0
+17 conda: einops
+Some("kit") None ["kit"] []
+"#);
     }
 
     #[test]

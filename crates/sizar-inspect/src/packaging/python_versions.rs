@@ -33,7 +33,9 @@ pub(super) fn tox_ini(path: &str, text: &str) -> Read {
     let mut read = Read::new(path, Kind::ToxIni);
     let mut in_list = false;
     for (line, written) in (1..).zip(text.lines()) {
-        if written.trim_start().starts_with("envlist") || written.trim_start().starts_with("env_list") {
+        if written.trim_start().starts_with("envlist")
+            || written.trim_start().starts_with("env_list")
+        {
             in_list = true;
         } else if !written.starts_with([' ', '\t']) {
             in_list = false;
@@ -54,12 +56,16 @@ pub(super) fn tox_ini(path: &str, text: &str) -> Read {
 /// `36` is 3.6, `310` is 3.10.
 fn long_version(short: &str) -> Option<String> {
     let (major, minor) = (short.get(..1)?, short.get(1..)?);
-    (matches!(major, "2" | "3") && !minor.is_empty() && minor.len() <= 2).then(|| format!("{major}.{minor}"))
+    (matches!(major, "2" | "3") && !minor.is_empty() && minor.len() <= 2)
+        .then(|| format!("{major}.{minor}"))
 }
 
 /// `python-version: [3.6, 3.7]`, and Travis's `python:` list.
 pub(super) fn workflow(path: &str, text: &str) -> Read {
-    pattern!(KEY, r#"^\s*-?\s*["']?(?:python-version|python_version|python|PYTHON_VERSION)["']?\s*:\s*(.*)$"#);
+    pattern!(
+        KEY,
+        r#"^\s*-?\s*["']?(?:python-version|python_version|python|PYTHON_VERSION)["']?\s*:\s*(.*)$"#
+    );
     pattern!(ITEM, r#"^\s*-\s*["']?([23]\.\d+(?:\.\d+)?)\b"#);
     pattern!(VERSION, r#"(?:^|[\s\["',])([23]\.\d+(?:\.\d+)?)\b"#);
     pattern!(IMAGE, r"^\s*image:\s*python:([23]\.\d+(?:\.\d+)?)");
@@ -77,7 +83,10 @@ pub(super) fn workflow(path: &str, text: &str) -> Read {
         } else if in_list {
             match ITEM.captures(written) {
                 Some(found) => read.python_named(group(&found, 1), line),
-                None => in_list = written.trim().is_empty() || written.trim_start().starts_with(['#', '-']),
+                None => {
+                    in_list =
+                        written.trim().is_empty() || written.trim_start().starts_with(['#', '-']);
+                }
             }
         }
     }

@@ -9,18 +9,32 @@ use super::text::{group, pattern, plain};
 /// Reads a README, in Markdown, reStructuredText or plain text.
 pub(super) fn read(path: &str, text: &str) -> Read {
     pattern!(SPAN, r"``([^`]+)``|`([^`\n]+)`");
+    // a line that ends before its version
+    pattern!(BROKEN, r"(?i)\b(?:python|pytorch|tensorflow|keras|version)$");
     let mut read = Read::new(path, Kind::Readme);
-    for (line, written) in joined(text) {
-        let written = plain(&written);
+    let lines = joined(text);
+    for (index, (line, written)) in lines.iter().enumerate() {
+        let line = *line;
+        let written = plain(written);
         if command_line::is_install(&written) {
             command_line::read(&mut read, &written, line, "mentioned");
             continue;
         }
         for span in SPAN.captures_iter(&written) {
-            let command = if group(&span, 1).is_empty() { group(&span, 2) } else { group(&span, 1) };
+            let command =
+                if group(&span, 1).is_empty() { group(&span, 2) } else { group(&span, 1) };
             command_line::read(&mut read, command, line, "mentioned");
         }
-        prose(&mut read, &written, line);
+        let before = read.declared.len();
+        let next = lines.get(index + 1).map_or("", |(_, next)| next.as_str());
+        if BROKEN.is_match(&written) {
+            prose(&mut read, &format!("{written} {next}"), line);
+        } else {
+            prose(&mut read, &written, line);
+        }
+        if read.declared.len() == before {
+            pinned_names(&mut read, &written, line);
+        }
     }
     read
 }
@@ -47,25 +61,55 @@ fn joined(text: &str) -> Vec<(u32, String)> {
     lines
 }
 
+/// A line, a list item or a code span that is a requirement with a version: `timm==0.3.2`.
+fn pinned_names(read: &mut Read, written: &str, line: u32) {
+    pattern!(
+        LINE,
+        r"^(?:[-*+#]\s+|\d+[.)]\s+)?`?([A-Za-z][\w.-]*(?:\[[\w,]+\])?\s*(?:==|>=|~=)\s*\d[\w.*]*(?:\s*,\s*[<>=!]=?\s*\d[\w.]*)?)`?[.,;]?$"
+    );
+    pattern!(SPAN, r"`([A-Za-z][\w.-]*(?:==|>=|~=)\d[\w.]*)`");
+    let spans = if LINE.is_match(written.trim()) {
+        LINE.captures_iter(written.trim())
+    } else {
+        SPAN.captures_iter(written)
+    };
+    for found in spans {
+        let asked = group(&found, 1).trim_end_matches('.');
+        if super::requirement::is_program(asked) {
+            continue;
+        }
+        read.require_with(asked, written, line, "mentioned", Some("read from prose"));
+    }
+}
+
 /// Versions of Python, CUDA and the frameworks that a line of prose names.
 fn prose(read: &mut Read, written: &str, line: u32) {
     pattern!(
         PYTHON,
-        r"(?i)\bpython(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
+        r"(?i)(?:^|[^\w.-])python(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
     );
     pattern!(ANOTHER, r"[23]\.\d+(?:\.\d+)?");
-    pattern!(CUDA, r"(?i)\bcuda(?:\s*toolkit)?(?:[\s*_`(:v-]|version)*\s*(?:>=|==|≥|=)?\s*(\d{1,2}\.\d)\b");
+    pattern!(
+        CUDA,
+        r"(?i)\bcuda(?:\s*toolkit)?(?:[\s*_`(:v-]|version)*\s*(?:>=|==|≥|=)?\s*(\d{1,2}\.\d)\b"
+    );
     for found in PYTHON.captures_iter(written) {
         let (operator, version, later) = (group(&found, 1), group(&found, 2), group(&found, 5));
         let operator = if operator == "≥" { ">=" } else { operator };
         let at_least = !later.trim().is_empty() && later != ".*";
-        match operator {
-            ">=" | "<=" | ">" | "<" | "~=" => read.python_named(&format!("{operator}{version}"), line),
-            _ if at_least && group(&found, 3).is_empty() => read.python_named(&format!(">={version}"), line),
-            _ => read.python_named(version, line),
-        }
-        for another in ANOTHER.find_iter(group(&found, 3)) {
-            read.python_named(another.as_str(), line);
+        let mut listed: Vec<&str> =
+            ANOTHER.find_iter(group(&found, 3)).map(|m| m.as_str()).collect();
+        listed.insert(0, version);
+        let last = listed.len() - 1;
+        for (index, version) in listed.into_iter().enumerate() {
+            match operator {
+                ">=" | "<=" | ">" | "<" | "~=" if index == 0 => {
+                    read.python_named(&format!("{operator}{version}"), line);
+                }
+                // of `2.7 or 3.5 or newer` the last is open
+                _ if at_least && index == last => read.python_named(&format!(">={version}"), line),
+                _ => read.python_named(version, line),
+            }
         }
     }
     for found in CUDA.captures_iter(written) {
@@ -88,11 +132,13 @@ const FRAMEWORKS: &[(&str, &str)] = &[
 fn frameworks(read: &mut Read, written: &str, line: u32) {
     pattern!(
         FRAMEWORK,
-        r"(?i)\b(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
+        r"(?i)(?:^|[^\w.-])(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
     );
     for found in FRAMEWORK.captures_iter(written) {
         let name = group(&found, 1).to_ascii_lowercase();
-        let Some((_, distribution)) = FRAMEWORKS.iter().find(|(known, _)| *known == name) else { continue };
+        let Some((_, distribution)) = FRAMEWORKS.iter().find(|(known, _)| *known == name) else {
+            continue;
+        };
         let version = group(&found, 3);
         let requirement = match group(&found, 2) {
             "≥" | ">=" => format!("{distribution}>={version}"),
@@ -159,7 +205,46 @@ mod tests {
                 format!("{line}\n    {}", told.join(", "))
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r#"
+The code is tested with PyTorch 1.0.1 and Python 3.6.
+    torch==1.0.1, python 3.6
+2. [Install PyTorch 1.13 or later](https://pytorch.org/get-started/locally/)
+    torch>=1.13
+- Python >= 3.6, PyTorch >= 0.4
+    torch>=0.4, python >=3.6
+**Note : Use Python 3.6 or newer**
+    python >=3.6
+Python 3.5/3.6/3.7
+    python 3.5, python 3.6, python 3.7
+you must have either Python 2.7 or Python 3.5 or newer
+    python 2.7, python >=3.5
+It was tested with Python2 and Python3 (but more thoroughly with Python2)
+    python 2, python 3
+![](https://img.shields.io/badge/python-3.6+-blue)
+    python >=3.6
+* Tensorflow 1.15, Keras 2.2.4, CUDA 10.0
+    tensorflow==1.15.*, keras==2.2.4, 10.0
+needed to work with PyTorch 1.8.1+.
+    torch>=1.8.1
+Python3.7
+    python 3.7
+python 3.x
+    python 3
+Requires Python ≥ 3.8
+    python >=3.8
+`torch==1.2.0`
+    torch==1.2.0
+torchvision (0.4.0)
+    torchvision==0.4.0
+TensorFlow v1.4
+    tensorflow==1.4.*
+```(with python 3.7)
+    python 3.7
+Table 2.1 lists the 3.14 results of our python code
+    
+Python 3.6+ and PyTorch 1.x
+    python >=3.6
+"#);
     }
 
     #[test]

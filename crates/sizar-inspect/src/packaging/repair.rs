@@ -54,11 +54,7 @@ fn quotes(line: &str) -> Option<String> {
         1 => "'",
         _ => "",
     };
-    let mended = if marker.is_empty() {
-        bare
-    } else {
-        format!("{bare};{marker}{closing}")
-    };
+    let mended = if marker.is_empty() { bare } else { format!("{bare};{marker}{closing}") };
     Some(mended.trim().to_owned())
 }
 
@@ -120,7 +116,10 @@ fn single_equals(line: &str) -> Option<String> {
 
 /// `torch 1.7`, `torch v1.7`, `torch version 1.7`
 fn version_after_a_space(line: &str) -> Option<String> {
-    pattern!(SPACE, r"(?i)^([A-Za-z0-9][\w.\[\]-]*)\s+(?:version\s+|v\.?)?(\d+(?:\.\w+)*(?:\+\w+)?)\s*(;.*)?$");
+    pattern!(
+        SPACE,
+        r"(?i)^([A-Za-z0-9][\w.\[\]-]*)\s+(?:version\s+|v\.?)?(\d+(?:\.\w+)*(?:\+\w+)?)\s*(;.*)?$"
+    );
     let found = SPACE.captures(line)?;
     Some(format!("{}=={}{}", group(&found, 1), group(&found, 2), group(&found, 3)))
 }

@@ -78,13 +78,19 @@ pub fn read(written: &str) -> Asked {
         return python;
     }
     let lower = asked.to_ascii_lowercase();
-    if asked.is_empty() || lower.starts_with("pkg-resources==0.0.0") || lower == "pkg_resources==0.0.0"
+    if asked.is_empty()
+        || lower.starts_with("pkg-resources==0.0.0")
+        || lower == "pkg_resources==0.0.0"
     {
         return Asked::Nothing;
     }
     if let Some(mut found) = address::read(&asked) {
         for note in notes {
             found.note(&note);
+        }
+        if found.requirement.as_deref().is_some_and(|asked| !is_valid(asked)) {
+            found.requirement = None;
+            found.unreadable = Some("no valid name before the address".to_owned());
         }
         return Asked::Distribution(found);
     }
@@ -146,7 +152,7 @@ fn strict(asked: &str) -> Result<Strict, String> {
     let mut requirement = parsed.name.to_string();
     if !parsed.extras.is_empty() {
         let extras: Vec<String> = parsed.extras.iter().map(ToString::to_string).collect();
-        requirement.push_str(&format!("[{}]", extras.join(",")));
+        requirement = format!("{requirement}[{}]", extras.join(","));
     }
     let mut note = None;
     match &parsed.version_or_url {
@@ -171,7 +177,7 @@ fn strict(asked: &str) -> Result<Strict, String> {
     if let Some((_, marker)) = asked.split_once(';')
         && parsed.marker.contents().is_some()
     {
-        requirement.push_str(&format!(" ; {}", marker.trim()));
+        requirement = with_marker(&requirement, marker.trim());
     }
     Ok(Strict { name: normalise(parsed.name.as_ref()), requirement, note })
 }
@@ -181,6 +187,25 @@ fn strict(asked: &str) -> Result<Strict, String> {
 fn reason(error: &Pep508Error<VerbatimUrl>) -> String {
     let message = error.message.to_string();
     text::shorten(message.lines().next().unwrap_or_default())
+}
+
+/// Returns whether `asked` names what no package index has: compilers, drivers, systems.
+pub(super) fn is_program(asked: &str) -> bool {
+    pattern!(
+        PROGRAM,
+        r"(?i)^(?:cuda|cudnn|gcc|g\+\+|clang|cmake|conda|anaconda|miniconda|ubuntu|linux|windows|macos|nvcc|nvidia|driver|docker|matlab|java|node|opencv|bazel|version)\b(?:[^-]|$)"
+    );
+    PROGRAM.is_match(asked)
+}
+
+/// Returns whether `requirement` is one of PEP 508. Of an address only the name is looked at.
+pub(super) fn is_valid(requirement: &str) -> bool {
+    let head = match requirement.split_once(" @ ") {
+        Some((head, address)) if !address.trim().is_empty() => head,
+        Some(_) => return false,
+        None => requirement,
+    };
+    Requirement::<VerbatimUrl>::from_str(head).is_ok()
 }
 
 /// Returns whether `marker` is one of PEP 508.
@@ -214,7 +239,8 @@ fn python_itself(asked: &str) -> Option<Asked> {
     if let Some(version) = VERSION.captures(rest) {
         return Some(Asked::Python(group(&version, 1).to_owned()));
     }
-    let specifiers: String = rest.chars().filter(|c| !c.is_whitespace() && !"()".contains(*c)).collect();
+    let specifiers: String =
+        rest.chars().filter(|c| !c.is_whitespace() && !"()".contains(*c)).collect();
     is_specifiers(&specifiers).then_some(Asked::Python(specifiers))
 }
 
@@ -236,10 +262,10 @@ mod tests {
             Asked::Distribution(found) => {
                 let mut told = found.requirement.unwrap_or_else(|| format!("({})", found.name));
                 if let Some(repaired) = found.repaired {
-                    told.push_str(&format!("   # {repaired}"));
+                    told = format!("{told}   # {repaired}");
                 }
                 if let Some(unreadable) = found.unreadable {
-                    told.push_str(&format!("   ! {unreadable}"));
+                    told = format!("{told}   ! {unreadable}");
                 }
                 told
             }
@@ -295,12 +321,66 @@ mod tests {
             "-",
             "numpy 1.16.2 py37h7e9f1db_0",
             "torch>=1.0,",
+            "A-@a",
+            "numpy==1.19.2 --hash=sha256:abc",
             "torch>=1.0.0;python_version>='3.6'",
             "see the wiki for more",
             "name==",
         ];
         let told: Vec<String> = lines.iter().map(|line| told(line)).collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r#"
+numpy
+scikit-learn>=0.20,<1
+opencv-python>=3.4,<4
+requests[security,socks]==2.22.0 ; python_version < "3.8"
+mkl-fft==1.0.6
+numpy>=1.11   # `.*` is dropped after an ordering
+numpy==1.13.3   # the conda build is dropped
+numpy==1.16.2   # the conda build is dropped
+six==1.11.0   # `=` is read as `==`
+tqdm>=4,<5   # `~=` with one number is read as a range
+python 3.7
+python >=3.6
+python 3.6.9
+nothing
+nothing
+torch==1.7.1   # the local label is dropped: no package index has it
+torch==1.7   # the version after a space is read as `==`
+torch==1.7.1   # the version after a space is read as `==`
+torch==1.7.1   # the version in parentheses is read as `==`
+torch==1.7.1   # the version is taken out of the name
+numpy>=1.10   # a remark in parentheses is cut
+numpy>=1.10   # unusual characters are read as ASCII
+scikit-image   # unusual characters are read as ASCII; quotes are cut
+sklearn
+scipy   # a stray end is cut
+pillow==6.2.1   # a stray end is cut
+pandas>=0.25   # a list bullet is cut
+pandas   # a list bullet is cut
+pandas   # a list bullet is cut
+h5py>=2.8,<3   # a comma is put between the versions
+h5py>=2.8,<3   # a comma is put between the versions
+h5py>=2.8   # the operator is put right
+h5py>=2.8   # the operator is put right
+torch>=1.0   # `or later` is read as `>=`
+torch>=1.0   # `or later` is read as `>=`
+torch>=1.4   # `or later` is read as `>=`
+numpy==1.16   # the version after a colon is read as `==`
+scipy==1.2.1   # quotes are cut
+torch>=1.0   # quotes are cut
+matplotlib==3.1.*   # `.x` is read as `.*`
+(pytz)   ! after parsing `2004`, found `d2x!`, which is not part of a valid version
+tensorflow-gpu==1.15   # a remark in parentheses is cut
+yaml
+nothing
+numpy==1.16.2   # the conda build is dropped
+torch>=1.0
+(a-)   # the address on the authors' machine is dropped   ! no valid name before the address
+(numpy)   ! Trailing `--hash=sha256:abc` is not allowed
+torch>=1.0.0 ; python_version>='3.6'
+(see)   ! Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `t`
+name   # a stray end is cut
+"#);
     }
 
     #[test]
@@ -326,6 +406,25 @@ mod tests {
             "@",
         ];
         let told: Vec<String> = lines.iter().map(|line| told(line)).collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r#"
+certifi   # the address on the authors' machine is dropped
+numpy==1.19.2   # the address on the authors' machine is dropped
+detectron2 @ git+https://github.com/facebookresearch/detectron2.git@v0.6
+apex @ git+https://github.com/NVIDIA/apex   # named after its repository
+docs @ git+https://github.com/tensorflow/docs   # https instead of the git or ssh protocol; named after its repository
+clip @ git+https://github.com/openai/CLIP.git   # https instead of the git or ssh protocol; named after its repository
+clip @ git+https://github.com/openai/CLIP.git   # https instead of the git or ssh protocol; named after its repository
+clip @ git+https://github.com/openai/CLIP.git@d50d76d ; python_version >= '3.7'
+en-core-web-sm @ https://github.com/explosion/spacy-models/releases/download/en_core_web_sm-2.2.0/en_core_web_sm-2.2.0.tar.gz
+torch @ https://download.pytorch.org/whl/cu100/torch-1.0.0-cp36-cp36m-linux_x86_64.whl ; sys_platform == 'linux'
+fairseq @ https://github.com/pytorch/fairseq/archive/master.zip   # named after its repository
+mmcv-full==1.3.9   # read from the name of a local file
+torch==1.7.1   # read from the name of a local file
+(.)   ! a folder or file, not a package of an index
+(./ops)   ! a folder or file, not a package of an index
+x   # the address on the authors' machine is dropped
+name @ git+https://github.com/owner/name   # the page of a repository is read as its address; named after its repository
+nothing
+"#);
     }
 }

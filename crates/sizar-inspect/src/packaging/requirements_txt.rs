@@ -24,6 +24,10 @@ pub(super) fn logical_lines(text: &str) -> Vec<(u32, String)> {
     let mut lines: Vec<(u32, String)> = Vec::new();
     let mut open = false;
     for (number, line) in (1..).zip(text.lines()) {
+        // a comment between continued lines does not end them
+        if open && line.trim_start().starts_with('#') {
+            continue;
+        }
         let line = COMMENT.replace(line, "");
         let (part, goes_on) = match line.trim_end().strip_suffix('\\') {
             Some(part) => (part, true),
@@ -46,7 +50,10 @@ pub(super) fn logical_lines(text: &str) -> Vec<(u32, String)> {
 pub(super) fn entry(read: &mut Read, written: &str, line: u32, scope: &str) {
     pattern!(OPTION, r"^(--?[A-Za-z][A-Za-z-]*)(?:\s*=\s*|\s+|$)(.*)$");
     pattern!(JOINED, r"^(-[rcefi])([^\s=-].*)$");
-    pattern!(NOISE, r"^(?:Package\s+Version\b.*|[-=\s]+|\[[\w.-]+\]|```.*|WARNING: .*|You are using pip .*)$");
+    pattern!(
+        NOISE,
+        r"^(?:Package\s+Version\b.*|[-=\s]+|\[[\w.-]+\]|```.*|WARNING: .*|You are using pip .*)$"
+    );
     let written = written.trim_start_matches('\u{feff}').trim();
     if written.is_empty() || NOISE.is_match(written) {
         return;
@@ -68,9 +75,20 @@ pub(super) fn entry(read: &mut Read, written: &str, line: u32, scope: &str) {
         "-i" | "--index-url" | "--pypi-url" => read.index("index", value, line),
         "--extra-index-url" => read.index("extra_index", value, line),
         "-f" | "--find-links" => read.index("find_links", value, line),
-        "--pre" | "--no-index" | "--no-binary" | "--only-binary" | "--prefer-binary"
-        | "--trusted-host" | "--require-hashes" | "--use-feature" | "--no-deps"
-        | "--always-unzip" | "-Z" | "--use-wheel" | "--no-use-wheel" | "--process-dependency-links" => {}
+        "--pre"
+        | "--no-index"
+        | "--no-binary"
+        | "--only-binary"
+        | "--prefer-binary"
+        | "--trusted-host"
+        | "--require-hashes"
+        | "--use-feature"
+        | "--no-deps"
+        | "--always-unzip"
+        | "-Z"
+        | "--use-wheel"
+        | "--no-use-wheel"
+        | "--process-dependency-links" => {}
         other => read.cannot_read(format!("line {line}: the option `{other}` is unknown")),
     }
 }

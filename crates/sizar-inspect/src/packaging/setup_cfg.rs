@@ -3,7 +3,7 @@
 use super::ini::{self, Key, Section};
 use super::kind::Kind;
 use super::read::Read;
-use super::requirement::{is_marker, with_marker};
+use super::requirement::is_marker;
 use super::text::{group, pattern};
 use super::tree::{Tree, neighbour};
 
@@ -19,7 +19,9 @@ pub(super) fn read(path: &str, text: &str, tree: &dyn Tree) -> Read {
     }
     if read.file.version.is_none()
         && let Some(name) = read.file.name.clone()
-        && sections.iter().any(|section| section.name == "metadata" && section.key("version").is_some())
+        && sections
+            .iter()
+            .any(|section| section.name == "metadata" && section.key("version").is_some())
     {
         read.file.version = super::setup_py::version_in_code(&name, path, tree);
     }
@@ -37,15 +39,20 @@ fn one(read: &mut Read, section: &Section, tree: &dyn Tree) {
             }
         }
         "options.packages.find" => {
-            for (_, folder) in section.key("where").map(|key| key.lines.as_slice()).unwrap_or_default() {
+            for (_, folder) in
+                section.key("where").map(|key| key.lines.as_slice()).unwrap_or_default()
+            {
                 read.package_dirs.push((String::new(), folder.clone()));
             }
         }
         "options.entry_points" | "entry_points" => entry_points(read, section),
         "files" => {
-            let packages = section.key("packages").map(|key| key.lines.as_slice()).unwrap_or_default();
+            let packages =
+                section.key("packages").map(|key| key.lines.as_slice()).unwrap_or_default();
             read.packages.extend(packages.iter().map(|(_, package)| package.clone()));
-            for (line, file) in section.key("scripts").map(|key| key.lines.as_slice()).unwrap_or_default() {
+            for (line, file) in
+                section.key("scripts").map(|key| key.lines.as_slice()).unwrap_or_default()
+            {
                 read.script_file(file, *line);
             }
         }
@@ -74,11 +81,16 @@ fn metadata(read: &mut Read, section: &Section, tree: &dyn Tree) {
         None => Some(version).filter(|version| !version.is_empty()),
     };
     for key in ["classifier", "classifiers"] {
-        for (line, classifier) in section.key(key).map(|key| key.lines.as_slice()).unwrap_or_default() {
+        for (line, classifier) in
+            section.key(key).map(|key| key.lines.as_slice()).unwrap_or_default()
+        {
             if let Some(version) = python_of_classifier(classifier) {
                 read.python_named(version, *line);
             }
         }
+    }
+    for key in ["url", "home_page", "download_url"] {
+        read.addresses.extend(section.key(key).map(Key::value));
     }
     for key in ["requires_python", "python_requires"] {
         if let Some(key) = section.key(key) {
@@ -104,20 +116,26 @@ fn options(read: &mut Read, section: &Section) {
             "tests_require" => list(read, key, "test"),
             "python_requires" => requires_python(read, key),
             "packages" => {
-                read.packages.extend(key.lines.iter().flat_map(|(_, line)| line.split(',')).map(|name| {
-                    match name.trim() {
+                read.packages.extend(key.lines.iter().flat_map(|(_, line)| line.split(',')).map(
+                    |name| match name.trim() {
                         "find_namespace:" => "find:".to_owned(),
                         name => name.to_owned(),
-                    }
-                }));
+                    },
+                ));
             }
             "py_modules" => {
-                read.py_modules.extend(key.lines.iter().flat_map(|(_, line)| line.split(',')).map(|name| name.trim().to_owned()));
+                read.py_modules.extend(
+                    key.lines
+                        .iter()
+                        .flat_map(|(_, line)| line.split(','))
+                        .map(|name| name.trim().to_owned()),
+                );
             }
             "package_dir" => {
                 for (_, line) in &key.lines {
                     if let Some((package, folder)) = line.split_once('=') {
-                        read.package_dirs.push((package.trim().to_owned(), folder.trim().to_owned()));
+                        read.package_dirs
+                            .push((package.trim().to_owned(), folder.trim().to_owned()));
                     }
                 }
             }
@@ -137,20 +155,8 @@ fn options(read: &mut Read, section: &Section) {
     }
 }
 
-/// `extra =` and `extra:marker =`
 fn extra(read: &mut Read, key: &Key) {
-    let (name, marker) = match key.written.split_once(':') {
-        Some((name, marker)) => (name.trim(), Some(marker.trim())),
-        None => (key.written.as_str(), None),
-    };
-    let scope = if name.is_empty() { "install".to_owned() } else { format!("extra:{name}") };
-    let before = read.declared.len();
-    list(read, key, &scope);
-    if let Some(marker) = marker.filter(|marker| is_marker(marker)) {
-        for declared in read.declared.iter_mut().skip(before) {
-            declared.requirement = declared.requirement.as_deref().map(|asked| with_marker(asked, marker));
-        }
-    }
+    list(read, key, &format!("extra:{}", key.written));
 }
 
 /// One requirement on each line, or several on one with `;` between, as setuptools takes them.
@@ -180,7 +186,7 @@ fn marker_parts(line: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for part in line.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         match parts.last_mut() {
-            Some(last) if is_marker(part) => last.push_str(&format!("; {part}")),
+            Some(last) if is_marker(part) => *last = format!("{last}; {part}"),
             _ => parts.push(part.to_owned()),
         }
     }
@@ -212,7 +218,7 @@ mod tests {
 
     #[test]
     fn setuptools_and_pbr_keys() {
-        let text = "[metadata]\nname = kraken\nversion = attr: kraken.__version__\nclassifier =\n    Environment :: Console\n\tProgramming Language :: Python :: 3.6\n[files]\npackages = kraken\n[entry_points]\nconsole_scripts =\n    ketos = kraken.ketos:cli\n[options]\npython_requires = >=3.6\npackages = find:\npackage_dir =\n    =src\ninstall_requires =\n    click>=7.0\n    torch>=1.5.0,<1.11 ; sys_platform == 'linux'\n[options.extras_require]\ntest = hocr-spec; pytest\npdf = pyvips\n:python_version < '3.8' = dataclasses\n";
+        let text = "[metadata]\nname = kraken\nversion = attr: kraken.__version__\nclassifier =\n    Environment :: Console\n\tProgramming Language :: Python :: 3.6\n[files]\npackages = kraken\n[entry_points]\nconsole_scripts =\n    ketos = kraken.ketos:cli\n[options]\npython_requires = >=3.6\npackages = find:\npackage_dir =\n    =src\ninstall_requires =\n    click>=7.0\n    torch>=1.5.0,<1.11 ; sys_platform == 'linux'\n[options.extras_require]\ntest = hocr-spec; pytest\npdf = pyvips\n";
         let tree = Folder::new(&[("src/kraken/__init__.py", "__version__ = '3.0.6'\n")]);
         let read = read("setup.cfg", text, &tree);
         let told: Vec<String> = read
@@ -228,7 +234,6 @@ mod tests {
                 "21 extra:test hocr-spec",
                 "21 extra:test pytest",
                 "22 extra:pdf pyvips",
-                "23 install dataclasses",
             ]
         );
         assert_eq!(read.file.version.as_deref(), Some("3.0.6"));

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use regex::Regex;
-
 /// Decodes a packaging file: UTF-16 (PowerShell's `pip freeze > requirements.txt`), UTF-8, or
 /// Latin-1. Nothing fails.
 pub(super) fn decode(bytes: &[u8]) -> String {
@@ -85,13 +83,7 @@ pub(super) fn group<'t>(found: &regex::Captures<'t>, index: usize) -> &'t str {
 
 /// Returns the line of a byte offset, from 1.
 pub(super) fn line_at(text: &str, offset: usize) -> u32 {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    1 + before.iter().filter(|&&byte| byte == b'\n').count() as u32
-}
-
-/// Returns whether `pattern` is somewhere in `text`.
-pub(super) fn has(pattern: &Regex, text: &str) -> bool {
-    pattern.is_match(text)
+    1 + text.get(..offset).unwrap_or(text).matches('\n').count() as u32
 }
 
 #[cfg(test)]
@@ -105,8 +97,10 @@ mod tests {
         bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
         assert_eq!(decode(&bytes), text);
         assert_eq!(decode(&bytes[2..]), text);
-        let big: Vec<u8> =
-            [0xfe, 0xff].into_iter().chain(text.encode_utf16().flat_map(u16::to_be_bytes)).collect();
+        let big: Vec<u8> = [0xfe, 0xff]
+            .into_iter()
+            .chain(text.encode_utf16().flat_map(u16::to_be_bytes))
+            .collect();
         assert_eq!(decode(&big), text);
     }
 

@@ -1,11 +1,12 @@
 //! The packaging of a whole tree.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use sizar_model::inspection::{Declared, PackagingFile, PythonEvidence, Sighting};
 
 use super::kind::{Kind, recognise};
 use super::read::{Read, Reference, ScriptDeclaration};
+use super::text::{group, pattern};
 use super::{
     conda_list, dockerfile, environment_yml, lockfiles, notebook, pipfile, pkg_info, pyproject,
     python_versions, readme, requirements_txt, setup_cfg, setup_py,
@@ -45,7 +46,7 @@ const MOST_FILES: usize = 400;
 
 /// Reads all packaging files of a tree, and what they include. `bytes` returns a file's content.
 pub fn read_tree(files: &[String], bytes: &dyn Fn(&str) -> Option<Vec<u8>>) -> Packaging {
-    let tree = Files { files, bytes };
+    let tree = Files { all: files, names: files.iter().map(String::as_str).collect(), bytes };
     let mut found: Vec<(&String, Kind)> =
         files.iter().filter_map(|path| Some((path, recognise(path)?))).collect();
     found.sort_by_key(|(path, kind)| (path.matches('/').count(), *kind, *path));
@@ -107,20 +108,27 @@ fn read_one(path: &str, kind: Kind, scope: Option<&str>, tree: &dyn Tree) -> Opt
 
 fn together(reads: Vec<Read>) -> Packaging {
     let mut all = Packaging::default();
-    let own: BTreeSet<String> =
-        reads.iter().filter_map(|read| read.file.name.as_deref()).map(super::normalise).collect();
+    let own = Own::of(&reads);
     let declared_builds: BTreeSet<String> = reads
         .iter()
         .flat_map(|read| &read.declared)
         .filter(|declared| declared.scope == "build" && !setup_py::is_undeclared(declared))
         .map(|declared| declared.name.clone())
         .collect();
+    let mut seen: HashSet<(String, u32, String, String)> = HashSet::new();
     for read in reads {
+        let only_names_python = read.only_names_python();
         for declared in read.declared {
-            // "pip install the-project-itself" says nothing
-            let itself = declared.scope == "mentioned" && own.contains(&declared.name);
-            let known = setup_py::is_undeclared(&declared) && declared_builds.contains(&declared.name);
-            if !itself && !known && !all.declared.contains(&declared) {
+            let known =
+                setup_py::is_undeclared(&declared) && declared_builds.contains(&declared.name);
+            let place = (declared.path.clone(), declared.line, declared.scope.clone());
+            let key = (
+                place.0,
+                place.1,
+                place.2,
+                format!("{} {:?}", declared.name, declared.requirement),
+            );
+            if !own.is(&declared) && !known && seen.insert(key) {
                 all.declared.push(declared);
             }
         }
@@ -128,24 +136,74 @@ fn together(reads: Vec<Read>) -> Packaging {
         let folder = read.file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         for (package, within) in read.package_dirs {
             let within = neighbour(&read.file.path, &within).unwrap_or_else(|| folder.to_owned());
-            let entry = (package, within);
-            if !all.package_dirs.contains(&entry) {
-                all.package_dirs.push(entry);
-            }
+            extend_new(&mut all.package_dirs, vec![(package, within)]);
         }
         extend_new(&mut all.packages, read.packages);
         extend_new(&mut all.py_modules, read.py_modules);
         all.python.requires.extend(read.python.requires);
-        all.python.named.extend(read.python.named);
+        let repeated = matches!(read.file.kind.as_str(), "notebook" | "workflow");
+        for named in read.python.named {
+            let same = |old: &Sighting| old.kind == named.kind && old.text == named.text;
+            if !repeated || !all.python.named.iter().any(same) {
+                all.python.named.push(named);
+            }
+        }
         all.platform.extend(read.platform);
         all.system_packages.extend(read.system_packages);
         all.indexes.extend(read.indexes);
-        all.files.push(read.file);
+        // a hundred notebooks that only say which Python ran them are no packaging
+        if !(read.file.kind == "notebook" && only_names_python) {
+            all.files.push(read.file);
+        }
     }
     all
 }
 
-fn extend_new(all: &mut Vec<String>, more: Vec<String>) {
+/// What the project itself is called, and where it lives.
+struct Own {
+    names: BTreeSet<String>,
+    repositories: BTreeSet<String>,
+}
+
+impl Own {
+    fn of(reads: &[Read]) -> Self {
+        let squashed = |name: &str| super::normalise(name).replace('-', "");
+        Self {
+            names: reads
+                .iter()
+                .filter_map(|read| read.file.name.as_deref())
+                .map(squashed)
+                .collect(),
+            repositories: reads
+                .iter()
+                .flat_map(|read| &read.addresses)
+                .filter_map(|address| repository(address))
+                .collect(),
+        }
+    }
+
+    /// Returns whether an install line or environment asks for the project itself.
+    fn is(&self, declared: &Declared) -> bool {
+        if !matches!(declared.scope.as_str(), "mentioned" | "conda") {
+            return false;
+        }
+        let address = declared.requirement.as_deref().and_then(|asked| asked.split_once(" @ "));
+        self.names.contains(&declared.name.replace('-', ""))
+            || address
+                .and_then(|(_, address)| repository(address))
+                .is_some_and(|repository| self.repositories.contains(&repository))
+    }
+}
+
+/// Returns `owner/name` of an address at one of the great hosts.
+fn repository(address: &str) -> Option<String> {
+    pattern!(HOSTED, r"(?i)(?:github\.com|gitlab\.com|bitbucket\.org)[/:]([^/]+/[^/@#]+)");
+    let found = HOSTED.captures(address)?;
+    let path = group(&found, 1).to_ascii_lowercase();
+    Some(path.strip_suffix(".git").unwrap_or(&path).to_owned())
+}
+
+fn extend_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
     for item in more {
         if !all.contains(&item) {
             all.push(item);
@@ -154,22 +212,26 @@ fn extend_new(all: &mut Vec<String>, more: Vec<String>) {
 }
 
 struct Files<'a> {
-    files: &'a [String],
+    all: &'a [String],
+    names: HashSet<&'a str>,
     bytes: &'a dyn Fn(&str) -> Option<Vec<u8>>,
 }
 
 impl Tree for Files<'_> {
     fn read(&self, path: &str) -> Option<String> {
         // only what was listed: a reader that asks for anything else gets nothing
-        self.is_file(path).then(|| (self.bytes)(path)).flatten().map(|bytes| super::text::decode(&bytes))
+        self.is_file(path)
+            .then(|| (self.bytes)(path))
+            .flatten()
+            .map(|bytes| super::text::decode(&bytes))
     }
 
     fn is_file(&self, path: &str) -> bool {
-        self.files.iter().any(|file| file == path)
+        self.names.contains(path)
     }
 
     fn files(&self) -> &[String] {
-        self.files
+        self.all
     }
 }
 
@@ -239,12 +301,16 @@ pub(super) mod tests {
     #[test]
     fn includes_never_leave_the_tree_and_never_go_in_circles() {
         let tree = Folder::new(&[
-            ("requirements.txt", "-r a.lst\n-r ../../etc/passwd\n-r /etc/passwd\n-r absent.txt\nnumpy\n"),
+            (
+                "requirements.txt",
+                "-r a.lst\n-r ../../etc/passwd\n-r /etc/passwd\n-r absent.txt\nnumpy\n",
+            ),
             ("a.lst", "-r requirements.txt\n-r a.lst\n-r sub/b.lst\nscipy\n"),
             ("sub/b.lst", "-r ../a.lst\npandas\n"),
         ]);
         let told = tree.packaging();
-        let names: Vec<_> = told.declared.iter().map(|d| (d.name.as_str(), d.path.as_str())).collect();
+        let names: Vec<_> =
+            told.declared.iter().map(|d| (d.name.as_str(), d.path.as_str())).collect();
         assert_eq!(
             names,
             [("numpy", "requirements.txt"), ("scipy", "a.lst"), ("pandas", "sub/b.lst")]
@@ -267,14 +333,18 @@ pub(super) mod tests {
         assert_eq!(names, ["numpy", "cython"]);
         let pyproject = "[build-system]\nrequires = ['setuptools', 'numpy==1.19.*']\n";
         let with = Folder::new(&[("setup.py", setup), ("pyproject.toml", pyproject)]).packaging();
-        let told: Vec<_> = with.declared.iter().map(|d| d.requirement.as_deref().unwrap()).collect();
+        let told: Vec<_> =
+            with.declared.iter().map(|d| d.requirement.as_deref().unwrap()).collect();
         assert_eq!(told, ["setuptools", "numpy==1.19.*", "cython"]);
     }
 
     #[test]
     fn the_project_itself_is_not_a_requirement() {
         let told = Folder::new(&[
-            ("setup.py", "from setuptools import setup\nsetup(name='my_kit', install_requires=['numpy'])\n"),
+            (
+                "setup.py",
+                "from setuptools import setup\nsetup(name='my_kit', install_requires=['numpy'])\n",
+            ),
             ("README.md", "```\npip install my-kit lxml\n```\n"),
             ("docs/x.txt", "nothing"),
         ])

@@ -27,17 +27,30 @@ const RENAMED: &[(&str, &str)] = &[
 ];
 
 /// What builds import inside functions, too: there it is needed as much.
-const BUILD_TOOLS: &[&str] = &["Cython", "cffi", "numpy", "pybind11", "skbuild", "torch", "pythran", "pkg_resources", "jinja2", "mpi4py"];
+const BUILD_TOOLS: &[&str] = &[
+    "Cython",
+    "cffi",
+    "numpy",
+    "pybind11",
+    "skbuild",
+    "torch",
+    "pythran",
+    "pkg_resources",
+    "jinja2",
+    "mpi4py",
+];
 
 /// Modules of this name are files beside the `setup.py`, or part of every Python of their time.
-const NO_DISTRIBUTION: &[&str] = &["setuptools", "distutils", "_distutils_hack", "ez_setup", "distribute_setup", "__main__"];
+const NO_DISTRIBUTION: &[&str] =
+    &["setuptools", "distutils", "_distutils_hack", "ez_setup", "distribute_setup", "__main__"];
 
 /// First-party files to look into at most.
 const MOST_FILES: usize = 60;
 
 /// Returns whether `declared` is what this module records.
 pub(in crate::packaging) fn is_undeclared(declared: &Declared) -> bool {
-    declared.scope == "build" && declared.repaired.as_deref().is_some_and(|note| note.starts_with(UNDECLARED))
+    declared.scope == "build"
+        && declared.repaired.as_deref().is_some_and(|note| note.starts_with(UNDECLARED))
 }
 
 /// Records the imports of `setup.py`, and of the modules of the tree that it imports.
@@ -47,12 +60,14 @@ pub(super) fn record(read: &mut Read, module: &Module, tree: &dyn Tree) {
     let mut known: BTreeSet<String> =
         read.declared.iter().filter(|d| d.scope == "build").map(|d| d.name.clone()).collect();
     let mut seen: BTreeSet<String> = BTreeSet::from([path.clone()]);
-    let mut waiting: VecDeque<(String, Vec<Found>)> = VecDeque::from([(path.clone(), imports_of(module, true))]);
+    let mut waiting: VecDeque<(String, Vec<Found>)> =
+        VecDeque::from([(path.clone(), imports_of(module, true))]);
     while let Some((file, imports)) = waiting.pop_front() {
         for found in imports {
             if let Some(own) = first_party(&found, &file, &folder, tree) {
                 for next in own {
-                    if seen.len() < MOST_FILES && seen.insert(next.clone())
+                    if seen.len() < MOST_FILES
+                        && seen.insert(next.clone())
                         && let Some(text) = tree.read(&next)
                     {
                         waiting.push_back((next, imports_of(&Module::parse(text), false)));
@@ -61,7 +76,8 @@ pub(super) fn record(read: &mut Read, module: &Module, tree: &dyn Tree) {
                 continue;
             }
             let top = found.module.split('.').next().unwrap_or_default();
-            if found.level > 0 || top.is_empty() || is_stdlib(top) || NO_DISTRIBUTION.contains(&top) {
+            if found.level > 0 || top.is_empty() || is_stdlib(top) || NO_DISTRIBUTION.contains(&top)
+            {
                 continue;
             }
             let name = RENAMED.iter().find(|(from, _)| *from == top).map_or(top, |(_, to)| *to);
@@ -76,7 +92,12 @@ pub(super) fn record(read: &mut Read, module: &Module, tree: &dyn Tree) {
             if file != path {
                 note.push_str("; through a module of the tree");
             }
-            let needed = Distribution { requirement: Some(name.clone()), name, repaired: Some(note), unreadable: None };
+            let needed = Distribution {
+                requirement: Some(name.clone()),
+                name,
+                repaired: Some(note),
+                unreadable: None,
+            };
             read.declare(needed, &found.source, found.line, "build");
             if let Some(declared) = read.declared.last_mut() {
                 declared.path.clone_from(&file);
@@ -99,7 +120,12 @@ struct Found {
 
 fn imports_of(module: &Module, with_functions: bool) -> Vec<Found> {
     let mut found = Vec::new();
-    collect(module, module.statements(), &mut found, At { optional: false, function: false, with_functions, depth: 0 });
+    collect(
+        module,
+        module.statements(),
+        &mut found,
+        At { optional: false, function: false, with_functions, depth: 0 },
+    );
     found
 }
 
@@ -131,7 +157,8 @@ fn collect(module: &Module, statements: &[Stmt], all: &mut Vec<Found>, at: At) {
             Stmt::If(branch) => {
                 // `if TYPE_CHECKING` and `if __name__ == …` of an imported module never run
                 let test = module.source_of(branch.test.as_ref());
-                if test.contains("TYPE_CHECKING") || test.contains("__name__") && !at.with_functions {
+                if test.contains("TYPE_CHECKING") || test.contains("__name__") && !at.with_functions
+                {
                     continue;
                 }
                 collect(module, &branch.body, all, deeper);
@@ -157,7 +184,13 @@ fn collect(module: &Module, statements: &[Stmt], all: &mut Vec<Found>, at: At) {
     }
 }
 
-fn add(module: &Module, statement: &Stmt, all: &mut Vec<Found>, at: At, import: (&str, Vec<String>, u32)) {
+fn add(
+    module: &Module,
+    statement: &Stmt,
+    all: &mut Vec<Found>,
+    at: At,
+    import: (&str, Vec<String>, u32),
+) {
     let (name, names, level) = import;
     let top = name.split('.').next().unwrap_or_default();
     if at.function && !BUILD_TOOLS.contains(&top) {

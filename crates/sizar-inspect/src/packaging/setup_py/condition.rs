@@ -23,7 +23,9 @@ impl Condition {
             (Self::Marker(this), Some(Self::Marker(other))) => {
                 Self::Marker(format!("{} and {}", grouped(&this), grouped(&other)))
             }
-            (Self::Other(this), Some(Self::Other(other))) => Self::Other(format!("{this} and {other}")),
+            (Self::Other(this), Some(Self::Other(other))) => {
+                Self::Other(format!("{this} and {other}"))
+            }
             (Self::Other(this), _) | (_, Some(Self::Other(this))) => Self::Other(this),
         }
     }
@@ -106,11 +108,15 @@ fn marker(test: &Expr) -> Option<String> {
 }
 
 fn compared(compare: &ExprCompare) -> Option<String> {
-    let ([operator], [right]) = (compare.ops.as_ref(), compare.comparators.as_ref()) else { return None };
+    let ([operator], [right]) = (compare.ops.as_ref(), compare.comparators.as_ref()) else {
+        return None;
+    };
     // `sys.version_info[0]` and `[:2]` compare whole numbers, the bare tuple compares with more
     let (left, sliced) = match compare.left.as_ref() {
         Expr::Subscript(subscript) => (subscript.value.as_ref(), true),
-        Expr::Attribute(attribute) if attribute.attr.as_str() == "major" => (attribute.value.as_ref(), true),
+        Expr::Attribute(attribute) if attribute.attr.as_str() == "major" => {
+            (attribute.value.as_ref(), true)
+        }
         other => (other, false),
     };
     let name = match left {

@@ -49,7 +49,9 @@ impl<'m> Interpreter<'m> {
                         }
                         None => {
                             if let Value::Dict(entries) = content {
-                                entries.into_iter().for_each(|(key, entry)| value.set(&key, entry));
+                                for (key, entry) in entries {
+                                    value.set(&key, entry);
+                                }
                             }
                         }
                     }
@@ -67,7 +69,8 @@ impl<'m> Interpreter<'m> {
                 }
             }
             Expr::BoolOp(operation) => {
-                let values: Vec<Value> = operation.values.iter().map(|value| self.evaluate(value)).collect();
+                let values: Vec<Value> =
+                    operation.values.iter().map(|value| self.evaluate(value)).collect();
                 values.into_iter().find(|value| *value != Value::Unknown).unwrap_or(Value::Unknown)
             }
             Expr::If(choice) => {
@@ -106,7 +109,12 @@ impl<'m> Interpreter<'m> {
     }
 
     fn literal(&self, at: &Expr, text: &str) -> Value {
-        Value::Text(Located { text: text.to_owned(), path: None, line: self.module.line_of(at), condition: None })
+        Value::Text(Located {
+            text: text.to_owned(),
+            path: None,
+            line: self.module.line_of(at),
+            condition: None,
+        })
     }
 
     fn list(&mut self, elements: &'m [Expr]) -> Value {
@@ -123,12 +131,7 @@ impl<'m> Interpreter<'m> {
 
     fn comprehension(&mut self, element: &'m Expr, generators: &'m [Comprehension]) -> Value {
         let Some(first) = generators.first() else { return Value::Unknown };
-        let source = self.evaluate(&first.iter);
-        let source = match source {
-            // iterating over an open file gives its lines
-            Value::File(path) => self.lines_of(&path),
-            other => other,
-        };
+        let source = self.iterated(&first.iter);
         if matches!(source, Value::Unknown) {
             return Value::Unknown;
         }
@@ -146,6 +149,14 @@ impl<'m> Interpreter<'m> {
         Value::List(items)
     }
 
+    /// Evaluates what a loop goes over: an open file gives its lines.
+    pub(super) fn iterated(&mut self, expression: &'m Expr) -> Value {
+        match self.evaluate(expression) {
+            Value::File(path) => self.lines_of(&path),
+            other => other,
+        }
+    }
+
     fn subscript(&mut self, value: Value, index: &'m Expr) -> Value {
         if matches!(index, Expr::Slice(_)) {
             return value;
@@ -153,9 +164,12 @@ impl<'m> Interpreter<'m> {
         let wanted = self.evaluate(index);
         match (&value, wanted.text()) {
             (Value::Dict(_), Some(key)) => value.get(key).cloned().unwrap_or(Value::Unknown),
-            (Value::List(items), Some(number)) => {
-                number.parse::<usize>().ok().and_then(|at| items.get(at)).cloned().unwrap_or(Value::Unknown)
-            }
+            (Value::List(items), Some(number)) => number
+                .parse::<usize>()
+                .ok()
+                .and_then(|at| items.get(at))
+                .cloned()
+                .unwrap_or(Value::Unknown),
             _ => Value::Unknown,
         }
     }
@@ -168,37 +182,52 @@ impl<'m> Interpreter<'m> {
         let short = name.rsplit('.').next().unwrap_or(&name);
         let arguments = &call.arguments;
         match name.as_str() {
-            "dict" | "OrderedDict" | "collections.OrderedDict" => return self.dictionary(arguments),
-            "list" | "tuple" | "sorted" | "set" | "str" | "iter" | "reversed" | "frozenset" | "map" | "filter" => {
+            "dict" | "OrderedDict" | "collections.OrderedDict" => {
+                return self.dictionary(arguments);
+            }
+            "list" | "tuple" | "sorted" | "set" | "str" | "iter" | "reversed" | "frozenset"
+            | "map" | "filter" => {
                 return self.last(arguments);
             }
-            "sum" | "chain" | "itertools.chain" | "chain.from_iterable" | "itertools.chain.from_iterable" => {
+            "sum"
+            | "chain"
+            | "itertools.chain"
+            | "chain.from_iterable"
+            | "itertools.chain.from_iterable" => {
                 return self.flattened(arguments);
             }
             "os.path.join" | "path.join" | "join" | "osp.join" => {
-                let parts: Vec<Value> = arguments.args.iter().flat_map(|part| {
-                    let value = self.evaluate(part);
-                    match (part, value) {
-                        (Expr::Starred(_), Value::List(items)) => items,
-                        (_, value) => vec![value],
-                    }
-                }).collect();
+                let parts: Vec<Value> = arguments
+                    .args
+                    .iter()
+                    .flat_map(|part| {
+                        let value = self.evaluate(part);
+                        match (part, value) {
+                            (Expr::Starred(_), Value::List(items)) => items,
+                            (_, value) => vec![value],
+                        }
+                    })
+                    .collect();
                 return join_paths(&parts);
             }
-            "os.path.abspath" | "os.path.realpath" | "path.abspath" | "osp.abspath" | "abspath" | "realpath"
-            | "Path" | "pathlib.Path" | "os.path.normpath" | "os.path.expanduser" => {
+            "os.path.abspath" | "os.path.realpath" | "path.abspath" | "osp.abspath" | "abspath"
+            | "realpath" | "Path" | "pathlib.Path" | "os.path.normpath" | "os.path.expanduser" => {
                 let value = self.last(arguments);
                 return self.as_path(value);
             }
             "os.path.dirname" | "path.dirname" | "osp.dirname" | "dirname" => {
                 return match self.last(arguments) {
-                    Value::File(path) => Value::File(path.rsplit_once('/').map_or("", |(f, _)| f).to_owned()),
+                    Value::File(path) => {
+                        Value::File(path.rsplit_once('/').map_or("", |(f, _)| f).to_owned())
+                    }
                     other => other,
                 };
             }
             "os.getcwd" | "Path.cwd" | "pathlib.Path.cwd" => return Value::File(self.folder()),
             "open" | "io.open" | "codecs.open" | "tokenize.open" => {
-                let Some(first) = arguments.args.first().or(arguments.keywords.first().map(|k| &k.value)) else {
+                let Some(first) =
+                    arguments.args.first().or(arguments.keywords.first().map(|k| &k.value))
+                else {
                     return Value::Unknown;
                 };
                 let value = self.evaluate(first);
@@ -216,13 +245,18 @@ impl<'m> Interpreter<'m> {
         }
         match short {
             "find_packages" | "find_namespace_packages" => {
-                let folder = arguments.find_argument_value("where", 0).map(|folder| self.evaluate(folder));
-                return Value::FindPackages(folder.as_ref().and_then(Value::text).unwrap_or_default().to_owned());
+                let folder =
+                    arguments.find_argument_value("where", 0).map(|folder| self.evaluate(folder));
+                return Value::FindPackages(
+                    folder.as_ref().and_then(Value::text).unwrap_or_default().to_owned(),
+                );
             }
             // pip's and setuptools' own; one defined in the file was followed above
             "parse_requirements" => {
                 return match arguments.args.first().map(|first| self.evaluate(first)) {
-                    Some(Value::Text(text)) if text.text.contains('\n') => text.split(text.text.lines()),
+                    Some(Value::Text(text)) if text.text.contains('\n') => {
+                        text.split(text.text.lines())
+                    }
                     Some(value @ Value::List(_)) => value,
                     Some(value) => match self.as_path(value) {
                         Value::File(path) => self.lines_of(&path),
@@ -269,7 +303,9 @@ impl<'m> Interpreter<'m> {
         let mut dict = Value::Dict(Vec::new());
         for argument in &arguments.args {
             if let Value::Dict(entries) = self.evaluate(argument) {
-                entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                for (key, value) in entries {
+                    dict.set(&key, value);
+                }
             }
         }
         for keyword in &arguments.keywords {
@@ -278,7 +314,9 @@ impl<'m> Interpreter<'m> {
                 Some(name) => dict.set(name.as_str(), value),
                 None => {
                     if let Value::Dict(entries) = value {
-                        entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                        for (key, value) in entries {
+                            dict.set(&key, value);
+                        }
                     }
                 }
             }
@@ -305,7 +343,10 @@ impl<'m> Interpreter<'m> {
     pub(super) fn content(&self, path: &str) -> Option<Located> {
         // `open('requirements.txt')` is relative to where it is run; a path may be from the root
         let beside = neighbour(self.path, path);
-        let found = [Some(path.to_owned()), beside].into_iter().flatten().find(|path| self.tree.is_file(path))?;
+        let found = [Some(path.to_owned()), beside]
+            .into_iter()
+            .flatten()
+            .find(|path| self.tree.is_file(path))?;
         let text = self.tree.read(&found)?;
         Some(Located { text, path: Some(found.into()), line: 1, condition: None })
     }
@@ -322,7 +363,9 @@ impl<'m> Interpreter<'m> {
         Value::List(
             matching
                 .map(|file| {
-                    let seen = file.strip_prefix(&folder).map_or(file.as_str(), |f| f.trim_start_matches('/'));
+                    let seen = file
+                        .strip_prefix(&folder)
+                        .map_or(file.as_str(), |f| f.trim_start_matches('/'));
                     self.literal(at, seen)
                 })
                 .collect(),
@@ -351,7 +394,9 @@ fn matches(pattern: &str, file: &str) -> bool {
                         rest = "";
                     } else {
                         match rest.find(piece) {
-                            Some(found) => rest = rest.get(found + piece.len()..).unwrap_or_default(),
+                            Some(found) => {
+                                rest = rest.get(found + piece.len()..).unwrap_or_default();
+                            }
                             None => return false,
                         }
                     }

@@ -116,10 +116,8 @@ impl<'m> Interpreter<'m> {
                 let old = self.evaluate(&assign.target);
                 self.put(&assign.target, old.plus(more));
             }
-            Stmt::Expr(statement) => {
-                if !self.change(&statement.value) {
-                    self.evaluate(&statement.value);
-                }
+            Stmt::Expr(statement) if !self.change(&statement.value) => {
+                self.evaluate(&statement.value);
             }
             Stmt::If(statement) => self.branches(statement),
             Stmt::With(statement) => {
@@ -141,7 +139,7 @@ impl<'m> Interpreter<'m> {
                 self.block(&statement.finalbody);
             }
             Stmt::For(statement) => {
-                let items = self.evaluate(&statement.iter).items();
+                let items = self.iterated(&statement.iter).items();
                 let before = std::mem::replace(&mut self.filtering, true);
                 for item in items.into_iter().take(MOST_TURNS) {
                     self.put(&statement.target, item);
@@ -151,7 +149,8 @@ impl<'m> Interpreter<'m> {
             }
             Stmt::While(statement) => self.block(&statement.body),
             Stmt::Return(statement) => {
-                let value = statement.value.as_ref().map_or(Value::None, |value| self.evaluate(value));
+                let value =
+                    statement.value.as_ref().map_or(Value::None, |value| self.evaluate(value));
                 if let Some(slot) = self.returned.last_mut()
                     && slot.as_ref().is_none_or(|old| matches!(old, Value::Unknown | Value::None))
                 {
@@ -278,7 +277,9 @@ impl<'m> Interpreter<'m> {
     fn change(&mut self, expression: &'m Expr) -> bool {
         let Expr::Call(call) = expression else { return false };
         let Expr::Attribute(method) = call.func.as_ref() else { return false };
-        let Some(last) = call.arguments.args.last().or(call.arguments.keywords.first().map(|k| &k.value)) else {
+        let Some(last) =
+            call.arguments.args.last().or(call.arguments.keywords.first().map(|k| &k.value))
+        else {
             return false;
         };
         let condition = self.condition();
@@ -305,7 +306,9 @@ impl<'m> Interpreter<'m> {
                 let more = Value::Dict(more).under(condition.as_ref());
                 self.change_name(&method.value, |dict| {
                     if let Value::Dict(entries) = more {
-                        entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                        for (key, value) in entries {
+                            dict.set(&key, value);
+                        }
                     }
                 })
             }
@@ -316,7 +319,15 @@ impl<'m> Interpreter<'m> {
     /// Records a call of `setup`, or follows a function of the module.
     pub(super) fn call(&mut self, call: &'m ExprCall) -> Option<Value> {
         let name = dotted(&call.func)?;
-        if matches!(name.as_str(), "setup" | "setuptools.setup" | "distutils.core.setup" | "core.setup" | "skbuild.setup" | "numpy.distutils.core.setup") {
+        if matches!(
+            name.as_str(),
+            "setup"
+                | "setuptools.setup"
+                | "distutils.core.setup"
+                | "core.setup"
+                | "skbuild.setup"
+                | "numpy.distutils.core.setup"
+        ) {
             let keywords = self.arguments(call);
             self.calls.push(SetupCall { keywords });
             return Some(Value::Unknown);
@@ -328,7 +339,8 @@ impl<'m> Interpreter<'m> {
         let mut locals = HashMap::new();
         let parameters: Vec<_> = function.parameters.iter_non_variadic_params().collect();
         for (index, parameter) in parameters.iter().enumerate() {
-            let given = call.arguments.find_argument_value(parameter.parameter.name.as_str(), index);
+            let given =
+                call.arguments.find_argument_value(parameter.parameter.name.as_str(), index);
             let value = match (given, parameter.default.as_deref()) {
                 (Some(given), _) => self.evaluate(given),
                 (None, Some(default)) => self.evaluate(default),
@@ -338,7 +350,13 @@ impl<'m> Interpreter<'m> {
         }
         // `def find_version(*file_paths)`
         if let Some(rest) = &function.parameters.vararg {
-            let values: Vec<Value> = call.arguments.args.iter().skip(parameters.len()).map(|a| self.evaluate(a)).collect();
+            let values: Vec<Value> = call
+                .arguments
+                .args
+                .iter()
+                .skip(parameters.len())
+                .map(|a| self.evaluate(a))
+                .collect();
             locals.insert(rest.name.to_string(), Value::List(values));
         }
         Some(self.enter(function, locals))
@@ -364,7 +382,9 @@ impl<'m> Interpreter<'m> {
             let line = self.module.line_of(&keyword.value);
             let source = self.module.source_of(&keyword.value).to_owned();
             match &keyword.arg {
-                Some(name) => arguments.push(Argument { name: name.to_string(), value, line, source }),
+                Some(name) => {
+                    arguments.push(Argument { name: name.to_string(), value, line, source });
+                }
                 // `setup(**metadata)`
                 None => {
                     if let Value::Dict(entries) = value {
@@ -391,7 +411,12 @@ impl<'m> Interpreter<'m> {
         value
     }
 
-    pub(super) fn with_variable<T>(&mut self, target: &'m Expr, value: Value, then: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn with_variable<T>(
+        &mut self,
+        target: &'m Expr,
+        value: Value,
+        then: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         self.put(target, value);
         then(self)
     }

@@ -33,7 +33,14 @@ fn one(read: &mut Read, argument: &Argument) {
     match argument.name.as_str() {
         "name" => read.file.name = value.text().map(str::to_owned),
         "version" => {
-            read.file.version = value.text().map(str::trim).filter(|v| !v.is_empty() && v.len() < 60).map(str::to_owned);
+            read.file.version = value
+                .text()
+                .map(str::trim)
+                .filter(|v| !v.is_empty() && v.len() < 60)
+                .map(str::to_owned);
+        }
+        "url" | "download_url" | "project_urls" => {
+            read.addresses.extend(value.texts().into_iter().map(|text| text.text.clone()));
         }
         "install_requires" | "requires" => requirements(read, argument, "install"),
         "setup_requires" => requirements(read, argument, "build"),
@@ -56,11 +63,15 @@ fn one(read: &mut Read, argument: &Argument) {
             }
         }
         "packages" => match value {
-            Value::FindPackages(folder) if folder.is_empty() || folder == "." => read.packages.push("find:".to_owned()),
+            Value::FindPackages(folder) if folder.is_empty() || folder == "." => {
+                read.packages.push("find:".to_owned());
+            }
             Value::FindPackages(folder) => read.packages.push(format!("find:{folder}")),
             other => read.packages.extend(other.texts().into_iter().map(|text| text.text.clone())),
         },
-        "py_modules" => read.py_modules.extend(value.texts().into_iter().map(|text| text.text.clone())),
+        "py_modules" => {
+            read.py_modules.extend(value.texts().into_iter().map(|text| text.text.clone()));
+        }
         "package_dir" => {
             if let Value::Dict(entries) = value {
                 for (package, folder) in entries {
@@ -110,7 +121,12 @@ fn list(read: &mut Read, value: &Value, scope: &str, marker: Option<&str>) {
     for text in value.texts() {
         // one text may hold many lines
         for (line, written) in (text.line..).zip(text.text.lines()) {
-            requirement(read, &Located { text: written.to_owned(), line, ..text.clone() }, scope, marker);
+            requirement(
+                read,
+                &Located { text: written.to_owned(), line, ..text.clone() },
+                scope,
+                marker,
+            );
         }
     }
 }
@@ -124,7 +140,9 @@ fn requirement(read: &mut Read, written: &Located, scope: &str, marker: Option<&
     }
     let before = read.declared.len();
     let note = match &written.condition {
-        Some(Condition::Other(condition)) => Some(format!("only under a condition: `{}`", shorten(condition))),
+        Some(Condition::Other(condition)) => {
+            Some(format!("only under a condition: `{}`", shorten(condition)))
+        }
         _ => None,
     };
     read.require_with(asked, bare, written.line, scope, note.as_deref());
@@ -134,7 +152,8 @@ fn requirement(read: &mut Read, written: &Located, scope: &str, marker: Option<&
     };
     for declared in read.declared.iter_mut().skip(before) {
         for marker in marker.into_iter().chain(condition) {
-            declared.requirement = declared.requirement.as_deref().map(|asked| with_marker(asked, marker));
+            declared.requirement =
+                declared.requirement.as_deref().map(|asked| with_marker(asked, marker));
         }
         if let Some(path) = &written.path {
             declared.path = path.to_string();
@@ -176,9 +195,16 @@ fn entry_points(read: &mut Read, argument: &Argument) {
             // the text is indented as the code around it
             let flat: Vec<&str> = text.text.lines().map(str::trim).collect();
             let (sections, _) = ini::read(&flat.join("\n"));
-            for section in sections.iter().filter(|s| matches!(s.name.as_str(), "console_scripts" | "gui_scripts")) {
+            for section in sections
+                .iter()
+                .filter(|s| matches!(s.name.as_str(), "console_scripts" | "gui_scripts"))
+            {
                 for key in &section.keys {
-                    read.entry_point(&key.written, &key.value(), text.line + key.line.saturating_sub(1));
+                    read.entry_point(
+                        &key.written,
+                        &key.value(),
+                        text.line + key.line.saturating_sub(1),
+                    );
                 }
             }
         }

@@ -14,7 +14,9 @@ impl<'m> Interpreter<'m> {
                 let value = Value::Dict(entries);
                 match method {
                     "values" => match value {
-                        Value::Dict(entries) => Value::List(entries.into_iter().map(|(_, v)| v).collect()),
+                        Value::Dict(entries) => {
+                            Value::List(entries.into_iter().map(|(_, v)| v).collect())
+                        }
                         other => other,
                     },
                     "keys" => Value::List(value.items()),
@@ -22,8 +24,14 @@ impl<'m> Interpreter<'m> {
                     "get" | "pop" | "setdefault" => {
                         let mut given = arguments.args.iter();
                         let key = given.next().map(|key| self.evaluate(key));
-                        let found = key.as_ref().and_then(Value::text).and_then(|key| value.get(key)).cloned();
-                        found.or_else(|| given.next().map(|default| self.evaluate(default))).unwrap_or(Value::Unknown)
+                        let found = key
+                            .as_ref()
+                            .and_then(Value::text)
+                            .and_then(|key| value.get(key))
+                            .cloned();
+                        found
+                            .or_else(|| given.next().map(|default| self.evaluate(default)))
+                            .unwrap_or(Value::Unknown)
                     }
                     _ => Value::Unknown,
                 }
@@ -34,7 +42,8 @@ impl<'m> Interpreter<'m> {
     }
 
     fn of_text(&mut self, text: &Located, method: &str, arguments: &'m Arguments) -> Value {
-        let given: Vec<Value> = arguments.args.iter().map(|argument| self.evaluate(argument)).collect();
+        let given: Vec<Value> =
+            arguments.args.iter().map(|argument| self.evaluate(argument)).collect();
         let first = given.first().and_then(Value::text);
         let changed = |new: &str| {
             let start = text.text.find(new).unwrap_or(0);
@@ -89,13 +98,17 @@ impl<'m> Interpreter<'m> {
 
     fn of_file(&mut self, path: &str, method: &str) -> Value {
         match method {
-            "read" | "read_text" | "read_bytes" => self.content(path).map_or(Value::Unknown, Value::Text),
+            "read" | "read_text" | "read_bytes" => {
+                self.content(path).map_or(Value::Unknown, Value::Text)
+            }
             "readlines" => self.lines_of(path),
             "readline" => match self.lines_of(path) {
                 Value::List(lines) => lines.into_iter().next().unwrap_or(Value::Unknown),
                 other => other,
             },
-            "open" | "resolve" | "absolute" | "expanduser" | "__enter__" => Value::File(path.to_owned()),
+            "open" | "resolve" | "absolute" | "expanduser" | "__enter__" => {
+                Value::File(path.to_owned())
+            }
             _ => Value::Unknown,
         }
     }

@@ -19,14 +19,19 @@ fn told(setup: &str, files: &[(&str, &str)]) -> String {
         let asked = d.requirement.clone().unwrap_or_else(|| format!("({})", d.name));
         let mut line = format!("{}:{} {}: {asked}", d.path, d.line, d.scope);
         if let Some(repaired) = &d.repaired {
-            line.push_str(&format!("   # {repaired}"));
+            line = format!("{line}   # {repaired}");
         }
         told.push(line);
     }
     for script in &read.scripts {
         told.push(match &script.target {
             ScriptTarget::Function { module, function } => {
-                format!("script {} = {module}:{} ({})", script.name, function.as_deref().unwrap_or("-"), script.line)
+                format!(
+                    "script {} = {module}:{} ({})",
+                    script.name,
+                    function.as_deref().unwrap_or("-"),
+                    script.line
+                )
             }
             ScriptTarget::File(file) => format!("script file {file}"),
         });
@@ -40,7 +45,21 @@ fn told(setup: &str, files: &[(&str, &str)]) -> String {
 #[test]
 fn constants_lists_and_an_extension() {
     let setup = include_str!("../../../../../fixtures/packaging/beats/setup.py");
-    insta::assert_snapshot!(told(setup, &[("bin/Track", ""), ("bin/Score", "")]), @"");
+    insta::assert_snapshot!(told(setup, &[("bin/Track", ""), ("bin/Score", "")]), @r#"
+beats 0.16.1 compiles=true packages=["find:"]
+setup.py:27 install: numpy>=1.13.4
+setup.py:28 install: scipy>=0.16
+setup.py:29 install: cython>=0.25
+setup.py:30 install: mido>=1.2.8
+setup.py:46 build: pytest-runner
+setup.py:47 test: pytest
+setup.py:8 build: cython   # imported by setup.py, not declared as a build requirement
+setup.py:11 build: numpy   # imported by setup.py, not declared as a build requirement
+script file bin/Track
+script file bin/Score
+python 2.7 (23)
+python 3.7 (24)
+"#);
 }
 
 #[test]
@@ -68,7 +87,8 @@ fn requirements_from_a_file_by_every_idiom() {
             .filter(|d| d.scope == "install")
             .map(|d| (d.path.as_str(), d.line, d.requirement.as_deref().unwrap_or_default()))
             .collect();
-        let wanted = [("requirements.txt", 2, "numpy>=1.10"), ("requirements.txt", 5, "torch==1.0")];
+        let wanted =
+            [("requirements.txt", 2, "numpy>=1.10"), ("requirements.txt", 5, "torch==1.0")];
         assert_eq!(told, wanted, "{idiom}");
         assert!(read.file.unreadable.is_empty(), "{idiom}: {:?}", read.file.unreadable);
     }
@@ -77,13 +97,35 @@ fn requirements_from_a_file_by_every_idiom() {
 #[test]
 fn conditions_become_markers_or_notes() {
     let setup = "import sys\nfrom setuptools import setup\ninstall_requires = ['numpy']\nif sys.version_info < (3, 4):\n    install_requires.append('enum34')\nelif USE_GPU:\n    install_requires += ['cupy']\nelse:\n    install_requires.extend(['tqdm>=4'])\nextras = {'doc': ['sphinx'], ':python_version<\"3.3\"': ['mock']}\nextras['all'] = sum(extras.values(), [])\ntf = ['tensorflow'] if sys.platform == 'darwin' else ['tensorflow-gpu']\nsetup(name='x', install_requires=install_requires + tf, extras_require=extras)\n";
-    insta::assert_snapshot!(told(setup, &[]), @"");
+    insta::assert_snapshot!(told(setup, &[]), @r#"
+x - compiles=false packages=[]
+setup.py:3 install: numpy
+setup.py:5 install: enum34 ; python_version < "3.4"
+setup.py:7 install: cupy   # only under a condition: `USE_GPU`
+setup.py:9 install: tqdm>=4   # only under a condition: `not (USE_GPU)`
+setup.py:12 install: tensorflow ; sys_platform == "darwin"
+setup.py:12 install: tensorflow-gpu ; sys_platform != "darwin"
+setup.py:10 extra:doc: sphinx
+setup.py:10 install: mock ; python_version<"3.3"
+setup.py:10 extra:all: sphinx
+setup.py:10 extra:all: mock
+"#);
 }
 
 #[test]
 fn dictionaries_functions_and_versions() {
     let setup = "import re, os\nfrom distutils.core import setup, Extension\n\ndef find_version(*parts):\n    with open(os.path.join(here, *parts)) as f:\n        return re.search(r'__version__ = (.*)', f.read()).group(1)\n\nVERSION_NUMPY = '1.16'\nkwargs = dict(name='toolkit', version=find_version('toolkit', '__init__.py'), packages=['toolkit', 'toolkit.io'])\nkwargs['install_requires'] = '''\n    numpy>={}\n    scipy\n'''.format(VERSION_NUMPY)\nkwargs.update(scripts=['bin/run.py'], entry_points='''\n    [console_scripts]\n    tk = toolkit.cli:main [extra]\n    tk2=toolkit.cli2\n''', python_requires='>=%s' % '3.5')\n\ndef main():\n    setup(classifiers=['Programming Language :: Python :: 3.6'], setup_requires=['numpy'], ext_modules=[], **kwargs)\n\nmain()\n";
-    insta::assert_snapshot!(told(setup, &[("toolkit/__init__.py", "__version__ = '0.4.1'\n")]), @"");
+    insta::assert_snapshot!(told(setup, &[("toolkit/__init__.py", "__version__ = '0.4.1'\n")]), @r#"
+toolkit 0.4.1 compiles=false packages=["toolkit", "toolkit.io"]
+setup.py:21 build: numpy
+setup.py:11 install: numpy>=1.16
+setup.py:12 install: scipy
+script file bin/run.py
+script tk = toolkit.cli:main (16)
+script tk2 = toolkit.cli2:- (17)
+python >=3.5 (18)
+python 3.6 (21)
+"#);
 }
 
 #[test]
@@ -91,17 +133,32 @@ fn what_setup_imports_is_a_build_requirement() {
     let setup = "import os, sys\nimport torch\nfrom torch.utils.cpp_extension import BuildExtension, CUDAExtension\nfrom setuptools import setup\ntry:\n    from Cython.Build import cythonize\nexcept ImportError:\n    cythonize = None\nimport mykit\nfrom mykit.version import v\ndef ext():\n    import numpy\n    import matplotlib\nsetup(name='mykit', ext_modules=[CUDAExtension('x', ['x.cu'])], setup_requires=['pybind11'])\n";
     let files = [
         ("mykit/__init__.py", "from .core import x\nfrom . import data\nimport json\n"),
-        ("mykit/core.py", "import scipy.sparse as sp\nif __name__ == '__main__':\n    import fire\n"),
+        (
+            "mykit/core.py",
+            "import scipy.sparse as sp\nif __name__ == '__main__':\n    import fire\n",
+        ),
         ("mykit/data.py", "def f():\n    import pandas\nimport yaml\n"),
         ("mykit/version.py", "v = 1\n"),
     ];
-    insta::assert_snapshot!(told(setup, &files), @"");
+    insta::assert_snapshot!(told(setup, &files), @r#"
+mykit - compiles=true packages=[]
+setup.py:14 build: pybind11
+setup.py:2 build: torch   # imported by setup.py, not declared as a build requirement
+setup.py:6 build: cython   # imported by setup.py, not declared as a build requirement; inside try/except, so it may be absent
+setup.py:12 build: numpy   # imported by setup.py, not declared as a build requirement
+mykit/core.py:1 build: scipy   # imported by setup.py, not declared as a build requirement; through a module of the tree
+mykit/data.py:3 build: pyyaml   # imported by setup.py, not declared as a build requirement; through a module of the tree
+"#);
 }
 
 #[test]
 fn what_is_computed_is_said() {
     let setup = "from setuptools import setup\nsetup(name='x', install_requires=deps(), entry_points=points())\n";
-    insta::assert_snapshot!(told(setup, &[]), @"");
+    insta::assert_snapshot!(told(setup, &[]), @r#"
+x - compiles=false packages=[]
+unreadable: line 2: `install_requires` is computed: `deps()`
+unreadable: line 2: `entry_points` is computed: `points()`
+"#);
     assert!(told("print 'hello'\n", &[]).contains("no call of `setup`"));
 }
 

@@ -44,8 +44,8 @@ impl Located {
 
     /// Returns the part that starts at byte `start` of the text, with its own line.
     pub(super) fn part(&self, start: usize, text: &str) -> Self {
-        let before = self.text.as_bytes().get(..start).unwrap_or_default();
-        let passed = before.iter().filter(|&&byte| byte == b'\n').count() as u32;
+        let before = self.text.get(..start).unwrap_or_default();
+        let passed = before.matches('\n').count() as u32;
         Self { text: text.to_owned(), line: self.line + passed, ..self.clone() }
     }
 
@@ -56,8 +56,8 @@ impl Located {
         let mut pieces = Vec::new();
         for piece in split.take(LONGEST_LIST) {
             let start = (piece.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
-            let between = self.text.as_bytes().get(passed..start).unwrap_or_default();
-            line += between.iter().filter(|&&byte| byte == b'\n').count() as u32;
+            let between = self.text.get(passed..start).unwrap_or_default();
+            line += between.matches('\n').count() as u32;
             passed = passed.max(start);
             pieces.push(Value::Text(Self { text: piece.to_owned(), line, ..self.clone() }));
         }
@@ -76,16 +76,19 @@ impl Value {
 
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Dict(entries) => entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Dict(entries) => {
+                entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
 
     pub(super) fn set(&mut self, key: &str, value: Self) {
         if let Self::Dict(entries) = self {
+            let full = entries.len() >= LONGEST_LIST;
             match entries.iter_mut().find(|(name, _)| name == key) {
                 Some((_, old)) => *old = value,
-                None if entries.len() < LONGEST_LIST => entries.push((key.to_owned(), value)),
+                None if !full => entries.push((key.to_owned(), value)),
                 None => {}
             }
         }
@@ -165,7 +168,10 @@ impl Value {
                 Self::List(items.into_iter().map(|item| item.under(Some(condition))).collect())
             }
             Self::Dict(entries) => Self::Dict(
-                entries.into_iter().map(|(key, value)| (key, value.under(Some(condition)))).collect(),
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key, value.under(Some(condition))))
+                    .collect(),
             ),
             other => other,
         }

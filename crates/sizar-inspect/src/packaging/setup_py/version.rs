@@ -4,7 +4,11 @@ use crate::packaging::text::{group, pattern};
 use crate::packaging::tree::{Tree, neighbour};
 
 /// Looks for `__version__ = '…'` where packages keep it.
-pub(in crate::packaging) fn version_in_code(name: &str, path: &str, tree: &dyn Tree) -> Option<String> {
+pub(in crate::packaging) fn version_in_code(
+    name: &str,
+    path: &str,
+    tree: &dyn Tree,
+) -> Option<String> {
     let module = name.replace('-', "_");
     let lower = module.to_lowercase();
     let mut folders = Vec::new();
@@ -14,7 +18,15 @@ pub(in crate::packaging) fn version_in_code(name: &str, path: &str, tree: &dyn T
         }
     }
     for folder in &folders {
-        for file in ["__init__.py", "_version.py", "version.py", "__version__.py", "__about__.py", "about.py", "_about.py"] {
+        for file in [
+            "__init__.py",
+            "_version.py",
+            "version.py",
+            "__version__.py",
+            "__about__.py",
+            "about.py",
+            "_about.py",
+        ] {
             if let Some(found) = in_file(&format!("{folder}/{file}"), path, tree) {
                 return Some(found);
             }
@@ -30,13 +42,21 @@ pub(in crate::packaging) fn version_in_code(name: &str, path: &str, tree: &dyn T
 pub(super) fn version_named_in(text: &str, path: &str, tree: &dyn Tree) -> Option<String> {
     pattern!(NAMED, r#"['"]([\w./-]+\.py|[\w./-]*(?:VERSION|version)(?:\.txt)?)['"]"#);
     pattern!(JOINED, r#"['"]([\w.-]+)['"]\s*[,/]\s*['"]([\w.-]+\.py)['"]"#);
-    let joined = JOINED.captures_iter(text).map(|found| format!("{}/{}", group(&found, 1), group(&found, 2)));
+    let joined = JOINED
+        .captures_iter(text)
+        .map(|found| format!("{}/{}", group(&found, 1), group(&found, 2)));
     let named = NAMED.captures_iter(text).map(|found| group(&found, 1).to_owned());
-    joined.chain(named).filter(|file| file != "setup.py").find_map(|file| in_file(&file, path, tree))
+    joined
+        .chain(named)
+        .filter(|file| file != "setup.py")
+        .find_map(|file| in_file(&file, path, tree))
 }
 
 fn in_file(file: &str, from: &str, tree: &dyn Tree) -> Option<String> {
-    pattern!(VERSION, r#"(?m)^\s*(?:__version__|VERSION|version|__VERSION__)\s*(?::\s*\w+\s*)?=\s*['"]([^'"\n]{1,40})['"]"#);
+    pattern!(
+        VERSION,
+        r#"(?m)^\s*(?:__version__|VERSION|version|__VERSION__)\s*(?::\s*\w+\s*)?=\s*['"]([^'"\n]{1,40})['"]"#
+    );
     pattern!(BARE, r"^\s*v?(\d[\w.+-]*)\s*$");
     let file = neighbour(from, file)?;
     if !tree.is_file(&file) {
@@ -44,5 +64,6 @@ fn in_file(file: &str, from: &str, tree: &dyn Tree) -> Option<String> {
     }
     let text = tree.read(&file)?;
     let found = VERSION.captures(&text).or_else(|| BARE.captures(&text))?;
-    Some(group(&found, 1).to_owned()).filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+    Some(group(&found, 1).to_owned())
+        .filter(|version| version.starts_with(|c: char| c.is_ascii_digit()))
 }
