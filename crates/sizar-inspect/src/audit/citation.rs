@@ -11,16 +11,16 @@ const MAX_BIBTEX: usize = 8_000;
 
 static ARXIV: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)arxiv(?:\.org/(?:abs|pdf|html)/|:\s?|\s)((?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?)",
+        r"(?i)arxiv(?:\.org/(?:abs|pdf|html)/|:[ ]?|[ ])((?:[0-9]{4}\.[0-9]{4,5}|[a-z-]+/[0-9]{7})(?:v[0-9]+)?)",
     )
     .expect("the pattern is valid")
 });
 static DOI: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:doi\.org/|doi:\s?)(10\.\d{4,9}/[^\s\x22'<>)\]},]+)")
+    Regex::new(r"(?i)(?:doi\.org/|doi:[ ]?)(10\.[0-9]{4,9}/[^ \t\r\n\x22'<>)\]},]+)")
         .expect("the pattern is valid")
 });
 static BIBTEX: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)@(?:article|inproceedings|conference|misc|techreport|phdthesis|mastersthesis|incollection|book|inbook|unpublished|software|online|proceedings)\s*\{")
+    Regex::new(r"(?i)@(?:article|inproceedings|conference|misc|techreport|phdthesis|mastersthesis|incollection|book|inbook|unpublished|software|online|proceedings)[ ]*\{")
         .expect("the pattern is valid")
 });
 
