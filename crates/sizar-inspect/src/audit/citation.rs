@@ -192,7 +192,49 @@ fn plain(value: &str) -> String {
             _ => text.push(letter),
         }
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    without_tex(&words)
+}
+
+/// Replaces TeX's accents by the letters they make: `B\"ock` is `Böck`.
+fn without_tex(text: &str) -> String {
+    const LETTERS: &[(&str, &str)] = &[
+        ("\\\"a", "ä"),
+        ("\\\"o", "ö"),
+        ("\\\"u", "ü"),
+        ("\\\"A", "Ä"),
+        ("\\\"O", "Ö"),
+        ("\\\"U", "Ü"),
+        ("\\\"e", "ë"),
+        ("\\\"i", "ï"),
+        ("\\'a", "á"),
+        ("\\'e", "é"),
+        ("\\'E", "É"),
+        ("\\'i", "í"),
+        ("\\'\\i", "í"),
+        ("\\'o", "ó"),
+        ("\\'u", "ú"),
+        ("\\'c", "ć"),
+        ("\\`a", "à"),
+        ("\\`e", "è"),
+        ("\\`o", "ò"),
+        ("\\^e", "ê"),
+        ("\\^o", "ô"),
+        ("\\^i", "î"),
+        ("\\~n", "ñ"),
+        ("\\~a", "ã"),
+        ("\\c c", "ç"),
+        ("\\v s", "š"),
+        ("\\v c", "č"),
+        ("\\v z", "ž"),
+        ("\\ss", "ß"),
+        ("\\&", "&"),
+        ("~", " "),
+    ];
+    if !text.contains(['\\', '~']) {
+        return text.to_owned();
+    }
+    LETTERS.iter().fold(text.to_owned(), |text, (tex, letter)| text.replace(tex, letter))
 }
 
 /// Turns `Last, First` round.
@@ -224,6 +266,12 @@ mod tests {
         assert_eq!(citation.paper.as_deref(), Some("arXiv:1901.01234"));
         assert_eq!(citation.line, 4);
         assert!(citation.bibtex.unwrap().ends_with('}'));
+    }
+
+    #[test]
+    fn accents_of_tex_become_letters() {
+        let entry = "@article{x, author = {B{\\\"o}ck, Sebastian and Andr\\'e Weil}, title={T}}";
+        assert_eq!(readme(entry, "R").unwrap().authors, ["Sebastian Böck", "André Weil"]);
     }
 
     #[test]

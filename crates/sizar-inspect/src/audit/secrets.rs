@@ -24,7 +24,10 @@ const SHAPES: &[Shape] = &[
     },
     Shape { name: "a Slack token", pattern: r"(?-u:\b)xox[abprs]-[A-Za-z0-9-]{10,}" },
     Shape { name: "a Google API key", pattern: r"(?-u:\b)AIza[0-9A-Za-z_-]{35}" },
-    Shape { name: "a Telegram bot token", pattern: r"(?-u:\b)[0-9]{8,10}:AA[0-9A-Za-z_-]{33}(?-u:\b)" },
+    Shape {
+        name: "a Telegram bot token",
+        pattern: r"(?-u:\b)[0-9]{8,10}:AA[0-9A-Za-z_-]{33}(?-u:\b)",
+    },
     Shape { name: "a private key", pattern: r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----" },
     Shape {
         name: "a user name and password in an address",

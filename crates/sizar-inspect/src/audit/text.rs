@@ -12,7 +12,8 @@ static URL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?:https?|ftp)://[^ \t\x22'<>)\]}`|\\]+").expect("the pattern is valid")
 });
 static DOWNLOADER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[ \t;&|$!`(])(?:wget|curl|gdown|aria2c|axel)[ \t]").expect("the pattern is valid")
+    Regex::new(r"(?:^|[ \t;&|$!`(])(?:wget|curl|gdown|aria2c|axel)[ \t]")
+        .expect("the pattern is valid")
 });
 
 /// What the lines of a text download.
