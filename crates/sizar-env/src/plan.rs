@@ -47,7 +47,8 @@ pub fn plan(
     wishes: &Wishes,
 ) -> Result<Plan, NoPython> {
     let date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
-    let choice = python::choose(&inspection.python, date, available, wishes.python)?;
+    let evidence = python::evidence(inspection, driver);
+    let choice = python::choose(&evidence, date, available, wishes.python)?;
     let Some(first) = choice.ranked.first().copied() else {
         return Err(NoPython::NothingAvailable);
     };
@@ -229,6 +230,8 @@ mod tests {
             subcommands: Vec::new(),
             options: Vec::new(),
             closure: vec!["tool.py".into(), "lib.py".into()],
+            python_at_least: None,
+            python_at_most: None,
         };
         let inspection = Inspection {
             imports: vec![

@@ -1,7 +1,7 @@
 //! Which Python: the evidence, strongest first, against what is available.
 
 use jiff::Timestamp;
-use sizar_model::inspection::{PythonEvidence, Sighting};
+use sizar_model::inspection::{Driver, Inspection, PythonEvidence, Sighting};
 use sizar_model::{Deviation, PythonVersion};
 use uv_pep440::{Version, VersionSpecifiers};
 
@@ -34,6 +34,27 @@ pub enum NoPython {
     NotAvailable { wanted: PythonVersion, available: String },
     #[error("the code needs {needed}; there is {available}")]
     OutOfRange { needed: String, available: String },
+}
+
+/// Returns the evidence that counts for `driver`: the grammar of what it imports rather than of the
+/// whole tree, in which files may be left over from Python 2.
+///
+/// Where no driver is known, authors who name Python 3 are believed before such leftovers.
+pub fn evidence(inspection: &Inspection, driver: Option<&Driver>) -> PythonEvidence {
+    let mut evidence = inspection.python.clone();
+    match driver.filter(|driver| !driver.closure.is_empty()) {
+        Some(driver) => {
+            evidence.at_least = driver.python_at_least;
+            evidence.at_most = driver.python_at_most;
+        }
+        None => {
+            let names_3 = evidence.named.iter().any(|named| named.text.starts_with('3'));
+            if names_3 && evidence.at_most.is_some_and(|newest| newest.major < 3) {
+                evidence.at_most = None;
+            }
+        }
+    }
+    evidence
 }
 
 /// Chooses among the `available` Pythons for code of `date`.

@@ -156,6 +156,12 @@ pub struct Driver {
     /// First-party files that it imports, itself included: the closure.
     #[serde(default)]
     pub closure: Vec<String>,
+    /// The oldest Python whose grammar reads the closure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python_at_least: Option<PythonVersion>,
+    /// The newest Python whose grammar reads the closure (2.7 for Python 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python_at_most: Option<PythonVersion>,
 }
 
 /// An option of a driver.

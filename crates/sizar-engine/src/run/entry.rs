@@ -126,9 +126,12 @@ pub fn resolve(
     let relative = inside(driver, places.checkout)?;
     if places.checkout.join(&relative).exists() {
         match file(driver, &relative, places) {
-            // a folder of packages may bear the name of the script it installs
+            // a package's folder may bear the name of the script that it installs
             Err(EntryError::Folder { .. })
                 if installed(driver, places)?.is_some() || is_module(driver, places) => {}
+            Ok(Entry::Script { .. })
+                if places.checkout.join(&relative).is_dir()
+                    && installed(driver, places)?.is_some() => {}
             found => return found.map(|entry| (entry, 0)),
         }
     }

@@ -140,10 +140,12 @@ pub fn prepare(
     let job = &request.job;
     let driver = setup_driver(&job.driver);
     let setup = environment(home, &checkout, &wish.request(driver), progress)?;
-    let (entry, used) = entry(&checkout, &setup.environment.path, job)?;
+    let entry = entry(&checkout, &setup.environment.path, job)?;
+    let mut plan =
+        RunPlan::new(checkout.clone(), setup.environment.path.clone(), job.clone(), entry);
     let user_home = std::env::var("HOME").ok().map(Utf8PathBuf::from);
     let found = find_inputs(
-        job.args.get(used..).unwrap_or_default(),
+        &plan.args,
         Surroundings {
             cwd: &request.caller_cwd,
             user_home: user_home.as_deref(),
@@ -156,14 +158,10 @@ pub fn prepare(
         progress.note(note.as_str());
     }
     let lock = &setup.environment.lock;
-    let mut plan = RunPlan::new(checkout, setup.environment.path.clone(), job.clone(), entry);
-    plan.python_roots = setup.python_roots;
     plan.project = lock.source.install;
     plan.variables.clone_from(&lock.variables);
     plan.caller_cwd.clone_from(&request.caller_cwd);
-    plan.inputs = found.inputs;
-    plan.args = found.args;
-    Ok(plan)
+    Ok(plan.with_inputs(found))
 }
 
 /// Returns the driver that an environment has to be verified with: `python` and `-m` are none.

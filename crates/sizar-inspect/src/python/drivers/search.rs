@@ -14,6 +14,7 @@ use crate::python::expression::string;
 use crate::python::hints::Hints;
 use crate::python::project::Project;
 use crate::python::source_file::ScriptDeclaration;
+use crate::python::versions;
 
 /// Finds the drivers of a project, sorted by path.
 ///
@@ -152,6 +153,10 @@ impl Search<'_, '_, '_> {
             .map(|file| file.path.clone())
             .collect();
         closure.sort();
+        let grammar = versions::verdict(
+            reached.iter().filter_map(|&index| project.versions.get(index)),
+            versions::Scope::Closure,
+        );
         interface.subcommands.dedup();
         Driver {
             path: source.map(|source| source.path.clone()).unwrap_or_default(),
@@ -162,6 +167,8 @@ impl Search<'_, '_, '_> {
             subcommands: interface.subcommands,
             options: interface.options,
             closure,
+            python_at_least: grammar.at_least,
+            python_at_most: grammar.at_most,
         }
     }
 
