@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sizar_model::{Checkout, Digest, Progress, Source};
+use sizar_model::{Checkout, Digest, Source};
 
 use super::AcquireError;
 use super::git::{Git, dates};
@@ -23,11 +23,7 @@ struct History {
 }
 
 /// Describes the folder `path`, which is absolute.
-pub(super) fn describe(
-    home: &Home,
-    path: Utf8PathBuf,
-    progress: &dyn Progress,
-) -> Result<Checkout, AcquireError> {
+pub(super) fn describe(home: &Home, path: Utf8PathBuf) -> Result<Checkout, AcquireError> {
     // without the cache it only takes longer: a read-only home is no reason to stop here
     let caches = home.folder("cache/trees").ok();
     let name = Digest::of(path.as_str().as_bytes()).short();
@@ -45,9 +41,6 @@ pub(super) fn describe(
         let more = tree.unreadable.len().saturating_sub(LISTED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         notes.push(format!("these files cannot be read: {}{more}", listed.join(", ")));
-    }
-    for note in &notes {
-        progress.warn(note.as_str());
     }
     Ok(Checkout {
         source: Source {
