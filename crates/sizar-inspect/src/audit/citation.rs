@@ -32,7 +32,7 @@ pub fn cff(text: &str, path: &str) -> Option<Citation> {
     let people = wanted.map_or(&file.authors, |it| {
         if it.authors.is_empty() { &file.authors } else { &it.authors }
     });
-    let year = wanted.and_then(|it| it.year.clone()).map(|year| year.text()).or_else(|| {
+    let year = wanted.and_then(|it| it.year.clone()).map(Year::text).or_else(|| {
         let date = file.date_released.as_ref()?;
         date.get(..4).map(str::to_owned)
     });
@@ -246,7 +246,7 @@ fn person(name: &str) -> String {
 }
 
 fn line_of(text: &str, at: usize) -> u32 {
-    text.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count() as u32 + 1
+    text[..at].matches('\n').count() as u32 + 1
 }
 
 #[cfg(test)]

@@ -70,11 +70,38 @@ pub(super) fn shorten(text: &str) -> String {
 /// Declares a regular expression that is compiled once.
 macro_rules! pattern {
     ($name:ident, $source:expr) => {
-        static $name: std::sync::LazyLock<regex::Regex> =
-            std::sync::LazyLock::new(|| regex::Regex::new($source).expect("the pattern is valid"));
+        static $name: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| {
+            let source = $crate::packaging::text::ascii($source);
+            regex::Regex::new(&source).expect("the pattern is valid")
+        });
     };
 }
 pub(super) use pattern;
+
+/// Makes the classes of a pattern mean ASCII.
+///
+/// The tables of Unicode that `\\w`, `\\d` and `\\b` stand for take milliseconds to compile, which
+/// is longer than reading a small tree; and no packaging format has other letters in its syntax.
+pub(super) fn ascii(pattern: &str) -> String {
+    let mut plain = String::with_capacity(pattern.len() * 2);
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            plain.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('s') => plain.push_str(r"[ \t\r\n\x0b\x0c]"),
+            Some('S') => plain.push_str(r"[^ \t\r\n\x0b\x0c]"),
+            Some('d') => plain.push_str("[0-9]"),
+            Some('w') => plain.push_str("[0-9A-Za-z_]"),
+            Some('b') => plain.push_str(r"(?-u:\b)"),
+            Some(other) => plain.extend(['\\', other]),
+            None => plain.push('\\'),
+        }
+    }
+    plain
+}
 
 /// Returns the text of the group `index`, or nothing.
 pub(super) fn group<'t>(found: &regex::Captures<'t>, index: usize) -> &'t str {
