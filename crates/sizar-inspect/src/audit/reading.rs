@@ -102,7 +102,7 @@ impl<'a> Reading<'a> {
             guards: 0,
             frames: Vec::new(),
             read_until: TextSize::new(0),
-            tests: is_test(path) || is_beside(path),
+            tests: is_beside_a_run(path),
         };
         reading.visit_body(module.statements());
         let mut facts = reading.facts;
@@ -393,15 +393,20 @@ fn option_of(call: &Call<'_, '_>) -> Option<String> {
 }
 
 /// Returns whether a file holds tests of the code: their paths and weights are made up.
-pub(super) fn is_test(path: &str) -> bool {
+fn is_test(path: &str) -> bool {
     let mut parts = path.split('/').rev();
     let name = parts.next().unwrap_or_default();
     let folder = parts.any(|part| matches!(part, "tests" | "testing" | "unittests" | "test"));
     name == "conftest.py" || (folder && (name.starts_with("test") || path.contains("tests/")))
 }
 
+/// Returns whether a file only builds, installs, documents or tests the code.
+pub fn is_beside_a_run(path: &str) -> bool {
+    is_test(path) || is_beside(path)
+}
+
 /// Returns whether a file only builds, installs or documents the code.
-pub(super) fn is_beside(path: &str) -> bool {
+fn is_beside(path: &str) -> bool {
     path == "setup.py"
         || path.ends_with("/setup.py")
         || path.starts_with("doc")

@@ -9,7 +9,7 @@ use uv_pep440::{Operator, Version, VersionSpecifiers};
 use uv_pep508::{Requirement, VerbatimUrl, VersionOrUrl};
 
 use super::facts::finding;
-use super::reading::{is_beside, is_test};
+use super::reading::is_beside_a_run;
 
 /// Judges requirements and imports; `line_of` returns where a file imports a module.
 pub fn findings(
@@ -19,7 +19,9 @@ pub fn findings(
     let mut found = imports(inspection, line_of);
     found.extend(unpinned(inspection));
     found.extend(disagreements(&inspection.declared));
-    for declared in inspection.declared.iter().filter(|it| it.scope != "mentioned") {
+    // what only conda has is no package of Python, and mostly comes with those that need it
+    let judged = |it: &&Declared| !matches!(it.scope.as_str(), "mentioned" | "conda");
+    for declared in inspection.declared.iter().filter(judged) {
         if let Some(why) = &declared.unreadable {
             let message = format!("`{}`: {why}", declared.raw);
             found.push(finding("unreadable-requirement", message, &declared.path, declared.line));
@@ -30,7 +32,7 @@ pub fn findings(
 
 /// Returns whether some other file than those that build, document or test the code imports it.
 pub fn matters_to_a_run(import: &Import) -> bool {
-    import.files.iter().any(|path| !is_beside(path) && !is_test(path))
+    import.files.iter().any(|path| !is_beside_a_run(path))
 }
 
 fn is_binding(declared: &Declared) -> bool {
