@@ -223,12 +223,9 @@ impl<'a> Walk<'a> {
                     "append" | "insert" | "extend"
                         if is_dotted(&attribute.value, &["sys", "path"]) =>
                     {
-                        let added =
-                            if method == "insert" { arguments.get(1) } else { arguments.first() };
+                        let added = if method == "insert" { arguments.get(1) } else { arguments.first() };
                         match added {
-                            Some(Expr::List(list)) => {
-                                list.elts.iter().for_each(|e| self.add_path(e))
-                            }
+                            Some(Expr::List(list)) => list.elts.iter().for_each(|e| self.add_path(e)),
                             Some(argument) => {
                                 self.add_path(argument);
                                 if argument.is_name_expr()
@@ -382,12 +379,9 @@ impl Branch {
                 };
                 Self::of_comparison(&compare.left, *op, right)
             }
-            Expr::BoolOp(many) => many
-                .values
-                .iter()
-                .map(Self::of)
-                .find(|b| *b != Self::Neither)
-                .unwrap_or(Self::Neither),
+            Expr::BoolOp(many) => {
+                many.values.iter().map(Self::of).find(|b| *b != Self::Neither).unwrap_or(Self::Neither)
+            }
             _ => match last_name(test) {
                 Some("TYPE_CHECKING" | "PY2" | "PY26" | "PY27" | "IS_PY2" | "is_py2" | "py2") => {
                     Self::OptionalBody
@@ -438,9 +432,7 @@ fn version_of(expr: &Expr) -> Option<(i64, i64)> {
             Number::Float(float) => Some(*float as i64),
             Number::Complex { .. } => None,
         },
-        Expr::StringLiteral(text) => {
-            text.value.to_str().chars().next()?.to_digit(10).map(i64::from)
-        }
+        Expr::StringLiteral(text) => text.value.to_str().chars().next()?.to_digit(10).map(i64::from),
         _ => None,
     };
     match expr {

@@ -38,8 +38,7 @@ struct Found {
 impl Tree {
     pub(super) fn new(files: &[SourceFile], facts: &[FileFacts], layout: &Layout) -> Self {
         let mut modules = HashMap::with_capacity(files.len());
-        let compiled =
-            layout.paths.iter().filter(|path| is_compiled(path)).map(|path| (path, None));
+        let compiled = layout.paths.iter().filter(|path| is_compiled(path)).map(|path| (path, None));
         let python = files
             .iter()
             .enumerate()
@@ -51,8 +50,7 @@ impl Tree {
         }
         let extensions = layout.extensions.iter().flat_map(|name| {
             let path = name.replace('.', "/");
-            let below =
-                layout.package_roots.iter().map(|root| join(root, &path)).collect::<Vec<_>>();
+            let below = layout.package_roots.iter().map(|root| join(root, &path)).collect::<Vec<_>>();
             below.into_iter().chain([path])
         });
         for path in extensions {

@@ -91,15 +91,12 @@ impl<'a> Interpreter<'_, '_, 'a> {
         class: &'a StmtClassDef,
         arguments: Arguments<'a>,
     ) -> Value<'a> {
-        let framework =
-            self.scopes.external_bases(file, class).iter().find_map(|name| framework_of(name));
+        let framework = self.scopes.external_bases(file, class).iter().find_map(|name| framework_of(name));
         if let Some(framework) = framework {
             let parser = self.new_parser(framework);
             self.inherit(parser, &arguments);
             // The fields of a Tap are its options.
-            if framework == "argparse"
-                && self.scopes.external_bases(file, class).iter().any(|b| b.ends_with("Tap"))
-            {
+            if framework == "argparse" && self.scopes.external_bases(file, class).iter().any(|b| b.ends_with("Tap")) {
                 let options = fields::of_class(self.scopes, file, class, &Prefix::default());
                 self.add_options(parser, options);
             }
@@ -109,7 +106,11 @@ impl<'a> Interpreter<'_, '_, 'a> {
             || self.builds_parsers(file)
             || arguments.all().any(|value| self.as_parser(value).is_some())
             || self.scopes.bases(file, class).iter().any(|(file, _)| self.builds_parsers(*file));
-        if concerned { self.instantiate(file, class, None, arguments) } else { Value::Unknown }
+        if concerned {
+            self.instantiate(file, class, None, arguments)
+        } else {
+            Value::Unknown
+        }
     }
 
     fn apply_external(
@@ -124,8 +125,7 @@ impl<'a> Interpreter<'_, '_, 'a> {
             self.inherit(parser, arguments);
             if name.ends_with("HfArgumentParser") || name.ends_with("TrlParser") {
                 for class in self.classes(arguments) {
-                    let options =
-                        fields::of_class(self.scopes, class.0, class.1, &Prefix::default());
+                    let options = fields::of_class(self.scopes, class.0, class.1, &Prefix::default());
                     self.add_options(parser, options);
                 }
             }
@@ -147,10 +147,7 @@ impl<'a> Interpreter<'_, '_, 'a> {
             self.calls.push(FrameworkCall { name: name.to_owned(), file: frame.file, call });
         }
         // `app.run(main)`, `mp.spawn(work, …)`, `launch(main, …)` call what they are given.
-        if matches!(
-            last,
-            "run" | "spawn" | "launch" | "Process" | "launch_job" | "record" | "start"
-        ) {
+        if matches!(last, "run" | "spawn" | "launch" | "Process" | "launch_job" | "record" | "start") {
             let given: Vec<_> = arguments.all().cloned().collect();
             for value in given {
                 if let Value::Function(function) = value {
@@ -210,21 +207,12 @@ impl<'a> Interpreter<'_, '_, 'a> {
                 self.add_argument(frame, parser, call);
                 Value::Unknown
             }
-            "add_argument_group"
-            | "add_mutually_exclusive_group"
-            | "add_option_group"
+            "add_argument_group" | "add_mutually_exclusive_group" | "add_option_group"
             | "argument_group" => Value::Parser(parser),
             "add_subparsers" => Value::Subparsers(parser),
-            "parse_args"
-            | "parse_known_args"
-            | "parse_intermixed_args"
-            | "parse"
-            | "parse_known_intermixed_args"
-            | "parse_args_into_dataclasses"
-            | "parse_dict"
-            | "parse_json_file"
-            | "parse_args_and_config"
-            | "parse_yaml_file" => {
+            "parse_args" | "parse_known_args" | "parse_intermixed_args" | "parse"
+            | "parse_known_intermixed_args" | "parse_args_into_dataclasses" | "parse_dict"
+            | "parse_json_file" | "parse_args_and_config" | "parse_yaml_file" => {
                 self.arguments(frame, call);
                 self.mark_parsed(parser);
                 Value::Unknown
@@ -233,33 +221,21 @@ impl<'a> Interpreter<'_, '_, 'a> {
                 self.set_defaults(frame, parser, call);
                 Value::Unknown
             }
-            "add_arguments"
-            | "add_class_arguments"
-            | "add_function_arguments"
-            | "add_root_argument"
-            | "add_dataclass_arguments"
-            | "add_lightning_class_args"
+            "add_arguments" | "add_class_arguments" | "add_function_arguments"
+            | "add_root_argument" | "add_dataclass_arguments" | "add_lightning_class_args"
             | "add_subclass_arguments" => {
                 let arguments = self.arguments(frame, call);
                 let nested = method != "add_arguments";
-                let name = call
-                    .arguments
-                    .args
-                    .iter()
-                    .find_map(string)
-                    .or_else(|| keyword(call, "dest").and_then(string));
+                let name = call.arguments.args.iter().find_map(string).or_else(|| {
+                    keyword(call, "dest").and_then(string)
+                });
                 let prefix = Prefix { path: name.filter(|_| nested).map(str::to_owned) };
                 for value in arguments.all() {
                     let options = match value {
-                        Value::Class(file, class) => {
-                            fields::of_class(self.scopes, *file, class, &prefix)
+                        Value::Class(file, class) => fields::of_class(self.scopes, *file, class, &prefix),
+                        Value::Function(function) => {
+                            fields::of_parameters(self.scopes, function.file, function.definition, false)
                         }
-                        Value::Function(function) => fields::of_parameters(
-                            self.scopes,
-                            function.file,
-                            function.definition,
-                            false,
-                        ),
                         _ => continue,
                     };
                     self.add_options(parser, options);
@@ -338,7 +314,13 @@ impl<'a> Interpreter<'_, '_, 'a> {
         self.record(frame, parser, call, flags);
     }
 
-    fn record(&mut self, frame: &Frame<'a>, parser: usize, call: &'a ExprCall, flags: Vec<String>) {
+    fn record(
+        &mut self,
+        frame: &Frame<'a>,
+        parser: usize,
+        call: &'a ExprCall,
+        flags: Vec<String>,
+    ) {
         let option = Call { scopes: self.scopes, file: frame.file, call }.option(flags);
         if let Some(option) = option {
             self.add_options(parser, vec![option]);
@@ -364,10 +346,9 @@ impl<'a> Interpreter<'_, '_, 'a> {
             let value = default_source(self.scopes, frame.file, &keyword.value);
             let Some(parser) = self.parsers.get_mut(parser) else { return };
             let named = |option: &&mut DriverOption| {
-                option
-                    .flags
-                    .iter()
-                    .any(|flag| flag.trim_start_matches('-').replace('-', "_") == name.as_str())
+                option.flags.iter().any(|flag| {
+                    flag.trim_start_matches('-').replace('-', "_") == name.as_str()
+                })
             };
             if let Some(option) = parser.options.iter_mut().find(named) {
                 option.default = Some(value);
@@ -397,17 +378,9 @@ impl<'a> Interpreter<'_, '_, 'a> {
 fn framework_of(name: &str) -> Option<&'static str> {
     match name.rsplit('.').next().unwrap_or(name) {
         "OptionParser" => Some("optparse"),
-        "ArgumentParser"
-        | "ArgParser"
-        | "HfArgumentParser"
-        | "TrlParser"
-        | "Tap"
-        | "PAIArgumentParser"
-        | "LightningArgumentParser"
-        | "ArgumentParserPlus"
-        | "DefaultArgumentParser"
-        | "YAMLArgParser"
-        | "ConfigArgParser" => Some("argparse"),
+        "ArgumentParser" | "ArgParser" | "HfArgumentParser" | "TrlParser" | "Tap"
+        | "PAIArgumentParser" | "LightningArgumentParser" | "ArgumentParserPlus"
+        | "DefaultArgumentParser" | "YAMLArgParser" | "ConfigArgParser" => Some("argparse"),
         "getArgumentParser" | "get_argument_parser" | "get_argparser" | "getArgParser"
             if name.contains("config") || name.contains("arg") =>
         {

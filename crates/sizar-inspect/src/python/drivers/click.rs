@@ -181,7 +181,8 @@ impl<'s, 'p, 'a> Found<'s, 'p, 'a> {
             if is_click {
                 return Some(Role::Command(None));
             }
-            let name = named.map_or_else(|| command_name(function.name.as_str()), str::to_owned);
+            let name =
+                named.map_or_else(|| command_name(function.name.as_str()), str::to_owned);
             // A typer application with one command has no subcommands.
             if framework == "typer" {
                 let options = self.options(self.file, function, None);
@@ -377,7 +378,12 @@ fn split_switch(name: &str) -> impl Iterator<Item = &str> {
     first.into_iter().chain(second)
 }
 
-fn click_type<'a>(scopes: &Scopes<'_, 'a>, file: usize, kind: &'a Expr, option: &mut DriverOption) {
+fn click_type<'a>(
+    scopes: &Scopes<'_, 'a>,
+    file: usize,
+    kind: &'a Expr,
+    option: &mut DriverOption,
+) {
     let (file, kind) = scopes.constant(file, kind);
     let function = match kind {
         Expr::Call(call) => &*call.func,
@@ -411,8 +417,9 @@ pub(super) fn typer_options<'a>(
             let name = parameter.name().as_str();
             let mut annotation = parameter.annotation();
             let mut settings: Option<&ExprCall> = None;
-            let is_setting =
-                |call: &ExprCall| matches!(last_name(&call.func), Some("Option" | "Argument"));
+            let is_setting = |call: &ExprCall| {
+                matches!(last_name(&call.func), Some("Option" | "Argument"))
+            };
             if let Some(Expr::Subscript(subscript)) = annotation
                 && last_name(&subscript.value) == Some("Annotated")
                 && let Some([kind, rest @ ..]) = elements(&subscript.slice)

@@ -66,10 +66,7 @@ fn collect<'a>(
         match field.value.as_deref() {
             None => option.required = true,
             Some(Expr::Call(call))
-                if matches!(
-                    last_name(&call.func),
-                    Some("field" | "Field" | "list_field" | "flag" | "pai_meta" | "choice")
-                ) =>
+                if matches!(last_name(&call.func), Some("field" | "Field" | "list_field" | "flag" | "pai_meta" | "choice")) =>
             {
                 let default = keyword(call, "default").or_else(|| call.arguments.args.first());
                 if let Some(factory) = keyword(call, "default_factory") {

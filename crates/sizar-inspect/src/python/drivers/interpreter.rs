@@ -70,8 +70,13 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
         }
         self.modules.insert(file, HashMap::new());
         let Some(source) = self.scopes.project.files.get(file) else { return };
-        let mut frame =
-            Frame { file, locals: HashMap::new(), class: None, is_module: true, returned: None };
+        let mut frame = Frame {
+            file,
+            locals: HashMap::new(),
+            class: None,
+            is_module: true,
+            returned: None,
+        };
         self.run_all(&mut frame, source.module.statements());
         self.modules.insert(file, frame.locals);
     }
@@ -506,11 +511,9 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
             is_module: false,
             returned: None,
         };
-        let is_static = function
-            .definition
-            .decorator_list
-            .iter()
-            .any(|decorator| is_dotted(&decorator.expression, &["staticmethod"]));
+        let is_static = function.definition.decorator_list.iter().any(|decorator| {
+            is_dotted(&decorator.expression, &["staticmethod"])
+        });
         let receiver = function.receiver.as_deref().filter(|_| !is_static).cloned();
         let mut given = receiver.into_iter().chain(positional);
         let parameters = &function.definition.parameters;
@@ -541,7 +544,9 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
     pub(super) fn super_of(&self, frame: &Frame<'a>) -> Value<'a> {
         let Some((file, class)) = frame.class else { return Value::Unknown };
         let object = frame.locals.get("self").or_else(|| frame.locals.get("cls"));
-        object.map_or(Value::Unknown, |object| Value::Super(file, class, Box::new(object.clone())))
+        object.map_or(Value::Unknown, |object| {
+            Value::Super(file, class, Box::new(object.clone()))
+        })
     }
 
     /// Returns the text that an expression spells with the names bound as they are.

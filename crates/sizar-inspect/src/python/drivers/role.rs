@@ -53,11 +53,7 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
     ] {
         if evidence.own.has(hint) {
             let telling = score >= 2;
-            add(
-                role,
-                score,
-                if telling { format!("calls `{}`", hint.call()) } else { String::new() },
-            );
+            add(role, score, if telling { format!("calls `{}`", hint.call()) } else { String::new() });
         } else if evidence.closure.has(hint) && score >= 4 {
             add(role, 1, String::new());
         }
@@ -91,10 +87,7 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
             };
             Role { name: ROLES.get(role).copied().unwrap_or("other"), reason }
         }
-        _ => Role {
-            name: "other",
-            reason: "no sign of training, prediction, evaluation or conversion".to_owned(),
-        },
+        _ => Role { name: "other", reason: "no sign of training, prediction, evaluation or conversion".to_owned() },
     }
 }
 
@@ -104,35 +97,16 @@ fn by_name(name: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for word in lower.split(|c: char| !c.is_alphanumeric()) {
         let role = match word {
-            w if w.starts_with("train")
-                || w.starts_with("finetun")
-                || w.starts_with("pretrain") =>
-            {
-                0
-            }
+            w if w.starts_with("train") || w.starts_with("finetun") || w.starts_with("pretrain") => 0,
             "fit" | "learn" | "tune" => 0,
-            w if w.starts_with("predict") || w.starts_with("infer") || w.starts_with("segment") => {
-                1
-            }
+            w if w.starts_with("predict") || w.starts_with("infer") || w.starts_with("segment") => 1,
             "demo" | "generate" | "sample" | "sampling" | "detect" | "recognize" | "transcribe"
-            | "translate" | "ocr" | "caption" | "synthesize" | "apply" | "run" | "annotate"
-            | "parse" | "tag" => 1,
+            | "translate" | "ocr" | "caption" | "synthesize" | "apply" | "run" | "annotate" | "parse" | "tag" => 1,
             w if w.starts_with("eval") || w.starts_with("valid") || w.starts_with("benchmark") => 2,
             "test" | "score" | "metrics" | "metric" | "compare" => 2,
-            w if w.starts_with("convert")
-                || w.starts_with("preprocess")
-                || w.starts_with("prepar") =>
-            {
-                3
-            }
-            w if w.starts_with("export")
-                || w.starts_with("extract")
-                || w.contains("2") && w.len() > 3 =>
-            {
-                3
-            }
-            "make" | "create" | "build" | "download" | "to" | "split" | "merge" | "prepro"
-            | "process" => 3,
+            w if w.starts_with("convert") || w.starts_with("preprocess") || w.starts_with("prepar") => 3,
+            w if w.starts_with("export") || w.starts_with("extract") || w.contains("2") && w.len() > 3 => 3,
+            "make" | "create" | "build" | "download" | "to" | "split" | "merge" | "prepro" | "process" => 3,
             _ => continue,
         };
         if role == 1 && word == "run" {
@@ -145,88 +119,12 @@ fn by_name(name: &str) -> Vec<(usize, String)> {
 }
 
 const BY_FLAG: &[(usize, i32, &[&str])] = &[
-    (
-        0,
-        4,
-        &[
-            "epochs",
-            "epoch",
-            "num_epochs",
-            "n_epochs",
-            "max_epochs",
-            "num_train_epochs",
-            "niter",
-            "max_iter",
-            "num_train_steps",
-            "nepoch",
-            "train_epochs",
-            "iterations",
-            "max_steps",
-            "num_steps",
-        ],
-    ),
-    (
-        0,
-        3,
-        &[
-            "lr",
-            "learning_rate",
-            "learningrate",
-            "base_lr",
-            "init_lr",
-            "lr0",
-            "weight_decay",
-            "momentum",
-        ],
-    ),
-    (
-        1,
-        2,
-        &[
-            "input",
-            "inputs",
-            "input_path",
-            "input_file",
-            "image",
-            "images",
-            "img",
-            "input_dir",
-            "source",
-            "input_image",
-        ],
-    ),
+    (0, 4, &["epochs", "epoch", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs", "niter", "max_iter", "num_train_steps", "nepoch", "train_epochs", "iterations", "max_steps", "num_steps"]),
+    (0, 3, &["lr", "learning_rate", "learningrate", "base_lr", "init_lr", "lr0", "weight_decay", "momentum"]),
+    (1, 2, &["input", "inputs", "input_path", "input_file", "image", "images", "img", "input_dir", "source", "input_image"]),
     (1, 2, &["output", "outputs", "out", "output_path", "output_file", "save_path", "result"]),
-    (
-        1,
-        2,
-        &[
-            "checkpoint",
-            "weights",
-            "ckpt",
-            "model",
-            "model_path",
-            "checkpoint_path",
-            "weight",
-            "pretrained_model",
-            "trained_model",
-            "resume_from",
-        ],
-    ),
-    (
-        2,
-        2,
-        &[
-            "gt",
-            "ground_truth",
-            "gt_path",
-            "gt_dir",
-            "references",
-            "ref",
-            "pred",
-            "predictions",
-            "pred_file",
-        ],
-    ),
+    (1, 2, &["checkpoint", "weights", "ckpt", "model", "model_path", "checkpoint_path", "weight", "pretrained_model", "trained_model", "resume_from"]),
+    (2, 2, &["gt", "ground_truth", "gt_path", "gt_dir", "references", "ref", "pred", "predictions", "pred_file"]),
     (3, 2, &["input_format", "output_format", "to_format", "export_format"]),
 ];
 

@@ -20,11 +20,7 @@ pub(super) enum Binding<'a> {
     /// `import a.b` binds `a`, `import a.b as c` binds `a.b`.
     Module(&'a str),
     /// `from a import b`, with the number of dots.
-    Member {
-        module: &'a str,
-        level: u32,
-        name: &'a str,
-    },
+    Member { module: &'a str, level: u32, name: &'a str },
 }
 
 /// The names that the top level of a module binds.
@@ -120,7 +116,9 @@ pub(super) fn of_import(import: &StmtImport) -> impl Iterator<Item = (&str, Bind
 }
 
 /// Returns what a `from … import` binds.
-pub(super) fn of_import_from(import: &StmtImportFrom) -> impl Iterator<Item = (&str, Binding<'_>)> {
+pub(super) fn of_import_from(
+    import: &StmtImportFrom,
+) -> impl Iterator<Item = (&str, Binding<'_>)> {
     let module = import.module.as_ref().map_or("", |module| module.as_str());
     import.names.iter().filter(|alias| alias.name.as_str() != "*").map(move |alias| {
         let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
@@ -200,8 +198,7 @@ impl<'p, 'a> Scopes<'p, 'a> {
                 if let Some(found) = member {
                     return Some(found);
                 }
-                let below =
-                    if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
+                let below = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
                 Meaning::Module(self.module(file, &below, level).filter(|below| *below != target)?)
             }
         })

@@ -201,10 +201,7 @@ impl<'a> Search<'_, 'a, '_> {
 
     fn click(&self, file: usize, function: Option<&str>) -> Option<Interface> {
         let source = self.scopes.project.files.get(file)?;
-        if !["click", "typer", "add_command", ".command("]
-            .iter()
-            .any(|word| source.module.text.contains(word))
-        {
+        if !["click", "typer", "add_command", ".command("].iter().any(|word| source.module.text.contains(word)) {
             return None;
         }
         let commands = match function {
@@ -238,9 +235,10 @@ impl<'a> Search<'_, 'a, '_> {
         }
         // The driver's own flags come first.
         files.sort_by_key(|&index| index != file);
-        let uses = project.files.get(file).is_some_and(|source| {
-            ["FLAGS", "app.run", "flags"].iter().any(|w| source.module.text.contains(w))
-        });
+        let uses = project
+            .files
+            .get(file)
+            .is_some_and(|source| ["FLAGS", "app.run", "flags"].iter().any(|w| source.module.text.contains(w)));
         let options = absl::flags(&self.scopes, &files);
         if uses && !options.is_empty() {
             interface.framework = "absl";
@@ -249,14 +247,12 @@ impl<'a> Search<'_, 'a, '_> {
         }
     }
 
-    fn framework_call(&self, found: &FrameworkCall<'a>) -> Option<Interface> {
+    fn framework_call(
+        &self,
+        found: &FrameworkCall<'a>,
+    ) -> Option<Interface> {
         let source = self.scopes.project.files.get(found.file)?;
-        let interface = |framework, options| Interface {
-            framework,
-            options,
-            parses: true,
-            ..Interface::default()
-        };
+        let interface = |framework, options| Interface { framework, options, parses: true, ..Interface::default() };
         let last = found.name.rsplit('.').next().unwrap_or(&found.name);
         match last {
             "docopt" => {
@@ -266,8 +262,7 @@ impl<'a> Search<'_, 'a, '_> {
                     }
                     _ => docstring(source.module.statements()),
                 };
-                let line =
-                    source.module.statements().first().map_or(1, |s| source.module.line_of(s));
+                let line = source.module.statements().first().map_or(1, |s| source.module.line_of(s));
                 let (options, subcommands) = docopt::options(text?, &source.path, line);
                 Some(Interface { framework: "docopt", options, subcommands, parses: true })
             }
@@ -314,24 +309,24 @@ impl<'a> Search<'_, 'a, '_> {
     }
 
     /// `fire.Fire(function)`, `fire.Fire(Class)`, `fire.Fire({…})`, `fire.Fire()`
-    fn fire(&self, found: &FrameworkCall<'a>, interface: &mut Interface) {
+    fn fire(
+        &self,
+        found: &FrameworkCall<'a>,
+        interface: &mut Interface,
+    ) {
         let mut members: Vec<(String, Meaning<'a>)> = Vec::new();
         match found.call.arguments.args.first() {
             Some(Expr::Dict(dict)) => {
                 for item in &dict.items {
                     let name = item.key.as_ref().and_then(string);
-                    if let (Some(name), Some(meaning)) =
-                        (name, self.meaning(found.file, &item.value))
-                    {
+                    if let (Some(name), Some(meaning)) = (name, self.meaning(found.file, &item.value)) {
                         members.push((name.to_owned(), meaning));
                     }
                 }
             }
             Some(list) if elements(list).is_some() => {
                 for item in elements(list).unwrap_or_default() {
-                    if let (Expr::Name(name), Some(meaning)) =
-                        (item, self.meaning(found.file, item))
-                    {
+                    if let (Expr::Name(name), Some(meaning)) = (item, self.meaning(found.file, item)) {
                         members.push((name.id.as_str().to_owned(), meaning));
                     }
                 }
@@ -343,8 +338,7 @@ impl<'a> Search<'_, 'a, '_> {
                 };
                 match self.meaning(found.file, target) {
                     Some(Meaning::Function(at, function)) => {
-                        interface.options =
-                            fields::of_parameters(&self.scopes, at, function, false);
+                        interface.options = fields::of_parameters(&self.scopes, at, function, false);
                     }
                     Some(Meaning::Class(at, class)) => {
                         for statement in &class.body {
@@ -453,8 +447,7 @@ fn is_not_for_users(path: &str, text: &str) -> bool {
     }
     // `test.py` and `test_net.py` are drivers of academic code, unless they are unit tests.
     let is_test = name.starts_with("test") || name.ends_with("_test.py") || in_folder("tests");
-    is_test
-        && ["unittest", "pytest", "doctest", "absltest", "nose"].iter().any(|w| text.contains(w))
+    is_test && ["unittest", "pytest", "doctest", "absltest", "nose"].iter().any(|w| text.contains(w))
         || is_test && text.contains("tf.test.main")
 }
 
@@ -464,17 +457,8 @@ fn is_place_of_scripts(path: &str) -> bool {
     folder.split('/').any(|part| {
         matches!(
             part,
-            "scripts"
-                | "script"
-                | "examples"
-                | "example"
-                | "tools"
-                | "tool"
-                | "bin"
-                | "demo"
-                | "demos"
-                | "experiments"
-                | "tutorials"
+            "scripts" | "script" | "examples" | "example" | "tools" | "tool" | "bin" | "demo"
+                | "demos" | "experiments" | "tutorials"
         )
     })
 }

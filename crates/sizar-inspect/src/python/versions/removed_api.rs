@@ -49,7 +49,12 @@ const BACKPORTED: &[&str] = &["typing", "dataclasses", "contextvars", "statistic
 
 /// Notes attributes and names that were removed.
 pub(super) fn walk(found: &mut Found<'_>) {
-    let mut walk = Walk { found, bound: HashSet::new(), python_2: Vec::new(), forgiving: 0 };
+    let mut walk = Walk {
+        found,
+        bound: HashSet::new(),
+        python_2: Vec::new(),
+        forgiving: 0,
+    };
     let file = walk.found.file;
     for statement in file.module.statements() {
         walk.visit_stmt(statement);
@@ -167,26 +172,15 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
 impl Walk<'_, '_> {
     fn mentions_version(&self, test: &Expr) -> bool {
         let source = self.found.file.module.source_of(test);
-        source.contains("version")
-            || source.contains("PY2")
-            || source.contains("PY3")
+        source.contains("version") || source.contains("PY2") || source.contains("PY3")
             || source.contains("hasattr")
     }
 }
 
 /// Built-in names of Python 2, sorted.
 const PYTHON_2_NAMES: &[&str] = &[
-    "basestring",
-    "cmp",
-    "execfile",
-    "file",
-    "long",
-    "raw_input",
-    "reduce",
-    "reload",
-    "unichr",
-    "unicode",
-    "xrange",
+    "basestring", "cmp", "execfile", "file", "long", "raw_input", "reduce", "reload", "unichr",
+    "unicode", "xrange",
 ];
 
 fn last_with(name: &str) -> Option<PythonVersion> {

@@ -139,9 +139,7 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
             }
             Expr::YieldFrom(_) => self.see(3, "`yield from`", expr),
             Expr::BinOp(binary) if binary.op == Operator::MatMult => self.see(5, "`@`", expr),
-            Expr::List(list)
-                if list.ctx.is_load() && list.elts.iter().any(Expr::is_starred_expr) =>
-            {
+            Expr::List(list) if list.ctx.is_load() && list.elts.iter().any(Expr::is_starred_expr) => {
                 self.see(5, "unpacking in a list", expr);
             }
             Expr::Tuple(tuple)
@@ -179,7 +177,9 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
                     self.see(6, "`async for` in a comprehension", expr);
                 }
             }
-            Expr::NumberLiteral(_) if self.found.file.module.source_of(expr).contains('_') => {
+            Expr::NumberLiteral(_)
+                if self.found.file.module.source_of(expr).contains('_') =>
+            {
                 self.see(6, "`1_000`", expr);
             }
             _ => {}
