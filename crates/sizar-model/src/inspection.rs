@@ -142,8 +142,8 @@ pub struct Driver {
     /// The name it is installed under, for console scripts and `scripts=`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `argparse`, `click`, `typer`, `fire`, `absl`, `hydra`, `docopt`, `optparse`, `sys.argv`,
-    /// `none` (a script without options).
+    /// `argparse`, `click`, `typer`, `fire`, `absl`, `hydra`, `docopt`, `optparse`, `sacred`,
+    /// `sys.argv`, `none` (a script without options).
     pub framework: String,
     /// `train`, `predict`, `evaluate`, `convert`, `other`.
     pub role: String,

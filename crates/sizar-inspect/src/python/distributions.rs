@@ -147,7 +147,11 @@ mod tests {
         assert_eq!(unique.len(), modules.len(), "each module has one row");
         for row in &file.import {
             assert!(!file.same.contains(&row.module), "`{}` is in both lists", row.module);
-            assert!(row.distribution.is_some() || row.note.is_some(), "`{}` says nothing", row.module);
+            assert!(
+                row.distribution.is_some() || row.note.is_some(),
+                "`{}` says nothing",
+                row.module
+            );
             for name in row.distribution.iter().chain(&row.also) {
                 assert_eq!(normalised(name), name.to_ascii_lowercase().replace(['_', '.'], "-"));
             }

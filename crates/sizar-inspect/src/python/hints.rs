@@ -63,25 +63,40 @@ impl Hints {
                 Hint::OptimizerStep
             }
             "backward" => Hint::Backward,
-            "fit" | "fit_generator" | "train_on_batch" | "partial_fit" | "fit_transform" => Hint::Fit,
-            "train_and_evaluate" | "train_step" | "train_epoch" | "train_one_epoch" => Hint::TrainCall,
+            "fit" | "fit_generator" | "train_on_batch" | "partial_fit" | "fit_transform" => {
+                Hint::Fit
+            }
+            "train_and_evaluate" | "train_step" | "train_epoch" | "train_one_epoch" => {
+                Hint::TrainCall
+            }
             "train" => {
                 // `model.train()` sets a mode; `trainer.train()` trains.
                 let Some(name) = last_name(receiver) else { return };
                 let name = name.to_ascii_lowercase();
-                if !(name.contains("trainer") || name.contains("estimator") || name.contains("agent")) {
+                if !(name.contains("trainer")
+                    || name.contains("estimator")
+                    || name.contains("agent"))
+                {
                     return;
                 }
                 Hint::TrainCall
             }
             "minimize" | "apply_gradients" | "compute_gradients" => Hint::Minimize,
             "no_grad" | "inference_mode" => Hint::NoGrad,
-            "load_state_dict" | "load_weights" | "load_model" | "from_pretrained" | "restore"
+            "load_state_dict"
+            | "load_weights"
+            | "load_model"
+            | "from_pretrained"
+            | "restore"
             | "load_from_checkpoint" => Hint::Loads,
             "predict" | "predict_generator" | "predict_proba" | "generate" => Hint::Predict,
             "evaluate" | "evaluate_generator" => Hint::Evaluate,
-            "confusion_matrix" | "accuracy_score" | "f1_score" | "classification_report"
-            | "mean_squared_error" | "roc_auc_score" => Hint::Metric,
+            "confusion_matrix"
+            | "accuracy_score"
+            | "f1_score"
+            | "classification_report"
+            | "mean_squared_error"
+            | "roc_auc_score" => Hint::Metric,
             _ => return,
         };
         self.0 |= hint as u16;

@@ -29,7 +29,10 @@ pub(super) fn flatten(text: String) -> Flattened {
     for &(start, end, line) in &deep {
         lines.push(line);
         if let Some(statement) = bytes.get_mut(start..end) {
-            statement.iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|b| *b = b' ');
+            statement
+                .iter_mut()
+                .filter(|byte| !matches!(byte, b'\n' | b'\r'))
+                .for_each(|b| *b = b' ');
         }
     }
     // The cuts are at line ends, which are whole characters.
@@ -224,7 +227,18 @@ impl<'a> Scan<'a> {
             .unwrap_or(rest.len());
         if matches!(
             rest.get(..length),
-            Some(b"not" | b"lambda" | b"if" | b"else" | b"and" | b"or" | b"await" | b"in" | b"is" | b"yield")
+            Some(
+                b"not"
+                    | b"lambda"
+                    | b"if"
+                    | b"else"
+                    | b"and"
+                    | b"or"
+                    | b"await"
+                    | b"in"
+                    | b"is"
+                    | b"yield"
+            )
         ) {
             self.depth.operator();
             if self.depth.total > DEEPEST {
@@ -291,10 +305,11 @@ mod tests {
 
     #[test]
     fn every_kind_of_depth_is_seen() {
-        for unit in ["f(", "not ", "-", "a.", "a+", "[\n", "{", "lambda: ", "a if b else ", "x()()"] {
+        for unit in ["f(", "not ", "-", "a.", "a+", "[\n", "{", "lambda: ", "a if b else ", "x()()"]
+        {
             assert!(!blanked(&unit.repeat(100_000)).is_empty(), "{unit:?}");
         }
-        let blocks: String = (0..500).map(|i| format!("{}if a:\n", " ".repeat(i))).collect();
-        assert!(!blanked(&blocks).is_empty());
+        let blocks: Vec<_> = (0..500).map(|depth| " ".repeat(depth) + "if a:").collect();
+        assert!(!blanked(&blocks.join("\n")).is_empty());
     }
 }

@@ -50,8 +50,7 @@ impl Module {
         }
         let flat = nesting::flatten(text);
         let message = "the statement is nested too deeply to be read";
-        let unread: Vec<_> =
-            flat.lines.into_iter().map(|line| Unread { line, message }).collect();
+        let unread: Vec<_> = flat.lines.into_iter().map(|line| Unread { line, message }).collect();
         let text = flat.text;
         // The parser is not ours, and no file may stop an inspection.
         let Ok(parsed) = catch_unwind(AssertUnwindSafe(|| parse_module(&text))) else {
@@ -166,7 +165,9 @@ mod tests {
     #[test]
     fn depth_does_not_overflow_the_stack() {
         let count = 100_000;
-        for (open, close) in [("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("a.", ""), ("{1:", "}")] {
+        for (open, close) in
+            [("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("a.", ""), ("{1:", "}")]
+        {
             let text = format!("import os\nx = {}1{}\n", open.repeat(count), close.repeat(count));
             let module = Module::parse(text);
             assert!(!module.is_valid(), "{open}");

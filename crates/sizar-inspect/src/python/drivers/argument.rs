@@ -7,19 +7,20 @@ use super::scope::Scopes;
 use crate::python::expression::{elements, is_literal, keyword, last_name, spelled, string};
 
 /// The place of an option and the flags that its call spells.
-pub(super) struct Call<'s, 'p, 'a> {
+pub(super) struct Added<'s, 'p, 'a> {
     pub(super) scopes: &'s Scopes<'p, 'a>,
     pub(super) file: usize,
     pub(super) call: &'a ExprCall,
 }
 
-impl<'a> Call<'_, '_, 'a> {
+impl<'a> Added<'_, '_, 'a> {
     /// Returns the option that `add_argument(flags…, **keywords)` makes.
     pub(super) fn option(&self, flags: Vec<String>) -> Option<DriverOption> {
         let source = self.scopes.project.files.get(self.file)?;
         let positional = flags.iter().all(|flag| !flag.starts_with('-'));
         let action = self.keyword("action");
-        let action_name = action.and_then(|a| string(a).or_else(|| last_name(a))).unwrap_or("store");
+        let action_name =
+            action.and_then(|a| string(a).or_else(|| last_name(a))).unwrap_or("store");
         if flags.is_empty() || matches!(action_name, "help" | "version") {
             return None;
         }
@@ -33,7 +34,9 @@ impl<'a> Call<'_, '_, 'a> {
                 Some(Expr::BooleanLiteral(literal)) => literal.value,
                 _ => positional && !matches!(nargs.as_deref(), Some("?" | "*" | "...")),
             },
-            choices: self.keyword("choices").and_then(|value| choices(self.scopes, self.file, value)),
+            choices: self
+                .keyword("choices")
+                .and_then(|value| choices(self.scopes, self.file, value)),
             nargs,
             subcommand: None,
             path: source.path.clone(),
@@ -95,7 +98,8 @@ impl<'a> Call<'_, '_, 'a> {
             Some("ONE_OR_MORE") => "+".to_owned(),
             _ => {
                 let (file, value) = self.scopes.constant(self.file, value);
-                string(value).map_or_else(|| self.scopes.source(file, value).to_owned(), str::to_owned)
+                string(value)
+                    .map_or_else(|| self.scopes.source(file, value).to_owned(), str::to_owned)
             }
         }
     }
@@ -132,19 +136,18 @@ pub(super) fn kind_of(value: &Expr, source: &str) -> String {
     let kind = match lower.as_str() {
         "int" | "float" | "str" | "bool" => name,
         "unicode" | "text" | "string" => "str",
-        "path" | "purepath" | "filetype" | "abspath" | "realpath" | "expanduser" | "existing_file"
-        | "file_path" | "dir_path" | "filepath" | "dirpath" | "posixpath" | "existing_dir" => "path",
+        "path" | "purepath" | "filetype" | "abspath" | "realpath" | "expanduser"
+        | "existing_file" | "file_path" | "dir_path" | "filepath" | "dirpath" | "posixpath"
+        | "existing_dir" => "path",
         "strtobool" | "boolean" => "bool",
-        name if name.contains("2bool") || name.contains("to_bool") || name.contains("bool_") => "bool",
+        name if name.contains("2bool") || name.contains("to_bool") || name.contains("bool_") => {
+            "bool"
+        }
         name if name.contains("_int") || name.ends_with("int") => "int",
         name if name.contains("_float") || name.ends_with("float") => "float",
         _ if value.is_lambda_expr() => {
             let body = source.to_ascii_lowercase();
-            if body.contains("true") || body.contains("bool(") {
-                "bool"
-            } else {
-                source
-            }
+            if body.contains("true") || body.contains("bool(") { "bool" } else { source }
         }
         _ => source,
     };
@@ -176,7 +179,9 @@ pub(super) fn choices<'a>(
             {
                 choices(scopes, file, inner)
             }
-            (Expr::Name(name), bounds) if name.id.as_str() == "range" => range(scopes, file, bounds),
+            (Expr::Name(name), bounds) if name.id.as_str() == "range" => {
+                range(scopes, file, bounds)
+            }
             (Expr::Attribute(method), []) if method.attr.as_str() == "keys" => {
                 choices(scopes, file, &method.value)
             }

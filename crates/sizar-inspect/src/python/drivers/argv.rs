@@ -8,7 +8,11 @@ use crate::python::expression::{argument, elements, string};
 use crate::python::facts::ArgvUse;
 
 /// Returns a positional argument for each index up to the largest that is read.
-pub(super) fn positionals(scopes: &Scopes<'_, '_>, file: usize, used: &ArgvUse) -> Vec<DriverOption> {
+pub(super) fn positionals(
+    scopes: &Scopes<'_, '_>,
+    file: usize,
+    used: &ArgvUse,
+) -> Vec<DriverOption> {
     let Some(source) = scopes.project.files.get(file) else { return Vec::new() };
     let count = used.indices.last().copied().unwrap_or(0);
     (1..=count)
@@ -24,7 +28,11 @@ pub(super) fn positionals(scopes: &Scopes<'_, '_>, file: usize, used: &ArgvUse) 
 }
 
 /// Returns the options of `getopt.getopt(args, "ho:v", ["help", "output="])`.
-pub(super) fn getopt<'a>(scopes: &Scopes<'_, 'a>, file: usize, call: &'a ExprCall) -> Vec<DriverOption> {
+pub(super) fn getopt<'a>(
+    scopes: &Scopes<'_, 'a>,
+    file: usize,
+    call: &'a ExprCall,
+) -> Vec<DriverOption> {
     let Some(source) = scopes.project.files.get(file) else { return Vec::new() };
     let option = |flag: String, takes_value: bool| DriverOption {
         flags: vec![flag],
@@ -46,6 +54,8 @@ pub(super) fn getopt<'a>(scopes: &Scopes<'_, 'a>, file: usize, call: &'a ExprCal
     for name in long.and_then(elements).unwrap_or_default().iter().filter_map(text) {
         options.push(option(format!("--{}", name.trim_end_matches('=')), name.ends_with('=')));
     }
-    options.retain(|option| !matches!(option.flags.first().map(String::as_str), Some("-h" | "--help")));
+    options.retain(|option| {
+        !matches!(option.flags.first().map(String::as_str), Some("-h" | "--help"))
+    });
     options
 }

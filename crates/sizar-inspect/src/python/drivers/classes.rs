@@ -60,7 +60,12 @@ impl<'a> Scopes<'_, 'a> {
         names
     }
 
-    pub(super) fn method(&self, file: usize, class: &'a StmtClassDef, name: &str) -> Option<Function<'a>> {
+    pub(super) fn method(
+        &self,
+        file: usize,
+        class: &'a StmtClassDef,
+        name: &str,
+    ) -> Option<Function<'a>> {
         self.method_within(file, class, name, 8)
     }
 

@@ -24,13 +24,16 @@ pub(super) fn options(usage: &str, path: &str, line: u32) -> (Vec<DriverOption>,
             continue;
         }
         if section == Section::Usage {
-            let pattern = if lower.starts_with("usage:") { trimmed.get(6..).unwrap_or("") } else { trimmed };
+            let pattern =
+                if lower.starts_with("usage:") { trimmed.get(6..).unwrap_or("") } else { trimmed };
             usage_line(pattern, path, at, &mut options, &mut commands);
         } else if trimmed.starts_with('-') {
             merge(&mut options, described_option(trimmed, path, at));
         } else if section == Section::Arguments && trimmed.starts_with('<') {
             let (name, help) = trimmed.split_once("  ").unwrap_or((trimmed, ""));
-            if let Some(known) = options.iter_mut().find(|o| o.flags.iter().any(|f| f == name.trim())) {
+            if let Some(known) =
+                options.iter_mut().find(|o| o.flags.iter().any(|f| f == name.trim()))
+            {
                 known.help = Some(without_default(help)).filter(|help| !help.is_empty());
                 known.default = default_in(help);
             }
@@ -52,6 +55,9 @@ pub(super) fn options(usage: &str, path: &str, line: u32) -> (Vec<DriverOption>,
             }
         }
     }
+    options.retain(|option| {
+        !option.flags.iter().any(|flag| matches!(flag.as_str(), "--help" | "--version"))
+    });
     (options, commands)
 }
 

@@ -66,7 +66,10 @@ fn collect<'a>(
         match field.value.as_deref() {
             None => option.required = true,
             Some(Expr::Call(call))
-                if matches!(last_name(&call.func), Some("field" | "Field" | "list_field" | "flag" | "pai_meta" | "choice")) =>
+                if matches!(
+                    last_name(&call.func),
+                    Some("field" | "Field" | "list_field" | "flag" | "pai_meta" | "choice")
+                ) =>
             {
                 let default = keyword(call, "default").or_else(|| call.arguments.args.first());
                 if let Some(factory) = keyword(call, "default_factory") {
@@ -74,7 +77,11 @@ fn collect<'a>(
                         Expr::Lambda(lambda) => &*lambda.body,
                         other => other,
                     };
-                    option.default = Some(default_source(scopes, file, body));
+                    option.default = Some(match last_name(body) {
+                        Some("list") => "[]".to_owned(),
+                        Some("dict") => "{}".to_owned(),
+                        _ => default_source(scopes, file, body),
+                    });
                 } else if let Some(default) = default
                     && last_name(default) != Some("MISSING")
                 {

@@ -3,8 +3,8 @@
 use ruff_python_ast::{Expr, ExprCall, Stmt};
 use sizar_model::inspection::DriverOption;
 
-use super::scope::Scopes;
 use super::ReadText;
+use super::scope::Scopes;
 use crate::python::expression::{argument, is_dotted, string};
 use crate::python::tree_path::{PathReader, join, normalise};
 
@@ -40,7 +40,8 @@ pub(super) fn options<'a>(
             if let Some(literal) = string(path) {
                 join(source.folder(), literal)
             } else {
-                let reader = PathReader { file: &source.path, names: std::collections::HashMap::new() };
+                let reader =
+                    PathReader { file: &source.path, names: std::collections::HashMap::new() };
                 match reader.read(path) {
                     Some(path) => path,
                     None => return Vec::new(),

@@ -36,7 +36,7 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
             }
         }
     };
-    for (role, word) in by_name(evidence.name) {
+    if let Some((role, word)) = by_name(evidence.name) {
         add(role, 6, format!("is named `{word}`"));
     }
     for (hint, role, score) in [
@@ -53,9 +53,14 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
     ] {
         if evidence.own.has(hint) {
             let telling = score >= 2;
-            add(role, score, if telling { format!("calls `{}`", hint.call()) } else { String::new() });
-        } else if evidence.closure.has(hint) && score >= 4 {
-            add(role, 1, String::new());
+            add(
+                role,
+                score,
+                if telling { format!("calls `{}`", hint.call()) } else { String::new() },
+            );
+        } else if evidence.closure.has(hint) && score == 5 {
+            // Alone it decides nothing: a script may import a trainer for its data sets.
+            add(role, 2, String::new());
         }
     }
     for (role, score, flags) in BY_FLAG {
@@ -81,50 +86,148 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
             let mut reasons = reasons.get_mut(role).map(std::mem::take).unwrap_or_default();
             reasons.truncate(3);
             let reason = match reasons.split_last() {
-                None => "imports code that does".to_owned(),
+                None => "imports code that trains".to_owned(),
                 Some((last, [])) => last.clone(),
                 Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
             };
             Role { name: ROLES.get(role).copied().unwrap_or("other"), reason }
         }
-        _ => Role { name: "other", reason: "no sign of training, prediction, evaluation or conversion".to_owned() },
+        _ => Role {
+            name: "other",
+            reason: "shows no sign of training, prediction, evaluation or conversion".to_owned(),
+        },
     }
 }
 
-/// The roles that the words of a name speak of.
-fn by_name(name: &str) -> Vec<(usize, String)> {
+/// The role that a word of a name speaks of; words that say less count if no other does.
+fn by_name(name: &str) -> Option<(usize, String)> {
     let lower = name.to_ascii_lowercase();
-    let mut found = Vec::new();
-    for word in lower.split(|c: char| !c.is_alphanumeric()) {
-        let role = match word {
-            w if w.starts_with("train") || w.starts_with("finetun") || w.starts_with("pretrain") => 0,
-            "fit" | "learn" | "tune" => 0,
-            w if w.starts_with("predict") || w.starts_with("infer") || w.starts_with("segment") => 1,
-            "demo" | "generate" | "sample" | "sampling" | "detect" | "recognize" | "transcribe"
-            | "translate" | "ocr" | "caption" | "synthesize" | "apply" | "run" | "annotate" | "parse" | "tag" => 1,
-            w if w.starts_with("eval") || w.starts_with("valid") || w.starts_with("benchmark") => 2,
-            "test" | "score" | "metrics" | "metric" | "compare" => 2,
-            w if w.starts_with("convert") || w.starts_with("preprocess") || w.starts_with("prepar") => 3,
-            w if w.starts_with("export") || w.starts_with("extract") || w.contains("2") && w.len() > 3 => 3,
-            "make" | "create" | "build" | "download" | "to" | "split" | "merge" | "prepro" | "process" => 3,
-            _ => continue,
-        };
-        if role == 1 && word == "run" {
-            continue;
-        }
-        found.push((role, word.to_owned()));
-        break;
-    }
-    found
+    let words = || lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let strong = |word: &str| match word {
+        "fit" | "learn" | "tune" => Some(0),
+        "test" | "score" | "metrics" | "metric" => Some(2),
+        "preprocess" | "prepare" | "prepro" => Some(3),
+        // What was trained before is input here.
+        "trained" | "pretrained" | "trainer" => None,
+        _ => [
+            (0, ["train", "finetun", "pretrain"]),
+            (1, ["predict", "infer", "predictor"]),
+            (2, ["eval", "valid", "benchmark"]),
+            (3, ["convert", "preprocess", "export"]),
+        ]
+        .iter()
+        .find(|(_, starts)| starts.iter().any(|start| word.starts_with(start)))
+        .map(|(role, _)| *role),
+    };
+    let weak = |word: &str| match word {
+        "demo" | "generate" | "sample" | "sampling" | "detect" | "recognize" | "transcribe"
+        | "translate" | "ocr" | "caption" | "synthesize" | "apply" | "annotate" | "parse"
+        | "tag" | "segment" | "segmentation" => Some(1),
+        "compare" => Some(2),
+        "make" | "create" | "build" | "download" | "to" | "split" | "merge" | "process"
+        | "extract" => Some(3),
+        // `coco2voc`
+        _ if word.len() > 3 && word.trim_matches(char::is_alphabetic) == "2" => Some(3),
+        _ => None,
+    };
+    let first_of = |role_of: &dyn Fn(&str) -> Option<usize>| {
+        words().enumerate().find_map(|(at, word)| Some((at, role_of(word)?, word.to_owned())))
+    };
+    let (strong, weak) = (first_of(&strong), first_of(&weak));
+    // `split_train_eval` splits; `run_ocr_eval` evaluates.
+    let splits = |weak: &(usize, usize, String)| {
+        weak.1 == 3 && strong.as_ref().is_none_or(|strong| weak.0 < strong.0)
+    };
+    let (_, role, word) = match weak {
+        Some(weak) if strong.is_none() || splits(&weak) => weak,
+        _ => strong?,
+    };
+    Some((role, word))
 }
 
 const BY_FLAG: &[(usize, i32, &[&str])] = &[
-    (0, 4, &["epochs", "epoch", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs", "niter", "max_iter", "num_train_steps", "nepoch", "train_epochs", "iterations", "max_steps", "num_steps"]),
-    (0, 3, &["lr", "learning_rate", "learningrate", "base_lr", "init_lr", "lr0", "weight_decay", "momentum"]),
-    (1, 2, &["input", "inputs", "input_path", "input_file", "image", "images", "img", "input_dir", "source", "input_image"]),
+    (
+        0,
+        4,
+        &[
+            "epochs",
+            "epoch",
+            "num_epochs",
+            "n_epochs",
+            "max_epochs",
+            "num_train_epochs",
+            "niter",
+            "max_iter",
+            "num_train_steps",
+            "nepoch",
+            "train_epochs",
+            "iterations",
+            "max_steps",
+            "num_steps",
+        ],
+    ),
+    (
+        0,
+        3,
+        &[
+            "lr",
+            "learning_rate",
+            "learningrate",
+            "base_lr",
+            "init_lr",
+            "lr0",
+            "weight_decay",
+            "momentum",
+        ],
+    ),
+    (
+        1,
+        2,
+        &[
+            "input",
+            "inputs",
+            "input_path",
+            "input_file",
+            "image",
+            "images",
+            "img",
+            "input_dir",
+            "source",
+            "input_image",
+        ],
+    ),
     (1, 2, &["output", "outputs", "out", "output_path", "output_file", "save_path", "result"]),
-    (1, 2, &["checkpoint", "weights", "ckpt", "model", "model_path", "checkpoint_path", "weight", "pretrained_model", "trained_model", "resume_from"]),
-    (2, 2, &["gt", "ground_truth", "gt_path", "gt_dir", "references", "ref", "pred", "predictions", "pred_file"]),
+    (
+        1,
+        2,
+        &[
+            "checkpoint",
+            "weights",
+            "ckpt",
+            "model",
+            "model_path",
+            "checkpoint_path",
+            "weight",
+            "pretrained_model",
+            "trained_model",
+            "resume_from",
+        ],
+    ),
+    (
+        2,
+        2,
+        &[
+            "gt",
+            "ground_truth",
+            "gt_path",
+            "gt_dir",
+            "references",
+            "ref",
+            "pred",
+            "predictions",
+            "pred_file",
+        ],
+    ),
     (3, 2, &["input_format", "output_format", "to_format", "export_format"]),
 ];
 

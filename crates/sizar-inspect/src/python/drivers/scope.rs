@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom};
+use rayon::prelude::*;
+use ruff_python_ast::{
+    Expr, Number, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
+};
 
-use crate::python::expression::elements;
+use crate::python::expression::{elements, keyword, string};
 use crate::python::facts::ImportRecord;
 use crate::python::project::Project;
 use crate::python::tree::Resolution;
@@ -20,7 +23,11 @@ pub(super) enum Binding<'a> {
     /// `import a.b` binds `a`, `import a.b as c` binds `a.b`.
     Module(&'a str),
     /// `from a import b`, with the number of dots.
-    Member { module: &'a str, level: u32, name: &'a str },
+    Member {
+        module: &'a str,
+        level: u32,
+        name: &'a str,
+    },
 }
 
 /// The names that the top level of a module binds.
@@ -105,20 +112,17 @@ impl<'a> ModuleScope<'a> {
 pub(super) fn of_import(import: &StmtImport) -> impl Iterator<Item = (&str, Binding<'_>)> {
     import.names.iter().map(|alias| {
         let whole = alias.name.as_str();
-        match &alias.asname {
-            Some(name) => (name.as_str(), Binding::Module(whole)),
-            None => {
-                let top = whole.split('.').next().unwrap_or(whole);
-                (top, Binding::Module(top))
-            }
+        if let Some(name) = &alias.asname {
+            (name.as_str(), Binding::Module(whole))
+        } else {
+            let top = whole.split('.').next().unwrap_or(whole);
+            (top, Binding::Module(top))
         }
     })
 }
 
 /// Returns what a `from … import` binds.
-pub(super) fn of_import_from(
-    import: &StmtImportFrom,
-) -> impl Iterator<Item = (&str, Binding<'_>)> {
+pub(super) fn of_import_from(import: &StmtImportFrom) -> impl Iterator<Item = (&str, Binding<'_>)> {
     let module = import.module.as_ref().map_or("", |module| module.as_str());
     import.names.iter().filter(|alias| alias.name.as_str() != "*").map(move |alias| {
         let name = alias.asname.as_ref().unwrap_or(&alias.name).as_str();
@@ -140,18 +144,42 @@ pub(super) enum Meaning<'a> {
 /// The scopes of all modules, read when first asked for.
 pub(super) struct Scopes<'p, 'a> {
     pub(super) project: &'p Project<'a>,
-    scopes: Vec<OnceLock<ModuleScope<'a>>>,
+    by_file: Vec<OnceLock<ModuleScope<'a>>>,
+    /// For each file, whether it builds parsers.
+    pub(super) builders: Vec<bool>,
+    /// For each file, whether it imports one that builds parsers.
+    pub(super) imports_builders: Vec<bool>,
+}
+
+/// Whether calls into a file are followed without a parser being handed over.
+fn builds_parsers(text: &str) -> bool {
+    ["add_argument", "parse_args", "ArgumentParser", "OptionParser", "add_option"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 impl<'p, 'a> Scopes<'p, 'a> {
     pub(super) fn new(project: &'p Project<'a>) -> Self {
-        let scopes = project.files.iter().map(|_| OnceLock::new()).collect();
-        Self { project, scopes }
+        let by_file = project.files.iter().map(|_| OnceLock::new()).collect();
+        let builders: Vec<bool> =
+            project.files.par_iter().map(|file| builds_parsers(&file.module.text)).collect();
+        let imports_one = |resolution: &Resolution| match resolution {
+            Resolution::FirstParty(files) => {
+                files.iter().any(|&file| builders.get(file).copied().unwrap_or(false))
+            }
+            _ => false,
+        };
+        let imports_builders = project
+            .resolutions
+            .iter()
+            .map(|resolutions| resolutions.iter().any(imports_one))
+            .collect();
+        Self { project, by_file, builders, imports_builders }
     }
 
     pub(super) fn scope(&self, file: usize) -> Option<&ModuleScope<'a>> {
         let source = self.project.files.get(file)?;
-        let cell = self.scopes.get(file)?;
+        let cell = self.by_file.get(file)?;
         Some(cell.get_or_init(|| ModuleScope::read(source.module.statements())))
     }
 
@@ -187,19 +215,20 @@ impl<'p, 'a> Scopes<'p, 'a> {
                 None => Meaning::External(module.to_owned()),
             },
             Binding::Member { module, level, name } => {
-                let Some(target) = self.module(file, module, level) else {
-                    if level > 0 {
-                        return None;
-                    }
-                    return Some(Meaning::External(format!("{module}.{name}")));
-                };
-                let member =
-                    (target != file).then(|| self.lookup_within(target, name, hops)).flatten();
+                let target = self.module(file, module, level);
+                let member = target
+                    .filter(|target| *target != file)
+                    .and_then(|target| self.lookup_within(target, name, hops));
                 if let Some(found) = member {
                     return Some(found);
                 }
-                let below = if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
-                Meaning::Module(self.module(file, &below, level).filter(|below| *below != target)?)
+                let below =
+                    if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
+                match self.module(file, &below, level).filter(|below| Some(*below) != target) {
+                    Some(below) => Meaning::Module(below),
+                    None if target.is_none() && level == 0 => Meaning::External(below),
+                    None => return None,
+                }
             }
         })
     }
@@ -255,6 +284,16 @@ impl<'p, 'a> Scopes<'p, 'a> {
                     },
                     _ => None,
                 },
+                Expr::Subscript(subscript) => {
+                    let (at, table) = match &*subscript.value {
+                        Expr::Name(name) => match self.lookup(file, name.id.as_str()) {
+                            Some(Meaning::Constant(at, table)) => (at, table),
+                            _ => break,
+                        },
+                        _ => break,
+                    };
+                    entry(table, &subscript.slice).map(|value| Meaning::Constant(at, value))
+                }
                 _ => None,
             };
             match meaning {
@@ -268,6 +307,25 @@ impl<'p, 'a> Scopes<'p, 'a> {
     /// Returns the source of an expression of `file`.
     pub(super) fn source(&self, file: usize, expr: &Expr) -> &str {
         self.project.files.get(file).map_or("", |source| source.module.source_of(expr))
+    }
+}
+
+/// Returns the value that a literal dictionary or list has for a literal key.
+fn entry<'a>(table: &'a Expr, key: &Expr) -> Option<&'a Expr> {
+    if let Expr::NumberLiteral(number) = key {
+        let Number::Int(index) = &number.value else { return None };
+        return elements(table)?.get(index.as_usize()?);
+    }
+    let wanted = string(key)?;
+    match table {
+        Expr::Dict(dict) => dict
+            .items
+            .iter()
+            .find(|item| item.key.as_ref().and_then(string) == Some(wanted))
+            .map(|item| &item.value),
+        // `dict(a=1)`
+        Expr::Call(call) => keyword(call, wanted),
+        _ => None,
     }
 }
 

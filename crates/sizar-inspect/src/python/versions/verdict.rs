@@ -39,7 +39,9 @@ pub fn verdict<'a>(
     let mut soft: Option<PythonVersion> = None;
     let counted: Vec<_> = files
         .iter()
-        .filter(|file| if is_two { !is_three(file) || file.is_python_2() } else { !file.is_python_2() })
+        .filter(
+            |file| if is_two { !is_three(file) || file.is_python_2() } else { !file.is_python_2() },
+        )
         .collect();
     for file in &counted {
         if !is_two {
@@ -73,10 +75,11 @@ pub fn verdict<'a>(
         let named = others.filter_map(|file| {
             file.sightings.iter().find(|sighting| sighting.kind.starts_with("at_most"))
         });
-        syntax.extend(named.take(SIGHTINGS_OF_A_KIND).map(|sighting| Sighting {
-            kind: "left_out:2.7".to_owned(),
-            ..sighting.clone()
-        }));
+        syntax.extend(
+            named
+                .take(SIGHTINGS_OF_A_KIND)
+                .map(|sighting| Sighting { kind: "left_out:2.7".to_owned(), ..sighting.clone() }),
+        );
     }
     evidence.syntax = syntax;
     evidence
