@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
 use ruff_python_ast::{
     Expr, Number, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
 };
@@ -143,18 +144,42 @@ pub(super) enum Meaning<'a> {
 /// The scopes of all modules, read when first asked for.
 pub(super) struct Scopes<'p, 'a> {
     pub(super) project: &'p Project<'a>,
-    scopes: Vec<OnceLock<ModuleScope<'a>>>,
+    by_file: Vec<OnceLock<ModuleScope<'a>>>,
+    /// For each file, whether it builds parsers.
+    pub(super) builders: Vec<bool>,
+    /// For each file, whether it imports one that builds parsers.
+    pub(super) imports_builders: Vec<bool>,
+}
+
+/// Whether calls into a file are followed without a parser being handed over.
+fn builds_parsers(text: &str) -> bool {
+    ["add_argument", "parse_args", "ArgumentParser", "OptionParser", "add_option"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 impl<'p, 'a> Scopes<'p, 'a> {
     pub(super) fn new(project: &'p Project<'a>) -> Self {
-        let scopes = project.files.iter().map(|_| OnceLock::new()).collect();
-        Self { project, scopes }
+        let by_file = project.files.iter().map(|_| OnceLock::new()).collect();
+        let builders: Vec<bool> =
+            project.files.par_iter().map(|file| builds_parsers(&file.module.text)).collect();
+        let imports_one = |resolution: &Resolution| match resolution {
+            Resolution::FirstParty(files) => {
+                files.iter().any(|&file| builders.get(file).copied().unwrap_or(false))
+            }
+            _ => false,
+        };
+        let imports_builders = project
+            .resolutions
+            .iter()
+            .map(|resolutions| resolutions.iter().any(imports_one))
+            .collect();
+        Self { project, by_file, builders, imports_builders }
     }
 
     pub(super) fn scope(&self, file: usize) -> Option<&ModuleScope<'a>> {
         let source = self.project.files.get(file)?;
-        let cell = self.scopes.get(file)?;
+        let cell = self.by_file.get(file)?;
         Some(cell.get_or_init(|| ModuleScope::read(source.module.statements())))
     }
 
