@@ -1,7 +1,7 @@
 //! The names of a module, and what they mean across files.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 use ruff_python_ast::{
@@ -145,6 +145,8 @@ pub(super) enum Meaning<'a> {
 pub(super) struct Scopes<'p, 'a> {
     pub(super) project: &'p Project<'a>,
     by_file: Vec<OnceLock<ModuleScope<'a>>>,
+    /// Modules that were looked for, by file: the same names are asked for again and again.
+    resolved: Vec<Mutex<HashMap<String, Option<usize>>>>,
     /// For each file, whether it builds parsers.
     pub(super) builders: Vec<bool>,
     /// For each file, whether it imports one that builds parsers.
@@ -161,6 +163,7 @@ fn builds_parsers(text: &str) -> bool {
 impl<'p, 'a> Scopes<'p, 'a> {
     pub(super) fn new(project: &'p Project<'a>) -> Self {
         let by_file = project.files.iter().map(|_| OnceLock::new()).collect();
+        let resolved = project.files.iter().map(|_| Mutex::default()).collect();
         let builders: Vec<bool> =
             project.files.par_iter().map(|file| builds_parsers(&file.module.text)).collect();
         let imports_one = |resolution: &Resolution| match resolution {
@@ -174,7 +177,7 @@ impl<'p, 'a> Scopes<'p, 'a> {
             .iter()
             .map(|resolutions| resolutions.iter().any(imports_one))
             .collect();
-        Self { project, by_file, builders, imports_builders }
+        Self { project, by_file, resolved, builders, imports_builders }
     }
 
     pub(super) fn scope(&self, file: usize) -> Option<&ModuleScope<'a>> {
@@ -247,6 +250,17 @@ impl<'p, 'a> Scopes<'p, 'a> {
 
     /// Returns the file that `module` means in `file`, if it is the tree's own.
     pub(super) fn module(&self, file: usize, module: &str, level: u32) -> Option<usize> {
+        let key = ".".repeat(level.min(64) as usize) + module;
+        let mut known = self.resolved.get(file)?.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(&key) {
+            return *found;
+        }
+        let found = self.resolve(file, module, level);
+        known.insert(key, found);
+        found
+    }
+
+    fn resolve(&self, file: usize, module: &str, level: u32) -> Option<usize> {
         let source = self.project.files.get(file)?;
         let facts = self.project.facts.get(file)?;
         let record = ImportRecord {
