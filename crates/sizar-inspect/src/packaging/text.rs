@@ -70,37 +70,33 @@ pub(super) fn shorten(text: &str) -> String {
 /// Declares a regular expression that is compiled once.
 macro_rules! pattern {
     ($name:ident, $source:expr) => {
-        static $name: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| {
-            let source = $crate::packaging::text::ascii($source);
-            regex::Regex::new(&source).expect("the pattern is valid")
-        });
+        static $name: std::sync::LazyLock<regex::Regex> =
+            std::sync::LazyLock::new(|| $crate::packaging::text::compile($source));
     };
 }
 pub(super) use pattern;
 
-/// Makes the classes of a pattern mean ASCII.
-///
-/// The tables of Unicode that `\\w`, `\\d` and `\\b` stand for take milliseconds to compile, which
-/// is longer than reading a small tree; and no packaging format has other letters in its syntax.
-pub(super) fn ascii(pattern: &str) -> String {
-    let mut plain = String::with_capacity(pattern.len() * 2);
-    let mut letters = pattern.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '\\' {
-            plain.push(letter);
+/// Compiles a pattern of this crate, whose classes mean ASCII: those of Unicode cost a hundred
+/// times more to compile, and the formats are ASCII where the patterns look.
+pub(super) fn compile(source: &str) -> regex::Regex {
+    let mut ascii = String::with_capacity(source.len());
+    let mut chars = source.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            ascii.push(c);
             continue;
         }
-        match letters.next() {
-            Some('s') => plain.push_str(r"[ \t\r\n\x0b\x0c]"),
-            Some('S') => plain.push_str(r"[^ \t\r\n\x0b\x0c]"),
-            Some('d') => plain.push_str("[0-9]"),
-            Some('w') => plain.push_str("[0-9A-Za-z_]"),
-            Some('b') => plain.push_str(r"(?-u:\b)"),
-            Some(other) => plain.extend(['\\', other]),
-            None => plain.push('\\'),
+        match chars.next() {
+            Some('w') => ascii.push_str("[0-9A-Za-z_]"),
+            Some('d') => ascii.push_str("[0-9]"),
+            Some('s') => ascii.push_str("[ \\t\\r\\n\\x0b\\x0c]"),
+            Some('S') => ascii.push_str("[^ \\t\\r\\n\\x0b\\x0c]"),
+            Some('b') => ascii.push_str("(?-u:\\b)"),
+            Some(escaped) => ascii.extend(['\\', escaped]),
+            None => ascii.push('\\'),
         }
     }
-    plain
+    regex::Regex::new(&ascii).expect("the pattern is valid")
 }
 
 /// Returns the text of the group `index`, or nothing.
