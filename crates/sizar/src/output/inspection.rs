@@ -293,9 +293,12 @@ fn next(page: &mut Page, inspection: &Inspection) {
         };
         let wanted = || inspection.hard_coded_paths.iter().filter(folder);
         let near = wanted().find(|path| path.path == driver.path);
-        let data = near
-            .or_else(|| wanted().next())
-            .map(|path| format!(" --data YOUR_FOLDER:{}", shell_words::quote(&path.value)));
+        let data = near.or_else(|| wanted().next()).map(|path| {
+            format!(
+                " --data YOUR_FOLDER:{}",
+                shell_words::quote(path.value.trim_start_matches("./"))
+            )
+        });
         let data = data.unwrap_or_default();
         let command =
             format!("  sizar run {source}{data} -- {} --help", shell_words::quote(called(driver)));
@@ -381,7 +384,7 @@ mod tests {
 
         Next
           sizar setup github:jane/segmentation
-          sizar run github:jane/segmentation --data YOUR_FOLDER:./data/imgs -- train.py --help
+          sizar run github:jane/segmentation --data YOUR_FOLDER:data/imgs -- train.py --help
         "#);
     }
 
@@ -443,7 +446,7 @@ mod tests {
 
         Next
           sizar setup github:jane/segmentation
-          sizar run github:jane/segmentation --data YOUR_FOLDER:./data/imgs -- train.py --help
+          sizar run github:jane/segmentation --data YOUR_FOLDER:data/imgs -- train.py --help
         "#);
     }
 
