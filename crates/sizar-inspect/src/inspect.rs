@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::Utf8Path;
+use rayon::prelude::*;
 use sizar_model::Inspection;
 use sizar_model::inspection::{Finding, HardCodedPath, Sighting, TreeSummary};
 
@@ -13,7 +14,9 @@ use crate::gather::{Gathered, gather};
 use crate::language::Languages;
 use crate::notebook::Notebook;
 use crate::packaging::{self, Packaging, ScriptTarget};
-use crate::python::{Layout, Project, ScriptDeclaration, decode, find_drivers, versions};
+use crate::python::{
+    Layout, Project, Resolution, ScriptDeclaration, decode, find_drivers, versions,
+};
 use crate::tree::{MAX_CODE, Tree, TreeError};
 
 /// The stack of a thread that walks over syntax trees, in bytes.
@@ -60,7 +63,7 @@ pub fn inspect(root: &Utf8Path, options: &InspectOptions) -> Result<Inspection, 
 fn inspection_of(tree: &Tree) -> Inspection {
     let languages = Languages::of(tree);
     let paths: Vec<String> = tree.files().iter().map(|file| file.path.clone()).collect();
-    let (gathered, packaging) =
+    let (mut gathered, packaging) =
         rayon::join(|| gather(tree, &languages), || read_packaging(tree, &paths));
     let mut inspection = Inspection {
         tree: summary(tree, &languages),
@@ -72,11 +75,16 @@ fn inspection_of(tree: &Tree) -> Inspection {
     };
     let mut findings = tree_state::findings(tree);
     let layout = layout(&packaging, paths);
-    findings.extend(python(&mut inspection, tree, &gathered, &packaging, &layout));
+    let (found, import_lines) = python(&mut inspection, tree, &gathered, &packaging, &layout);
+    findings.extend(found);
     inspection.packaging = packaging.files;
     inspection.system_packages = packaging.system_packages;
+    // a syntax tree takes as long to drop as to walk
+    std::mem::take(&mut gathered.sources).into_par_iter().for_each(drop);
     seen(&mut inspection, gathered, &mut findings);
-    findings.extend(requirements::findings(&inspection));
+    findings.extend(requirements::findings(&inspection, |path, module| {
+        import_lines.get(&(path.to_owned(), module.to_owned())).copied()
+    }));
     findings.extend(hindrances::findings(&inspection));
     if inspection.licence.is_none() && inspection.tree.files > 0 {
         findings.push(finding("no-licence", "no licence is given", "", 0));
@@ -114,7 +122,7 @@ fn python(
     gathered: &Gathered,
     packaging: &Packaging,
     layout: &Layout,
-) -> Vec<Finding> {
+) -> (Vec<Finding>, ImportLines) {
     let project = Project::read(&gathered.sources, layout);
     let stated = |scope: &str| !matches!(scope, "mentioned" | "build");
     let declared: BTreeSet<String> = packaging
@@ -146,7 +154,30 @@ fn python(
     for finding in &mut findings {
         finding.line = lines.of(&finding.path, finding.line);
     }
-    findings
+    let mut import_lines = import_lines(&project);
+    for ((path, _), line) in &mut import_lines {
+        *line = lines.of(path, *line);
+    }
+    (findings, import_lines)
+}
+
+/// The first line on which a file imports a module, and each of its parents.
+type ImportLines = BTreeMap<(String, String), u32>;
+
+fn import_lines(project: &Project<'_>) -> ImportLines {
+    let mut lines = ImportLines::new();
+    for ((file, facts), resolutions) in
+        project.files.iter().zip(&project.facts).zip(&project.resolutions)
+    {
+        let records = facts.imports.iter().zip(resolutions);
+        for (record, _) in records.filter(|(_, it)| **it == Resolution::ThirdParty) {
+            for (end, _) in record.module.match_indices('.').chain([(record.module.len(), "")]) {
+                let module = record.module.get(..end).unwrap_or_default().to_owned();
+                lines.entry((file.path.clone(), module)).or_insert(record.line);
+            }
+        }
+    }
+    lines
 }
 
 fn scripts(packaging: &Packaging) -> Vec<ScriptDeclaration> {

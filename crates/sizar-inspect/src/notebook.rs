@@ -110,7 +110,8 @@ impl Metadata {
 
 #[derive(Deserialize)]
 struct Cell {
-    cell_type: Option<String>,
+    #[serde(rename = "cell_type")]
+    kind: Option<String>,
     source: Option<Text>,
     /// What format 3 called the source.
     input: Option<Text>,
@@ -119,7 +120,8 @@ struct Cell {
 
 #[derive(Deserialize)]
 struct Output {
-    output_type: Option<String>,
+    #[serde(rename = "output_type")]
+    kind: Option<String>,
     ename: Option<String>,
     evalue: Option<String>,
 }
@@ -163,7 +165,7 @@ impl<'a> Reader<'a> {
     }
 
     fn cell(&mut self, cell: Cell) {
-        if cell.cell_type.as_deref() != Some("code") {
+        if cell.kind.as_deref() != Some("code") {
             return;
         }
         let source = cell.source.or(cell.input).map(Text::joined).unwrap_or_default();
@@ -190,7 +192,7 @@ impl<'a> Reader<'a> {
         }
         for output in cell.outputs.unwrap_or_default() {
             // format 3 said `pyerr`
-            if matches!(output.output_type.as_deref(), Some("error" | "pyerr")) {
+            if matches!(output.kind.as_deref(), Some("error" | "pyerr")) {
                 self.notebook.errors.push(CellError {
                     line: first,
                     name: output.ename.unwrap_or_default(),
@@ -238,7 +240,7 @@ impl<'a> Reader<'a> {
         let rest = self.file.get(self.offset..).unwrap_or_default();
         match rest.find(needle) {
             Some(at) => {
-                let skipped = rest.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+                let skipped = rest[..at].matches('\n').count();
                 self.line += skipped as u32;
                 self.offset += at;
             }
@@ -278,7 +280,7 @@ fn assigned_magic(line: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    const NOTEBOOK: &str = r##"{
+    const NOTEBOOK: &str = r#"{
  "cells": [
   {"cell_type": "markdown", "source": ["import nothing"]},
   {
@@ -299,7 +301,7 @@ mod tests {
  ],
  "metadata": {"language_info": {"name": "python"}},
  "nbformat": 4
-}"##;
+}"#;
 
     #[test]
     fn code_and_magics_come_apart_with_their_lines() {

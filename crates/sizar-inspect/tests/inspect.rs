@@ -1,5 +1,7 @@
 //! `inspect` on whole trees: a small repository of ours, and trees that want to do harm.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use proptest::prelude::*;

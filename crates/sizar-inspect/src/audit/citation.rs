@@ -246,7 +246,7 @@ fn person(name: &str) -> String {
 }
 
 fn line_of(text: &str, at: usize) -> u32 {
-    text.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count() as u32 + 1
+    text[..at].matches('\n').count() as u32 + 1
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use ruff_python_ast::Expr;
 use serde::Deserialize;
 
 use super::facts::sighting;
@@ -77,23 +78,23 @@ pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     };
     if let Some((kind, name)) = named {
         let text = name.map_or_else(|| reading.snippet(call.node), str::to_owned);
-        return see(reading, kind, &text, call.line);
+        return see(reading, kind, &text, call.line());
     }
     if call.name.starts_with("sklearn.datasets.fetch_") {
-        return see(reading, "sklearn_fetch", call.method(), call.line);
+        return see(reading, "sklearn_fetch", call.method(), call.line());
     }
     // `keras.datasets.mnist.load_data()`
     if let Some((module, "load_data")) = call.name.rsplit_once('.')
         && let Some(name) = module.split("keras.datasets.").nth(1)
     {
         let kind = if name.starts_with("cifar") { "cifar" } else { name };
-        return see(reading, kind, module, call.line);
+        return see(reading, kind, module, call.line());
     }
     match KNOWN.calls.get(call.method()) {
         Some(kind)
             if call.name.contains("datasets") || by_library || distinctive(call.method()) =>
         {
-            see(reading, kind, call.name, call.line);
+            see(reading, kind, call.name, call.line());
         }
         None if by_library => {
             let generic = matches!(call.method(), "ImageFolder" | "DatasetFolder" | "FakeData")
@@ -101,7 +102,7 @@ pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
                 || call.method().starts_with(|letter: char| letter.is_lowercase());
             if !generic {
                 let kind = call.method().to_ascii_lowercase();
-                see(reading, &kind, call.name, call.line);
+                see(reading, &kind, call.name, call.line());
             }
         }
         _ => {}
@@ -122,8 +123,9 @@ pub(super) fn import(reading: &mut Reading<'_>, module: &str, line: u32) {
 }
 
 /// Looks at a text: its words may be the names of a data set's folders and files.
-pub(super) fn string(reading: &mut Reading<'_>, text: &str, line: u32) {
+pub(super) fn string(reading: &mut Reading<'_>, text: &str, place: &Expr) {
     if let Some((kind, word)) = in_text(text) {
+        let line = reading.line(place);
         see(reading, kind, word, line);
     }
 }

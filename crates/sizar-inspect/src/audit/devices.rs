@@ -22,7 +22,7 @@ const COMPILERS: &[&str] = &[
 pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     let Some(kind) = kind_of(call) else { return };
     let text = reading.snippet(call.node);
-    see(reading, kind, &text, call.line);
+    see(reading, kind, &text, call.line());
 }
 
 fn kind_of(call: &Call<'_, '_>) -> Option<&'static str> {

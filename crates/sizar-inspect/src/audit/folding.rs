@@ -21,6 +21,40 @@ pub fn fold(expr: &Expr, names: &Names<'_>) -> Option<Folded> {
     folded(expr, names, 0)
 }
 
+/// Returns whether a call of that name may be a path expression, so that folding it is worth while.
+pub fn may_be_a_path(name: &str) -> bool {
+    const METHODS: &[&str] = &[
+        "join",
+        "expanduser",
+        "abspath",
+        "realpath",
+        "normpath",
+        "expandvars",
+        "fspath",
+        "str",
+        "Path",
+        "PurePath",
+        "PosixPath",
+        "home",
+        "get",
+        "getenv",
+        "resolve",
+        "absolute",
+        "joinpath",
+        "format",
+    ];
+    METHODS.contains(&name.rsplit('.').next().unwrap_or(name))
+}
+
+/// Returns whether an expression is the environment, by the look of it.
+pub fn is_environment(expr: &Expr) -> bool {
+    match expr {
+        Expr::Attribute(attribute) => attribute.attr.as_str() == "environ",
+        Expr::Name(name) => name.id.as_str() == "environ",
+        _ => false,
+    }
+}
+
 fn folded(expr: &Expr, names: &Names<'_>, depth: u32) -> Option<Folded> {
     if depth > MAX_DEPTH {
         return None;

@@ -7,6 +7,7 @@ use sizar_model::inspection::{Finding, HardCodedPath, Sighting};
 
 use super::devices::needs_a_gpu;
 use super::facts::finding;
+use super::reading::is_beside_a_run;
 
 /// Judges what was seen.
 pub fn findings(inspection: &Inspection) -> Vec<Finding> {
@@ -37,7 +38,9 @@ fn and_more(count: usize) -> String {
 }
 
 fn gpu(devices: &[Sighting]) -> Vec<Finding> {
-    let files = by_file(devices.iter().filter(|seen| needs_a_gpu(&seen.kind)));
+    let files = by_file(
+        devices.iter().filter(|seen| needs_a_gpu(&seen.kind) && !is_beside_a_run(&seen.path)),
+    );
     let told = files.into_iter().filter_map(|(path, seen)| {
         let first = seen.first()?;
         let more = and_more(seen.len());

@@ -137,7 +137,7 @@ impl Place<'_> {
     fn call(&self) -> Option<(&str, Option<usize>, Option<&str>)> {
         self.frames.iter().rev().find_map(|frame| match frame {
             Frame::Argument { call, position, option } => {
-                Some((call.as_str(), *position, option.as_deref()))
+                Some((&**call, *position, option.as_deref()))
             }
             _ => None,
         })

@@ -1,5 +1,7 @@
 //! One walk over a parsed file, with every check of code on the way.
 
+use std::rc::Rc;
+
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
     Arguments, Expr, ExprCall, ExprIf, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
@@ -7,7 +9,7 @@ use ruff_python_ast::{
 use ruff_text_size::{Ranged, TextSize};
 
 use super::facts::{finding, one_line};
-use super::folding::fold;
+use super::folding::{self, fold};
 use super::names::Names;
 use super::paths::Place;
 use super::{Facts, datasets, devices, paths, secrets, services, weights};
@@ -36,7 +38,7 @@ pub struct Reading<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum Frame {
     /// An argument of a call: the call's name, and the argument's position or name.
-    Argument { call: String, position: Option<usize>, option: Option<String> },
+    Argument { call: Rc<str>, position: Option<usize>, option: Option<Rc<str>> },
     /// The value of a name: an assignment, a default, a keyword, a key of a dict.
     Binding(String),
     /// A part of something bigger: what follows a `+`, a key, a comparison.
@@ -50,13 +52,18 @@ pub(super) struct Call<'a, 'b> {
     pub node: &'a ExprCall,
     /// Dotted, with imports resolved; `.method` where the receiver has no name.
     pub name: &'b str,
-    pub line: u32,
+    module: &'a Module,
 }
 
 impl<'a> Call<'a, '_> {
     /// Returns the last part of the name.
     pub fn method(&self) -> &str {
         self.name.rsplit('.').next().unwrap_or(self.name)
+    }
+
+    /// Returns the line, from 1.
+    pub fn line(&self) -> u32 {
+        self.module.line_of(self.node)
     }
 
     pub fn arguments(&self) -> &'a Arguments {
@@ -95,7 +102,7 @@ impl<'a> Reading<'a> {
             guards: 0,
             frames: Vec::new(),
             read_until: TextSize::new(0),
-            tests: is_test(path) || is_beside(path),
+            tests: is_beside_a_run(path),
         };
         reading.visit_body(module.statements());
         let mut facts = reading.facts;
@@ -123,8 +130,10 @@ impl<'a> Reading<'a> {
     }
 
     fn asks_for_a_gpu(&self, test: &Expr) -> bool {
-        let source = self.module.source_of(test).to_ascii_lowercase();
-        ["cuda", "gpu", "is_available", "device"].iter().any(|word| source.contains(word))
+        const WORDS: &[&str] =
+            &["cuda", "CUDA", "gpu", "GPU", "is_available", "device", "DEVICE", "Device"];
+        let source = self.module.source_of(test);
+        WORDS.iter().any(|word| source.contains(word))
     }
 
     fn is_no_value(&self) -> bool {
@@ -148,20 +157,20 @@ impl<'a> Reading<'a> {
         if text.len() < 2 {
             return;
         }
-        let line = self.line(expr);
         if let Some(secret) = secrets::recognise(text) {
             let message = format!("{secret} is written into the code");
-            self.facts.findings.push(finding("hard-coded-secret", message, self.path, line));
+            let found = finding("hard-coded-secret", message, self.path, self.line(expr));
+            self.facts.findings.push(found);
             return;
         }
         if text.len() > MAX_STRING {
             return;
         }
         if !self.tests {
-            datasets::string(self, text, line);
-            weights::string(self, text, line);
+            datasets::string(self, text, expr);
+            weights::string(self, text, expr);
         }
-        services::string(self, text, line);
+        services::string(self, text, expr);
     }
 
     /// Reads an expression as a path; what it consists of is not read again as paths.
@@ -180,9 +189,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn call(&mut self, node: &'a ExprCall) {
-        let name = self.names.dotted(&node.func).unwrap_or_default();
-        let call = Call { node, name: &name, line: self.line(node) };
+    fn call(&mut self, node: &'a ExprCall, expr: &'a Expr) {
+        let name: Rc<str> = self.names.dotted(&node.func).unwrap_or_default().into();
+        if folding::may_be_a_path(&name) {
+            self.path_expression(expr);
+        }
+        let call = Call { node, name: &name, module: self.module };
         devices::call(self, &call);
         services::call(self, &call);
         if !self.tests {
@@ -190,15 +202,16 @@ impl<'a> Reading<'a> {
             weights::call(self, &call);
         }
         self.visit_expr(&node.func);
-        let option = option_of(&call);
+        let option: Option<Rc<str>> = option_of(&call).map(Into::into);
         for (at, argument) in node.arguments.args.iter().enumerate() {
             let position = Some(at);
-            let frame = Frame::Argument { call: name.clone(), position, option: option.clone() };
+            let frame =
+                Frame::Argument { call: Rc::clone(&name), position, option: option.clone() };
             self.inside(frame, |reading| reading.visit_expr(argument));
         }
         for keyword in &node.arguments.keywords {
             let frame =
-                Frame::Argument { call: name.clone(), position: None, option: option.clone() };
+                Frame::Argument { call: Rc::clone(&name), position: None, option: option.clone() };
             self.inside(frame, |reading| reading.visit_keyword(keyword));
         }
     }
@@ -290,17 +303,16 @@ impl<'a> Visitor<'a> for Reading<'a> {
                 self.path_expression(expr);
                 self.inside(Frame::Part, |reading| visitor::walk_expr(reading, expr));
             }
-            Expr::Call(call) => {
-                self.path_expression(expr);
-                self.call(call);
-            }
+            Expr::Call(call) => self.call(call, expr),
             Expr::BinOp(operation) => {
                 self.path_expression(expr);
                 self.visit_expr(&operation.left);
                 self.inside(Frame::Part, |reading| reading.visit_expr(&operation.right));
             }
             Expr::Subscript(subscript) => {
-                self.path_expression(expr);
+                if folding::is_environment(&subscript.value) {
+                    self.path_expression(expr);
+                }
                 self.visit_expr(&subscript.value);
                 self.inside(Frame::Part, |reading| reading.visit_expr(&subscript.slice));
             }
@@ -381,15 +393,20 @@ fn option_of(call: &Call<'_, '_>) -> Option<String> {
 }
 
 /// Returns whether a file holds tests of the code: their paths and weights are made up.
-pub(super) fn is_test(path: &str) -> bool {
+fn is_test(path: &str) -> bool {
     let mut parts = path.split('/').rev();
     let name = parts.next().unwrap_or_default();
     let folder = parts.any(|part| matches!(part, "tests" | "testing" | "unittests" | "test"));
     name == "conftest.py" || (folder && (name.starts_with("test") || path.contains("tests/")))
 }
 
+/// Returns whether a file only builds, installs, documents or tests the code.
+pub fn is_beside_a_run(path: &str) -> bool {
+    is_test(path) || is_beside(path)
+}
+
 /// Returns whether a file only builds, installs or documents the code.
-pub(super) fn is_beside(path: &str) -> bool {
+fn is_beside(path: &str) -> bool {
     path == "setup.py"
         || path.ends_with("/setup.py")
         || path.starts_with("doc")

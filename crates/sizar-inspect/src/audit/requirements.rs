@@ -9,14 +9,19 @@ use uv_pep440::{Operator, Version, VersionSpecifiers};
 use uv_pep508::{Requirement, VerbatimUrl, VersionOrUrl};
 
 use super::facts::finding;
-use super::reading::{is_beside, is_test};
+use super::reading::is_beside_a_run;
 
-/// Judges requirements and imports.
-pub fn findings(inspection: &Inspection) -> Vec<Finding> {
-    let mut found = imports(inspection);
+/// Judges requirements and imports; `line_of` returns where a file imports a module.
+pub fn findings(
+    inspection: &Inspection,
+    line_of: impl Fn(&str, &str) -> Option<u32>,
+) -> Vec<Finding> {
+    let mut found = imports(inspection, line_of);
     found.extend(unpinned(inspection));
     found.extend(disagreements(&inspection.declared));
-    for declared in inspection.declared.iter().filter(|it| it.scope != "mentioned") {
+    // what only conda has is no package of Python, and mostly comes with those that need it
+    let judged = |it: &&Declared| !matches!(it.scope.as_str(), "mentioned" | "conda");
+    for declared in inspection.declared.iter().filter(judged) {
         if let Some(why) = &declared.unreadable {
             let message = format!("`{}`: {why}", declared.raw);
             found.push(finding("unreadable-requirement", message, &declared.path, declared.line));
@@ -27,14 +32,14 @@ pub fn findings(inspection: &Inspection) -> Vec<Finding> {
 
 /// Returns whether some other file than those that build, document or test the code imports it.
 pub fn matters_to_a_run(import: &Import) -> bool {
-    import.files.iter().any(|path| !is_beside(path) && !is_test(path))
+    import.files.iter().any(|path| !is_beside_a_run(path))
 }
 
 fn is_binding(declared: &Declared) -> bool {
     !matches!(declared.scope.as_str(), "mentioned" | "build" | "constraint")
 }
 
-fn imports(inspection: &Inspection) -> Vec<Finding> {
+fn imports(inspection: &Inspection, line_of: impl Fn(&str, &str) -> Option<u32>) -> Vec<Finding> {
     let missing = || {
         inspection.imports.iter().filter(|it| !it.declared && !it.optional && matters_to_a_run(it))
     };
@@ -49,6 +54,7 @@ fn imports(inspection: &Inspection) -> Vec<Finding> {
     }
     let told = missing().map(|import| {
         let path = import.files.first().map_or("", String::as_str);
+        let line = line_of(path, &import.module).unwrap_or(0);
         let others = match import.files.len() {
             0 | 1 => String::new(),
             2 => " (and in one other file)".to_owned(),
@@ -57,19 +63,19 @@ fn imports(inspection: &Inspection) -> Vec<Finding> {
         match &import.distribution {
             Some(distribution) if *distribution == import.module => {
                 let message = format!("`{}` is imported but not declared{others}", import.module);
-                finding("undeclared-import", message, path, 0)
+                finding("undeclared-import", message, path, line)
             }
             Some(distribution) => {
                 let message = format!(
                     "`{}` is imported, but `{distribution}` is not declared{others}",
                     import.module
                 );
-                finding("undeclared-import", message, path, 0)
+                finding("undeclared-import", message, path, line)
             }
             None => {
                 let message =
                     format!("`{}` is imported, and no known package has it{others}", import.module);
-                finding("unknown-import", message, path, 0)
+                finding("unknown-import", message, path, line)
             }
         }
     });
@@ -95,6 +101,7 @@ fn unpinned(inspection: &Inspection) -> Vec<Finding> {
         let message = match (without, all) {
             (1, 1) => "the only requirement has no version".to_owned(),
             (without, all) if without == all => format!("none of {all} requirements has a version"),
+            (1, all) => format!("1 of {all} requirements has no version"),
             (without, all) => format!("{without} of {all} requirements have no version"),
         };
         finding("unpinned-requirements", message, path, line)
@@ -180,7 +187,7 @@ mod tests {
     }
 
     fn ids(inspection: &Inspection) -> Vec<(String, String)> {
-        findings(inspection).into_iter().map(|it| (it.id, it.message)).collect()
+        findings(inspection, |_, _| None).into_iter().map(|it| (it.id, it.message)).collect()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use ruff_python_ast::Expr;
 use serde::Deserialize;
 
 use super::datasets::prefixes;
@@ -71,7 +72,7 @@ pub(super) fn import(reading: &mut Reading<'_>, module: &str, line: u32) {
 pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     if let Some(row) = KNOWN.calls.get(call.name).and_then(|&at| KNOWN.rows.get(at)) {
         // arguments may hold keys
-        return see(reading, &row.kind, &format!("{}()", call.name), call.line);
+        return see(reading, &row.kind, &format!("{}()", call.name), call.line());
     }
     let asks = matches!(
         call.name,
@@ -90,12 +91,12 @@ pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     if let (true, Some(url)) = (asks, url)
         && let Some(host) = host(url)
     {
-        see(reading, "http", host, call.line);
+        see(reading, "http", host, call.line());
     }
 }
 
 /// Looks at a text: a webhook is a call waiting to happen.
-pub(super) fn string(reading: &mut Reading<'_>, text: &str, line: u32) {
+pub(super) fn string(reading: &mut Reading<'_>, text: &str, place: &Expr) {
     let hook = [
         "https://hooks.slack.com/",
         "https://api.telegram.org/",
@@ -104,6 +105,7 @@ pub(super) fn string(reading: &mut Reading<'_>, text: &str, line: u32) {
     .iter()
     .find(|prefix| text.starts_with(**prefix));
     if let Some(host) = hook.and_then(|prefix| host(prefix)) {
+        let line = reading.line(place);
         see(reading, "webhook", host, line);
     }
 }

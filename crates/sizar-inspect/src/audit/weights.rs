@@ -34,17 +34,25 @@ struct Table {
 
 struct Known {
     rows: Vec<Row>,
+    /// By dotted name.
     calls: HashMap<String, usize>,
+    /// By the method alone, whatever the receiver.
+    methods: HashMap<String, usize>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let table: Table = toml::from_str(include_str!("../../../../knowledge/weights.toml"))
         .expect("a test reads the table");
-    let mut calls = HashMap::new();
+    let (mut calls, mut methods) = (HashMap::new(), HashMap::new());
     for (at, row) in table.weights.iter().enumerate() {
-        calls.extend(row.calls.iter().map(|call| (call.clone(), at)));
+        for call in &row.calls {
+            match call.strip_prefix('.') {
+                Some(method) => methods.insert(method.to_owned(), at),
+                None => calls.insert(call.clone(), at),
+            };
+        }
     }
-    Known { rows: table.weights, calls }
+    Known { rows: table.weights, calls, methods }
 });
 
 /// Endings of files that hold weights.
@@ -72,8 +80,7 @@ const ENDINGS: &[&str] = &[
 pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     let by_method = || {
         let method = matches!(&*call.node.func, Expr::Attribute(_)).then(|| call.method())?;
-        // the method alone is looked up with its dot
-        KNOWN.calls.get(&format!(".{method}"))
+        KNOWN.methods.get(method)
     };
     let row = KNOWN.calls.get(call.name).or_else(by_method).and_then(|&at| KNOWN.rows.get(at));
     if let Some(row) = row {
@@ -82,7 +89,7 @@ pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     unsafe_load(reading, call);
     if let Some(kind) = pretrained(call) {
         let name = call.name.trim_start_matches('.');
-        see(reading, kind, name, call.line);
+        see(reading, kind, name, call.line());
     }
 }
 
@@ -104,7 +111,7 @@ fn known(reading: &mut Reading<'_>, call: &Call<'_, '_>, row: &Row) {
         None => call.name.trim_start_matches('.').to_owned(),
     };
     let kind = row.kind.as_str();
-    see(reading, kind, &text, call.line);
+    see(reading, kind, &text, call.line());
 }
 
 /// Returns the kind of a call that asks a library for its trained weights.
@@ -144,16 +151,18 @@ fn unsafe_load(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     if nested && matches!(call.name, "pickle.load" | "pickle.loads" | "torch.load" | "joblib.load")
     {
         let message = format!("`{}` runs whatever the downloaded file tells it to", call.name);
-        let found = finding("pickle-of-a-download", message, reading.path, call.line);
+        let found = finding("pickle-of-a-download", message, reading.path, call.line());
         reading.facts.findings.push(found);
     }
 }
 
 /// Looks at a text: an address of weights, or the name of a file that holds some.
-pub(super) fn string(reading: &mut Reading<'_>, text: &str, line: u32) {
+pub(super) fn string(reading: &mut Reading<'_>, text: &str, place: &Expr) {
     if let Some(kind) = address(text) {
+        let line = reading.line(place);
         see(reading, kind, text, line);
     } else if is_weights_file(text) && reading.here().is_kept() && !reading.here().is_written() {
+        let line = reading.line(place);
         see(reading, "weights_file", text, line);
     }
 }

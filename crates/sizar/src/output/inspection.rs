@@ -1,20 +1,28 @@
 //! `sizar inspect` for people: one screen, the most important first.
 
+mod drivers;
+mod hindrances;
+
 use std::collections::BTreeMap;
 
 use sizar_inspect::audit::matters_to_a_run;
 use sizar_model::Inspection;
-use sizar_model::inspection::{Driver, DriverOption, Finding, HardCodedPath, Severity, Sighting};
+use sizar_model::inspection::{Finding, HardCodedPath, Severity, Sighting};
 use sizar_model::resources::ByteSize;
 
 use super::frameworks;
 use super::page::{Item, Page, Span};
 
+use self::drivers::{called, drivers, rank};
+use self::hindrances::hindrances;
 pub use super::page::Style;
 
-/// How many drivers, findings and lines of one hindrance fit on a screen.
-const DRIVERS: usize = 6;
-const FINDINGS: usize = 8;
+/// How many lines a screen has.
+const SCREEN: usize = 40;
+/// How many findings are shown on it at least and at most, as the rest leaves room.
+const FINDINGS: (usize, usize) = (2, 8);
+/// The lines after the findings: what is left out, and what comes next.
+const AFTER_FINDINGS: usize = 5;
 
 /// Renders an inspection: one screen, or, with `all`, everything.
 pub fn render(inspection: &Inspection, style: &Style, all: bool) -> String {
@@ -144,137 +152,6 @@ fn python(page: &mut Page, inspection: &Inspection) {
     }
 }
 
-fn drivers(page: &mut Page, drivers: &[Driver]) {
-    if drivers.is_empty() {
-        return;
-    }
-    page.heading("Start it with");
-    let mut sorted: Vec<&Driver> = drivers.iter().collect();
-    sorted.sort_by_key(|driver| rank(driver));
-    let shown = page.limit(DRIVERS, sorted.len());
-    let all = page.shows_all();
-    let name = |driver: &Driver| {
-        if all { called(driver).to_owned() } else { ending(called(driver)) }
-    };
-    let widest = sorted.iter().take(shown).map(|driver| name(driver).chars().count()).max();
-    let width = widest.unwrap_or(0);
-    let style = *page.style();
-    for driver in sorted.iter().take(shown) {
-        let mut spans = vec![
-            Span::new(format!("{:width$}  ", name(driver)), style.accent),
-            Span::plain(format!("{:<9}", driver.role)),
-        ];
-        spans.extend(options(driver, style.dim));
-        let mut line = vec![Span::plain("  ")];
-        line.extend(spans);
-        page.line(&line);
-        if page.shows_all() {
-            driver.options.iter().for_each(|option| full_option(page, option));
-        }
-    }
-    if sorted.len() > shown {
-        let rest = sorted.len() - shown;
-        page.line(&[Span::new(format!("  … {rest} more"), style.dim)]);
-    }
-}
-
-/// Returns the end of a long path: it says more than its beginning.
-fn ending(path: &str) -> String {
-    const MOST: usize = 36;
-    let length = path.chars().count();
-    if length <= MOST {
-        return path.to_owned();
-    }
-    let end: String = path.chars().skip(length - MOST + 1).collect();
-    format!("…{}", end.find('/').and_then(|at| end.get(at..)).unwrap_or(&end))
-}
-
-fn called(driver: &Driver) -> &str {
-    driver.name.as_deref().unwrap_or(&driver.path)
-}
-
-/// Sorts drivers: near the root, with a telling role and options first.
-fn rank(driver: &Driver) -> (usize, &str) {
-    let roles = ["train", "predict", "evaluate"];
-    let role = roles.iter().position(|role| *role == driver.role).unwrap_or(roles.len());
-    let depth = if driver.name.is_some() { 0 } else { driver.path.matches('/').count() };
-    // a test of the code is started last
-    let test = driver.path.split('/').any(|part| part.starts_with("test") && part != "test.py");
-    let named =
-        called(driver).rsplit('/').next().is_some_and(|name| name.starts_with(&driver.role));
-    let empty = driver.options.is_empty() && driver.subcommands.is_empty();
-    let score = 1 + role + depth + usize::from(empty) * 2 + usize::from(test) * 20;
-    (score - usize::from(named), called(driver))
-}
-
-fn options(driver: &Driver, dim: anstyle::Style) -> Vec<Span> {
-    const TOLD: usize = 4;
-    if !driver.subcommands.is_empty() {
-        return vec![Span::plain(driver.subcommands.join(" | "))];
-    }
-    if driver.options.is_empty() {
-        return vec![Span::new("no options", dim)];
-    }
-    let mut sorted: Vec<&DriverOption> = driver.options.iter().collect();
-    sorted.sort_by_key(|option| telling(option));
-    let mut spans: Vec<Span> =
-        sorted.iter().take(TOLD).map(|option| Span::plain(short_option(option))).collect();
-    if sorted.len() > TOLD {
-        spans.push(Span::new(format!("… {} more", sorted.len() - TOLD), dim));
-    }
-    spans
-}
-
-/// Sorts options: what must be given, then what people most often change.
-fn telling(option: &DriverOption) -> (bool, usize) {
-    const WORDS: &[&str] = &[
-        "input", "data", "model", "config", "epoch", "batch", "lr", "learning", "output", "device",
-        "gpu",
-    ];
-    let name = flag(option).to_ascii_lowercase();
-    let at = WORDS.iter().position(|word| name.contains(word)).unwrap_or(WORDS.len());
-    (!option.required, at)
-}
-
-/// Returns the longest flag: it says most.
-fn flag(option: &DriverOption) -> &str {
-    option.flags.iter().max_by_key(|flag| flag.len()).map_or("", String::as_str)
-}
-
-fn short_option(option: &DriverOption) -> String {
-    let flag = flag(option);
-    let default = option
-        .default
-        .as_deref()
-        .filter(|it| !matches!(*it, "None" | "False" | "True" | "''" | "\"\""));
-    match default {
-        _ if !flag.starts_with('-') => format!("{} ", flag.to_uppercase()),
-        _ if option.required => format!("{flag} … "),
-        Some(default) if default.len() <= 24 => {
-            format!("{flag}={} ", default.trim_matches(['\'', '"']))
-        }
-        _ => format!("{flag} "),
-    }
-}
-
-fn full_option(page: &mut Page, option: &DriverOption) {
-    let dim = page.style().dim;
-    let mut text = option.flags.join(", ");
-    if let Some(kind) = &option.kind {
-        text.push_str(&format!(" {kind}"));
-    }
-    if let Some(choices) = &option.choices {
-        text.push_str(&format!(" {{{}}}", choices.join(",")));
-    }
-    match &option.default {
-        _ if option.required => text.push_str(" (required)"),
-        Some(default) => text.push_str(&format!(" = {default}")),
-        None => {}
-    }
-    let help = option.help.as_deref().map(|help| format!("  {help}")).unwrap_or_default();
-    page.line(&[Span::plain(format!("      {text}")), Span::new(help, dim)]);
-}
-
 fn needs(page: &mut Page, inspection: &Inspection) {
     let style = *page.style();
     page.heading("What it needs");
@@ -300,7 +177,7 @@ fn needs(page: &mut Page, inspection: &Inspection) {
     let order = |label: &str| usize::from(label != "declared");
     let mut labels: Vec<(&str, BTreeMap<&str, &str>)> = declared.into_iter().collect();
     labels.sort_by_key(|(label, _)| order(label));
-    let shown = page.limit(3, labels.len());
+    let shown = page.limit(2, labels.len());
     for (label, names) in labels.into_iter().take(shown) {
         let items: Vec<Item> = names.into_values().map(|name| vec![Span::plain(name)]).collect();
         page.list(label, &items);
@@ -324,7 +201,7 @@ fn needs(page: &mut Page, inspection: &Inspection) {
             .collect()
     };
     for (label, items) in [("undeclared", undeclared(false)), ("optional", undeclared(true))] {
-        if !items.is_empty() {
+        if !items.is_empty() && (page.shows_all() || label != "optional") {
             page.list(label, &items);
         }
     }
@@ -335,154 +212,6 @@ fn needs(page: &mut Page, inspection: &Inspection) {
     if !system.is_empty() {
         let items: Vec<Item> = system.into_iter().map(|name| vec![Span::plain(name)]).collect();
         page.list("system", &items);
-    }
-}
-
-fn hindrances(page: &mut Page, inspection: &Inspection) {
-    page.heading("What may hinder");
-    let before = page.lines();
-    devices(page, inspection);
-    paths(page, inspection);
-    let data: Vec<Item> = grouped(page, inspection.datasets.iter(), |seen| {
-        let title = sizar_inspect::audit::dataset_title(&seen.kind);
-        title.map_or_else(|| seen.text.clone(), str::to_owned)
-    });
-    list(page, "data sets", &data);
-    let fetched = inspection.weights.iter().filter(|seen| seen.kind != "weights_file");
-    let weights: Vec<Item> = grouped(page, fetched, |seen| seen.text.clone());
-    list(page, "downloads", &weights);
-    let files = inspection.weights.iter().filter(|seen| seen.kind == "weights_file");
-    let files: Vec<Item> = grouped(page, files, |seen| seen.text.clone());
-    list(page, "weights", &files);
-    services(page, inspection);
-    if page.lines() == before {
-        page.line(&[Span::plain("  nothing that was looked for")]);
-    }
-}
-
-fn devices(page: &mut Page, inspection: &Inspection) {
-    let hard = |seen: &&Sighting| {
-        matches!(
-            seen.kind.as_str(),
-            "cuda_call" | "cuda_device" | "cuda_tensor" | "set_device" | "gpu_library"
-        )
-    };
-    let items = grouped(page, inspection.devices.iter().filter(hard), |seen| seen.text.clone());
-    if !items.is_empty() {
-        list(page, "GPU needed", &items);
-    } else if let Some(seen) =
-        inspection.devices.iter().find(|seen| seen.kind.ends_with("_guarded"))
-    {
-        let dim = page.style().dim;
-        let place = Span::new(format!(" {}", place(seen)), dim);
-        page.row("GPU", &[Span::plain("used if there is one"), place]);
-    }
-}
-
-fn paths(page: &mut Page, inspection: &Inspection) {
-    let dim = page.style().dim;
-    let mut values: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
-    for path in inspection.hard_coded_paths.iter().filter(|path| !path.exists) {
-        let order = match path.kind.as_str() {
-            "home" => 0,
-            "absolute" => 1,
-            _ => 2,
-        };
-        values
-            .entry((order, &path.value))
-            .or_default()
-            .push(format!("{}:{}", path.path, path.line));
-    }
-    let items: Vec<Item> = values
-        .into_iter()
-        .map(|((_, value), places)| vec![Span::plain(value), Span::new(places_text(&places), dim)])
-        .collect();
-    list(page, "paths", &items);
-}
-
-fn services(page: &mut Page, inspection: &Inspection) {
-    let style = *page.style();
-    let mut kinds: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for seen in &inspection.services {
-        kinds.entry(&seen.kind).or_default().push(place(seen));
-    }
-    let items: Vec<Item> = kinds
-        .into_iter()
-        .map(|(kind, places)| {
-            let title = sizar_inspect::audit::service_title(kind).unwrap_or(kind);
-            let switch = sizar_inspect::audit::offline_switches(kind);
-            let quiet = switch.first().map(|(name, value)| format!(", quiet with {name}={value}"));
-            let quiet = quiet.unwrap_or_default();
-            vec![
-                Span::plain(title),
-                Span::new(format!("{}{quiet}", places_text(&places)), style.dim),
-            ]
-        })
-        .collect();
-    list(page, "services", &items);
-}
-
-/// Puts sightings of the same thing together, in the order in which they were first seen.
-fn grouped<'a>(
-    page: &Page,
-    sightings: impl Iterator<Item = &'a Sighting>,
-    key: impl Fn(&Sighting) -> String,
-) -> Vec<Item> {
-    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for seen in sightings {
-        let name = key(seen);
-        let place = if page.shows_all() {
-            place(seen)
-        } else {
-            format!("{}:{}", ending(&seen.path), seen.line)
-        };
-        match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, places)) => places.push(place),
-            None => groups.push((name, vec![place])),
-        }
-    }
-    // what is seen most often matters most
-    groups.sort_by_key(|(_, places)| std::cmp::Reverse(places.len()));
-    let dim = page.style().dim;
-    let item = |(name, places): (String, Vec<String>)| {
-        let name = if page.shows_all() { name } else { shortened(&name) };
-        vec![Span::plain(name), Span::new(places_text(&places), dim)]
-    };
-    groups.into_iter().map(item).collect()
-}
-
-fn shortened(text: &str) -> String {
-    const MOST: usize = 48;
-    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
-    if text.chars().count() <= MOST {
-        return text.to_owned();
-    }
-    // the host and the file say most of an address
-    if let (Some((host, _)), Some((_, file))) = (text.split_once('/'), text.rsplit_once('/'))
-        && host.contains('.')
-        && host.len() + file.len() < MOST
-    {
-        return format!("{host}/…/{file}");
-    }
-    let begin: String = text.chars().take(MOST - 1).collect();
-    format!("{begin}…")
-}
-
-fn list(page: &mut Page, label: &str, items: &[Item]) {
-    if !items.is_empty() {
-        page.list(label, items);
-    }
-}
-
-fn place(seen: &Sighting) -> String {
-    format!("{}:{}", seen.path, seen.line)
-}
-
-fn places_text(places: &[String]) -> String {
-    match places {
-        [] => String::new(),
-        [one] => format!(" {one}"),
-        [first, rest @ ..] => format!(" {first} +{}", rest.len()),
     }
 }
 
@@ -501,7 +230,8 @@ fn findings(page: &mut Page, findings: &[Finding]) {
     }
     page.heading(&format!("Findings: {}", totals.join(", ")));
     let groups = finding_groups(findings, page.shows_all());
-    let shown = page.limit(FINDINGS, groups.len());
+    let room = SCREEN.saturating_sub(page.lines() + AFTER_FINDINGS);
+    let shown = page.limit(room.clamp(FINDINGS.0, FINDINGS.1), groups.len());
     let style = *page.style();
     for (finding, more) in groups.iter().take(shown) {
         let (word, look) = match finding.severity {
@@ -555,18 +285,23 @@ fn next(page: &mut Page, inspection: &Inspection) {
         return;
     }
     page.line(&[Span::new(format!("  sizar setup {source}"), style.accent)]);
-    if let Some(driver) = best {
-        let mut command = format!("  sizar run {source}");
+    // a file that only does something when it is started is no program yet
+    if let Some(driver) = best.filter(|it| it.framework != "none" || it.role != "other") {
         let folder = |path: &&HardCodedPath| {
             let name = path.value.rsplit('/').next().unwrap_or_default();
             !path.exists && !name.contains('.') && driver.closure.contains(&path.path)
         };
         let wanted = || inspection.hard_coded_paths.iter().filter(folder);
         let near = wanted().find(|path| path.path == driver.path);
-        if let Some(path) = near.or_else(|| wanted().next()) {
-            command.push_str(&format!(" --data YOUR_FOLDER:{}", shell_words::quote(&path.value)));
-        }
-        command.push_str(&format!(" -- {} --help", shell_words::quote(called(driver))));
+        let data = near.or_else(|| wanted().next()).map(|path| {
+            format!(
+                " --data YOUR_FOLDER:{}",
+                shell_words::quote(path.value.trim_start_matches("./"))
+            )
+        });
+        let data = data.unwrap_or_default();
+        let command =
+            format!("  sizar run {source}{data} -- {} --help", shell_words::quote(called(driver)));
         page.line(&[Span::new(command, style.accent)]);
     }
 }
@@ -574,4 +309,195 @@ fn next(page: &mut Page, inspection: &Inspection) {
 fn count(number: u64, name: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {name}{plural}")
+}
+
+/// Returns the end of a long path: it says more than its beginning.
+fn ending(path: &str) -> String {
+    const MOST: usize = 36;
+    let length = path.chars().count();
+    if length <= MOST {
+        return path.to_owned();
+    }
+    let end: String = path.chars().skip(length - MOST + 1).collect();
+    format!("…{}", end.find('/').and_then(|at| end.get(at..)).unwrap_or(&end))
+}
+
+fn place(seen: &Sighting) -> String {
+    format!("{}:{}", seen.path, seen.line)
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::*;
+
+    fn fixture() -> Inspection {
+        let folder = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = folder.join("../../fixtures/inspect/segmentation");
+        let options = sizar_inspect::InspectOptions::default();
+        let mut inspection = sizar_inspect::inspect(&root, &options).unwrap();
+        inspection.source = "github:jane/segmentation".to_owned();
+        inspection.code_date = "2019-06-01T12:00:00Z".parse().ok();
+        inspection
+    }
+
+    #[test]
+    fn a_repository_fits_on_a_screen() {
+        insta::assert_snapshot!(render(&fixture(), &Style::default(), false), @r#"
+        segmentation   2019-06-01 · MIT · 5 Python files, 2.1 KiB · 1 notebook · 12 files in all, 3.4 KiB
+        cite: Pages and Nets (Jane Doe et al. 2019)
+
+        What it is
+          built on     PyTorch
+          grammar      Python 3.6 or later  f-string at train.py:30
+          authors say  3.6 environment.yml:3, 3.6 README.md:3
+          also         Jupyter Notebook (1)
+
+        Start it with
+          train.py    train    --epochs=5 --lr=1e-4 --annotations
+          predict.py  predict  --input … --model=pages.pth
+
+        What it needs
+          declared     numpy==1.16.0, pillow
+          in passing   seaborn, torch, torchvision
+          undeclared   pandas (1 file), pycocotools (1 file), torch (3 files), torchvision (1 file) … 1 more
+
+        What may hinder
+          GPU needed   Net().cuda() train.py:27
+          paths        /home/jane/pages.csv notebooks/look.ipynb:14 … 3 more
+          data sets    host.robots.ox.ac.uk/…/VOCtrainval_11-May-2012.tar README.md:10 … 2 more
+          downloads    drive.google.com/…/view README.md:5, torchvision.models.vgg16 net/model.py:12
+          weights      pages.pth predict.py:11
+          services     Weights & Biases train.py:6 +1, quiet with WANDB_MODE=offline
+
+        Findings: 1 error, 11 warnings, 3 notes
+          error        net/model.py:6: `.layers` is imported, but there is no `net/layers`
+          warning   2× notebooks/look.ipynb:14: `/home/jane/pages.csv` is a path of the authors' machine
+          warning      train.py:27: `Net().cuda()` without asking whether there is a GPU
+          warning      scripts/score.py:4: this file is written in Python 2 (`print` statement)
+          warning      requirements.txt:1: `numpy==1.16.0` here, `numpy==1.19.*` in `environment.yml`
+          warning   5× net/model.py:2: `torch` is imported but not declared (and in 2 other files)
+          warning      README.md:5: `https://drive.google.com/file/d/1AbCdEfGhIjKlMnOpQrStUvWxYz/view` is a…
+          note         net/model.py:20: `torch.load(path)` does not say `map_location`
+          … 2 more kinds; `--all` shows everything
+
+        Next
+          sizar setup github:jane/segmentation
+          sizar run github:jane/segmentation --data YOUR_FOLDER:data/imgs -- train.py --help
+        "#);
+    }
+
+    #[test]
+    fn everything_is_shown_when_asked_for() {
+        insta::assert_snapshot!(render(&fixture(), &Style::default(), true), @r#"
+        segmentation   2019-06-01 · MIT · 5 Python files, 2.1 KiB · 1 notebook · 12 files in all, 3.4 KiB
+        cite: Pages and Nets (Jane Doe et al. 2019)
+
+        What it is
+          built on     PyTorch
+          grammar      Python 3.6 or later  f-string at train.py:30
+          authors say  3.6 environment.yml:3, 3.6 README.md:3
+          also         Jupyter Notebook (1)
+
+        Start it with
+          train.py    train    --epochs=5 --lr=1e-4 --annotations
+              --epochs, -e int = 5  Number of epochs
+              --lr float = 1e-4
+              --annotations str = '/mnt/nas/jane/annotations.json'  as /home/x
+          predict.py  predict  --input … --model=pages.pth
+              --input, -i str (required)
+              --model str = 'pages.pth'
+
+        What it needs
+          declared     numpy==1.16.0, pillow
+          in passing   seaborn, torch, torchvision
+          undeclared   pandas (1 file), pycocotools (1 file), torch (3 files), torchvision (1 file),
+                       wandb (1 file)
+
+        What may hinder
+          GPU needed   Net().cuda() train.py:27
+          paths        /home/jane/pages.csv notebooks/look.ipynb:14,
+                       ~/data/datasets/VOC/VOCdevkit/VOC2012 train.py:13,
+                       /mnt/nas/jane/annotations.json train.py:20, ./data/imgs train.py:11
+          data sets    http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar README.md:10,
+                       COCO train.py:7, PASCAL VOC train.py:13
+          downloads    https://drive.google.com/file/d/1AbCdEfGhIjKlMnOpQrStUvWxYz/view README.md:5,
+                       torchvision.models.vgg16 net/model.py:12
+          weights      pages.pth predict.py:11
+          services     Weights & Biases train.py:6 +1, quiet with WANDB_MODE=offline
+
+        Findings: 1 error, 11 warnings, 3 notes
+          error   missing-module             net/model.py:6: `.layers` is imported, but there is no `net/layers`
+          warning absolute-path              notebooks/look.ipynb:14: `/home/jane/pages.csv` is a path of the authors' machine
+          warning absolute-path              train.py:13: 2 paths of the authors' machine, such as `~/data/datasets/VOC/VOCdevkit/VOC2012`
+          warning gpu-without-fallback       train.py:27: `Net().cuda()` without asking whether there is a GPU
+          warning python-2                   scripts/score.py:4: this file is written in Python 2 (`print` statement)
+          warning requirements-disagree      requirements.txt:1: `numpy==1.16.0` here, `numpy==1.19.*` in `environment.yml`
+          warning undeclared-import          net/model.py:2: `torch` is imported but not declared (and in 2 other files)
+          warning undeclared-import          net/model.py:4: `torchvision` is imported but not declared
+          warning undeclared-import          notebooks/look.ipynb:13: `pandas` is imported but not declared
+          warning undeclared-import          train.py:6: `wandb` is imported but not declared
+          warning undeclared-import          train.py:7: `pycocotools` is imported but not declared
+          warning weights-on-a-drive         README.md:5: `https://drive.google.com/file/d/1AbCdEfGhIjKlMnOpQrStUvWxYz/view` is a personal file share
+          note    map-location-missing       net/model.py:20: `torch.load(path)` does not say `map_location`
+          note    notebook-error             notebooks/look.ipynb:11: its last run ended with `ModuleNotFoundError`
+          note    unpinned-requirements      requirements.txt:1: 1 of 2 requirements has no version
+
+        Next
+          sizar setup github:jane/segmentation
+          sizar run github:jane/segmentation --data YOUR_FOLDER:data/imgs -- train.py --help
+        "#);
+    }
+
+    #[test]
+    fn an_empty_folder_is_said_to_be_empty() {
+        let inspection = Inspection { source: "./empty".to_owned(), ..Inspection::default() };
+        insta::assert_snapshot!(render(&inspection, &Style::default(), false), @r#"
+        empty   no licence · 0 Python files, 0 B
+
+        What it is
+          Python       none
+
+        What it needs
+          declared     nothing
+
+        What may hinder
+          nothing that was looked for
+
+        Next
+          sizar makes environments for Python; there is none here
+        "#);
+    }
+
+    #[test]
+    fn a_screen_has_forty_lines_of_a_hundred_columns() {
+        let mut inspection = fixture();
+        // many of everything
+        for at in 0..40_u32 {
+            let mut driver = inspection.drivers[0].clone();
+            driver.path = format!("some/very/deeply/nested/folder/of/drivers/predict_{at}.py");
+            inspection.drivers.push(driver);
+            let mut seen = inspection.weights[0].clone();
+            seen.text = format!("https://example.org/a/very/long/address/of/weights/file_{at}.pth");
+            inspection.weights.push(seen);
+            let mut finding = inspection.findings[0].clone();
+            finding.id = format!("finding-{at}");
+            inspection.findings.push(finding);
+            let mut declared = inspection.declared[0].clone();
+            (declared.name, declared.scope) = (format!("package{at}"), format!("extra:{at}"));
+            inspection.declared.push(declared);
+        }
+        let text = render(&inspection, &Style::default(), false);
+        assert!(text.lines().count() <= 40, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    }
+
+    #[test]
+    fn colours_change_nothing_but_the_looks() {
+        let plain = render(&fixture(), &Style::default(), false);
+        let coloured = render(&fixture(), &Style::coloured(), false);
+        assert_ne!(plain, coloured);
+        assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+    }
 }

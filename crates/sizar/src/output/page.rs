@@ -137,7 +137,7 @@ impl Page {
                 self.text.push_str(", ");
                 column += 2;
             }
-            let room = WIDTH.saturating_sub(column);
+            let room = if self.all { usize::MAX } else { WIDTH.saturating_sub(column) };
             self.pieces(room, item);
             column += width.min(room);
         }
@@ -157,7 +157,9 @@ impl Page {
     }
 
     fn cut(&mut self, column: usize, spans: &[Span]) {
-        self.pieces(WIDTH.saturating_sub(column), spans);
+        // where all is wanted a long line is better than half a line
+        let room = if self.all { usize::MAX } else { WIDTH.saturating_sub(column) };
+        self.pieces(room, spans);
         self.end();
     }
 
