@@ -6,6 +6,7 @@
 //! a [`sandbox`].
 
 pub mod acquire;
+pub mod doctor;
 pub mod environment;
 pub mod failpoint;
 pub mod home;

@@ -1,5 +1,7 @@
 //! How programs are run, limited and stopped.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod process_world;
 
 use std::cell::Cell;
@@ -20,6 +22,7 @@ for_each_kind!(bubblewrap Bubblewrap, landlock Landlock, none None: {
     slow_what_cannot_be_started_is_said what_cannot_be_started_is_said,
     slow_lines_are_shown_and_kept lines_are_shown_and_kept,
     slow_a_polite_stop_lets_a_program_clean_up a_polite_stop_lets_a_program_clean_up,
+    slow_ctrl_c_reaches_the_program_and_not_its_watchers ctrl_c_reaches_the_program_and_not_its_watchers,
     slow_a_second_stop_kills a_second_stop_kills,
     slow_a_program_that_ignores_everything_is_killed a_program_that_ignores_everything_is_killed,
     slow_what_is_stopped_before_does_not_start what_is_stopped_before_does_not_start,
@@ -80,23 +83,53 @@ print('ready')
 while True: time.sleep(1000)
 ";
 
-fn a_polite_stop_lets_a_program_clean_up(kind: SandboxKind) {
-    let world = World::new(kind);
-    let script = "
+const CLEANS_UP: &str = "
 import time
 try:
     print('ready'); time.sleep(1000)
 except KeyboardInterrupt:
     print('cleaned up'); raise SystemExit(3)
 ";
+
+fn a_polite_stop_lets_a_program_clean_up(kind: SandboxKind) {
+    let world = World::new(kind);
     let show = |line: &str| {
         if line == "ready" {
             world.control.stop();
         }
     };
-    let done = world.watch(python(script), &show).unwrap();
+    let done = world.watch(python(CLEANS_UP), &show).unwrap();
     assert_eq!(done.ending, Ending::Cancelled);
     assert_eq!(done.stdout, "ready\ncleaned up\n");
+}
+
+#[test]
+fn slow_role_terminal() {
+    let Some((kind, _)) = role() else { return };
+    let world = World::new(kind);
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT]).unwrap();
+    let control = world.control.clone();
+    std::thread::spawn(move || signals.forever().for_each(|_| control.stop()));
+    let done = world.watch(python(CLEANS_UP), &|line| println!("{line}")).unwrap();
+    println!("{:?}", done.ending);
+}
+
+/// As a terminal does: the signal goes to everything in the foreground's process group.
+fn ctrl_c_reaches_the_program_and_not_its_watchers(kind: SandboxKind) {
+    use std::os::unix::process::CommandExt as _;
+    let world = World::new(kind);
+    let mut parent = as_process("slow_role_terminal", kind, &world.root)
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(parent.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.ends_with("ready")));
+    let group = rustix::process::Pid::from_raw(parent.id() as i32).unwrap();
+    rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();
+    assert!(lines.any(|line| line == "cleaned up"));
+    assert!(lines.any(|line| line == "Cancelled"));
+    parent.wait().unwrap();
 }
 
 fn a_second_stop_kills(kind: SandboxKind) {

@@ -1,14 +1,16 @@
 //! Starts a program, and says how it ended.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sizar_model::artifact::Ending;
 use sizar_model::{Invocation, Usage};
 
+use super::adopted::Claim;
 use super::affinity::Narrowed;
 use super::launch::Launch;
 use super::output::Output;
@@ -66,14 +68,14 @@ pub fn execute(
     let mut launch = Launch::prepare(invocation, confinement, limits, live)?;
     finished.notes.append(&mut launch.notes);
     let failed = |source| ProcessError::Spawn { program: invocation.program.clone(), source };
-    let (mut child, note) = spawn(&mut launch, limits).map_err(failed)?;
+    let Spawned { mut child, claim, note } = spawn(&mut launch, limits).map_err(failed)?;
     finished.notes.extend(note);
     if let (Some(mut stdin), Some(text)) = (child.stdin.take(), launch.stdin.take()) {
         // Fails only where the helper has died, and then it says why.
         let _ = stdin.write_all(&text);
     }
     output.attach(child.stdout.take().map(Into::into), child.stderr.take().map(Into::into));
-    let watched = supervise(child, launch.chain, limits, &mut output, control);
+    let watched = supervise(child, claim, launch.chain, limits, &mut output, control);
     let (stdout, stderr, notes) = output.finish();
     let watched = watched
         .map_err(|source| ProcessError::Watch { program: invocation.program.clone(), source })?;
@@ -91,18 +93,23 @@ pub fn execute(
     Ok(finished)
 }
 
+/// A process that has been started.
+struct Spawned {
+    child: Child,
+    claim: Claim,
+    note: Option<String>,
+}
+
 /// Starts a command on its cores, without core dumps.
-fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<(Child, Option<String>)> {
+fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<Spawned> {
     // What children inherit are attributes of this thread and process, so one at a time.
     static SPAWNING: Mutex<()> = Mutex::new(());
-    static ADOPTS: OnceLock<()> = OnceLock::new();
     let _one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-    ADOPTS.get_or_init(|| {
-        // See `supervise`: the sandbox's first process is adopted and waited for.
-        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
-    });
     let stdin = if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
     launch.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // The terminal's Ctrl-C is for sizar alone, which passes it on to the program and not to what
+    // watches it.
+    launch.command.process_group(0);
     let (narrowed, note) = match limits.cpus.map(Narrowed::to) {
         Some(Ok(mut narrowed)) => {
             let note = narrowed.note.take();
@@ -115,10 +122,11 @@ fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<(Child, Option
     };
     let core = getrlimit(Resource::Core);
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: core.maximum });
-    let child = launch.command.spawn();
+    let child = Claim::spawn(&mut launch.command);
     let _ = setrlimit(Resource::Core, core);
     drop(narrowed);
-    Ok((child?, note))
+    let (child, claim) = child?;
+    Ok(Spawned { child, claim, note })
 }
 
 /// Reads the complaint of bubblewrap or the helper, if it made one instead of starting the program.

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_model::{Invocation, NetworkAccess};
 
+use super::scratch::Scratch;
 use super::supervise::Chain;
 use super::{Limits, ProcessError, environment};
 use crate::sandbox::{self, Confinement, IndexHosts, Order, Proxy, SandboxKind, Upstream, helper};
@@ -20,7 +21,7 @@ pub struct Launch {
     pub notes: Vec<String>,
     pub proxy: Option<Proxy>,
     /// What is needed outside while it runs.
-    _scratch: tempfile::TempDir,
+    _scratch: Scratch,
 }
 
 /// What making a launch needs to know.
@@ -61,9 +62,16 @@ impl Launch {
             let paths = named.flat_map(|value| value.split(':')).map(Utf8PathBuf::from);
             confinement.readable.extend(paths.filter(|path| path.is_absolute() && path.exists()));
         }
-        let (folder, scratch) = scratch()?;
-        let mut plan =
-            Plan { invocation, confinement, variables, user, cwd, scratch, notes: Vec::new() };
+        let scratch = Scratch::new()?;
+        let mut plan = Plan {
+            invocation,
+            confinement,
+            variables,
+            user,
+            cwd,
+            scratch: scratch.path().to_owned(),
+            notes: Vec::new(),
+        };
         let (command, chain, stdin, proxy) = match plan.confinement.kind {
             SandboxKind::Bubblewrap => {
                 let (command, proxy) = plan.bubblewrap()?;
@@ -78,7 +86,7 @@ impl Launch {
                 (command, Chain::Warden, Some(text), proxy)
             }
         };
-        Ok(Self { command, chain, stdin, notes: plan.notes, proxy, _scratch: folder })
+        Ok(Self { command, chain, stdin, notes: plan.notes, proxy, _scratch: scratch })
     }
 }
 
@@ -185,21 +193,6 @@ fn helper() -> Result<Utf8PathBuf, ProcessError> {
 
 fn unusable(path: &Utf8Path) -> impl FnOnce(std::io::Error) -> ProcessError {
     move |source| ProcessError::Unusable { path: path.to_owned(), source }
-}
-
-/// Makes a folder for what one execution needs outside; short, for a socket's name has at most 107
-/// bytes.
-fn scratch() -> Result<(tempfile::TempDir, Utf8PathBuf), ProcessError> {
-    let usual = std::env::temp_dir();
-    let parent = if usual.as_os_str().len() <= 70 { usual } else { "/tmp".into() };
-    let failed = |source| ProcessError::Unusable {
-        path: Utf8PathBuf::from(parent.to_string_lossy().into_owned()),
-        source,
-    };
-    let folder = tempfile::Builder::new().prefix("sizar-").tempdir_in(&parent).map_err(failed)?;
-    let path = Utf8PathBuf::from_path_buf(folder.path().to_owned())
-        .map_err(|_| failed(std::io::ErrorKind::InvalidFilename.into()))?;
-    Ok((folder, path))
 }
 
 /// Returns whether a variable would make bubblewrap itself, outside the sandbox, load a file that

@@ -3,6 +3,7 @@
 //! [`execute`] is the only way foreign code is started: clean variables ([`environment`]), a
 //! sandbox ([`crate::sandbox`]), limits ([`Limits`]), a way to stop it ([`Control`]).
 
+mod adopted;
 mod affinity;
 mod control;
 pub mod environment;
@@ -11,6 +12,7 @@ mod execute;
 mod launch;
 mod limits;
 mod output;
+mod scratch;
 mod supervise;
 pub(crate) mod tree;
 

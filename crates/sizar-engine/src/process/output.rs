@@ -12,6 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 /// Where a program's output goes.
+#[derive(Clone, Copy)]
 pub enum Io<'a> {
     /// Both outputs are collected, up to [`super::Limits::output`] or 32 MiB each (then the middle is left
     /// out), and each line is shown to `line`.

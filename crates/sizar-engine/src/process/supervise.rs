@@ -8,6 +8,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open
 use sizar_model::Usage;
 use sizar_model::artifact::Ending;
 
+use super::adopted::{self, Claim};
 use super::control::Wish;
 use super::output::{Output, Stream};
 use super::{Control, Limits, tree};
@@ -35,6 +36,7 @@ pub enum Chain {
 
 struct Watch<'a> {
     root: i32,
+    claim: Claim,
     chain: Chain,
     /// The first process of the namespace; with its end everything in it has ended.
     init: Option<i32>,
@@ -53,6 +55,7 @@ struct Watch<'a> {
 /// Watches `child`, feeds `output`, keeps to `limits` and obeys `control`.
 pub fn supervise(
     mut child: Child,
+    claim: Claim,
     chain: Chain,
     limits: &Limits,
     output: &mut Output<'_>,
@@ -61,6 +64,7 @@ pub fn supervise(
     let started = Instant::now();
     let mut watch = Watch {
         root: child.id() as i32,
+        claim,
         chain,
         init: None,
         limits,
@@ -128,6 +132,9 @@ impl Watch<'_> {
     fn find_init(&mut self) {
         if self.chain == Chain::Bubblewrap && self.init.is_none() {
             self.init = tree::children(self.root).first().copied();
+            if let Some(init) = self.init {
+                self.claim.add(init);
+            }
         }
     }
 
@@ -226,14 +233,28 @@ impl Watch<'_> {
         }
     }
 
-    /// Waits for the namespace's first process, which this process inherits when bubblewrap has
-    /// gone: from then on nothing writes to the program's folders any more.
+    /// Waits until the namespace's first process, and with it all others, has ended.
     fn bury_init(&mut self) {
-        let Some(init) = self.init.and_then(Pid::from_raw) else { return };
-        // An error: bubblewrap has waited for it itself, and so has its times.
-        if waitid(WaitId::Pid(init), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).is_ok() {
-            self.usage.cpu_seconds += tree::cpu_seconds(init.as_raw_nonzero().get());
-            let _ = waitid(WaitId::Pid(init), WaitIdOptions::EXITED);
+        if self.chain == Chain::Warden {
+            return;
+        }
+        // A program can be so short that its init was never met. Then it is one of the orphans;
+        // that the others, of programs as short, are buried here too does no harm.
+        let inits = self.init.map_or_else(adopted::orphaned_inits, |init| vec![init]);
+        let alone = inits.len() == 1;
+        for pid in inits.into_iter().filter_map(Pid::from_raw) {
+            let ours = |options| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | options);
+            // An error: bubblewrap has waited for it itself, and so has its times.
+            if ours(WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG).is_err() {
+                continue;
+            }
+            let raw = pid.as_raw_nonzero().get();
+            tree::signal(raw, Signal::KILL);
+            let _ = ours(WaitIdOptions::NOWAIT);
+            if alone {
+                self.usage.cpu_seconds += tree::cpu_seconds(raw);
+            }
+            let _ = ours(WaitIdOptions::empty());
         }
     }
 }
@@ -301,8 +322,9 @@ fn drain(output: &mut Output<'_>, control: &Control) {
 fn ending(status: std::process::ExitStatus, chain: Chain) -> Ending {
     use std::os::unix::process::ExitStatusExt as _;
     match (status.code(), status.signal()) {
-        // Like a shell, bubblewrap says 128 + n for a program that the signal n ended.
-        (Some(code @ 129..=192), _) if chain == Chain::Bubblewrap => {
+        // Like a shell, bubblewrap says 128 + n for a program that the signal n ended; one that says
+        // so by itself, as shells do, means the same.
+        (Some(code @ 129..=159), _) if chain == Chain::Bubblewrap => {
             Ending::Signalled { signal: code - 128 }
         }
         (Some(code), _) => Ending::Exited { code },

@@ -212,3 +212,19 @@ fn without_redundant(all: BTreeMap<Utf8PathBuf, Mount>) -> BTreeMap<Utf8PathBuf,
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_by_a_folder_above_is_not_mounted_again() {
+        let own = |path: &str| (Utf8PathBuf::from(path), Mount::ReadOnly(path.into()));
+        let other = (Utf8PathBuf::from("/usr/a/b"), Mount::ReadOnly("/data".into()));
+        let written = (Utf8PathBuf::from("/usr/w"), Mount::Writable("/usr/w".into()));
+        let all = [own("/usr"), own("/usr/a"), other, own("/usr/a/b/c"), written, own("/usr/w/r")];
+        let kept: Vec<_> = without_redundant(all.into()).into_keys().collect();
+        // Below another name, or below a folder that may be written to, it has to be.
+        assert_eq!(kept, ["/usr", "/usr/a/b", "/usr/a/b/c", "/usr/w", "/usr/w/r"]);
+    }
+}

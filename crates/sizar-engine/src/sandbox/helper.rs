@@ -1,9 +1,9 @@
 //! The program itself as its own helper, beside and inside sandboxes.
 //!
 //! What has to happen between `fork` and `exec`, or within a sandbox, is done by this same
-//! program, started under a hidden first argument: [`warden`](super::warden) watches a program
-//! that no namespace holds together, [`restrict`](super::restrict) gives up rights and becomes the
-//! program, [`bridge`](super::bridge) leads from a network namespace to the package index.
+//! program, started under a hidden first argument: `warden` watches a program
+//! that no namespace holds together, `restrict` gives up rights and becomes the
+//! program, `bridge` leads from a network namespace to the package index.
 
 use std::process::ExitCode;
 use std::sync::OnceLock;

@@ -34,6 +34,12 @@ pub fn abi() -> u8 {
     })
 }
 
+/// Returns whether this kernel refuses connections to socket files.
+fn closes_sockets() -> bool {
+    let strict = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    strict.handle_access(AccessFs::from_all(ABI::V9)).and_then(Ruleset::create).is_ok()
+}
+
 /// Returns whether `unshare` gives a program a network namespace of its own here.
 pub fn network_namespaces() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
@@ -61,13 +67,18 @@ pub fn openings(network: NetworkAccess, own_network: bool) -> Vec<String> {
     if abi < 6 {
         open.push("Landlock: signals to the user's other processes stayed possible".to_owned());
     }
+    if !closes_sockets() {
+        open.push(
+            "Landlock: socket files of the user's other programs stayed reachable".to_owned(),
+        );
+    }
     if network != NetworkAccess::Full && !own_network {
         open.push(if abi < 4 {
             "Landlock: the network stayed open, because this kernel neither gives network \
              namespaces nor refuses connections"
                 .to_owned()
         } else {
-            "Landlock: TCP was refused, but UDP stayed open".to_owned()
+            "Landlock: TCP, also to itself, was refused, but UDP stayed open".to_owned()
         });
     }
     open

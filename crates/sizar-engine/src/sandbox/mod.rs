@@ -5,8 +5,8 @@
 //!
 //! bubblewrap builds a file system in which only what is listed exists, and namespaces for
 //! processes and network. Landlock lets the kernel refuse the rest of the real file system; what
-//! it leaves open is said in [`landlock::openings`]. The package index alone is reached through
-//! [`proxy`] outside and [`bridge`] inside. The [`helper`]s are this same program.
+//! it leaves open is said in `landlock::openings`. The package index alone is reached through
+//! `proxy` outside and `bridge` inside. The [`helper`]s are this same program.
 
 mod bridge;
 mod bubblewrap;
@@ -33,4 +33,5 @@ pub(crate) use bubblewrap::{Etc, Setup, arguments, program as bubblewrap_program
 pub(crate) use index_hosts::IndexHosts;
 pub(crate) use order::Order;
 pub(crate) use proxy::Proxy;
+pub(crate) use system::gpu_devices;
 pub(crate) use upstream::Upstream;

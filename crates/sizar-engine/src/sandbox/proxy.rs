@@ -163,3 +163,89 @@ fn answer(client: &OwnedFd, status: &str, reason: &str) {
     );
     let _ = write_all(client, text.as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// A server that answers every connection with what it was sent first.
+    fn server() -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let mut got = [0; 1024];
+                let count = client.read(&mut got).unwrap();
+                client.write_all(&got[..count]).unwrap();
+            }
+        });
+        port
+    }
+
+    fn hosts(more: &str) -> IndexHosts {
+        IndexHosts::new(&BTreeMap::new(), &[more.to_owned()])
+    }
+
+    fn ask(port: u16, request: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn requests_go_through_the_users_own_proxy() {
+        let server = server();
+        let index = format!("localhost:{server}");
+        let (outer, port) = Proxy::at_port(hosts(&index), Upstream::default()).unwrap();
+        let variable = |name: &str| (name.to_owned(), format!("http://u:p@127.0.0.1:{port}"));
+        let user = [variable("https_proxy"), variable("http_proxy")].into();
+        let more = format!("only.inner.example:{server}");
+        let inner_hosts = IndexHosts::new(&BTreeMap::new(), &[index.clone(), more.clone()]);
+        let (inner, inner_port) = Proxy::at_port(inner_hosts, Upstream::new(&user)).unwrap();
+
+        // Both ways at once: the tunnel, and bytes sent before its answer.
+        let answer = ask(inner_port, &format!("CONNECT {index} HTTP/1.1\r\n\r\nhello"));
+        assert_eq!(answer, "HTTP/1.1 200 Connection established\r\n\r\nhello");
+
+        let answer = ask(inner_port, &format!("GET http://{index}/x HTTP/1.1\r\nA: b\r\n\r\n"));
+        assert!(answer.starts_with("GET /x HTTP/1.1\r\nHost: localhost:"), "{answer}");
+        assert!(answer.contains("\r\nA: b\r\n") && !answer.contains("Proxy-"), "{answer}");
+
+        // What the outer proxy refuses comes back as such: it was asked.
+        let answer = ask(inner_port, &format!("CONNECT {more} HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway"), "{answer}");
+        assert!(answer.contains("the proxy answered 403"), "{answer}");
+        assert_eq!(outer.refused(), [more]);
+        assert!(inner.refused().is_empty());
+    }
+
+    #[test]
+    fn what_is_refused_is_bounded_and_cannot_steer_a_terminal() {
+        let (proxy, port) = Proxy::at_port(hosts("a"), Upstream::default()).unwrap();
+        let name = "x".repeat(500);
+        let answer = ask(port, &format!("CONNECT \u{1b}[2J{name}:443 HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden"), "{answer}");
+        let refused = proxy.refused();
+        assert!(refused[0].starts_with("[2Jx") && refused[0].len() < 120, "{refused:?}");
+    }
+
+    #[test]
+    fn dropping_it_closes_open_connections() {
+        let server = server();
+        let index = format!("localhost:{server}");
+        let (proxy, port) = Proxy::at_port(hosts(&index), Upstream::default()).unwrap();
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+        stream.write_all(format!("CONNECT {index} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = [0; 39];
+        stream.read_exact(&mut answer).unwrap();
+        drop(proxy);
+        assert_eq!(stream.read(&mut answer).unwrap(), 0);
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    }
+}

@@ -7,7 +7,7 @@ use landlock::{
     Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
     path_beneath_rules,
 };
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, set_parent_process_death_signal, setsid};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities, set_no_new_privs,
 };
@@ -27,6 +27,10 @@ pub fn main() -> ExitCode {
     // If the warden is killed, nobody else would end the program.
     if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
         return complain(&format!("it would outlive sizar: {error}"));
+    }
+    // A session of its own has no terminal to type into.
+    if let Err(error) = setsid() {
+        return complain(&format!("it has no session: {error}"));
     }
     if order.own_network
         && let Err(error) = loopback_up()

@@ -1,14 +1,13 @@
 //! Holds together a program and all it starts, where no namespace does.
 //!
-//! It is the session's leader and adopts orphans, so a process that forked twice is still below
+//! It leads a process group, so that the terminal's Ctrl-C does not meet it, and adopts orphans, so a process that forked twice is still below
 //! it. When the program ends, or sizar dies, it ends everything else.
 
 use std::io::Write as _;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, set_child_subreaper, set_parent_process_death_signal, setsid,
-    wait,
+    Pid, Signal, WaitOptions, getpid, set_child_subreaper, set_parent_process_death_signal, wait,
 };
 use signal_hook::consts::{SIGCHLD, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -31,8 +30,6 @@ pub fn main() -> ExitCode {
 
 fn watch(order: &Order) -> std::io::Result<ExitStatus> {
     let mut signals = Signals::new([SIGCHLD, SIGTERM])?;
-    // Fails only for a process that leads a group already; then it is apart from sizar too.
-    let _ = setsid();
     set_child_subreaper(Some(getpid()))?;
     set_parent_process_death_signal(Some(Signal::TERM))?;
     let orphaned = || {
