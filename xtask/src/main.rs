@@ -1,1 +1,40 @@
-fn main() {}
+//! The project's own chores: `cargo xtask check | test | generate | wheel | bench`.
+
+mod bench;
+mod chores;
+mod generate;
+mod shell;
+mod wheel;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Format, lint, licences, generated files, links of the guide
+    Check,
+    /// Set up what the tests need and run them all; what CI runs
+    Test,
+    /// Write the generated reference pages
+    Generate,
+    /// Build the Python wheel, install it into a new environment and start it
+    Wheel,
+    /// Measure; names its peers, asserts nothing
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().chore {
+        Chore::Check => chores::check(),
+        Chore::Test => chores::test(),
+        Chore::Generate => generate::write(),
+        Chore::Wheel => wheel::build_and_try(),
+        Chore::Bench(args) => bench::bench(&args),
+    }
+}

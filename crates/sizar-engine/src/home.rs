@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use fs_err::File;
+use sizar_model::resources::ByteSize;
 
 /// Everything that sizar keeps, under one folder: `SIZAR_HOME`, or the user's data folder.
 ///
@@ -143,6 +144,14 @@ impl Home {
             Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
         }
     }
+}
+
+/// Returns how many bytes are free for this user on the disk that `path`, or the nearest folder
+/// above it that exists, lies on.
+pub fn free_bytes(path: &Utf8Path) -> Option<ByteSize> {
+    let existing = path.ancestors().find(|folder| folder.exists())?;
+    let disk = rustix::fs::statvfs(existing.as_std_path()).ok()?;
+    Some(ByteSize(disk.f_bavail.saturating_mul(disk.f_frsize)))
 }
 
 #[cfg(test)]

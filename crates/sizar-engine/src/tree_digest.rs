@@ -162,7 +162,8 @@ pub fn walk(root: &Utf8Path, without: Option<&Utf8Path>) -> Result<Vec<TreeEntry
             Err(_) => entries.push(TreeEntry { path: folder, kind: TreeEntryKind::Unreadable }),
         }
     }
-    entries.sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
+    entries
+        .sort_unstable_by(|a, b| a.path.as_os_str().as_bytes().cmp(b.path.as_os_str().as_bytes()));
     Ok(entries)
 }
 
@@ -343,12 +344,14 @@ fn content(root: &Utf8Path, path: &Path, stat: FileStat, known: &Known) -> Optio
     Some(Content { size: hasher.count(), digest: *hasher.finalize().as_bytes(), fresh: true })
 }
 
-/// Writes a file so that it is whole under its name or not there.
+/// Writes a file so that it is whole under its name or not there, whoever is killed.
+///
+/// It is not forced to the disk: after a power cut it may be empty, and its reader must take an
+/// unreadable file for a missing one.
 pub(crate) fn write_by_rename(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Utf8Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
     io::Write::write_all(&mut file, bytes)?;
-    file.as_file().sync_data()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

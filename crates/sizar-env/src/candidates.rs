@@ -25,11 +25,20 @@ pub enum Change {
     /// Take one of these Pythons.
     PythonIn(Vec<PythonVersion>),
     /// Take another version of a requirement: `None` for any.
-    Loosen { package: String, requirement: Option<String> },
+    Loosen {
+        package: String,
+        requirement: Option<String>,
+    },
     /// Give a package's build what it does not declare; without a package, the source's own.
-    BuildRequirement { package: Option<String>, requirement: String },
+    BuildRequirement {
+        package: Option<String>,
+        requirement: String,
+    },
     /// Take a package as of a later date.
-    Date { package: String, date: Timestamp },
+    Date {
+        package: String,
+        date: Timestamp,
+    },
 }
 
 /// Returns the rows of the table that match, in its order.
@@ -70,7 +79,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             candidates.push(Candidate {
                 rule: row.id.clone(),
                 cause: worded(&row.cause, &captures),
-                changes: row.repair.iter().map(|action| change(action, package.as_deref())).collect(),
+                changes: row
+                    .repair
+                    .iter()
+                    .map(|action| change(action, package.as_deref()))
+                    .collect(),
             });
         }
     }
@@ -162,7 +175,9 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
             format!("{package} needs Python {at_least} or newer"),
             vec![Change::Act(Action::PythonAtLeast(*at_least))],
         ),
-        Diagnosis::BuildImports { package, module } => build_imports(package.as_deref(), module, facts),
+        Diagnosis::BuildImports { package, module } => {
+            build_imports(package.as_deref(), module, facts)
+        }
         Diagnosis::AfterDate { package, published } => later_dates(spec, package, *published),
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
@@ -192,7 +207,9 @@ fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<
     if matches!(top, "pkg_resources" | "setuptools") {
         return vec![Candidate {
             rule: "build-pkg-resources".into(),
-            cause: format!("building {package} needs `pkg_resources`, which setuptools has until version 81"),
+            cause: format!(
+                "building {package} needs `pkg_resources`, which setuptools has until version 81"
+            ),
             changes: vec![Change::Act(Action::BuildConstraint("setuptools<81".into()))],
         }];
     }
@@ -213,9 +230,12 @@ fn later_dates(spec: &EnvSpec, package: &str, published: Option<Timestamp>) -> V
     let Some(cutoff) = spec.exclude_newer else { return Vec::new() };
     let days = |days: i64| cutoff.checked_add(SignedDuration::from_hours(24 * days)).ok();
     // the nearest date that helps: what is much newer needs newer companions too
-    let later = [days(120), days(365), days(3 * 365), published.and_then(|date| {
-        date.checked_add(SignedDuration::from_secs(1)).ok()
-    })];
+    let later = [
+        days(120),
+        days(365),
+        days(3 * 365),
+        published.and_then(|date| date.checked_add(SignedDuration::from_secs(1)).ok()),
+    ];
     later
         .into_iter()
         .flatten()
@@ -235,7 +255,8 @@ fn other_versions(spec: &EnvSpec, package: &str, version: &str) -> Vec<Candidate
         return Vec::new();
     };
     let Some(pin) = name::exact_pin(asked).map(str::to_owned) else { return Vec::new() };
-    let cause = format!("the index has no {package} {}", if version.is_empty() { &pin } else { version });
+    let cause =
+        format!("the index has no {package} {}", if version.is_empty() { &pin } else { version });
     let mut forms = Vec::new();
     if let Some((public, _)) = pin.split_once('+') {
         forms.push(Some(format!("{package}=={public}")));

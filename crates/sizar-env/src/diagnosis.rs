@@ -34,21 +34,29 @@ fn pattern(text: &str) -> Regex {
 }
 
 static WHEEL_TAGS: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"only found wheels for `([^`]+)` \(v([^)]*)\) with the following [\w ]*tags?: ([^\n]+)")
+    pattern(
+        r"only found wheels for `([^`]+)` \(v([^)]*)\) with the following [\w ]*tags?: ([^\n]+)",
+    )
 });
 static TAG: LazyLock<Regex> = LazyLock::new(|| pattern(r"`(?:cp|py)(\d)(\d*)[a-z_]*`"));
 static PYTHON_TOO_OLD: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"Python version \([^)]*\) does not satisfy Python>=\s*(\d+)\.(\d+)[^\n]*?and ([A-Za-z0-9._-]+)")
+    pattern(
+        r"Python version \([^)]*\) does not satisfy Python>=\s*(\d+)\.(\d+)[^\n]*?and ([A-Za-z0-9._-]+)",
+    )
 });
 static UNDECLARED_BUILD: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"likely indicates that `([A-Za-z0-9._-]+)(?:@[^`]*| @ [^`]*)?` depends on `([^`]+)`, but doesn't\s+declare it")
+    pattern(
+        r"likely indicates that `([A-Za-z0-9._-]+)(?:@[^`]*| @ [^`]*)?` depends on `([^`]+)`, but doesn't\s+declare it",
+    )
 });
 static FAILED_BUILD: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Failed to (?:build|download and build) `([A-Za-z0-9._-]+)"));
 static MISSING_MODULE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?:ModuleNotFoundError|ImportError): No module named '?([\w.]+)'?"));
 static FILTERED: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"`([A-Za-z0-9._-]+)` was filtered by `exclude-newer`[^\n]*?(?:published at (\d{4}-[0-9T:.Z+-]*\dZ))?(?:\.|\n|$)")
+    pattern(
+        r"`([A-Za-z0-9._-]+)` was filtered by `exclude-newer`[^\n]*?(?:published at (\d{4}-[0-9T:.Z+-]*\dZ))?(?:\.|\n|$)",
+    )
 });
 static NOT_FOUND: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Because ([A-Za-z0-9._-]+) was not found in the package registry"));
@@ -57,9 +65,8 @@ static NO_VERSION: LazyLock<Regex> = LazyLock::new(|| {
 });
 static ONLY_AVAILABLE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Because only ([A-Za-z0-9._-]+)[<=>!~][^\n]*? (?:is|are) available"));
-static REQUIREMENT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r"\b([A-Za-z0-9][A-Za-z0-9._-]*)(?:==|>=|<=|<|>|~=|!=)[0-9]")
-});
+static REQUIREMENT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\b([A-Za-z0-9][A-Za-z0-9._-]*)(?:==|>=|<=|<|>|~=|!=)[0-9]"));
 
 /// Reads a failed command's output; the most telling first.
 pub fn diagnose(output: &str) -> Vec<Diagnosis> {
@@ -80,9 +87,11 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
         published: captures.get(2).and_then(|date| date.as_str().parse().ok()),
     }));
     let one = text_in_one_line(output);
-    found.extend(NOT_FOUND.captures_iter(&one).map(|captures| Diagnosis::NotOnIndex {
-        package: name::normalise(&captures[1]),
-    }));
+    found.extend(
+        NOT_FOUND
+            .captures_iter(&one)
+            .map(|captures| Diagnosis::NotOnIndex { package: name::normalise(&captures[1]) }),
+    );
     found.extend(PYTHON_TOO_OLD.captures_iter(&one).filter_map(|captures| {
         Some(Diagnosis::PythonTooOld {
             at_least: PythonVersion::minor(captures[1].parse().ok()?, captures[2].parse().ok()?),
@@ -154,8 +163,9 @@ fn tagged_pythons(tags: &str) -> Vec<PythonVersion> {
 /// Returns the line that says most plainly what went wrong.
 pub fn error_line(output: &str) -> String {
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    static ERROR: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"^[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b.*|^\S+: error:.*"));
+    static ERROR: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(r"^[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b.*|^\S+: error:.*")
+    });
     let python = lines.iter().rev().find(|line| ERROR.is_match(line));
     let cause = lines.iter().find(|line| line.starts_with("cause: "));
     let error = lines.iter().find(|line| line.starts_with("error: "));
@@ -196,7 +206,10 @@ mod tests {
         let output = "error: Failed to build `pycocotools==2.0.0`\n           File \"<string>\", line 2, in <module>\n         ModuleNotFoundError: No module named 'Cython'\n\nhint: This error likely indicates that `pycocotools@2.0.0` depends on `Cython`, but doesn't declare it as a build dependency. If";
         assert_eq!(
             diagnose(output)[0],
-            Diagnosis::BuildImports { package: Some("pycocotools".into()), module: "Cython".into() }
+            Diagnosis::BuildImports {
+                package: Some("pycocotools".into()),
+                module: "Cython".into()
+            }
         );
         let own = "error: Failed to build `madmom @ file:///src`\n  ModuleNotFoundError: No module named 'numpy'\n";
         assert_eq!(

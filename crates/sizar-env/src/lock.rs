@@ -6,6 +6,9 @@ use sizar_model::{Digest, EnvLock, ProjectInstall};
 /// The format that this sizar writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 
+/// The name that a lockfile has beside the code and in its environment.
+pub const FILE_NAME: &str = "sizar.lock";
+
 /// A lockfile that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -94,7 +97,8 @@ pub fn digest(lock: &EnvLock) -> Digest {
             .map(|p| (p.name.as_str(), p.version.as_str(), p.hashes.as_slice(), p.url.as_deref()))
             .collect(),
     };
-    let text = serde_json::to_vec(&content).expect("strings, lists and numbers have a form in JSON");
+    let text =
+        serde_json::to_vec(&content).expect("strings, lists and numbers have a form in JSON");
     Digest::of(&text)
 }
 
@@ -102,9 +106,7 @@ pub fn digest(lock: &EnvLock) -> Digest {
 mod tests {
     use super::*;
     use sizar_model::environment::LockedSource;
-    use sizar_model::{
-        Deviation, LockedPackage, PythonVersion, Verification, VerificationLevel,
-    };
+    use sizar_model::{Deviation, LockedPackage, PythonVersion, Verification, VerificationLevel};
     use std::collections::BTreeMap;
 
     fn sample() -> EnvLock {

@@ -47,8 +47,11 @@ pub fn plan(
     wishes: &Wishes,
 ) -> Result<Plan, NoPython> {
     let date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
-    let choice = python::choose(&inspection.python, date, available, wishes.python)?;
-    let Some(first) = choice.ranked.first().copied() else { return Err(NoPython::NothingAvailable) };
+    let evidence = python::evidence(inspection, driver);
+    let choice = python::choose(&evidence, date, available, wishes.python)?;
+    let Some(first) = choice.ranked.first().copied() else {
+        return Err(NoPython::NothingAvailable);
+    };
     let selection = requirements::select(inspection, driver);
     let package = requirements::package_of(inspection);
     // a date that the user gives is exact; a date that the source has gets some slack
@@ -79,9 +82,8 @@ pub fn plan(
         spec,
         pythons: choice.ranked,
         python_reason: choice.reason,
-        package: package.map(|file| {
-            file.name.as_deref().map_or_else(|| "source".to_owned(), name::normalise)
-        }),
+        package: package
+            .map(|file| file.name.as_deref().map_or_else(|| "source".to_owned(), name::normalise)),
         undeclared: selection.undeclared,
     })
 }
@@ -119,9 +121,8 @@ mod tests {
             path: path.into(),
             line: 1,
             scope: scope.into(),
-            repaired: (scope == "build").then(|| {
-                "imported by setup.py, not declared as a build requirement".to_owned()
-            }),
+            repaired: (scope == "build")
+                .then(|| "imported by setup.py, not declared as a build requirement".to_owned()),
             unreadable: None,
         }
     }
@@ -208,7 +209,13 @@ mod tests {
         assert_eq!(plan.spec.project, ProjectInstall::OnPath);
         assert_eq!(
             plan.spec.requirements,
-            ["opencv-python", "scikit-learn>=0.20", "torch==1.5.0", "torchvision==0.6.*", "setuptools<81"]
+            [
+                "opencv-python",
+                "scikit-learn>=0.20",
+                "torch==1.5.0",
+                "torchvision==0.6.*",
+                "setuptools<81"
+            ]
         );
     }
 
@@ -223,9 +230,14 @@ mod tests {
             subcommands: Vec::new(),
             options: Vec::new(),
             closure: vec!["tool.py".into(), "lib.py".into()],
+            python_at_least: None,
+            python_at_most: None,
         };
         let inspection = Inspection {
-            imports: vec![import("yaml", "PyYAML", &["lib.py"]), import("torch", "torch", &["train.py"])],
+            imports: vec![
+                import("yaml", "PyYAML", &["lib.py"]),
+                import("torch", "torch", &["train.py"]),
+            ],
             ..Inspection::default()
         };
         let plan = plan(&inspection, Some(&driver), &pythons(), &Wishes::default()).unwrap();

@@ -65,9 +65,8 @@ fn locked(package: Package) -> LockedPackage {
         (None, None) => None,
     };
     let files = package.sdist.iter().chain(&package.wheels).chain(&package.archive);
-    let mut hashes: Vec<String> = files
-        .filter_map(|file| Some(format!("sha256:{}", file.hashes.get("sha256")?)))
-        .collect();
+    let mut hashes: Vec<String> =
+        files.filter_map(|file| Some(format!("sha256:{}", file.hashes.get("sha256")?))).collect();
     hashes.sort();
     hashes.dedup();
     LockedPackage {
@@ -79,8 +78,11 @@ fn locked(package: Package) -> LockedPackage {
 }
 
 fn vcs_url(vcs: &Vcs) -> String {
-    let subdirectory =
-        vcs.subdirectory.as_ref().map(|folder| format!("#subdirectory={folder}")).unwrap_or_default();
+    let subdirectory = vcs
+        .subdirectory
+        .as_ref()
+        .map(|folder| format!("#subdirectory={folder}"))
+        .unwrap_or_default();
     let url = vcs.url.as_deref().unwrap_or_default();
     format!("{}+{url}@{}{subdirectory}", vcs.kind, vcs.commit)
 }

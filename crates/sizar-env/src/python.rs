@@ -1,7 +1,7 @@
 //! Which Python: the evidence, strongest first, against what is available.
 
 use jiff::Timestamp;
-use sizar_model::inspection::{PythonEvidence, Sighting};
+use sizar_model::inspection::{Driver, Inspection, PythonEvidence, Sighting};
 use sizar_model::{Deviation, PythonVersion};
 use uv_pep440::{Version, VersionSpecifiers};
 
@@ -28,10 +28,33 @@ pub enum NoPython {
     Python2,
     #[error("no Python that can be used was found on this machine, and none could be fetched")]
     NothingAvailable,
-    #[error("Python {wanted} was asked for and is neither installed nor to be had; there is {available}")]
+    #[error(
+        "Python {wanted} was asked for and is neither installed nor to be had; there is {available}"
+    )]
     NotAvailable { wanted: PythonVersion, available: String },
     #[error("the code needs {needed}; there is {available}")]
     OutOfRange { needed: String, available: String },
+}
+
+/// Returns the evidence that counts for `driver`: the grammar of what it imports rather than of the
+/// whole tree, in which files may be left over from Python 2.
+///
+/// Where no driver is known, authors who name Python 3 are believed before such leftovers.
+pub fn evidence(inspection: &Inspection, driver: Option<&Driver>) -> PythonEvidence {
+    let mut evidence = inspection.python.clone();
+    match driver.filter(|driver| !driver.closure.is_empty()) {
+        Some(driver) => {
+            evidence.at_least = driver.python_at_least;
+            evidence.at_most = driver.python_at_most;
+        }
+        None => {
+            let names_3 = evidence.named.iter().any(|named| named.text.starts_with('3'));
+            if names_3 && evidence.at_most.is_some_and(|newest| newest.major < 3) {
+                evidence.at_most = None;
+            }
+        }
+    }
+    evidence
 }
 
 /// Chooses among the `available` Pythons for code of `date`.
@@ -61,7 +84,10 @@ pub fn choose(
     let by_syntax: Vec<_> =
         available.iter().copied().filter(|version| syntax_allows(evidence, *version)).collect();
     if by_syntax.is_empty() {
-        return Err(NoPython::OutOfRange { needed: syntax_words(evidence), available: list(&available) });
+        return Err(NoPython::OutOfRange {
+            needed: syntax_words(evidence),
+            available: list(&available),
+        });
     }
     let mut deviations = Vec::new();
     let specifiers = specifiers(&evidence.requires);
@@ -71,7 +97,10 @@ pub fn choose(
         let said = evidence.requires.iter().map(|s| format!("`{}`", s.text)).collect::<Vec<_>>();
         deviations.push(Deviation {
             rule: "python-not-available".into(),
-            reason: format!("the authors ask for Python {}, which is not available here", said.join(" and ")),
+            reason: format!(
+                "the authors ask for Python {}, which is not available here",
+                said.join(" and ")
+            ),
         });
         by_syntax
     } else {
@@ -147,7 +176,8 @@ fn preferred(
         let mut versions: Vec<_> =
             named.filter_map(|sighting| Some((version_in(&sighting.text)?, sighting))).collect();
         versions.retain(|(version, _)| version.major == 3);
-        if let Some((version, sighting)) = versions.into_iter().max_by_key(|(version, _)| *version) {
+        if let Some((version, sighting)) = versions.into_iter().max_by_key(|(version, _)| *version)
+        {
             return (version, format!("`{}` names it", sighting.path));
         }
     }
@@ -161,7 +191,10 @@ fn preferred(
     let Some(date) = date else {
         return match remarks.into_iter().max() {
             Some(version) => (version, "it is the newest that the authors name".to_owned()),
-            None => (usable.iter().copied().max().unwrap_or(OLDEST), "nothing dates the code".to_owned()),
+            None => (
+                usable.iter().copied().max().unwrap_or(OLDEST),
+                "nothing dates the code".to_owned(),
+            ),
         };
     };
     let era = era::python_of(date);
@@ -214,15 +247,18 @@ mod tests {
     #[test]
     fn the_date_decides_where_nothing_else_does() {
         let choice =
-            choose(&PythonEvidence::default(), day("2018-11-14"), &versions(&[13, 6, 7]), None).unwrap();
+            choose(&PythonEvidence::default(), day("2018-11-14"), &versions(&[13, 6, 7]), None)
+                .unwrap();
         assert_eq!(choice.ranked, versions(&[6, 7, 13]));
         assert!(choice.deviations.is_empty());
     }
 
     #[test]
     fn what_the_authors_chose_wins_over_the_date() {
-        let evidence =
-            PythonEvidence { named: vec![named("runtime_txt", "python-3.8.5")], ..Default::default() };
+        let evidence = PythonEvidence {
+            named: vec![named("runtime_txt", "python-3.8.5")],
+            ..Default::default()
+        };
         let choice = choose(&evidence, day("2018-11-14"), &versions(&[6, 8, 12]), None).unwrap();
         assert_eq!(choice.ranked[0], PythonVersion::minor(3, 8));
     }
@@ -234,7 +270,8 @@ mod tests {
             at_least: Some(PythonVersion::minor(3, 8)),
             ..Default::default()
         };
-        let choice = choose(&evidence, day("2024-01-01"), &versions(&[6, 7, 8, 9, 10, 12]), None).unwrap();
+        let choice =
+            choose(&evidence, day("2024-01-01"), &versions(&[6, 7, 8, 9, 10, 12]), None).unwrap();
         assert_eq!(choice.ranked, versions(&[9, 8]));
         assert_eq!(choice.deviations[0].rule, "nearest-python");
     }
@@ -242,7 +279,8 @@ mod tests {
     #[test]
     fn the_nearest_is_taken_and_said() {
         let choice =
-            choose(&PythonEvidence::default(), day("2018-01-01"), &versions(&[8, 11]), None).unwrap();
+            choose(&PythonEvidence::default(), day("2018-01-01"), &versions(&[8, 11]), None)
+                .unwrap();
         assert_eq!(choice.ranked[0], PythonVersion::minor(3, 8));
         assert_eq!(choice.deviations[0].rule, "nearest-python");
     }
@@ -259,14 +297,20 @@ mod tests {
             Err(NoPython::OutOfRange { .. })
         ));
         assert!(matches!(
-            choose(&PythonEvidence::default(), None, &versions(&[8]), Some(PythonVersion::minor(3, 9))),
+            choose(
+                &PythonEvidence::default(),
+                None,
+                &versions(&[8]),
+                Some(PythonVersion::minor(3, 9))
+            ),
             Err(NoPython::NotAvailable { .. })
         ));
     }
 
     #[test]
     fn the_newest_named_version_limits_the_date() {
-        let evidence = PythonEvidence { named: vec![named("classifier", "3.6")], ..Default::default() };
+        let evidence =
+            PythonEvidence { named: vec![named("classifier", "3.6")], ..Default::default() };
         let choice = choose(&evidence, day("2023-05-01"), &versions(&[6, 8, 10]), None).unwrap();
         assert_eq!(choice.ranked[0], PythonVersion::minor(3, 6));
     }

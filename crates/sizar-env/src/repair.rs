@@ -97,10 +97,8 @@ impl Repairer {
         if self.tried.contains(&state(&next)) {
             return None;
         }
-        next.deviations.push(Deviation {
-            rule: candidate.rule.clone(),
-            reason: candidate.cause.clone(),
-        });
+        next.deviations
+            .push(Deviation { rule: candidate.rule.clone(), reason: candidate.cause.clone() });
         Some(next)
     }
 }
@@ -130,7 +128,8 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
         Change::Loosen { package, requirement } => {
             for asked in &mut spec.requirements {
                 if name::of_requirement(asked) == *package {
-                    let marker = asked.split_once(';').map(|(_, marker)| format!(" ; {}", marker.trim()));
+                    let marker =
+                        asked.split_once(';').map(|(_, marker)| format!(" ; {}", marker.trim()));
                     let base = requirement.clone().unwrap_or_else(|| package.clone());
                     *asked = base + &marker.unwrap_or_default();
                 }

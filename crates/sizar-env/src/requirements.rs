@@ -29,11 +29,8 @@ const METADATA: &[&str] = &["setup_py", "setup_cfg", "pyproject"];
 /// Selects the requirements of `driver`, or of everything that is no test.
 pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
     let mut selection = Selection::default();
-    let kinds: BTreeMap<&str, &str> = inspection
-        .packaging
-        .iter()
-        .map(|file| (file.path.as_str(), file.kind.as_str()))
-        .collect();
+    let kinds: BTreeMap<&str, &str> =
+        inspection.packaging.iter().map(|file| (file.path.as_str(), file.kind.as_str())).collect();
     let mut chosen: BTreeMap<String, String> = BTreeMap::new();
     for declared in declared_for(inspection, driver, &kinds) {
         if let Some(requirement) = mended(declared, &mut selection.deviations) {
@@ -124,15 +121,21 @@ fn declared_for<'a>(
     if binding.is_empty() {
         binding = scope("locked").collect();
     }
-    binding.extend(inspection.declared.iter().filter(|declared| {
-        declared.scope == "conda"
-            && declared.requirement.is_some()
-            && readable(declared)
-            && near(declared)
-            && !binding.is_empty()
-            && binding.iter().any(|other| other.path == declared.path)
-            && !binding.contains(declared)
-    }).collect::<Vec<_>>());
+    binding.extend(
+        inspection
+            .declared
+            .iter()
+            .filter(|declared| {
+                declared.scope == "conda"
+                    && declared.requirement.is_some()
+                    && readable(declared)
+                    && near(declared)
+                    && !binding.is_empty()
+                    && binding.iter().any(|other| other.path == declared.path)
+                    && !binding.contains(declared)
+            })
+            .collect::<Vec<_>>(),
+    );
     binding
 }
 
@@ -229,8 +232,8 @@ fn undeclared(
             continue;
         }
         // the README or another file may say which version
-        let requirement = declared_elsewhere(inspection, &distribution)
-            .unwrap_or_else(|| distribution.clone());
+        let requirement =
+            declared_elsewhere(inspection, &distribution).unwrap_or_else(|| distribution.clone());
         let module = &import.module;
         selection.deviations.push(Deviation {
             rule: "undeclared-import".into(),
@@ -258,13 +261,23 @@ fn declared_elsewhere(inspection: &Inspection, distribution: &str) -> Option<Str
 /// Tests, documentation and examples: not what somebody wants to run.
 fn is_incidental(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
-    matches!(file, "setup.py" | "conftest.py" | "conf.py" | "noxfile.py" | "tasks.py" | "fabfile.py")
-        || file.starts_with("test_")
+    matches!(
+        file,
+        "setup.py" | "conftest.py" | "conf.py" | "noxfile.py" | "tasks.py" | "fabfile.py"
+    ) || file.starts_with("test_")
         || file.ends_with("_test.py")
         || path.split('/').any(|part| {
             matches!(
                 part,
-                "test" | "tests" | "testing" | "doc" | "docs" | "examples" | "example" | "benchmarks" | "ci"
+                "test"
+                    | "tests"
+                    | "testing"
+                    | "doc"
+                    | "docs"
+                    | "examples"
+                    | "example"
+                    | "benchmarks"
+                    | "ci"
             )
         })
 }
@@ -308,9 +321,11 @@ fn pair_torch(chosen: &mut BTreeMap<String, String>, deviations: &mut Vec<Deviat
             _ => pair.torchaudio == version,
         });
         let Some(row) = row else { continue };
-        for (name, minor) in
-            [("torch", &row.torch), ("torchvision", &row.torchvision), ("torchaudio", &row.torchaudio)]
-        {
+        for (name, minor) in [
+            ("torch", &row.torch),
+            ("torchvision", &row.torchvision),
+            ("torchaudio", &row.torchaudio),
+        ] {
             if let Some(requirement) = chosen.get_mut(name)
                 && requirement == name
             {

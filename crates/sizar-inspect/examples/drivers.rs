@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = std::time::Instant::now();
     let files: Vec<SourceFile> = paths
         .par_iter()
-        .filter(|path| path.ends_with(".py"))
+        .filter(|path| std::path::Path::new(path).extension().is_some_and(|end| end == "py"))
         .filter_map(|path| Some(SourceFile::parse(path.clone(), decode(&read(path)?))))
         .collect();
     let parsed = started.elapsed();

@@ -14,7 +14,7 @@ use ignore::{DirEntry, WalkBuilder};
 /// The most files that are listed.
 pub const MAX_FILES: usize = 200_000;
 /// The largest file of code that is read, in bytes.
-pub const MAX_CODE: u64 = 2 << 20;
+pub const MAX_CODE: u64 = 8 << 20;
 /// The largest notebook that is read, in bytes.
 pub const MAX_NOTEBOOK: u64 = 20 << 20;
 /// The deepest folder that is entered.

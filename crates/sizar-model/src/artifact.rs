@@ -65,3 +65,27 @@ pub enum Ending {
     /// The user stopped it.
     Cancelled,
 }
+
+impl Ending {
+    /// Returns the exit code that a shell would show: 128 and the signal, 124 at the walltime.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Exited { code } => *code,
+            Self::Signalled { signal } => 128 + signal,
+            Self::TimedOut => 124,
+            Self::OutOfMemory => 137,
+            Self::Cancelled => 130,
+        }
+    }
+
+    /// Says why the program did not end well, where its exit code does not.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Exited { .. } => None,
+            Self::Signalled { signal } => Some(format!("the program was ended by signal {signal}")),
+            Self::TimedOut => Some("the program was stopped at its walltime".to_owned()),
+            Self::OutOfMemory => Some("the program used more memory than it asked for".to_owned()),
+            Self::Cancelled => Some("it was cancelled while it ran".to_owned()),
+        }
+    }
+}

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Receipt, RunId};
+use crate::{JobSpec, Receipt, RunId};
 
 /// Something that happened to a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,8 +21,11 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
-    /// sizar began to make source, environment and working copy.
-    PreparationBegan,
+    /// The user wished for it: the first event of every run, and of no other moment. `pid` and
+    /// `pid_started` name the process that took the wish (see [`EventKind::Started`]).
+    Created { source: String, target: String, job: JobSpec, pid: u32, pid_started: u64 },
+    /// sizar began to make source, environment and working copy, in the process `pid`.
+    PreparationBegan { pid: u32, pid_started: u64 },
     /// The environment is ready.
     Prepared { environment: String },
     /// The run waits for a place on this machine.
@@ -30,10 +33,18 @@ pub enum EventKind {
     /// The program is about to start; written before it does. `pid` is the process that watches
     /// it, and `pid_started` that process's start time in clock ticks since boot, so that a
     /// recycled process id is not taken for it (proc(5), field 22 of `/proc/PID/stat`).
-    Started { attempt: u32, pid: u32, pid_started: u64, node: String },
+    Started {
+        attempt: u32,
+        pid: u32,
+        pid_started: u64,
+        node: String,
+        /// The numbers of the GPUs that the program may use.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gpus: Vec<u32>,
+    },
     /// The program ended and left this receipt.
     Ended { receipt: Receipt },
-    /// The run could not be prepared.
+    /// The run could not be prepared, or its program not be started.
     Failed { reason: String },
     /// The user asked for its end.
     CancelRequested,
@@ -52,7 +63,8 @@ impl EventKind {
     /// Returns the event's name, as stored.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::PreparationBegan => "preparation_began",
+            Self::Created { .. } => "created",
+            Self::PreparationBegan { .. } => "preparation_began",
             Self::Prepared { .. } => "prepared",
             Self::Queued => "queued",
             Self::Started { .. } => "started",

@@ -142,8 +142,8 @@ pub struct Driver {
     /// The name it is installed under, for console scripts and `scripts=`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `argparse`, `click`, `typer`, `fire`, `absl`, `hydra`, `docopt`, `optparse`, `sys.argv`,
-    /// `none` (a script without options).
+    /// `argparse`, `click`, `typer`, `fire`, `absl`, `hydra`, `docopt`, `optparse`, `sacred`,
+    /// `sys.argv`, `none` (a script without options).
     pub framework: String,
     /// `train`, `predict`, `evaluate`, `convert`, `other`.
     pub role: String,
@@ -156,6 +156,12 @@ pub struct Driver {
     /// First-party files that it imports, itself included: the closure.
     #[serde(default)]
     pub closure: Vec<String>,
+    /// The oldest Python whose grammar reads the closure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python_at_least: Option<PythonVersion>,
+    /// The newest Python whose grammar reads the closure (2.7 for Python 2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub python_at_most: Option<PythonVersion>,
 }
 
 /// An option of a driver.

@@ -18,7 +18,7 @@ pub mod resources;
 pub mod run;
 pub mod source;
 
-pub use artifact::{Artifact, Receipt, Usage};
+pub use artifact::{Artifact, Ending, Receipt, Usage};
 pub use digest::Digest;
 pub use environment::{
     Attempt, Deviation, EnvLock, EnvSpec, Environment, LockedPackage, ProjectInstall, Verification,
@@ -32,5 +32,5 @@ pub use job::{DataBinding, DataMode, JobSpec};
 pub use progress::{Activity, Progress, Silent};
 pub use python::PythonVersion;
 pub use resources::Resources;
-pub use run::{IllegalEvent, Run, RunState};
+pub use run::{IllegalEvent, Run, RunState, RunSummary};
 pub use source::{Checkout, Locator, SafeUrl, Source};

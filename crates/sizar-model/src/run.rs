@@ -36,6 +36,25 @@ pub struct Run {
     pub attempts: u32,
 }
 
+/// A run as one line of a list: what can be told without reading its plan, events and results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    pub id: RunId,
+    pub state: RunState,
+    pub exit_code: Option<i32>,
+    /// Where it runs: `local`.
+    pub target: String,
+    /// The source's locator, without secrets.
+    pub source: String,
+    /// The driver and its arguments.
+    pub command: Vec<String>,
+    pub created: Timestamp,
+    pub started: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    /// Why it is in this state, where the state alone does not say it.
+    pub reason: Option<String>,
+}
+
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunState {
@@ -53,7 +72,7 @@ pub enum RunState {
     /// Stopped at its walltime.
     Timeout,
     Cancelled,
-    /// It was running, and neither it nor its receipt can be found.
+    /// It was being prepared or was running, and neither its process nor its receipt can be found.
     Lost,
     /// A state that a newer sizar wrote.
     Unknown(String),
@@ -98,7 +117,7 @@ impl RunState {
     pub fn after(&self, event: &EventKind) -> Result<Self, IllegalEvent> {
         use EventKind as E;
         let next = match (self, event) {
-            (Self::Created, E::PreparationBegan) => Self::Preparing,
+            (Self::Created | Self::Preparing, E::PreparationBegan { .. }) => Self::Preparing,
             (Self::Created | Self::Preparing, E::Prepared { .. }) => Self::Preparing,
             (Self::Created | Self::Preparing, E::Queued) => Self::Queued,
             (Self::Preparing | Self::Queued, E::Started { .. }) => Self::Running,
@@ -110,10 +129,17 @@ impl RunState {
                 Ending::TimedOut => Self::Timeout,
                 Ending::Cancelled => Self::Cancelled,
             },
-            (Self::Created | Self::Preparing | Self::Queued, E::Failed { .. }) => Self::Failed,
-            (Self::Created | Self::Preparing | Self::Queued, E::Cancelled) => Self::Cancelled,
+            (Self::Created | Self::Preparing | Self::Queued | Self::Running, E::Failed { .. }) => {
+                Self::Failed
+            }
+            // a lost run that nobody wants back is cancelled, and `resume` leaves it alone
+            (Self::Created | Self::Preparing | Self::Queued | Self::Lost, E::Cancelled) => {
+                Self::Cancelled
+            }
             (state, E::CancelRequested) if !state.is_final() => self.clone(),
-            (Self::Preparing | Self::Queued | Self::Running, E::Lost { .. }) => Self::Lost,
+            (Self::Created | Self::Preparing | Self::Queued | Self::Running, E::Lost { .. }) => {
+                Self::Lost
+            }
             (state, E::Resumed) if state.is_final() && *state != Self::Completed => Self::Created,
             (_, E::Unknown) => self.clone(),
             _ => {
@@ -165,4 +191,66 @@ impl<'de> Deserialize<'de> for RunState {
 pub struct IllegalEvent {
     pub state: RunState,
     pub event: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Receipt;
+
+    fn ended(ending: Ending) -> EventKind {
+        EventKind::Ended {
+            receipt: Receipt {
+                version: 1,
+                attempt: 1,
+                ending,
+                started: Timestamp::UNIX_EPOCH,
+                ended: Timestamp::UNIX_EPOCH,
+                node: "n".into(),
+                usage: Usage::default(),
+                sandbox: "none".into(),
+                notes: Vec::new(),
+                results: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_verdict_is_what_the_receipt_says() {
+        for (ending, state) in [
+            (Ending::Exited { code: 0 }, RunState::Completed),
+            (Ending::Exited { code: 3 }, RunState::Failed),
+            (Ending::Signalled { signal: 11 }, RunState::Failed),
+            (Ending::OutOfMemory, RunState::Failed),
+            (Ending::TimedOut, RunState::Timeout),
+            (Ending::Cancelled, RunState::Cancelled),
+        ] {
+            assert_eq!(RunState::Running.after(&ended(ending)), Ok(state));
+        }
+    }
+
+    #[test]
+    fn nothing_runs_twice_and_nothing_completed_is_resumed() {
+        let started = EventKind::Started {
+            attempt: 1,
+            pid: 1,
+            pid_started: 1,
+            node: "n".into(),
+            gpus: Vec::new(),
+        };
+        assert_eq!(RunState::Queued.after(&started), Ok(RunState::Running));
+        assert!(RunState::Running.after(&started).is_err());
+        assert!(RunState::Completed.after(&EventKind::Resumed).is_err());
+        assert_eq!(RunState::Lost.after(&EventKind::Resumed), Ok(RunState::Created));
+        assert!(RunState::Completed.after(&ended(Ending::TimedOut)).is_err());
+        assert!(RunState::Cancelled.after(&started).is_err());
+    }
+
+    #[test]
+    fn a_state_of_a_newer_sizar_is_kept() {
+        let state = RunState::from("suspended");
+        assert_eq!(state.name(), "suspended");
+        assert!(state.after(&EventKind::Queued).is_err());
+        assert_eq!(state.after(&EventKind::Unknown), Ok(state.clone()));
+    }
 }

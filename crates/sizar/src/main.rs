@@ -1,5 +1,38 @@
-// the commands that show it are not wired yet
-#[cfg(test)]
-mod output;
+//! sizar: from the address of a research repository to results.
+//!
+//! This crate is the only one that prints, reads flags and draws. [`args`] is what was typed;
+//! each file of [`commands`] turns one subcommand into a request to the engine and shows what
+//! came of it.
 
-fn main() {}
+mod args;
+mod commands;
+mod error;
+mod exit_code;
+mod interrupt;
+mod output;
+mod progress;
+mod session;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::args::Cli;
+
+fn main() -> std::process::ExitCode {
+    // hidden subcommands are this program's own other halves: no parsing, no start-up cost
+    if let Some(code) = commands::internal::dispatch() {
+        return code;
+    }
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    let cli = match Cli::command().try_get_matches().and_then(|m| Cli::from_arg_matches(&m)) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let code = match commands::execute(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            anstream::eprint!("{}", failure.render());
+            failure.code.number()
+        }
+    };
+    std::process::ExitCode::from(code)
+}

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_model::{Checkout, Locator, Progress};
+use sizar_model::{Checkout, Locator, Progress, SafeUrl};
 
 use super::archive::Format;
 use super::cache::{Cache, Found, Key};
 use super::{AcquireError, archived, folder, repository};
 use crate::home::Home;
+use crate::http::Client;
 use crate::index::{Index, normalize};
 use crate::tree_digest::{FileStat, SETTLE};
 
@@ -49,7 +50,7 @@ pub fn acquire(
 ) -> Result<Checkout, AcquireError> {
     let path = match locator {
         Locator::Folder(path) => match on_disk(path) {
-            Ok(OnDisk::Folder(path)) => return folder::describe(home, path, progress),
+            Ok(OnDisk::Folder(path)) => return folder::describe(home, path),
             Ok(OnDisk::File(path)) if is_archive(&path) => Some(path),
             Ok(OnDisk::File(path)) => return Err(AcquireError::NotAFolder { path }),
             Err(None) => return Err(AcquireError::MissingFolder { path: path.clone() }),
@@ -57,7 +58,7 @@ pub fn acquire(
         },
         Locator::ArchiveFile(path) => match on_disk(path) {
             // a folder may be called `data.zip`
-            Ok(OnDisk::Folder(path)) => return folder::describe(home, path, progress),
+            Ok(OnDisk::Folder(path)) => return folder::describe(home, path),
             Ok(OnDisk::File(path)) => Some(path),
             Err(None) => return Err(AcquireError::MissingArchive { path: path.clone() }),
             Err(Some(source)) => return Err(AcquireError::Read { path: path.clone(), source }),
@@ -79,8 +80,8 @@ impl Acquisition<'_> {
         let metadata = fs::metadata(path)
             .map_err(|source| AcquireError::Read { path: path.to_owned(), source })?;
         // a file that changes right now may change again within the same tick of the clock
-        let stat = Some(FileStat::of(&metadata))
-            .filter(|stat| stat.is_settled(SystemTime::now(), SETTLE));
+        let stat =
+            Some(FileStat::of(&metadata)).filter(|stat| stat.is_settled(SystemTime::now(), SETTLE));
         if stat.is_some()
             && !self.options.refresh
             && let Some(found) = self.cache.find(&key, stat)
@@ -97,15 +98,13 @@ impl Acquisition<'_> {
     }
 
     fn remote(&self, locator: &Locator) -> Result<Checkout, AcquireError> {
-        let index = Index::configured();
+        let index_url = Index::configured();
         let key = match locator {
             Locator::Git { url, rev } => {
                 Key::new("git", &[url.expose(), rev.as_deref().unwrap_or_default()])
             }
             Locator::Pypi { name, version } => {
-                let version = version.as_deref().unwrap_or_default();
-                // another index may mean something else by the same name
-                Key::new("pypi", &[index.expose(), &normalize(name), version])
+                pypi_key(&index_url, name, version.as_deref().unwrap_or_default())
             }
             Locator::ArchiveUrl(url) => Key::new("url", &[url.expose()]),
             Locator::Folder(path) | Locator::ArchiveFile(path) => {
@@ -129,7 +128,7 @@ impl Acquisition<'_> {
         let found: Found = match locator {
             Locator::Git { url, rev } => repository::fetch(self, url, rev.as_deref())?,
             Locator::Pypi { name, version } => {
-                let index = Index::at(index, crate::http::Client::new());
+                let index = Index::at(index_url.clone(), Client::new());
                 archived::fetch_sdist(self, &index, name, version.as_deref())?
             }
             Locator::ArchiveUrl(url) => archived::fetch_url(self, url)?,
@@ -138,12 +137,24 @@ impl Acquisition<'_> {
             }
         };
         self.cache.remember(&key, &self.name, &found, None)?;
+        // whoever later asks for this very release has it already
+        if let Locator::Pypi { name, version: None } = locator
+            && let Some(version) = &found.checkout.source.revision
+        {
+            let exact = pypi_key(&index_url, name, version);
+            self.cache.remember(&exact, &format!("pypi:{name}=={version}"), &found, None)?;
+        }
         Ok(found.under(&self.name))
     }
 
     fn waiting(&self) {
         self.progress.note(format!("another sizar is fetching {}", self.name));
     }
+}
+
+/// Makes the key of a release; another index may mean something else by the same name.
+fn pypi_key(index: &SafeUrl, name: &str, version: &str) -> Key {
+    Key::new("pypi", &[index.expose(), &normalize(name), version])
 }
 
 /// What lies at a path, under its real and absolute name.

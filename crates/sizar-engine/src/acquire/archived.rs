@@ -1,11 +1,8 @@
 //! Archives: source distributions, local files, downloads.
 
-use std::io;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use sizar_model::{Digest, SafeUrl, Source};
 
 use super::AcquireError;
@@ -15,7 +12,7 @@ use super::cache::{Found, Key, NewCheckout};
 use super::lfs::in_words;
 use super::limits::Limits;
 use crate::failpoint;
-use crate::http::{Client, Download, Downloaded};
+use crate::http::{Client, Download, Downloaded, sha256_of};
 use crate::index::Index;
 
 /// A whole archive on this machine.
@@ -39,10 +36,9 @@ pub(super) fn fetch_sdist(
     version: Option<&str>,
 ) -> Result<Found, AcquireError> {
     let progress = work.progress;
-    progress.begin(format!("asking the package index for {project}"));
+    progress.begin(format!("fetching {project} from the package index"));
     let release = index.project(project)?.sdist(version)?;
     let title = format!("{} {}", release.name, release.version);
-    progress.begin(format!("fetching {title}"));
     // the digest that the index promises names the download, so a refresh finds it again
     let name = match &release.sha256 {
         Some(sha256) if sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) => sha256.clone(),
@@ -61,10 +57,7 @@ pub(super) fn fetch_sdist(
         notes.push("the index promises no SHA-256 digest, so none was checked".to_owned());
     }
     let time = release.upload_time.map(|time| time.to_string()).unwrap_or_default();
-    let identity = Key::new(
-        "sdist",
-        &[&downloaded.sha256, &release.name, &release.version, &time],
-    );
+    let identity = Key::new("sdist", &[&downloaded.sha256, &release.name, &release.version, &time]);
     let archive = Archive {
         path: &downloaded.path,
         name: &release.filename,
@@ -101,8 +94,8 @@ pub(super) fn fetch_url(work: &Acquisition<'_>, url: &SafeUrl) -> Result<Found, 
 /// Unpacks an archive that is already here.
 pub(super) fn open_file(work: &Acquisition<'_>, path: &Utf8Path) -> Result<Found, AcquireError> {
     work.progress.begin(format!("unpacking {path}"));
-    let sha256 = sha256_of(path)
-        .map_err(|source| AcquireError::Read { path: path.to_owned(), source })?;
+    let (sha256, _) =
+        sha256_of(path).map_err(|source| AcquireError::Read { path: path.to_owned(), source })?;
     let archive = Archive {
         path,
         name: path.as_str(),
@@ -136,9 +129,8 @@ impl Wanted<'_> {
         let _lock = work.home.lock(&format!("download-{short}"), || {
             work.progress.note(format!("another sizar is fetching {}", self.url));
         })?;
-        if let Ok(size) = fs::metadata(&path).map(|metadata| metadata.len())
-            && !self.anew
-            && let Ok(sha256) = sha256_of(&path)
+        if !self.anew
+            && let Ok((sha256, size)) = sha256_of(&path)
             && self.sha256.is_none_or(|expected| expected.eq_ignore_ascii_case(&sha256))
         {
             return Ok(Downloaded { path, sha256, size });
@@ -196,10 +188,4 @@ fn forget(path: &Utf8PathBuf, error: &AcquireError) {
         let removed = fs::remove_file(path);
         tracing::debug!(%path, ?removed, "a download that is no archive");
     }
-}
-
-fn sha256_of(path: &Utf8Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    io::copy(&mut fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

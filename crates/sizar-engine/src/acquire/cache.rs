@@ -19,7 +19,7 @@ use crate::tree_digest::{FileStat, SETTLE, TreeDigester, write_by_rename};
 
 const FORMAT: u32 = 1;
 /// How old a staging folder is that nobody uses any more.
-const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// What identifies a thing that leads to a checkout: a few texts.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub(super) struct Cache<'a> {
 
 impl Cache<'_> {
     /// Finds what `key` led to; with a state of a file, only if the file is still the same.
-    pub fn find(&self, key: &Key, stat: Option<FileStat>) -> Option<Found> {
+    pub fn find(self, key: &Key, stat: Option<FileStat>) -> Option<Found> {
         let text = fs::read(self.record(key)).ok()?;
         let record: Record = serde_json::from_slice(&text).ok()?;
         if record.format != FORMAT || record.stat != stat || !is_name(&record.checkout) {
@@ -109,7 +109,7 @@ impl Cache<'_> {
             serde_json::from_slice(&fs::read(folder.join("checkout.json")).ok()?).ok()?;
         let path = folder.join("tree");
         let usable = stored.format == FORMAT && path.is_dir();
-        usable.then(|| Found {
+        usable.then_some(Found {
             name: record.checkout,
             checkout: Checkout { source: stored.source, path, notes: stored.notes },
             incomplete: stored.incomplete,
@@ -118,7 +118,7 @@ impl Cache<'_> {
 
     /// Remembers that `key` leads to `found`.
     pub fn remember(
-        &self,
+        self,
         key: &Key,
         about: &str,
         found: &Found,
@@ -135,7 +135,7 @@ impl Cache<'_> {
     }
 
     /// Moves a new tree, which is in the staging folder `stage`, to its final place.
-    pub fn keep(&self, stage: &Utf8Path, new: NewCheckout) -> Result<Found, AcquireError> {
+    pub fn keep(self, stage: &Utf8Path, new: NewCheckout) -> Result<Found, AcquireError> {
         let NewCheckout { tree, mut source, notes, incomplete } = new;
         let whole = stage.join("whole");
         let moved = whole.join("tree");
@@ -167,7 +167,7 @@ impl Cache<'_> {
     }
 
     /// Removes what killed processes left behind a day ago or longer.
-    pub fn sweep(&self) {
+    pub fn sweep(self) {
         let Ok(entries) = self.home.root().join("tmp").read_dir_utf8() else { return };
         for entry in entries.flatten().filter(|entry| entry.file_name().starts_with("stage-")) {
             let modified = entry.metadata().and_then(|metadata| metadata.modified()).ok();
@@ -179,7 +179,7 @@ impl Cache<'_> {
         }
     }
 
-    fn record(&self, key: &Key) -> Utf8PathBuf {
+    fn record(self, key: &Key) -> Utf8PathBuf {
         self.home.root().join("sources").join(format!("{}.json", key.0.short()))
     }
 }

@@ -1,19 +1,21 @@
 //! A folder of the user's own, used where it lies.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
 use jiff::Timestamp;
-use sizar_model::{Checkout, Digest, Progress, Source};
+use serde::{Deserialize, Serialize};
+use sizar_model::{Checkout, Digest, Source};
 
 use super::AcquireError;
 use super::git::{Git, dates};
 use crate::home::Home;
-use crate::tree_digest::{SETTLE, TreeDigester};
+use crate::tree_digest::{SETTLE, TreeDigester, write_by_rename};
 
 /// How many unreadable files a note lists.
 const LISTED: usize = 3;
 
 /// What git knows about a folder.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct History {
     commit: Option<String>,
     date: Option<Timestamp>,
@@ -21,19 +23,16 @@ struct History {
 }
 
 /// Describes the folder `path`, which is absolute.
-pub(super) fn describe(
-    home: &Home,
-    path: Utf8PathBuf,
-    progress: &dyn Progress,
-) -> Result<Checkout, AcquireError> {
+pub(super) fn describe(home: &Home, path: Utf8PathBuf) -> Result<Checkout, AcquireError> {
     // without the cache it only takes longer: a read-only home is no reason to stop here
-    let cache = home
-        .folder("cache/trees")
-        .ok()
-        .map(|folder| folder.join(format!("{}.json", Digest::of(path.as_str().as_bytes()).short())));
+    let caches = home.folder("cache/trees").ok();
+    let name = Digest::of(path.as_str().as_bytes()).short();
+    let cache = caches.as_ref().map(|folder| folder.join(format!("{name}.json")));
+    let known = caches.as_ref().map(|folder| folder.join(format!("{name}.history.json")));
     let digester =
         TreeDigester { without: Some(home.root()), cache: cache.as_deref(), settle: SETTLE };
-    let (tree, history) = rayon::join(|| digester.digest(&path), || history(&path));
+    let (tree, history) =
+        rayon::join(|| digester.digest(&path), || history(&path, known.as_deref()));
     let tree = tree?;
     let mut notes = Vec::new();
     if !tree.unreadable.is_empty() {
@@ -42,9 +41,6 @@ pub(super) fn describe(
         let more = tree.unreadable.len().saturating_sub(LISTED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         notes.push(format!("these files cannot be read: {}{more}", listed.join(", ")));
-    }
-    for note in &notes {
-        progress.warn(note.as_str());
     }
     Ok(Checkout {
         source: Source {
@@ -61,7 +57,9 @@ pub(super) fn describe(
 }
 
 /// Asks git about the folder; everything is unknown where there is no git, or no commit.
-fn history(path: &Utf8Path) -> History {
+///
+/// The dates of a commit stay what they are, so they are remembered in `known`.
+fn history(path: &Utf8Path, known: Option<&Utf8Path>) -> History {
     if !path.ancestors().any(|folder| folder.join(".git").exists()) {
         return History::default();
     }
@@ -69,9 +67,26 @@ fn history(path: &Utf8Path) -> History {
     let head = git.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]);
     let Ok(Some(head)) = head else { return History::default() };
     let commit = head.trim().to_owned();
+    let remembered = || serde_json::from_slice::<History>(&fs::read(known?).ok()?).ok();
+    if let Some(history) = remembered()
+        && history.commit.as_deref() == Some(&commit)
+        // without one the repository may have been shallow, and completed since
+        && history.code_date.is_some()
+    {
+        return history;
+    }
     match dates(&git, &commit, Some(".")) {
         // a folder that git holds nothing of, inside a repository of other things
         Ok((None, _)) | Err(_) => History::default(),
-        Ok((date, code_date)) => History { commit: Some(commit), date, code_date },
+        Ok((date, code_date)) => {
+            let history = History { commit: Some(commit), date, code_date };
+            if let Some(known) = known
+                && let Ok(text) = serde_json::to_vec(&history)
+                && let Err(error) = write_by_rename(known, &text)
+            {
+                tracing::debug!(%known, %error, "the dates of the folder are not remembered");
+            }
+            history
+        }
     }
 }

@@ -21,8 +21,8 @@ pub(super) fn fetch(
 ) -> Result<Found, AcquireError> {
     let Acquisition { home, options, progress, cache, .. } = *work;
     progress.begin(format!("fetching {}", work.name));
-    let mut mirror = Mirror::open(home, url, &options, progress)?;
-    let commit = mirror.resolve(home, revision, &options, progress)?;
+    let mut mirror = Mirror::open(home, url, options, progress)?;
+    let commit = mirror.resolve(home, revision, options, progress)?;
     failpoint::hit("acquire:after-download");
     let short = commit.get(..10).unwrap_or(&commit).to_owned();
     let identity = Key::new("commit", &[mirror.url().expose(), &commit]);
@@ -36,8 +36,7 @@ pub(super) fn fetch(
     let staging = home.staging()?;
     let stage = Utf8Path::from_path(staging.path()).unwrap_or(home.root());
     let into = stage.join("unpacked");
-    fs::create_dir(&into)
-        .map_err(|source| AcquireError::Write { path: into.clone(), source })?;
+    fs::create_dir(&into).map_err(|source| AcquireError::Write { path: into.clone(), source })?;
     let mut writer = TreeWriter::new(&into, Limits::from_environment());
     let laid_out = LayOut::new(home, options, progress, &mut writer).run(&mirror, &commit)?;
     let written = writer

@@ -41,14 +41,18 @@ pub fn resolve(
         Vec::new()
     } else {
         let text = spec.requirements.join("\n") + "\n";
-        let files = RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
+        let files =
+            RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
         let uv = workshop.uv(&BuildRules::of_spec(spec, package))?;
         let answer = workshop.answers().join("pylock.toml");
         remove_file(&answer)?;
         let call = uv.compile(&interpreter.path, &files.files(), &answer);
         let ended = workshop.run_uv(&call, interpreter, View::default())?;
         if !ended.success {
-            return Ok(Err(StepFailed { stage: stage_of(&ended.output, Stage::Resolve), output: ended.output }));
+            return Ok(Err(StepFailed {
+                stage: stage_of(&ended.output, Stage::Resolve),
+                output: ended.output,
+            }));
         }
         pylock::packages(&fs::read_to_string(&answer).map_err(io(&answer))?)?
     };
@@ -143,9 +147,8 @@ fn fill(
     let prefix = building.prefix();
     let uv = workshop.uv(&BuildRules::of_lock(lock, package))?;
     let view = || View { readable: Vec::new(), writable: vec![prefix.to_owned()] };
-    let failed = |output: String| {
-        Ok(Err(StepFailed { stage: stage_of(&output, Stage::Install), output }))
-    };
+    let failed =
+        |output: String| Ok(Err(StepFailed { stage: stage_of(&output, Stage::Install), output }));
     let ended = workshop.run_uv(&uv.venv(&interpreter.path, prefix), interpreter, view())?;
     if !ended.success {
         return failed(ended.output);
@@ -179,7 +182,8 @@ fn fill(
         }
     }
     // files that do not compile belong to another Python and are never imported
-    let view = View { readable: vec![interpreter.prefix.clone()], writable: vec![prefix.to_owned()] };
+    let view =
+        View { readable: vec![interpreter.prefix.clone()], writable: vec![prefix.to_owned()] };
     workshop.run(&Uv::compile_bytecode(prefix), view, None)?;
     failpoint::hit("setup:after-install");
     Ok(Ok(()))

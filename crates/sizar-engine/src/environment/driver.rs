@@ -75,7 +75,11 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     });
     let is_module = module && driver.contains('.') && !driver.ends_with(".py");
-    is_module.then(|| Launch { program: python, args: vec!["-m".to_owned(), driver.to_owned()], env })
+    is_module.then(|| Launch {
+        program: python,
+        args: vec!["-m".to_owned(), driver.to_owned()],
+        env,
+    })
 }
 
 /// A driver that the user named or that tells most about the source.
@@ -106,8 +110,10 @@ pub fn choose(
         .iter()
         .find(|driver| driver.name.as_deref() == Some(plain) || driver.path == plain)
         .or_else(|| {
-            let mut same_file =
-                inspection.drivers.iter().filter(|driver| driver.path.rsplit('/').next() == Some(plain));
+            let mut same_file = inspection
+                .drivers
+                .iter()
+                .filter(|driver| driver.path.rsplit('/').next() == Some(plain));
             same_file.next().filter(|_| same_file.next().is_none())
         });
     if let Some(driver) = found {
@@ -121,7 +127,10 @@ pub fn choose(
     let is_script = plain.ends_with(".py") || plain.contains('/');
     let exists = is_script && !plain.contains("..") && root.join(plain).is_file();
     if is_script && !exists {
-        return Err(SetupError::NoSuchDriver { driver: wanted.to_owned(), nearest: nearest(inspection, plain) });
+        return Err(SetupError::NoSuchDriver {
+            driver: wanted.to_owned(),
+            nearest: nearest(inspection, plain),
+        });
     }
     Ok(Chosen { driver: None, name: Some(plain.to_owned()), named: true })
 }
@@ -141,18 +150,29 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
             _ => 4,
         };
         let answers = u8::from(!answers_help(&driver.framework));
-        (driver.name.is_none(), driver.path.matches('/').count(), role, answers, driver.path.as_str())
+        (
+            driver.name.is_none(),
+            driver.path.matches('/').count(),
+            role,
+            answers,
+            driver.path.as_str(),
+        )
     })
 }
 
 fn is_aside(path: &str) -> bool {
     matches!(path, "setup.py" | "conftest.py")
-        || path.split('/').any(|part| matches!(part, "test" | "tests" | "docs" | "doc" | "examples"))
+        || path
+            .split('/')
+            .any(|part| matches!(part, "test" | "tests" | "docs" | "doc" | "examples"))
 }
 
 /// Whether drivers of a framework answer `--help` without doing anything else.
 pub fn answers_help(framework: &str) -> bool {
-    matches!(framework, "argparse" | "click" | "typer" | "fire" | "absl" | "hydra" | "docopt" | "optparse")
+    matches!(
+        framework,
+        "argparse" | "click" | "typer" | "fire" | "absl" | "hydra" | "docopt" | "optparse"
+    )
 }
 
 /// Returns the names of drivers that are spelled most like `wanted`, at most three.

@@ -14,12 +14,13 @@ use sizar_model::{Digest, EnvLock, PythonVersion};
 use super::SetupError;
 use super::error::io;
 use super::memory;
+use super::workshop::is_system;
 use crate::home::{Home, Lock};
 
 /// The file that says that an environment is whole.
 const READY: &str = "ready.json";
 /// The folder's own copy of its lock, for people.
-const LOCK: &str = "sizar.lock";
+const LOCK: &str = lock::FILE_NAME;
 
 /// An environment on the shelf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +141,14 @@ fn size_of(folder: &Utf8Path) -> u64 {
         }
     }
     bytes
+}
+
+/// Returns the folders of the interpreter that an environment was made with, which whatever runs
+/// in it needs to see; none where they are the system's own.
+pub fn python_roots(prefix: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let python = prefix.join("bin/python").canonicalize_utf8().ok();
+    let root = python.as_deref().and_then(Utf8Path::parent).and_then(Utf8Path::parent);
+    root.filter(|root| !is_system(root)).map(Utf8Path::to_owned).into_iter().collect()
 }
 
 /// Returns the environments on the shelf, newest first.

@@ -12,8 +12,8 @@ use sizar_model::artifact::Ending;
 use sizar_model::resources::Walltime;
 use sizar_model::{Invocation, PythonVersion};
 
-use super::error::io;
 use super::SetupError;
+use super::error::io;
 use crate::home::Home;
 use crate::process::{Control, Io, Limits, ProcessError, execute};
 use crate::sandbox::{Confinement, SandboxKind};
@@ -121,7 +121,8 @@ pub fn find(home: &Home) -> Result<Interpreters, SetupError> {
         .filter_map(|path| {
             let metadata = fs::metadata(path).ok()?;
             let (modified, size) = (metadata.mtime(), metadata.len());
-            let known = cache.get(path).filter(|known| known.modified == modified && known.size == size);
+            let known =
+                cache.get(path).filter(|known| known.modified == modified && known.size == size);
             let answer = known.map_or_else(|| ask(path, &script), |known| Ok(known.answer.clone()));
             Some(answer.map(|answer| (path.clone(), Remembered { modified, size, answer })))
         })
@@ -168,17 +169,16 @@ fn ask(path: &Utf8Path, script: &Utf8Path) -> Result<Answer, SetupError> {
     let broken = |reason: String| Ok(Answer::Broken { reason });
     let folder = script.parent().unwrap_or(Utf8Path::new("/"));
     let confinement = Confinement::new(SandboxKind::None, folder, folder);
-    let limits = Limits {
-        walltime: Some(Walltime(10)),
-        grace: Duration::from_secs(1),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { walltime: Some(Walltime(10)), grace: Duration::from_secs(1), ..Limits::default() };
     let call = Invocation::new(path.as_str()).args(["-E", "-s", script.as_str()]);
     let finished =
         execute(&call, &confinement, &limits, Io::Captured { line: &|_| {} }, &Control::default());
     let finished = match finished {
         Ok(finished) => finished,
-        Err(error @ (ProcessError::ProgramNotFound { .. } | ProcessError::NotExecutable { .. })) => {
+        Err(
+            error @ (ProcessError::ProgramNotFound { .. } | ProcessError::NotExecutable { .. }),
+        ) => {
             return broken(error.to_string());
         }
         Err(error) => return Err(error.into()),
@@ -186,7 +186,8 @@ fn ask(path: &Utf8Path, script: &Utf8Path) -> Result<Answer, SetupError> {
     match finished.ending {
         Ending::Exited { code: 0 } => {}
         Ending::Exited { code } => {
-            let line = finished.stderr.lines().last().unwrap_or("it said nothing").trim().to_owned();
+            let line =
+                finished.stderr.lines().last().unwrap_or("it said nothing").trim().to_owned();
             return broken(format!("it exits {code}: {line}"));
         }
         Ending::TimedOut => return broken("it does not answer within 10 s".to_owned()),
@@ -244,7 +245,8 @@ fn candidates(home: &Home) -> Vec<Utf8PathBuf> {
     folders.extend(path.split(':').filter(|part| part.starts_with('/')).map(Utf8PathBuf::from));
     folders.extend(["/usr/local/bin".into(), "/usr/bin".into()]);
     for collection in collections {
-        folders.extend(entries(&collection).into_iter().map(|name| collection.join(name).join("bin")));
+        folders
+            .extend(entries(&collection).into_iter().map(|name| collection.join(name).join("bin")));
     }
     let mut seen = BTreeSet::new();
     folders

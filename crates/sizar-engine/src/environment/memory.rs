@@ -105,7 +105,8 @@ pub fn forget_gone(home: &Home) -> Result<(), SetupError> {
     let plans = home.folder("plans")?;
     for entry in fs::read_dir(&plans).map_err(io(&plans))? {
         let path = entry.map_err(io(&plans))?.path();
-        let plan = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Plan>(&bytes).ok());
+        let plan =
+            fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Plan>(&bytes).ok());
         if plan.is_none_or(|plan| !folder::is_ready(&plan.prefix)) {
             fs::remove_file(&path).map_err(io(plans.clone()))?;
         }

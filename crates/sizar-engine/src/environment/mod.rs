@@ -18,6 +18,6 @@ mod workshop;
 
 pub use driver::{Launch, launch};
 pub use error::SetupError;
-pub use folder::{Kept, collect_garbage, list, remove, show};
+pub use folder::{Kept, collect_garbage, list, python_roots, remove, show};
 pub use memory::remembered;
 pub use setup::{Setup, SetupRequest, setup};

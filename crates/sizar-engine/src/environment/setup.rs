@@ -12,13 +12,13 @@ use sizar_model::{
     PythonVersion, Verification,
 };
 
+use super::SetupError;
 use super::build::{self, Installed, StepFailed};
 use super::driver::{self, Chosen};
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
 use super::verify::{self, Subject, Verified};
 use super::workshop::{Order, Workshop, is_system};
-use super::SetupError;
 use crate::failpoint;
 use crate::home::Home;
 use crate::sandbox::SandboxKind;
@@ -214,7 +214,9 @@ impl Way<'_> {
         let date = date.unwrap_or_default();
         let again = if number > 1 { format!(" (attempt {number})") } else { String::new() };
         let python = spec.python.without_patch();
-        self.workshop.progress().begin(format!("making an environment with Python {python}{date}{again}"));
+        self.workshop
+            .progress()
+            .begin(format!("making an environment with Python {python}{date}{again}"));
     }
 
     fn interpreter(&self, wanted: PythonVersion) -> Result<&Interpreter, SetupError> {
@@ -224,7 +226,8 @@ impl Way<'_> {
     fn attempt(&self, spec: &EnvSpec, plan: &Plan) -> Result<Result<Made, Shortfall>, SetupError> {
         let interpreter = self.interpreter(spec.python)?;
         let package = plan.package.as_deref();
-        let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)? {
+        let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)?
+        {
             Ok(lock) => lock,
             Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
         };
@@ -338,10 +341,13 @@ impl Way<'_> {
         if installs && lock.source.digest != self.checkout.source.digest {
             return Err(SetupError::LockedSource);
         }
-        let package = sizar_env::requirements::package_of(self.inspection)
-            .map(|file| file.name.as_deref().map_or("source".to_owned(), sizar_env::name::normalise));
+        let package = sizar_env::requirements::package_of(self.inspection).map(|file| {
+            file.name.as_deref().map_or("source".to_owned(), sizar_env::name::normalise)
+        });
         let python = lock.python.without_patch();
-        self.workshop.progress().begin(format!("rebuilding the locked environment with Python {python}"));
+        self.workshop
+            .progress()
+            .begin(format!("rebuilding the locked environment with Python {python}"));
         let mut attempt = Attempt {
             number: 1,
             python: lock.python,
@@ -356,7 +362,9 @@ impl Way<'_> {
             Ok(made) => Ok(self.finished(made, vec![attempt])),
             Err(shortfall) => {
                 let (stage, cause) = match shortfall {
-                    Shortfall::Failed(failed) => (failed.stage, sizar_env::diagnosis::error_line(&failed.output)),
+                    Shortfall::Failed(failed) => {
+                        (failed.stage, sizar_env::diagnosis::error_line(&failed.output))
+                    }
                     Shortfall::MoreRequirements(missing) => {
                         (Stage::Install, format!("the lock lacks {}", missing.join(", ")))
                     }

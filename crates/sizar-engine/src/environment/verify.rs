@@ -64,7 +64,8 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
         return Ok(Ok(Verified { level: VerificationLevel::Imports, complete: true, checks }));
     };
     let Some(start) = launch(subject.prefix, subject.lock, &scratch, name) else {
-        let missing = format!("`{name}` is neither a script of the source nor a program that it installs");
+        let missing =
+            format!("`{name}` is neither a script of the source nor a program that it installs");
         // a wrong name is the user's; no other environment would have it
         return if subject.chosen.named && subject.chosen.driver.is_none() {
             let nearest = installed_nearest(subject, name);
@@ -88,7 +89,9 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
     match ended.code {
         Some(0) => checks.push(format!("{asked} exits 0")),
         // absl exits 1 and getopt scripts 2 after a good answer
-        Some(code) if usage && !crashed => checks.push(format!("{asked} shows its usage and exits {code}")),
+        Some(code) if usage && !crashed => {
+            checks.push(format!("{asked} shows its usage and exits {code}"))
+        }
         // a program of which nothing is known may take `--help` for a file
         _ if framework == "unknown" && !crashed => {
             checks.push(format!("{asked} does not answer, though it starts"));
@@ -192,12 +195,8 @@ fn listed(names: &[String]) -> String {
 /// source itself, what was installed.
 fn modules(subject: &Subject<'_>) -> Result<Vec<String>, SetupError> {
     let mut modules = BTreeSet::new();
-    let closure: Option<BTreeSet<&str>> = subject
-        .chosen
-        .driver
-        .as_ref()
-        .filter(|driver| !driver.closure.is_empty())
-        .map(closure_of);
+    let closure: Option<BTreeSet<&str>> =
+        subject.chosen.driver.as_ref().filter(|driver| !driver.closure.is_empty()).map(closure_of);
     let installed = |distribution: &str| {
         let name = sizar_env::name::normalise(distribution);
         subject.lock.packages.iter().any(|package| package.name == name)
@@ -214,7 +213,8 @@ fn modules(subject: &Subject<'_>) -> Result<Vec<String>, SetupError> {
         }
     }
     let mut modules: Vec<String> = modules.into_iter().collect();
-    if let (ProjectInstall::Install, Some(package)) = (subject.lock.source.install, subject.package) {
+    if let (ProjectInstall::Install, Some(package)) = (subject.lock.source.install, subject.package)
+    {
         modules.extend(top_level(subject.prefix, subject.lock, package)?);
     }
     Ok(modules)

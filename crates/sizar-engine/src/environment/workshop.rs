@@ -138,7 +138,12 @@ impl<'a> Workshop<'a> {
     }
 
     /// Runs uv, which may build foreign packages.
-    pub fn run_uv(&self, call: &Invocation, interpreter: &Interpreter, view: View) -> Result<Ended, SetupError> {
+    pub fn run_uv(
+        &self,
+        call: &Invocation,
+        interpreter: &Interpreter,
+        view: View,
+    ) -> Result<Ended, SetupError> {
         let View { mut readable, mut writable } = view;
         readable.extend([self.uv_program.clone(), interpreter.prefix.clone()]);
         writable.push(self.uv_cache.clone());
@@ -167,7 +172,8 @@ impl<'a> Workshop<'a> {
         };
         let line = |text: &str| self.progress.report(Activity::Line { text: text.to_owned() });
         tracing::debug!(program = %call.program, args = ?call.args, "running");
-        let finished = execute(call, &confinement, &limits, Io::Captured { line: &line }, &self.control)?;
+        let finished =
+            execute(call, &confinement, &limits, Io::Captured { line: &line }, &self.control)?;
         self.notes.borrow_mut().extend(finished.notes.iter().cloned());
         if finished.ending == Ending::Cancelled {
             return Err(SetupError::Stopped);
@@ -210,8 +216,9 @@ fn index_variables() -> BTreeMap<String, String> {
         ("UV_SYSTEM_CERTS".to_owned(), "true".to_owned()),
         ("UV_HTTP_TIMEOUT".to_owned(), "120".to_owned()),
     ]);
-    let index =
-        variable("UV_DEFAULT_INDEX").or_else(|| variable("UV_INDEX_URL")).or_else(|| variable("PIP_INDEX_URL"));
+    let index = variable("UV_DEFAULT_INDEX")
+        .or_else(|| variable("UV_INDEX_URL"))
+        .or_else(|| variable("PIP_INDEX_URL"));
     if let Some(index) = index {
         variables.insert("UV_DEFAULT_INDEX".to_owned(), index);
     }

@@ -9,21 +9,35 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::HttpError;
 
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(20);
-/// How long a server may take to begin its answer.
-const RESPONSE: Duration = Duration::from_secs(60);
-/// How long a body may stand still.
-const STALLED: Duration = Duration::from_secs(45);
-/// The waits before the second, third and fourth try.
-const BACK_OFF: [Duration; 3] =
-    [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(4)];
+/// How long a client waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a connection to be made.
+    pub connect: Duration,
+    /// For the answer to begin.
+    pub response: Duration,
+    /// For the next byte of the answer.
+    pub stalled: Duration,
+    /// Before the second, third and fourth try.
+    pub back_off: [Duration; 3],
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            response: Duration::from_mins(1),
+            stalled: Duration::from_secs(45),
+            back_off: [Duration::from_millis(300), Duration::from_secs(1), Duration::from_secs(4)],
+        }
+    }
+}
 
 /// A client for HTTP and HTTPS.
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
-    back_off: [Duration; 3],
+    patience: Patience,
 }
 
 /// A small document.
@@ -43,23 +57,21 @@ impl Default for Client {
 impl Client {
     /// Makes a client from the environment's proxy and certificates.
     pub fn new() -> Self {
+        Self::with_patience(Patience::default())
+    }
+
+    /// Makes a client that waits for other times than usual.
+    pub fn with_patience(patience: Patience) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(RESPONSE))
-            .timeout_per_read(Some(STALLED))
-            .timeout_per_write(Some(STALLED))
+            .timeout_connect(Some(patience.connect))
+            .timeout_recv_response(Some(patience.response))
+            .timeout_per_read(Some(patience.stalled))
+            .timeout_per_write(Some(patience.stalled))
             .user_agent(concat!("sizar/", env!("CARGO_PKG_VERSION")))
             .tls_config(tls())
             .build();
-        Self { agent: config.new_agent(), back_off: BACK_OFF }
-    }
-
-    /// Waits `back_off` before each further try, instead of seconds.
-    #[must_use]
-    pub fn with_back_off(mut self, back_off: Duration) -> Self {
-        self.back_off = [back_off; 3];
-        self
+        Self { agent: config.new_agent(), patience }
     }
 
     /// Fetches a document of at most `limit` bytes, preferring the media types in `accept`.
@@ -71,17 +83,14 @@ impl Client {
         self.persist(|_| {
             let response = self.ask(url, &[("accept", accept)])?;
             let media_type = response.body().mime_type().unwrap_or_default().to_ascii_lowercase();
-            let body = response
-                .into_body()
-                .into_with_config()
-                .limit(limit)
-                .read_to_vec()
-                .map_err(|source| match source {
+            let body = response.into_body().into_with_config().limit(limit).read_to_vec().map_err(
+                |source| match source {
                     ureq::Error::BodyExceedsLimit(_) => {
                         HttpError::TooLarge { url: url.clone(), limit }
                     }
                     source => unreachable(url, source),
-                })?;
+                },
+            )?;
             Ok(Document { media_type, body })
         })
     }
@@ -95,7 +104,7 @@ impl Client {
         loop {
             match attempt(number) {
                 Err(error) if error.may_pass() => {
-                    let Some(wait) = self.back_off.get(number) else { return Err(error) };
+                    let Some(wait) = self.patience.back_off.get(number) else { return Err(error) };
                     tracing::debug!(%error, ?wait, "asking again");
                     std::thread::sleep(*wait);
                     number += 1;
@@ -113,9 +122,8 @@ impl Client {
     ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
         // checked here, because ureq's own message about an address quotes it with its secrets
         let parsed = url::Url::parse(url.expose()).ok();
-        let usable = parsed.is_some_and(|parsed| {
-            matches!(parsed.scheme(), "http" | "https") && parsed.has_host()
-        });
+        let usable = parsed
+            .is_some_and(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host());
         if !usable {
             return Err(HttpError::Address { url: url.clone() });
         }

@@ -50,7 +50,7 @@ impl Client {
         let mut fresh = false;
         loop {
             self.persist(|_| self.continue_part(wanted, &part, progress))?;
-            let (sha256, size) = digest_file(&part)?;
+            let (sha256, size) = sha256_of(&part).map_err(|source| write_error(&part, source))?;
             match wanted.sha256 {
                 Some(expected) if !expected.eq_ignore_ascii_case(&sha256) => {
                     remove(&part)?;
@@ -88,8 +88,7 @@ impl Client {
             .write(true)
             .open(part)
             .map_err(|source| write_error(part, source))?;
-        let mut have =
-            file.seek(SeekFrom::End(0)).map_err(|source| write_error(part, source))?;
+        let mut have = file.seek(SeekFrom::End(0)).map_err(|source| write_error(part, source))?;
         let range = format!("bytes={have}-");
         // compressed transfer would make sizes and ranges lie
         let mut headers = vec![("accept-encoding", "identity")];
@@ -166,22 +165,16 @@ fn restart(file: &mut File) -> std::io::Result<()> {
     file.seek(SeekFrom::Start(0)).map(drop)
 }
 
-/// Returns the SHA-256 digest and the size of a file.
-fn digest_file(path: &Utf8Path) -> Result<(String, u64), HttpError> {
-    let digest = || {
-        let mut hasher = Sha256::new();
-        let size = std::io::copy(&mut File::open(path)?, &mut hasher)?;
-        let text = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok((text, size))
-    };
-    digest().map_err(|source| write_error(path, source))
+/// Returns the SHA-256 digest of a file, in lower-case hexadecimal digits, and its size.
+pub fn sha256_of(path: &Utf8Path) -> std::io::Result<(String, u64)> {
+    let mut hasher = Sha256::new();
+    let size = std::io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok((format!("{:x}", hasher.finalize()), size))
 }
 
 fn remove(path: &Utf8Path) -> Result<(), HttpError> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(write_error(path, error))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(write_error(path, error)),
         _ => Ok(()),
     }
 }

@@ -9,6 +9,6 @@ mod client;
 mod download;
 mod error;
 
-pub use client::{Client, Document};
-pub use download::{Download, Downloaded};
+pub use client::{Client, Document, Patience};
+pub use download::{Download, Downloaded, sha256_of};
 pub use error::HttpError;

@@ -47,19 +47,16 @@ impl Project {
         let mut sdists: Vec<(Version, &IndexFile)> = self
             .files
             .iter()
-            .filter_map(|file| {
-                Some((SdistName::parse(&self.name, &file.filename)?.version, file))
-            })
+            .filter_map(|file| Some((SdistName::parse(&self.name, &file.filename)?.version, file)))
             .collect();
         sdists.sort_by(|(a, one), (b, other)| {
             a.cmp(b).then_with(|| format_rank(other).cmp(&format_rank(one)))
         });
-        let chosen = match &wanted {
-            Some(wanted) => sdists.iter().rfind(|(version, _)| version == wanted),
-            None => {
-                let usable = || sdists.iter().filter(|(_, file)| !file.yanked);
-                usable().rfind(|(version, _)| !version.any_prerelease()).or(usable().next_back())
-            }
+        let chosen = if let Some(wanted) = &wanted {
+            sdists.iter().rfind(|(version, _)| version == wanted)
+        } else {
+            let usable = || sdists.iter().filter(|(_, file)| !file.yanked);
+            usable().rfind(|(version, _)| !version.any_prerelease()).or(usable().next_back())
         };
         let Some((version, file)) = chosen else {
             return Err(self.no_sdist(wanted.as_ref(), &sdists));
@@ -116,11 +113,8 @@ impl Project {
 
 /// Orders several archives of one release: PEP 625 wants `.tar.gz`.
 fn format_rank(file: &IndexFile) -> u8 {
-    match file.filename.to_ascii_lowercase() {
-        name if name.ends_with(".tar.gz") => 0,
-        name if name.ends_with(".zip") => 1,
-        _ => 2,
-    }
+    let name = file.filename.to_ascii_lowercase();
+    [".tar.gz", ".zip"].iter().position(|end| name.ends_with(end)).map_or(2, |rank| rank as u8)
 }
 
 #[cfg(test)]

@@ -46,9 +46,11 @@ impl Index {
             })
             .or_else(|| variable("UV_INDEX_URL"))
             .or_else(|| variable("PIP_INDEX_URL"))
-            .or_else(|| pip_configuration_files().iter().find_map(|path| {
-                index_url(&fs::read_to_string(path).ok()?)
-            }))
+            .or_else(|| {
+                pip_configuration_files()
+                    .iter()
+                    .find_map(|path| index_url(&fs::read_to_string(path).ok()?))
+            })
             .map_or_else(|| SafeUrl::new(PYPI), SafeUrl::new)
     }
 
@@ -71,10 +73,7 @@ impl Index {
         let name = normalize(name);
         let invalid = || IndexError::Address { url: self.url.clone() };
         let mut url = Url::parse(self.url.expose()).map_err(|_| invalid())?;
-        url.path_segments_mut()
-            .map_err(|()| invalid())?
-            .pop_if_empty()
-            .extend([name.as_str(), ""]);
+        url.path_segments_mut().map_err(|()| invalid())?.pop_if_empty().extend([name.as_str(), ""]);
         let address = SafeUrl::new(url.as_str());
         let document = self.client.get(&address, ACCEPT, PAGE_LIMIT).map_err(|source| {
             if source.is_missing() {
@@ -97,7 +96,8 @@ fn pip_configuration_files() -> Vec<Utf8PathBuf> {
         std::env::var(name).ok().filter(|value| !value.is_empty()).map(Utf8PathBuf::from)
     };
     let home = variable("HOME");
-    let user = variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
+    let user =
+        variable("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|home| home.join(".config")));
     [
         variable("PIP_CONFIG_FILE"),
         variable("VIRTUAL_ENV").map(|path| path.join("pip.conf")),

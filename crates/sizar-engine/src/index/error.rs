@@ -20,9 +20,7 @@ pub enum IndexError {
     InvalidVersion { version: String },
     #[error("`{name}` has wheels only: no release has a source distribution")]
     WheelsOnly { name: String },
-    #[error(
-        "`{name}` {version} has no source distribution; the newest that has one is {newest}"
-    )]
+    #[error("`{name}` {version} has no source distribution; the newest that has one is {newest}")]
     WheelOnlyRelease { name: String, version: String, newest: String },
     #[error("`{name}` has no release that was not withdrawn")]
     Withdrawn { name: String },

@@ -62,9 +62,9 @@ impl WheelName {
     /// Reads the name of a wheel.
     pub fn parse(filename: &str) -> Option<Self> {
         let parts: Vec<_> = filename.strip_suffix(".whl")?.split('-').collect();
-        let (version, platforms) = match parts.as_slice() {
-            [_, version, _, _, platform] | [_, version, _, _, _, platform] => (version, platform),
-            _ => return None,
+        let ([_, version, _, _, platforms] | [_, version, _, _, _, platforms]) = parts.as_slice()
+        else {
+            return None;
         };
         let version = Version::from_str(version).ok()?;
         Some(Self { version, platforms: platforms.split('.').map(str::to_owned).collect() })
@@ -77,11 +77,13 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_sdist_names() {
-        let version = |project, name| {
-            SdistName::parse(project, name).map(|name| name.version.to_string())
-        };
+        let version =
+            |project, name| SdistName::parse(project, name).map(|name| name.version.to_string());
         assert_eq!(version("madmom", "madmom-0.16.1.tar.gz").as_deref(), Some("0.16.1"));
-        assert_eq!(version("scikit-image", "scikit_image-0.20.0.tar.gz").as_deref(), Some("0.20.0"));
+        assert_eq!(
+            version("scikit-image", "scikit_image-0.20.0.tar.gz").as_deref(),
+            Some("0.20.0")
+        );
         assert_eq!(version("scikit-image", "scikit-image-0.9.3.zip").as_deref(), Some("0.9.3"));
         assert_eq!(version("a", "a-1.0-1.tar.bz2").as_deref(), Some("1.0.post1"));
         assert_eq!(version("a", "a-1.0.linux-x86_64.tar.gz"), None);

@@ -67,9 +67,8 @@ struct Hashes {
 }
 
 fn read_json(base: &Url, body: &[u8]) -> Result<Vec<IndexFile>, IndexError> {
-    let page: JsonPage = serde_json::from_slice(body).map_err(|source| {
-        IndexError::Unreadable { url: SafeUrl::new(base.as_str()), source }
-    })?;
+    let page: JsonPage = serde_json::from_slice(body)
+        .map_err(|source| IndexError::Unreadable { url: SafeUrl::new(base.as_str()), source })?;
     let read = |file: JsonFile| {
         Some(IndexFile {
             url: SafeUrl::new(base.join(&file.url).ok()?),
@@ -91,8 +90,9 @@ fn read_json(base: &Url, body: &[u8]) -> Result<Vec<IndexFile>, IndexError> {
 fn read_html(base: &Url, text: &str) -> Vec<IndexFile> {
     let mut files = Vec::new();
     let mut rest = text;
-    while let Some(start) = rest.find("<a").or_else(|| rest.find("<A")) {
-        let after = rest.get(start + 2..).unwrap_or_default();
+    while let Some((_, after)) = rest.split_once('<') {
+        rest = after;
+        let Some(after) = after.strip_prefix(['a', 'A']) else { continue };
         let Some(end) = tag_end(after) else { break };
         let (attributes, tail) = after.split_at(end);
         rest = tail;

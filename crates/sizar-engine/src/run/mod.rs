@@ -1,1 +1,31 @@
-//! One run: working copy, execution, results.
+//! One run: what it executes, its working copy, its execution, its results.
+//!
+//! A [`RunPlan`] holds all that is needed; [`execute`] runs it in this process, and
+//! [`runner::main`] is the process that does so for a detached run.
+
+mod attempt;
+mod bind;
+mod collect;
+mod entry;
+mod error;
+mod execute;
+mod fetch;
+mod inputs;
+mod nearest;
+mod plan;
+mod prepare;
+pub mod runner;
+mod working_copy;
+
+pub use attempt::Attempt;
+pub use collect::{Workplace, collect};
+pub use entry::{Entry, EntryError, Places, resolve};
+pub use error::RunError;
+pub use execute::{Execution, Outcome, execute};
+pub use fetch::{FetchError, Fetched, fetch};
+pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
+pub use plan::{RunPlan, interpreter_roots};
+pub use working_copy::{Baseline, copy_tree};
+
+pub(crate) use error::chain;
+pub(crate) use execute::receipt_of;

@@ -82,8 +82,7 @@ pub fn find_or_install_uv(home: &Home, progress: &dyn Progress) -> Result<Utf8Pa
             Some(_) => Ok(path),
         };
     }
-    let usable =
-        |path: &Utf8PathBuf| version_of(path).is_some_and(|version| !is_too_old(&version));
+    let usable = |path: &Utf8PathBuf| version_of(path).is_some_and(|version| !is_too_old(&version));
     if let Some(found) = on_path().find(usable) {
         return Ok(found);
     }
@@ -96,6 +95,16 @@ pub fn find_or_install_uv(home: &Home, progress: &dyn Progress) -> Result<Utf8Pa
         Some(found) => Ok(found),
         None => install(home, &tools, &Index::from_environment(), progress),
     }
+}
+
+/// Finds `uv` without fetching it; none where [`find_or_install_uv`] would have to.
+pub fn find(home: &Home) -> Option<Utf8PathBuf> {
+    let chosen = std::env::var("SIZAR_UV").ok().filter(|path| !path.is_empty());
+    let candidates = chosen.map(Utf8PathBuf::from).into_iter().chain(on_path());
+    let tools = home.root().join("tools");
+    candidates
+        .chain(kept(&tools))
+        .find(|path| version_of(path).is_some_and(|found| !is_too_old(&found)))
 }
 
 /// Lists the programs called `uv` on the search path.
@@ -128,8 +137,7 @@ fn kept(tools: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
 
 /// Asks a program for its version; `None` if it does not answer as uv does.
 fn version_of(program: &Utf8Path) -> Option<Version> {
-    let output =
-        Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let version = text.strip_prefix("uv ")?.split_whitespace().next()?;
     Version::from_str(version).ok()
@@ -162,10 +170,8 @@ fn install(
         }
     }
     let machine = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
-    Err(failed.unwrap_or(UvError::Index(IndexError::NoWheelForMachine {
-        name: "uv".into(),
-        machine,
-    })))
+    Err(failed
+        .unwrap_or(UvError::Index(IndexError::NoWheelForMachine { name: "uv".into(), machine })))
 }
 
 /// A test of a platform tag.
@@ -175,6 +181,8 @@ type FitsPlatform = Box<dyn Fn(&str) -> bool>;
 fn platforms() -> Vec<FitsPlatform> {
     let architecture = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos", "aarch64") => "arm64",
+        (_, "x86") => "i686",
+        (_, "arm") => "armv7l",
         (_, architecture) => architecture,
     };
     let families: &[&str] = match std::env::consts::OS {
@@ -240,8 +248,7 @@ fn extract(archive: &Utf8Path, wheel: &str, to: &Utf8Path) -> Result<(), UvError
     let mut member = zip.by_index(at).map_err(broken)?.take(PROGRAM_LIMIT);
     let write = || {
         use fs_err::os::unix::fs::OpenOptionsExt;
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(to)?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(to)?;
         std::io::copy(&mut member, &mut file)?;
         file.sync_all()
     };

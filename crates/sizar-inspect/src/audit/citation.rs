@@ -11,16 +11,16 @@ const MAX_BIBTEX: usize = 8_000;
 
 static ARXIV: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
-        r"(?i)arxiv(?:\.org/(?:abs|pdf|html)/|:\s?|\s)((?:\d{4}\.\d{4,5}|[a-z-]+/\d{7})(?:v\d+)?)",
+        r"(?i)arxiv(?:\.org/(?:abs|pdf|html)/|:[ ]?|[ ])((?:[0-9]{4}\.[0-9]{4,5}|[a-z-]+/[0-9]{7})(?:v[0-9]+)?)",
     )
     .expect("the pattern is valid")
 });
 static DOI: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(?:doi\.org/|doi:\s?)(10\.\d{4,9}/[^\s\x22'<>)\]},]+)")
+    Regex::new(r"(?i)(?:doi\.org/|doi:[ ]?)(10\.[0-9]{4,9}/[^ \t\r\n\x22'<>)\]},]+)")
         .expect("the pattern is valid")
 });
 static BIBTEX: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)@(?:article|inproceedings|conference|misc|techreport|phdthesis|mastersthesis|incollection|book|inbook|unpublished|software|online|proceedings)\s*\{")
+    Regex::new(r"(?i)@(?:article|inproceedings|conference|misc|techreport|phdthesis|mastersthesis|incollection|book|inbook|unpublished|software|online|proceedings)[ ]*\{")
         .expect("the pattern is valid")
 });
 
@@ -192,7 +192,49 @@ fn plain(value: &str) -> String {
             _ => text.push(letter),
         }
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    without_tex(&words)
+}
+
+/// Replaces TeX's accents by the letters they make: `B\"ock` is `Böck`.
+fn without_tex(text: &str) -> String {
+    const LETTERS: &[(&str, &str)] = &[
+        ("\\\"a", "ä"),
+        ("\\\"o", "ö"),
+        ("\\\"u", "ü"),
+        ("\\\"A", "Ä"),
+        ("\\\"O", "Ö"),
+        ("\\\"U", "Ü"),
+        ("\\\"e", "ë"),
+        ("\\\"i", "ï"),
+        ("\\'a", "á"),
+        ("\\'e", "é"),
+        ("\\'E", "É"),
+        ("\\'i", "í"),
+        ("\\'\\i", "í"),
+        ("\\'o", "ó"),
+        ("\\'u", "ú"),
+        ("\\'c", "ć"),
+        ("\\`a", "à"),
+        ("\\`e", "è"),
+        ("\\`o", "ò"),
+        ("\\^e", "ê"),
+        ("\\^o", "ô"),
+        ("\\^i", "î"),
+        ("\\~n", "ñ"),
+        ("\\~a", "ã"),
+        ("\\c c", "ç"),
+        ("\\v s", "š"),
+        ("\\v c", "č"),
+        ("\\v z", "ž"),
+        ("\\ss", "ß"),
+        ("\\&", "&"),
+        ("~", " "),
+    ];
+    if !text.contains(['\\', '~']) {
+        return text.to_owned();
+    }
+    LETTERS.iter().fold(text.to_owned(), |text, (tex, letter)| text.replace(tex, letter))
 }
 
 /// Turns `Last, First` round.
@@ -224,6 +266,12 @@ mod tests {
         assert_eq!(citation.paper.as_deref(), Some("arXiv:1901.01234"));
         assert_eq!(citation.line, 4);
         assert!(citation.bibtex.unwrap().ends_with('}'));
+    }
+
+    #[test]
+    fn accents_of_tex_become_letters() {
+        let entry = "@article{x, author = {B{\\\"o}ck, Sebastian and Andr\\'e Weil}, title={T}}";
+        assert_eq!(readme(entry, "R").unwrap().authors, ["Sebastian Böck", "André Weil"]);
     }
 
     #[test]

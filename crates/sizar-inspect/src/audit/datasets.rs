@@ -13,7 +13,6 @@ use super::reading::{Call, Reading};
 #[serde(deny_unknown_fields)]
 struct Row {
     kind: String,
-    #[expect(dead_code, reason = "for people who read the table")]
     title: String,
     #[expect(dead_code, reason = "for people who read the table")]
     home: String,
@@ -33,6 +32,7 @@ struct Known {
     words: HashMap<String, String>,
     modules: HashMap<String, String>,
     calls: HashMap<String, String>,
+    titles: HashMap<String, String>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
@@ -43,10 +43,16 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         let kind = || row.kind.clone();
         known.words.extend(row.words.iter().map(|word| (word.clone(), kind())));
         known.modules.extend(row.modules.iter().map(|module| (module.clone(), kind())));
+        known.titles.insert(kind(), row.title.clone());
         known.calls.extend(row.calls.iter().map(|call| (call.clone(), kind())));
     }
     known
 });
+
+/// Returns the name of a data set for people, by its kind.
+pub fn title(kind: &str) -> Option<&'static str> {
+    KNOWN.titles.get(kind).map(String::as_str)
+}
 
 /// Modules whose classes or functions are data sets.
 const LIBRARIES: &[&str] = &[

@@ -177,7 +177,7 @@ fn creative_commons(flat: &str) -> Option<&'static str> {
 fn in_packaging(text: &str) -> Option<&'static str> {
     static FIELD: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r#"(?im)(?:License :: (?:OSI Approved :: )?|^\s*license(?:-expression)?\s*[=:]\s*(?:\{\s*text\s*=\s*)?["']?)([^"'\n,}]{2,80})"#,
+            r#"(?im)(?:License :: (?:OSI Approved :: )?|^[ \t]*license(?:-expression)?[ ]*[=:][ ]*(?:\{[ ]*text[ ]*=[ ]*)?["']?)([^"'\n,}]{2,80})"#,
         )
         .expect("the pattern is valid")
     });
@@ -188,7 +188,7 @@ fn in_packaging(text: &str) -> Option<&'static str> {
 pub fn in_readme(text: &str) -> Option<&'static str> {
     static SENTENCE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
-            r"(?i)(?:licen[sc]ed under|released under|distributed under|licen[sc]e:|#+\s*licen[sc]e\s*\n+|licen[sc]e\s*\n[-=~]+\n+)([^\n]{3,160})",
+            r"(?i)(?:licen[sc]ed under|released under|distributed under|licen[sc]e:|#+ *licen[sc]e[ \r]*\n+|licen[sc]e[ \r]*\n[-=~]+\n+)([^\n]{3,160})",
         )
         .expect("the pattern is valid")
     });

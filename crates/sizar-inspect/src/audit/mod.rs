@@ -25,7 +25,9 @@ pub mod text;
 pub mod tree_state;
 mod weights;
 
+pub use datasets::title as dataset_title;
 pub use devices::needs_a_gpu;
 pub use facts::{Facts, PathUse, finding};
 pub use reading::Reading;
+pub use requirements::matters_to_a_run;
 pub use services::{offline_switches, title as service_title};

@@ -381,7 +381,7 @@ fn option_of(call: &Call<'_, '_>) -> Option<String> {
 }
 
 /// Returns whether a file holds tests of the code: their paths and weights are made up.
-fn is_test(path: &str) -> bool {
+pub(super) fn is_test(path: &str) -> bool {
     let mut parts = path.split('/').rev();
     let name = parts.next().unwrap_or_default();
     let folder = parts.any(|part| matches!(part, "tests" | "testing" | "unittests" | "test"));
@@ -389,7 +389,7 @@ fn is_test(path: &str) -> bool {
 }
 
 /// Returns whether a file only builds, installs or documents the code.
-fn is_beside(path: &str) -> bool {
+pub(super) fn is_beside(path: &str) -> bool {
     path == "setup.py"
         || path.ends_with("/setup.py")
         || path.starts_with("doc")

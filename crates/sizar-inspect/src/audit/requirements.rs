@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use sizar_model::Inspection;
-use sizar_model::inspection::{Declared, Finding};
+use sizar_model::inspection::{Declared, Finding, Import};
 use uv_pep440::{Operator, Version, VersionSpecifiers};
 use uv_pep508::{Requirement, VerbatimUrl, VersionOrUrl};
 
 use super::facts::finding;
+use super::reading::{is_beside, is_test};
 
 /// Judges requirements and imports.
 pub fn findings(inspection: &Inspection) -> Vec<Finding> {
@@ -24,12 +25,19 @@ pub fn findings(inspection: &Inspection) -> Vec<Finding> {
     found
 }
 
+/// Returns whether some other file than those that build, document or test the code imports it.
+pub fn matters_to_a_run(import: &Import) -> bool {
+    import.files.iter().any(|path| !is_beside(path) && !is_test(path))
+}
+
 fn is_binding(declared: &Declared) -> bool {
     !matches!(declared.scope.as_str(), "mentioned" | "build" | "constraint")
 }
 
 fn imports(inspection: &Inspection) -> Vec<Finding> {
-    let missing = || inspection.imports.iter().filter(|it| !it.declared && !it.optional);
+    let missing = || {
+        inspection.imports.iter().filter(|it| !it.declared && !it.optional && matters_to_a_run(it))
+    };
     if !inspection.declared.iter().any(is_binding) {
         let count = missing().count();
         let message = match count {
@@ -155,8 +163,6 @@ fn disagreement(name: &str, asked: &[Asked<'_>]) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use sizar_model::inspection::Import;
-
     use super::*;
 
     fn declared(requirement: &str, path: &str) -> Declared {

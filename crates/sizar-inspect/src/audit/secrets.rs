@@ -11,24 +11,27 @@ struct Shape {
 }
 
 const SHAPES: &[Shape] = &[
-    Shape { name: "an AWS access key", pattern: r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b" },
-    Shape { name: "a Hugging Face token", pattern: r"\bhf_[A-Za-z0-9]{30,}\b" },
-    Shape { name: "an Anthropic API key", pattern: r"\bsk-ant-[A-Za-z0-9_-]{20,}" },
+    Shape { name: "an AWS access key", pattern: r"(?-u:\b)(?:AKIA|ASIA)[0-9A-Z]{16}(?-u:\b)" },
+    Shape { name: "a Hugging Face token", pattern: r"(?-u:\b)hf_[A-Za-z0-9]{30,}(?-u:\b)" },
+    Shape { name: "an Anthropic API key", pattern: r"(?-u:\b)sk-ant-[A-Za-z0-9_-]{20,}" },
     Shape {
         name: "an OpenAI API key",
-        pattern: r"\bsk-(?:proj-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})",
+        pattern: r"(?-u:\b)sk-(?:proj-[A-Za-z0-9_-]{20,}|[A-Za-z0-9]{32,})",
     },
     Shape {
         name: "a GitHub token",
-        pattern: r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{30,})",
+        pattern: r"(?-u:\b)(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{30,})",
     },
-    Shape { name: "a Slack token", pattern: r"\bxox[abprs]-[A-Za-z0-9-]{10,}" },
-    Shape { name: "a Google API key", pattern: r"\bAIza[0-9A-Za-z_-]{35}" },
-    Shape { name: "a Telegram bot token", pattern: r"\b[0-9]{8,10}:AA[0-9A-Za-z_-]{33}\b" },
+    Shape { name: "a Slack token", pattern: r"(?-u:\b)xox[abprs]-[A-Za-z0-9-]{10,}" },
+    Shape { name: "a Google API key", pattern: r"(?-u:\b)AIza[0-9A-Za-z_-]{35}" },
+    Shape {
+        name: "a Telegram bot token",
+        pattern: r"(?-u:\b)[0-9]{8,10}:AA[0-9A-Za-z_-]{33}(?-u:\b)",
+    },
     Shape { name: "a private key", pattern: r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----" },
     Shape {
         name: "a user name and password in an address",
-        pattern: r"\b[a-z][a-z0-9+]{1,9}://[^\s/:@'\x22{}$<>]+:[^\s/@'\x22{}$<>]{3,}@",
+        pattern: r"(?-u:\b)[a-z][a-z0-9+]{1,9}://[^ /:@'\x22{}$<>]+:[^ /@'\x22{}$<>]{3,}@",
     },
 ];
 

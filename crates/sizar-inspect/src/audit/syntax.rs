@@ -12,7 +12,7 @@ pub fn findings(project: &Project<'_>) -> Vec<Finding> {
         if versions.is_python_2() {
             let reason = versions.sightings.iter().find(|seen| seen.kind.starts_with("at_most"));
             let line = reason.map_or(0, |seen| seen.line);
-            let why = reason.map(|seen| format!(" (`{}`)", seen.text)).unwrap_or_default();
+            let why = reason.map(|seen| format!(" ({})", seen.text)).unwrap_or_default();
             let message = format!("this file is written in Python 2{why}");
             return Some(finding("python-2", message, &file.path, line));
         }

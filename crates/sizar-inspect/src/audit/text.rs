@@ -9,10 +9,11 @@ use super::facts::sighting;
 use super::{datasets, weights};
 
 static URL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:https?|ftp)://[^\s\x22'<>)\]}`|\\]+").expect("the pattern is valid")
+    Regex::new(r"(?:https?|ftp)://[^ \t\x22'<>)\]}`|\\]+").expect("the pattern is valid")
 });
 static DOWNLOADER: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[\s;&|$!`(])(?:wget|curl|gdown|aria2c|axel)\s").expect("the pattern is valid")
+    Regex::new(r"(?:^|[ \t;&|$!`(])(?:wget|curl|gdown|aria2c|axel)[ \t]")
+        .expect("the pattern is valid")
 });
 
 /// What the lines of a text download.

@@ -1,11 +1,12 @@
 //! Requirements that are addresses: git, archives, wheels, folders.
 
-use super::requirement::{Distribution, is_marker, normalise};
+use super::requirement::{Distribution, is_marker, normalise, with_marker};
 use super::text::{group, pattern, without_secrets};
 
 /// Reads `asked` where it is an address, with or without a name before it.
 pub(super) fn read(asked: &str) -> Option<Distribution> {
     pattern!(NAMED, r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(.+)$");
+    pattern!(EXTRAS, r"^\[[A-Za-z0-9][\w., -]*\]$");
     let (name, extras, rest) = match NAMED.captures(asked) {
         // `git@github.com:a/b` is an address without a name
         Some(found) if group(&found, 1) != "git" => {
@@ -13,6 +14,7 @@ pub(super) fn read(asked: &str) -> Option<Distribution> {
         }
         _ => (None, "", asked),
     };
+    let extras = if EXTRAS.is_match(extras) { extras } else { "" };
     let (target, marker) = split_marker(rest);
     if name.is_none() && !is_address(target) {
         return None;
@@ -20,7 +22,7 @@ pub(super) fn read(asked: &str) -> Option<Distribution> {
     let place = Place::of(target);
     let mut found = place.distribution(name, extras);
     if let (Some(requirement), Some(marker)) = (&mut found.requirement, marker) {
-        requirement.push_str(&format!(" ; {marker}"));
+        *requirement = with_marker(requirement, marker);
     }
     Some(found)
 }
@@ -60,7 +62,8 @@ impl Place {
         let egg = EGG.captures(&clean).map(|found| group(&found, 1).to_owned());
         if lower.starts_with("file:") || !(lower.contains("://") || lower.contains("git@")) {
             let (name, version) = from_file_name(&clean);
-            return Self::Local { path: clean.clone(), name: egg.or(name), version };
+            let path = clean.strip_prefix("file:").unwrap_or(&clean).to_owned();
+            return Self::Local { path, name: egg.or(name), version };
         }
         let (mut address, note) = over_https(&clean);
         if EGG.is_match(&address) {

@@ -69,7 +69,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
 /// An install command: its words after the verb.
 struct Install<'a> {
     installer: Installer,
-    arguments: &'a [String],
+    words: &'a [String],
     /// The version in the program's name, such as `3.6` of `pip3.6`.
     python: Option<&'a str>,
 }
@@ -107,7 +107,7 @@ impl<'a> Install<'a> {
         let installer = match program {
             _ if is_pip => Installer::Pip,
             "easy_install" => {
-                return Some(Self { installer: Installer::Pip, arguments: words, python: None });
+                return Some(Self { installer: Installer::Pip, words, python: None });
             }
             "conda" | "mamba" | "micromamba" => Installer::Conda,
             "apt" | "apt-get" | "aptitude" => Installer::System("apt"),
@@ -121,15 +121,15 @@ impl<'a> Install<'a> {
         }
         let verb_at = words.iter().position(|word| !word.starts_with('-'))?;
         let verb = words.get(verb_at)?.as_str();
-        let arguments = words.get(verb_at + 1..)?;
+        let words = words.get(verb_at + 1..)?;
         let env = installer == Installer::Conda && verb == "env";
         if env {
-            return Some(Self { installer: Installer::CondaEnv, arguments, python });
+            return Some(Self { installer: Installer::CondaEnv, words, python });
         }
         let known = verb == "install"
             || installer == Installer::Conda && matches!(verb, "create" | "update")
             || installer == Installer::System("apk") && verb == "add";
-        known.then_some(Self { installer, arguments, python })
+        known.then_some(Self { installer, words, python })
     }
 
     fn record(&self, read: &mut Read, written: &str, line: u32, scope: &str) {
@@ -137,18 +137,18 @@ impl<'a> Install<'a> {
             read.python_named(python, line);
         }
         match self.installer {
-            Installer::Pip => pip(read, self.arguments, &Written { written, line, scope }),
+            Installer::Pip => pip(read, self.words, &Place { text: written, line, scope }),
             Installer::Conda => {
-                conda_packages(read, self.arguments, &Written { written, line, scope })
+                conda_packages(read, self.words, &Place { text: written, line, scope });
             }
-            Installer::CondaEnv => conda_env(read, self.arguments, line),
-            Installer::System(manager) => system(read, manager, self.arguments, line),
+            Installer::CondaEnv => conda_env(read, self.words, line),
+            Installer::System(manager) => system(read, manager, self.words, line),
         }
     }
 }
 
-struct Written<'a> {
-    written: &'a str,
+struct Place<'a> {
+    text: &'a str,
     line: u32,
     scope: &'a str,
 }
@@ -202,19 +202,27 @@ fn is_prose(word: &str) -> bool {
     )
 }
 
-/// Joins `torch`, `>=`, `1.0` to one word.
+/// Joins `torch`, `>=`, `1.0` to one word. A lone `>` before a file is the shell's.
 fn joined(words: &[String]) -> Vec<String> {
     const OPERATORS: &[char] = &['=', '<', '>', '~', '!'];
     let mut joined: Vec<String> = Vec::new();
-    for word in words {
+    for (index, word) in words.iter().enumerate() {
+        let version = word.trim_start_matches(OPERATORS);
+        let version = match version {
+            "" => words.get(index + 1).map_or("", String::as_str),
+            version => version,
+        };
+        let goes_on = version.starts_with(|c: char| c.is_ascii_digit());
         match joined.last_mut() {
             Some(last)
-                if !last.starts_with('-')
-                    && (word.starts_with(OPERATORS) && !word.contains("->")
-                        || last.ends_with(OPERATORS)) =>
+                if goes_on
+                    && !last.starts_with('-')
+                    && !last.contains("://")
+                    && (word.starts_with(OPERATORS) || last.ends_with(OPERATORS)) =>
             {
                 last.push_str(word);
             }
+            _ if matches!(word.as_str(), ">" | ">>" | "2>" | "&>") => break,
             _ => joined.push(word.clone()),
         }
     }
@@ -225,13 +233,18 @@ fn joined(words: &[String]) -> Vec<String> {
 fn is_package(word: &str) -> bool {
     pattern!(PACKAGE, r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[\w,.-]*\])?(?:\s*[<>=!~@,].*|\s*;.*)?$");
     pattern!(ADDRESS, r"(?i)^(?:git\+|https?://)\S+$");
+    pattern!(
+        PLACEHOLDER,
+        r"(?i)your[-_]?(?:repo|github|user|name|package|project|org)|\buser/repo\b"
+    );
     !word.contains(['$', '{', '}'])
+        && !PLACEHOLDER.is_match(word)
         && !word.ends_with('>')
         && !word.contains("...")
         && (PACKAGE.is_match(word) || ADDRESS.is_match(word))
 }
 
-fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
+fn pip(read: &mut Read, arguments: &[String], at: &Place<'_>) {
     let arguments = joined(arguments);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
@@ -242,15 +255,16 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
         let mut value = || value.clone().or_else(|| words.next().cloned()).unwrap_or_default();
         match option {
             "-r" | "--requirement" => {
-                read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false)
+                read.refer(&value(), Kind::RequirementsTxt, "install", at.line, false);
             }
             "-c" | "--constraint" => {
-                read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false)
+                read.refer(&value(), Kind::RequirementsTxt, "constraint", at.line, false);
             }
             "-e" | "--editable" => {
+                // a bare word is a folder here
                 let target = value();
-                if is_package(&target) {
-                    read.require_with(&target, at.written, at.line, at.scope, None);
+                if target.contains("://") && is_package(&target) {
+                    read.require_with(&target, at.text, at.line, at.scope, None);
                 }
             }
             "-i" | "--index-url" => read.index("index", &value(), at.line),
@@ -264,35 +278,44 @@ fn pip(read: &mut Read, arguments: &[String], at: &Written<'_>) {
                 value();
             }
             option if option.starts_with('-') => {}
+            // the installer brings itself up to date
+            "pip" => {}
             // a local wheel or folder is not to be had
             option
                 if option.starts_with(['.', '/', '~'])
-                    || option.ends_with(".whl") && !option.contains("://") => {}
+                    || has_extension(option, "whl") && !option.contains("://") => {}
             option if is_prose(option) => break,
             option if is_package(option) => {
                 let option = option.trim_end_matches([',', '.']);
-                read.require_with(option, at.written, at.line, at.scope, None);
+                read.require_with(option, at.text, at.line, at.scope, None);
             }
             _ => {}
         }
     }
 }
 
-fn conda_packages(read: &mut Read, arguments: &[String], at: &Written<'_>) {
+fn has_extension(file: &str, wanted: &str) -> bool {
+    file.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case(wanted))
+}
+
+fn conda_packages(read: &mut Read, arguments: &[String], at: &Place<'_>) {
     let arguments = joined(arguments);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "-c" | "--channel" => {
-                read.index("conda_channel", words.next().map_or("", String::as_str), at.line)
+                read.index("conda_channel", words.next().map_or("", String::as_str), at.line);
             }
             "-n" | "--name" | "-p" | "--prefix" | "--clone" | "--solver" => {
                 words.next();
             }
             "-f" | "--file" => {
                 if let Some(file) = words.next() {
-                    let kind =
-                        if file.ends_with(".txt") { Kind::CondaList } else { Kind::EnvironmentYml };
+                    let kind = if has_extension(file, "txt") {
+                        Kind::CondaList
+                    } else {
+                        Kind::EnvironmentYml
+                    };
                     read.refer(file, kind, "conda", at.line, false);
                 }
             }
@@ -310,7 +333,7 @@ fn conda_packages(read: &mut Read, arguments: &[String], at: &Written<'_>) {
 }
 
 /// One package of a command: a match specification, but mentioned, with the command as written.
-fn conda_one(read: &mut Read, spec: &str, at: &Written<'_>) {
+fn conda_one(read: &mut Read, spec: &str, at: &Place<'_>) {
     pattern!(SPEC, r"^(?:[\w-]+::)?[A-Za-z0-9_][\w.-]*(?:[=<>!~].*)?$");
     if !SPEC.is_match(spec) {
         return;
@@ -318,7 +341,7 @@ fn conda_one(read: &mut Read, spec: &str, at: &Written<'_>) {
     let before = read.declared.len();
     conda::require(read, spec, at.line, at.scope);
     for declared in read.declared.iter_mut().skip(before) {
-        declared.raw = super::text::shorten(at.written);
+        declared.raw = super::text::shorten(at.text);
     }
 }
 
@@ -399,6 +422,9 @@ mod tests {
             "-r ../../etc/passwd",
             "pip install -r ../../etc/passwd",
             "pip freeze > requirements.txt",
+            "pip install git+https://github.com/a/b > ~/log.txt",
+            "pip install git+https://github.com/YourName/your-repo.git",
+            "pip install -e detectron2_repo",
             "npm install x",
         ];
         let told: Vec<String> =
@@ -441,6 +467,12 @@ brew install sox
 pip install -r ../../etc/passwd
     
 pip freeze > requirements.txt
+    
+pip install git+https://github.com/a/b > ~/log.txt
+    b @ git+https://github.com/a/b
+pip install git+https://github.com/YourName/your-repo.git
+    
+pip install -e detectron2_repo
     
 npm install x
 "#);

@@ -1,8 +1,8 @@
 //! Conda's way of asking for a package, to PEP 508.
 
-use super::conda_names::{Counterpart, counterpart, has_longer_versions};
+use super::conda_names::{Counterpart, backport_marker, counterpart, has_longer_versions};
 use super::read::Read;
-use super::requirement::{Distribution, is_specifiers, normalise};
+use super::requirement::{Distribution, is_specifiers, normalise, with_marker};
 use super::text::{group, pattern, shorten};
 
 /// What is said of a package that only conda has.
@@ -73,6 +73,10 @@ pub(super) fn row(read: &mut Read, asked: &Row<'_>) {
     match specifiers(&versions, has_longer_versions(pypi)) {
         Some(specifiers) => found.requirement = Some(format!("{}{specifiers}", found.name)),
         None => found.unreadable = Some(format!("`{versions}` has no counterpart in PEP 440")),
+    }
+    if let (Some(requirement), Some(marker)) = (&mut found.requirement, backport_marker(pypi)) {
+        *requirement = with_marker(requirement, marker);
+        notes.push("a backport, needed by old Pythons only".to_owned());
     }
     for note in notes {
         found.note(&note);
@@ -173,6 +177,7 @@ mod tests {
             "scikit-learn ",
             "ruamel_yaml=0.15.46=py37h14c3975_0",
             "tensorflow-gpu==1.15",
+            "dataclasses=0.8=pyhc8e2a94_3",
             "pip",
         ];
         let mut read = Read::new("environment.yml", Kind::EnvironmentYml);
@@ -225,6 +230,7 @@ pytorch[version='>=1.0'] -> torch>=1.0  `pytorch` of conda is `torch` on PyPI
 scikit-learn -> scikit-learn
 ruamel_yaml=0.15.46=py37h14c3975_0 -> ruamel-yaml==0.15.46  `ruamel_yaml` of conda is `ruamel.yaml` on PyPI; the conda build `py37h14c3975_0` is dropped
 tensorflow-gpu==1.15 -> tensorflow-gpu==1.15
+dataclasses=0.8=pyhc8e2a94_3 -> dataclasses==0.8 ; python_version < "3.7"  the conda build `pyhc8e2a94_3` is dropped; a backport, needed by old Pythons only
 pip -> pip
 "#);
         assert!(read.file.unreadable.is_empty());

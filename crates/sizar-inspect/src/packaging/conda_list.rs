@@ -65,17 +65,15 @@ pub(super) fn read(path: &str, text: &str, style: Style) -> Read {
 
 /// Reads a file whose name says that it is a conda listing.
 pub(super) fn read_any(path: &str, text: &str) -> Read {
-    match recognise(text) {
-        Some(style) => read(path, text, style),
-        // a list of packages for `conda install --file`
-        None => {
-            let mut read = Read::new(path, Kind::CondaList);
-            for (line, written) in super::requirements_txt::logical_lines(text) {
-                conda::require(&mut read, &written, line, "conda");
-            }
-            read
-        }
+    if let Some(style) = recognise(text) {
+        return read(path, text, style);
     }
+    // a list of packages for `conda install --file`
+    let mut read = Read::new(path, Kind::CondaList);
+    for (line, written) in super::requirements_txt::logical_lines(text) {
+        conda::require(&mut read, &written, line, "conda");
+    }
+    read
 }
 
 fn table_row(read: &mut Read, written: &str, line: u32) {

@@ -2,6 +2,7 @@
 
 /// Distributions that have another name on PyPI, sorted by their name on conda.
 const RENAMED: &[(&str, &str)] = &[
+    ("antlr-python-runtime", "antlr4-python3-runtime"),
     ("brotli-python", "brotli"),
     ("cudatoolkit-dev", ""),
     ("dask-core", "dask"),
@@ -16,6 +17,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("libopencv", ""),
     ("matplotlib-base", "matplotlib"),
     ("msgpack-python", "msgpack"),
+    ("nvidia-ml", "nvidia-ml-py3"),
     ("opencv", "opencv-python-headless"),
     ("opencv3", "opencv-python-headless"),
     ("opt-einsum", "opt-einsum"),
@@ -84,7 +86,6 @@ const ONLY_CONDA: &[&str] = &[
     "dav1d",
     "dbus",
     "eigen",
-    "enum34",
     "espeak",
     "expat",
     "ffmpeg",
@@ -365,6 +366,22 @@ pub(super) fn counterpart(name: &str) -> Counterpart<'_> {
 /// Returns whether PyPI's releases carry one more number than conda's (`3.4.2` is `3.4.2.17`).
 pub(super) fn has_longer_versions(pypi: &str) -> bool {
     pypi == "opencv-python-headless"
+}
+
+/// Backports that conda installs empty beside a Python that has the module itself.
+const BACKPORTS: &[(&str, &str)] = &[
+    ("configparser", "python_version < \"3\""),
+    ("contextvars", "python_version < \"3.7\""),
+    ("dataclasses", "python_version < \"3.7\""),
+    ("enum34", "python_version < \"3.4\""),
+    ("futures", "python_version < \"3\""),
+    ("subprocess32", "python_version < \"3\""),
+    ("typing", "python_version < \"3.5\""),
+];
+
+/// Returns the marker of the Pythons that need the backport `pypi`.
+pub(super) fn backport_marker(pypi: &str) -> Option<&'static str> {
+    BACKPORTS.iter().find(|(name, _)| *name == pypi).map(|(_, marker)| *marker)
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ fn tolerant(text: &str) -> Vec<(u32, Entry)> {
             && indent == 0
         {
             pip_indent = None;
-            section = key.trim().to_owned();
+            key.trim().clone_into(&mut section);
             if section == "name" && !value.trim().is_empty() {
                 entries
                     .push((number, Entry::Name(value.trim().trim_matches(['"', '\'']).to_owned())));

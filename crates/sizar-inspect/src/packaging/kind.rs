@@ -91,7 +91,10 @@ pub fn recognise(path: &str) -> Option<Kind> {
     let lower = path.to_ascii_lowercase();
     let mut parts: Vec<&str> = lower.split('/').collect();
     let file = parts.pop()?;
-    if parts.iter().any(|part| FOREIGN.contains(part)) {
+    let foreign = |part: &&str| {
+        FOREIGN.contains(part) || part.ends_with(".egg-info") || part.ends_with(".dist-info")
+    };
+    if parts.iter().any(foreign) {
         return None;
     }
     let folder = parts.last().copied().unwrap_or_default();

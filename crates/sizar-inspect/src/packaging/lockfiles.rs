@@ -35,7 +35,9 @@ pub(super) fn pipfile_lock(path: &str, text: &str) -> Read {
 pub(super) fn packages(path: &str, text: &str, kind: Kind) -> Read {
     let mut read = Read::new(path, kind);
     let (file, errors) = outline::toml(text);
-    errors.into_iter().for_each(|error| read.cannot_read(error));
+    for error in errors {
+        read.cannot_read(error);
+    }
     for package in file.get("package").map(Outline::items).unwrap_or_default() {
         one(&mut read, package);
     }

@@ -6,6 +6,8 @@
 //! name and place ([`recognise`]), follows what they include, and puts the findings together.
 
 mod address;
+#[cfg(test)]
+mod bounds;
 mod command_line;
 mod conda;
 mod conda_list;

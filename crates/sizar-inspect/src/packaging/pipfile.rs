@@ -9,7 +9,9 @@ use super::read::Read;
 pub(super) fn read(path: &str, text: &str) -> Read {
     let mut read = Read::new(path, Kind::Pipfile);
     let (file, errors) = outline::toml(text);
-    errors.into_iter().for_each(|error| read.cannot_read(error));
+    for error in errors {
+        read.cannot_read(error);
+    }
     for (section, scope) in [("packages", "install"), ("dev-packages", "dev")] {
         for (name, asked) in file.get(section).map(Outline::entries).unwrap_or_default() {
             poetry::dependency(&mut read, name, asked, scope);

@@ -2,7 +2,7 @@
 
 use super::outline::{Outline, Shape};
 use super::read::Read;
-use super::requirement::{Distribution, is_marker, is_specifiers, normalise};
+use super::requirement::{Distribution, is_marker, is_specifiers, normalise, with_marker};
 use super::text::{pattern, without_secrets};
 
 /// Translates `^1.2`, `~1.2`, `1.2.*`, `>=1,<2`, `*` to PEP 440; nothing where it cannot be said.
@@ -170,7 +170,7 @@ fn table(read: &mut Read, name: &str, asked: &Outline, scope: &str) {
     if let Some(requirement) = &mut found.requirement
         && is_marker(&marker)
     {
-        requirement.push_str(&format!(" ; {marker}"));
+        *requirement = with_marker(requirement, &marker);
     }
     let optional =
         matches!(asked.get("optional").map(|value| &value.shape), Some(Shape::Bool(true)));

@@ -9,7 +9,9 @@ use super::{conda, pipfile, poetry, setup_cfg};
 pub(super) fn read(path: &str, text: &str) -> Read {
     let mut read = Read::new(path, Kind::Pyproject);
     let (file, errors) = outline::toml(text);
-    errors.into_iter().for_each(|error| read.cannot_read(error));
+    for error in errors {
+        read.cannot_read(error);
+    }
     build_system(&mut read, &file);
     if let Some(project) = file.get("project") {
         standard(&mut read, project);
@@ -62,6 +64,8 @@ fn standard(read: &mut Read, project: &Outline) {
     for (extra, list) in entries(project.get("optional-dependencies")) {
         strings(read, Some(list), &format!("extra:{extra}"));
     }
+    let urls = entries(project.get("urls")).iter().filter_map(|(_, url)| url.text());
+    read.addresses.extend(urls.map(str::to_owned));
     for table in ["scripts", "gui-scripts"] {
         scripts(read, project.get(table));
     }
@@ -154,6 +158,9 @@ fn from_poetry(read: &mut Read, table: &Outline) {
     if read.file.name.is_none() {
         read.file.name = table.text_at("name").map(str::to_owned);
         read.file.version = table.text_at("version").map(str::to_owned);
+    }
+    for key in ["homepage", "repository"] {
+        read.addresses.extend(table.text_at(key).map(str::to_owned));
     }
     let main = table.get("dependencies");
     for (name, asked) in entries(main) {

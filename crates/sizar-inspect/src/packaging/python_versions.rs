@@ -85,7 +85,7 @@ pub(super) fn workflow(path: &str, text: &str) -> Read {
                 Some(found) => read.python_named(group(&found, 1), line),
                 None => {
                     in_list =
-                        written.trim().is_empty() || written.trim_start().starts_with(['#', '-'])
+                        written.trim().is_empty() || written.trim_start().starts_with(['#', '-']);
                 }
             }
         }

@@ -28,6 +28,8 @@ pub struct Read {
     pub indexes: Vec<Sighting>,
     /// Files of the tree that belong to it.
     pub references: Vec<Reference>,
+    /// The project's own addresses, so that a requirement on itself can be told.
+    pub addresses: Vec<String>,
 }
 
 /// A file that another one includes or installs from.
@@ -86,6 +88,7 @@ impl Read {
             system_packages: Vec::new(),
             indexes: Vec::new(),
             references: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 
@@ -100,6 +103,13 @@ impl Read {
             && self.indexes.is_empty()
             && self.references.is_empty()
             && self.file.name.is_none()
+    }
+
+    /// Whether it told nothing but versions of Python.
+    pub(super) fn only_names_python(&self) -> bool {
+        let mut rest = self.clone();
+        rest.python.named.clear();
+        rest.is_empty() && self.file.unreadable.is_empty()
     }
 
     pub(super) fn path(&self) -> String {
@@ -140,8 +150,17 @@ impl Read {
         }
     }
 
-    pub(super) fn declare(&mut self, found: Distribution, raw: &str, line: u32, scope: &str) {
+    /// Records a distribution. Whatever its reader made of it, what is recorded is PEP 508.
+    pub(super) fn declare(&mut self, mut found: Distribution, raw: &str, line: u32, scope: &str) {
         let path = self.path();
+        if found.name.is_empty() {
+            self.cannot_read(format!("line {}: a requirement without a name", line.max(1)));
+            return;
+        }
+        if found.requirement.as_deref().is_some_and(|asked| !requirement::is_valid(asked)) {
+            found.requirement = None;
+            found.unreadable.get_or_insert_with(|| "no valid name or version".to_owned());
+        }
         self.declared.push(Declared {
             name: found.name,
             requirement: found.requirement,

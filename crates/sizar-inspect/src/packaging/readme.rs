@@ -9,9 +9,13 @@ use super::text::{group, pattern, plain};
 /// Reads a README, in Markdown, reStructuredText or plain text.
 pub(super) fn read(path: &str, text: &str) -> Read {
     pattern!(SPAN, r"``([^`]+)``|`([^`\n]+)`");
+    // a line that ends before its version
+    pattern!(BROKEN, r"(?i)\b(?:python|pytorch|tensorflow|keras|version)$");
     let mut read = Read::new(path, Kind::Readme);
-    for (line, written) in joined(text) {
-        let written = plain(&written);
+    let lines = joined(text);
+    for (index, (line, written)) in lines.iter().enumerate() {
+        let line = *line;
+        let written = plain(written);
         if command_line::is_install(&written) {
             command_line::read(&mut read, &written, line, "mentioned");
             continue;
@@ -21,7 +25,13 @@ pub(super) fn read(path: &str, text: &str) -> Read {
                 if group(&span, 1).is_empty() { group(&span, 2) } else { group(&span, 1) };
             command_line::read(&mut read, command, line, "mentioned");
         }
-        prose(&mut read, &written, line);
+        let next = lines.get(index + 1).map_or("", |(_, next)| next.as_str());
+        if BROKEN.is_match(&written) {
+            prose(&mut read, &format!("{written} {next}"), line);
+        } else {
+            prose(&mut read, &written, line);
+        }
+        pinned_names(&mut read, &written, line);
     }
     read
 }
@@ -48,18 +58,51 @@ fn joined(text: &str) -> Vec<(u32, String)> {
     lines
 }
 
+/// A line, a list item or a code span that is a requirement with a version: `timm==0.3.2`.
+fn pinned_names(read: &mut Read, written: &str, line: u32) {
+    pattern!(
+        LINE,
+        r"^(?:[-*+#]\s+|\d+[.)]\s+)?`?([A-Za-z][\w.-]*(?:\[[\w,]+\])?\s*(?:==|>=|~=)\s*\d[\w.*]*(?:\s*,\s*[<>=!]=?\s*\d[\w.]*)?)`?[.,;]?$"
+    );
+    pattern!(SPAN, r"`([A-Za-z][\w.-]*(?:==|>=|~=)\d[\w.]*)`");
+    let spans = if LINE.is_match(written.trim()) {
+        LINE.captures_iter(written.trim())
+    } else {
+        SPAN.captures_iter(written)
+    };
+    for found in spans {
+        let asked = group(&found, 1).trim_end_matches('.');
+        let lower = asked.to_ascii_lowercase();
+        let is_framework = FRAMEWORKS.iter().any(|(name, _)| {
+            lower
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with(|c: char| " =<>~!".contains(c)))
+        });
+        if is_framework || super::requirement::is_program(asked) {
+            continue;
+        }
+        read.require_with(asked, written, line, "mentioned", Some("read from prose"));
+    }
+}
+
 /// Versions of Python, CUDA and the frameworks that a line of prose names.
 fn prose(read: &mut Read, written: &str, line: u32) {
     pattern!(
         PYTHON,
-        r"(?i)\bpython(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
+        r"(?i)(?:^|[^\w.-])python(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
     );
+    pattern!(COMMAND, r"(?i)\bpython[23]\s+(?:-\w|\S+\.py|\S+/)|\bpip[23]?\b|\bapt(?:-get)?\b");
     pattern!(ANOTHER, r"[23]\.\d+(?:\.\d+)?");
     pattern!(
         CUDA,
         r"(?i)\bcuda(?:\s*toolkit)?(?:[\s*_`(:v-]|version)*\s*(?:>=|==|≥|=)?\s*(\d{1,2}\.\d)\b"
     );
+    // `python3 train.py` names no version that anybody chose
+    let is_command = COMMAND.is_match(written);
     for found in PYTHON.captures_iter(written) {
+        if is_command && group(&found, 2).len() == 1 {
+            continue;
+        }
         let (operator, version, later) = (group(&found, 1), group(&found, 2), group(&found, 5));
         let operator = if operator == "≥" { ">=" } else { operator };
         let at_least = !later.trim().is_empty() && later != ".*";
@@ -98,7 +141,7 @@ const FRAMEWORKS: &[(&str, &str)] = &[
 fn frameworks(read: &mut Read, written: &str, line: u32) {
     pattern!(
         FRAMEWORK,
-        r"(?i)\b(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
+        r"(?i)(?:^|[^\w.-])(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
     );
     for found in FRAMEWORK.captures_iter(written) {
         let name = group(&found, 1).to_ascii_lowercase();
@@ -157,6 +200,11 @@ mod tests {
             "```(with python 3.7)",
             "Table 2.1 lists the 3.14 results of our python code",
             "Python 3.6+ and PyTorch 1.x",
+            "python3 run.py --x",
+            "based on [`timm==0.3.2`](https://x/y), a fix is needed for PyTorch 1.8.1+",
+            "- opencv-python>=3.4.2",
+            "CUDA >= 9.0",
+            "gcc >= 5.4",
         ];
         let told: Vec<String> = lines
             .iter()
@@ -183,7 +231,7 @@ The code is tested with PyTorch 1.0.1 and Python 3.6.
 Python 3.5/3.6/3.7
     python 3.5, python 3.6, python 3.7
 you must have either Python 2.7 or Python 3.5 or newer
-    python 2.7, python 3.5
+    python 2.7, python >=3.5
 It was tested with Python2 and Python3 (but more thoroughly with Python2)
     python 2, python 3
 ![](https://img.shields.io/badge/python-3.6+-blue)
@@ -210,6 +258,15 @@ Table 2.1 lists the 3.14 results of our python code
     
 Python 3.6+ and PyTorch 1.x
     python >=3.6
+python3 run.py --x
+    
+based on [`timm==0.3.2`](https://x/y), a fix is needed for PyTorch 1.8.1+
+    torch>=1.8.1, timm==0.3.2
+- opencv-python>=3.4.2
+    opencv-python>=3.4.2
+CUDA >= 9.0
+    9.0
+gcc >= 5.4
 "#);
     }
 

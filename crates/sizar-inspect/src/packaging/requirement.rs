@@ -88,6 +88,10 @@ pub fn read(written: &str) -> Asked {
         for note in notes {
             found.note(&note);
         }
+        if found.requirement.as_deref().is_some_and(|asked| !is_valid(asked)) {
+            found.requirement = None;
+            found.unreadable = Some("no valid name before the address".to_owned());
+        }
         return Asked::Distribution(found);
     }
     if let Some(split) = version_in_the_name(&asked) {
@@ -148,7 +152,7 @@ fn strict(asked: &str) -> Result<Strict, String> {
     let mut requirement = parsed.name.to_string();
     if !parsed.extras.is_empty() {
         let extras: Vec<String> = parsed.extras.iter().map(ToString::to_string).collect();
-        requirement.push_str(&format!("[{}]", extras.join(",")));
+        requirement = format!("{requirement}[{}]", extras.join(","));
     }
     let mut note = None;
     match &parsed.version_or_url {
@@ -173,7 +177,7 @@ fn strict(asked: &str) -> Result<Strict, String> {
     if let Some((_, marker)) = asked.split_once(';')
         && parsed.marker.contents().is_some()
     {
-        requirement.push_str(&format!(" ; {}", marker.trim()));
+        requirement = with_marker(&requirement, marker.trim());
     }
     Ok(Strict { name: normalise(parsed.name.as_ref()), requirement, note })
 }
@@ -183,6 +187,25 @@ fn strict(asked: &str) -> Result<Strict, String> {
 fn reason(error: &Pep508Error<VerbatimUrl>) -> String {
     let message = error.message.to_string();
     text::shorten(message.lines().next().unwrap_or_default())
+}
+
+/// Returns whether `asked` names what no package index has: compilers, drivers, systems.
+pub(super) fn is_program(asked: &str) -> bool {
+    pattern!(
+        PROGRAM,
+        r"(?i)^(?:cuda|cudnn|gcc|g\+\+|clang|cmake|conda|anaconda|miniconda|ubuntu|linux|windows|macos|nvcc|nvidia|driver|docker|matlab|java|node|opencv|bazel|version)\b(?:[^-]|$)"
+    );
+    PROGRAM.is_match(asked)
+}
+
+/// Returns whether `requirement` is one of PEP 508. Of an address only the name is looked at.
+pub(super) fn is_valid(requirement: &str) -> bool {
+    let head = match requirement.split_once(" @ ") {
+        Some((head, address)) if !address.trim().is_empty() => head,
+        Some(_) => return false,
+        None => requirement,
+    };
+    Requirement::<VerbatimUrl>::from_str(head).is_ok()
 }
 
 /// Returns whether `marker` is one of PEP 508.
@@ -239,10 +262,10 @@ mod tests {
             Asked::Distribution(found) => {
                 let mut told = found.requirement.unwrap_or_else(|| format!("({})", found.name));
                 if let Some(repaired) = found.repaired {
-                    told.push_str(&format!("   # {repaired}"));
+                    told = format!("{told}   # {repaired}");
                 }
                 if let Some(unreadable) = found.unreadable {
-                    told.push_str(&format!("   ! {unreadable}"));
+                    told = format!("{told}   ! {unreadable}");
                 }
                 told
             }
@@ -298,6 +321,8 @@ mod tests {
             "-",
             "numpy 1.16.2 py37h7e9f1db_0",
             "torch>=1.0,",
+            "A-@a",
+            "numpy==1.19.2 --hash=sha256:abc",
             "torch>=1.0.0;python_version>='3.6'",
             "see the wiki for more",
             "name==",
@@ -350,6 +375,8 @@ yaml
 nothing
 numpy==1.16.2   # the conda build is dropped
 torch>=1.0
+(a-)   # the address on the authors' machine is dropped   ! no valid name before the address
+(numpy)   ! Trailing `--hash=sha256:abc` is not allowed
 torch>=1.0.0 ; python_version>='3.6'
 (see)   ! Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `t`
 name   # a stray end is cut

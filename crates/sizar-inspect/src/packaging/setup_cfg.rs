@@ -89,6 +89,9 @@ fn metadata(read: &mut Read, section: &Section, tree: &dyn Tree) {
             }
         }
     }
+    for key in ["url", "home_page", "download_url"] {
+        read.addresses.extend(section.key(key).map(Key::value));
+    }
     for key in ["requires_python", "python_requires"] {
         if let Some(key) = section.key(key) {
             requires_python(read, key);
@@ -183,7 +186,7 @@ fn marker_parts(line: &str) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
     for part in line.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         match parts.last_mut() {
-            Some(last) if is_marker(part) => last.push_str(&format!("; {part}")),
+            Some(last) if is_marker(part) => *last = format!("{last}; {part}"),
             _ => parts.push(part.to_owned()),
         }
     }

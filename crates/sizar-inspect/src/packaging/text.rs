@@ -83,8 +83,7 @@ pub(super) fn group<'t>(found: &regex::Captures<'t>, index: usize) -> &'t str {
 
 /// Returns the line of a byte offset, from 1.
 pub(super) fn line_at(text: &str, offset: usize) -> u32 {
-    let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
-    1 + before.iter().filter(|&&byte| byte == b'\n').count() as u32
+    1 + text.get(..offset).unwrap_or(text).matches('\n').count() as u32
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use sizar_model::inspection::{Declared, PackagingFile, PythonEvidence, Sighting}
 
 use super::kind::{Kind, recognise};
 use super::read::{Read, Reference, ScriptDeclaration};
+use super::text::{group, pattern};
 use super::{
     conda_list, dockerfile, environment_yml, lockfiles, notebook, pipfile, pkg_info, pyproject,
     python_versions, readme, requirements_txt, setup_cfg, setup_py,
@@ -45,7 +46,7 @@ const MOST_FILES: usize = 400;
 
 /// Reads all packaging files of a tree, and what they include. `bytes` returns a file's content.
 pub fn read_tree(files: &[String], bytes: &dyn Fn(&str) -> Option<Vec<u8>>) -> Packaging {
-    let tree = Files { files, names: files.iter().map(String::as_str).collect(), bytes };
+    let tree = Files { all: files, names: files.iter().map(String::as_str).collect(), bytes };
     let mut found: Vec<(&String, Kind)> =
         files.iter().filter_map(|path| Some((path, recognise(path)?))).collect();
     found.sort_by_key(|(path, kind)| (path.matches('/').count(), *kind, *path));
@@ -107,21 +108,27 @@ fn read_one(path: &str, kind: Kind, scope: Option<&str>, tree: &dyn Tree) -> Opt
 
 fn together(reads: Vec<Read>) -> Packaging {
     let mut all = Packaging::default();
-    let own: BTreeSet<String> =
-        reads.iter().filter_map(|read| read.file.name.as_deref()).map(super::normalise).collect();
+    let own = Own::of(&reads);
     let declared_builds: BTreeSet<String> = reads
         .iter()
         .flat_map(|read| &read.declared)
         .filter(|declared| declared.scope == "build" && !setup_py::is_undeclared(declared))
         .map(|declared| declared.name.clone())
         .collect();
+    let mut seen: HashSet<(String, u32, String, String)> = HashSet::new();
     for read in reads {
+        let only_names_python = read.only_names_python();
         for declared in read.declared {
-            // "pip install the-project-itself" says nothing
-            let itself = declared.scope == "mentioned" && own.contains(&declared.name);
             let known =
                 setup_py::is_undeclared(&declared) && declared_builds.contains(&declared.name);
-            if !itself && !known && !all.declared.contains(&declared) {
+            let place = (declared.path.clone(), declared.line, declared.scope.clone());
+            let key = (
+                place.0,
+                place.1,
+                place.2,
+                format!("{} {:?}", declared.name, declared.requirement),
+            );
+            if !own.is(&declared) && !known && seen.insert(key) {
                 all.declared.push(declared);
             }
         }
@@ -129,24 +136,74 @@ fn together(reads: Vec<Read>) -> Packaging {
         let folder = read.file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         for (package, within) in read.package_dirs {
             let within = neighbour(&read.file.path, &within).unwrap_or_else(|| folder.to_owned());
-            let entry = (package, within);
-            if !all.package_dirs.contains(&entry) {
-                all.package_dirs.push(entry);
-            }
+            extend_new(&mut all.package_dirs, vec![(package, within)]);
         }
         extend_new(&mut all.packages, read.packages);
         extend_new(&mut all.py_modules, read.py_modules);
         all.python.requires.extend(read.python.requires);
-        all.python.named.extend(read.python.named);
+        let repeated = matches!(read.file.kind.as_str(), "notebook" | "workflow");
+        for named in read.python.named {
+            let same = |old: &Sighting| old.kind == named.kind && old.text == named.text;
+            if !repeated || !all.python.named.iter().any(same) {
+                all.python.named.push(named);
+            }
+        }
         all.platform.extend(read.platform);
         all.system_packages.extend(read.system_packages);
         all.indexes.extend(read.indexes);
-        all.files.push(read.file);
+        // a hundred notebooks that only say which Python ran them are no packaging
+        if !(read.file.kind == "notebook" && only_names_python) {
+            all.files.push(read.file);
+        }
     }
     all
 }
 
-fn extend_new(all: &mut Vec<String>, more: Vec<String>) {
+/// What the project itself is called, and where it lives.
+struct Own {
+    names: BTreeSet<String>,
+    repositories: BTreeSet<String>,
+}
+
+impl Own {
+    fn of(reads: &[Read]) -> Self {
+        let squashed = |name: &str| super::normalise(name).replace('-', "");
+        Self {
+            names: reads
+                .iter()
+                .filter_map(|read| read.file.name.as_deref())
+                .map(squashed)
+                .collect(),
+            repositories: reads
+                .iter()
+                .flat_map(|read| &read.addresses)
+                .filter_map(|address| repository(address))
+                .collect(),
+        }
+    }
+
+    /// Returns whether an install line or environment asks for the project itself.
+    fn is(&self, declared: &Declared) -> bool {
+        if !matches!(declared.scope.as_str(), "mentioned" | "conda") {
+            return false;
+        }
+        let address = declared.requirement.as_deref().and_then(|asked| asked.split_once(" @ "));
+        self.names.contains(&declared.name.replace('-', ""))
+            || address
+                .and_then(|(_, address)| repository(address))
+                .is_some_and(|repository| self.repositories.contains(&repository))
+    }
+}
+
+/// Returns `owner/name` of an address at one of the great hosts.
+fn repository(address: &str) -> Option<String> {
+    pattern!(HOSTED, r"(?i)(?:github\.com|gitlab\.com|bitbucket\.org)[/:]([^/]+/[^/@#]+)");
+    let found = HOSTED.captures(address)?;
+    let path = group(&found, 1).to_ascii_lowercase();
+    Some(path.strip_suffix(".git").unwrap_or(&path).to_owned())
+}
+
+fn extend_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
     for item in more {
         if !all.contains(&item) {
             all.push(item);
@@ -155,7 +212,7 @@ fn extend_new(all: &mut Vec<String>, more: Vec<String>) {
 }
 
 struct Files<'a> {
-    files: &'a [String],
+    all: &'a [String],
     names: HashSet<&'a str>,
     bytes: &'a dyn Fn(&str) -> Option<Vec<u8>>,
 }
@@ -174,7 +231,7 @@ impl Tree for Files<'_> {
     }
 
     fn files(&self) -> &[String] {
-        self.files
+        self.all
     }
 }
 

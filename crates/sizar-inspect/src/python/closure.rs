@@ -21,9 +21,14 @@ pub struct Closure {
 
 impl Project<'_> {
     /// Returns the indices of the files reached from `start` by imports, sorted.
-    pub(super) fn reachable(&self, start: usize) -> Vec<usize> {
+    ///
+    /// A file that is imported itself, as console scripts are, runs the packages above it.
+    pub(super) fn reachable(&self, start: usize, is_imported: bool) -> Vec<usize> {
         let mut seen = vec![false; self.files.len()];
         let mut open = vec![start];
+        if is_imported && let Some(file) = self.files.get(start) {
+            open.extend(self.tree.packages_above(file.folder()));
+        }
         while let Some(index) = open.pop() {
             let Some(slot) = seen.get_mut(index) else { continue };
             if std::mem::replace(slot, true) {
@@ -41,7 +46,7 @@ impl Project<'_> {
     /// Returns the closure of the file with index `start`.
     pub fn closure(&self, start: usize) -> Closure {
         let mut closure = Closure::default();
-        for index in self.reachable(start) {
+        for index in self.reachable(start, false) {
             let (Some(file), Some(facts), Some(resolutions)) =
                 (self.files.get(index), self.facts.get(index), self.resolutions.get(index))
             else {

@@ -4,6 +4,7 @@
 //! import ([`Project::imports`]), what can be started ([`drivers::find_drivers`]), what a file
 //! reaches ([`Project::closure_of`]), which Pythons read them ([`versions::verdict`]).
 
+mod branch;
 pub mod closure;
 pub mod distributions;
 pub mod drivers;

@@ -309,7 +309,7 @@ mod tests {
         {
             assert!(!blanked(&unit.repeat(100_000)).is_empty(), "{unit:?}");
         }
-        let blocks: String = (0..500).map(|i| format!("{}if a:\n", " ".repeat(i))).collect();
-        assert!(!blanked(&blocks).is_empty());
+        let blocks: Vec<_> = (0..500).map(|depth| " ".repeat(depth) + "if a:").collect();
+        assert!(!blanked(&blocks.join("\n")).is_empty());
     }
 }

@@ -20,6 +20,11 @@ impl SourceFile {
         folder_of(&self.path)
     }
 
+    /// Returns whether the file is a notebook, of which only the code was kept.
+    pub fn is_notebook(&self) -> bool {
+        std::path::Path::new(&self.path).extension().is_some_and(|end| end == "ipynb")
+    }
+
     /// Returns the file's name without its last extension.
     pub fn stem(&self) -> &str {
         let name = self.path.rsplit('/').next().unwrap_or(&self.path);

@@ -43,7 +43,7 @@ impl Tree {
         let python = files
             .iter()
             .enumerate()
-            .filter(|(_, file)| !file.path.ends_with(".ipynb"))
+            .filter(|(_, file)| !file.is_notebook())
             .map(|(index, file)| (&file.path, Some(index)));
         // Python comes last, so that it wins over a compiled module of the same name.
         for (path, index) in compiled.chain(python) {
@@ -114,6 +114,7 @@ impl Tree {
                 (false, true) => found.complete && !(standard || known(top)),
             }
         };
+        let is_init = file.stem() == "__init__";
         let mut candidates: Vec<(&str, bool)> = Vec::with_capacity(8);
         if !in_package {
             candidates.push((folder, true));
@@ -127,10 +128,14 @@ impl Tree {
             candidates.push((folder, false));
         }
         candidates.extend(self.weak_roots.iter().map(|root| (root.as_str(), false)));
+        // Code that was copied into a tree expects to be its root.
+        let above = std::iter::successors(Some(folder), |f| (!f.is_empty()).then(|| folder_of(f)));
+        candidates.extend(above.skip(1).map(|root| (root, false)));
         for (root, strong) in candidates {
             let Some(found) = self.find(root, &parts, &import.names) else { continue };
             // A file does not import itself: `examples/tensorflow.py` means the package.
-            if found.files.last().is_some_and(|&last| self.index_of(&file.path) == Some(last)) {
+            let this = self.index_of(&file.path);
+            if !is_init && found.files.last().is_some_and(|&last| this == Some(last)) {
                 continue;
             }
             // The standard library wins except over the started file's own folder.
@@ -213,6 +218,14 @@ impl Tree {
 
     fn is_package(&self, folder: &str) -> bool {
         self.modules.contains_key(&join(folder, "__init__"))
+    }
+
+    /// Returns the `__init__` files of a folder and of the packages above it.
+    pub(super) fn packages_above(&self, folder: &str) -> Vec<usize> {
+        std::iter::successors(Some(folder), |f| (!f.is_empty()).then(|| folder_of(f)))
+            .map_while(|folder| self.modules.get(&join(folder, "__init__")))
+            .filter_map(|file| *file)
+            .collect()
     }
 
     /// Returns the folder from which the package that holds `folder` is imported.

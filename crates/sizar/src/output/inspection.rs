@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use sizar_inspect::audit::matters_to_a_run;
 use sizar_model::Inspection;
-use sizar_model::inspection::{Driver, DriverOption, Finding, Severity, Sighting};
+use sizar_model::inspection::{Driver, DriverOption, Finding, HardCodedPath, Severity, Sighting};
 use sizar_model::resources::ByteSize;
 
 use super::frameworks;
@@ -119,13 +120,24 @@ fn python(page: &mut Page, inspection: &Inspection) {
         return;
     }
     let mut spans = vec![Span::plain(range)];
-    if let Some(reason) = python.syntax.first() {
+    let bounded = python.at_least.is_some() || python.at_most.is_some();
+    if let (true, Some(reason)) = (bounded, python.syntax.first()) {
         spans.push(Span::new(format!("  {} at {}", reason.text, place(reason)), dim));
     }
     page.row("grammar", &spans);
-    let said = python.requires.iter().chain(&python.named);
-    let items: Vec<Item> = said
-        .map(|seen| vec![Span::plain(&seen.text), Span::new(format!(" {}", place(seen)), dim)])
+    let mut files: Vec<(String, Vec<&str>)> = Vec::new();
+    for seen in python.requires.iter().chain(&python.named) {
+        match files.iter_mut().find(|(place, _)| place.split(':').next() == Some(&seen.path)) {
+            Some((_, texts)) if texts.contains(&seen.text.as_str()) => {}
+            Some((_, texts)) => texts.push(&seen.text),
+            None => files.push((place(seen), vec![&seen.text])),
+        }
+    }
+    let items: Vec<Item> = files
+        .into_iter()
+        .map(|(place, texts)| {
+            vec![Span::plain(texts.join(" ")), Span::new(format!(" {place}"), dim)]
+        })
         .collect();
     if !items.is_empty() {
         page.list("authors say", &items);
@@ -140,12 +152,16 @@ fn drivers(page: &mut Page, drivers: &[Driver]) {
     let mut sorted: Vec<&Driver> = drivers.iter().collect();
     sorted.sort_by_key(|driver| rank(driver));
     let shown = page.limit(DRIVERS, sorted.len());
-    let widest = sorted.iter().take(shown).map(|driver| called(driver).chars().count()).max();
-    let width = widest.unwrap_or(0).min(44);
+    let all = page.shows_all();
+    let name = |driver: &Driver| {
+        if all { called(driver).to_owned() } else { ending(called(driver)) }
+    };
+    let widest = sorted.iter().take(shown).map(|driver| name(driver).chars().count()).max();
+    let width = widest.unwrap_or(0);
     let style = *page.style();
     for driver in sorted.iter().take(shown) {
         let mut spans = vec![
-            Span::new(format!("{:width$}  ", called(driver)), style.accent),
+            Span::new(format!("{:width$}  ", name(driver)), style.accent),
             Span::plain(format!("{:<9}", driver.role)),
         ];
         spans.extend(options(driver, style.dim));
@@ -162,23 +178,33 @@ fn drivers(page: &mut Page, drivers: &[Driver]) {
     }
 }
 
+/// Returns the end of a long path: it says more than its beginning.
+fn ending(path: &str) -> String {
+    const MOST: usize = 36;
+    let length = path.chars().count();
+    if length <= MOST {
+        return path.to_owned();
+    }
+    let end: String = path.chars().skip(length - MOST + 1).collect();
+    format!("…{}", end.find('/').and_then(|at| end.get(at..)).unwrap_or(&end))
+}
+
 fn called(driver: &Driver) -> &str {
     driver.name.as_deref().unwrap_or(&driver.path)
 }
 
-/// Sorts drivers: by role, then those with options, then those near the root.
-fn rank(driver: &Driver) -> (usize, bool, usize, &str) {
-    let role =
-        ["train", "predict", "evaluate", "convert"].iter().position(|role| *role == driver.role);
-    let depth = driver.path.matches('/').count();
+/// Sorts drivers: near the root, with a telling role and options first.
+fn rank(driver: &Driver) -> (usize, &str) {
+    let roles = ["train", "predict", "evaluate"];
+    let role = roles.iter().position(|role| *role == driver.role).unwrap_or(roles.len());
+    let depth = if driver.name.is_some() { 0 } else { driver.path.matches('/').count() };
     // a test of the code is started last
     let test = driver.path.split('/').any(|part| part.starts_with("test") && part != "test.py");
-    (
-        role.unwrap_or(4) + if test { 10 } else { 0 },
-        driver.options.is_empty(),
-        depth,
-        called(driver),
-    )
+    let named =
+        called(driver).rsplit('/').next().is_some_and(|name| name.starts_with(&driver.role));
+    let empty = driver.options.is_empty() && driver.subcommands.is_empty();
+    let score = 1 + role + depth + usize::from(empty) * 2 + usize::from(test) * 20;
+    (score - usize::from(named), called(driver))
 }
 
 fn options(driver: &Driver, dim: anstyle::Style) -> Vec<Span> {
@@ -252,7 +278,7 @@ fn full_option(page: &mut Page, option: &DriverOption) {
 fn needs(page: &mut Page, inspection: &Inspection) {
     let style = *page.style();
     page.heading("What it needs");
-    let mut declared: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut declared: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for it in inspection
         .declared
         .iter()
@@ -264,26 +290,29 @@ fn needs(page: &mut Page, inspection: &Inspection) {
             "build" => "to build",
             scope => scope,
         };
+        // of several files the one that says most
         let text = it.requirement.as_deref().unwrap_or(&it.name);
-        let list = declared.entry(label).or_default();
-        if !list.contains(&text) {
-            list.push(text);
+        let said = declared.entry(label).or_default().entry(&it.name).or_insert(text);
+        if text.len() > said.len() {
+            *said = text;
         }
     }
     let order = |label: &str| usize::from(label != "declared");
-    let mut labels: Vec<(&str, Vec<&str>)> = declared.into_iter().collect();
+    let mut labels: Vec<(&str, BTreeMap<&str, &str>)> = declared.into_iter().collect();
     labels.sort_by_key(|(label, _)| order(label));
     let shown = page.limit(3, labels.len());
     for (label, names) in labels.into_iter().take(shown) {
-        let items: Vec<Item> = names.into_iter().map(|name| vec![Span::plain(name)]).collect();
+        let items: Vec<Item> = names.into_values().map(|name| vec![Span::plain(name)]).collect();
         page.list(label, &items);
     }
     if inspection.declared.is_empty() {
         page.row("declared", &[Span::plain("nothing")]);
     }
     let undeclared = |optional: bool| -> Vec<Item> {
-        let imports =
-            inspection.imports.iter().filter(|it| !it.declared && it.optional == optional);
+        let imports = inspection
+            .imports
+            .iter()
+            .filter(|it| !it.declared && it.optional == optional && matters_to_a_run(it));
         let item = |name: &str, files: usize| {
             vec![
                 Span::new(name, style.warn),
@@ -305,7 +334,7 @@ fn needs(page: &mut Page, inspection: &Inspection) {
     system.dedup();
     if !system.is_empty() {
         let items: Vec<Item> = system.into_iter().map(|name| vec![Span::plain(name)]).collect();
-        page.list("of the system", &items);
+        page.list("system", &items);
     }
 }
 
@@ -314,7 +343,10 @@ fn hindrances(page: &mut Page, inspection: &Inspection) {
     let before = page.lines();
     devices(page, inspection);
     paths(page, inspection);
-    let data: Vec<Item> = grouped(page, inspection.datasets.iter(), |seen| seen.kind.clone());
+    let data: Vec<Item> = grouped(page, inspection.datasets.iter(), |seen| {
+        let title = sizar_inspect::audit::dataset_title(&seen.kind);
+        title.map_or_else(|| seen.text.clone(), str::to_owned)
+    });
     list(page, "data sets", &data);
     let fetched = inspection.weights.iter().filter(|seen| seen.kind != "weights_file");
     let weights: Vec<Item> = grouped(page, fetched, |seen| seen.text.clone());
@@ -399,9 +431,14 @@ fn grouped<'a>(
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for seen in sightings {
         let name = key(seen);
+        let place = if page.shows_all() {
+            place(seen)
+        } else {
+            format!("{}:{}", ending(&seen.path), seen.line)
+        };
         match groups.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, places)) => places.push(place(seen)),
-            None => groups.push((name, vec![place(seen)])),
+            Some((_, places)) => places.push(place),
+            None => groups.push((name, vec![place])),
         }
     }
     // what is seen most often matters most
@@ -416,8 +453,16 @@ fn grouped<'a>(
 
 fn shortened(text: &str) -> String {
     const MOST: usize = 48;
+    let text = text.split_once("://").map_or(text, |(_, rest)| rest);
     if text.chars().count() <= MOST {
         return text.to_owned();
+    }
+    // the host and the file say most of an address
+    if let (Some((host, _)), Some((_, file))) = (text.split_once('/'), text.rsplit_once('/'))
+        && host.contains('.')
+        && host.len() + file.len() < MOST
+    {
+        return format!("{host}/…/{file}");
     }
     let begin: String = text.chars().take(MOST - 1).collect();
     format!("{begin}…")
@@ -466,16 +511,20 @@ fn findings(page: &mut Page, findings: &[Finding]) {
         };
         let place = match (finding.path.as_str(), finding.line) {
             ("", _) => String::new(),
-            (path, 0) => format!("{path}: "),
-            (path, line) => format!("{path}:{line}: "),
+            (path, 0) => format!("{}: ", ending(path)),
+            (path, line) => format!("{}:{line}: ", ending(path)),
         };
-        let more = if *more > 0 { format!(" [+{more} like it]") } else { String::new() };
-        page.line(&[
-            Span::new(format!("  {word:<8} "), look),
-            Span::plain(format!("{:<22} ", finding.id)),
+        let times = if *more > 0 { format!("{}×", more + 1) } else { String::new() };
+        let mut spans = vec![
+            Span::new(format!("  {word:<8}"), look),
+            Span::plain(format!("{times:>4} ")),
             Span::new(place, style.dim),
-            Span::plain(format!("{}{more}", finding.message)),
-        ]);
+            Span::plain(&finding.message),
+        ];
+        if page.shows_all() {
+            spans.insert(1, Span::plain(format!("{:<22}", finding.id)));
+        }
+        page.line(&spans);
     }
     if groups.len() > shown {
         let text = format!("  … {} more kinds; `--all` shows everything", groups.len() - shown);
@@ -508,15 +557,13 @@ fn next(page: &mut Page, inspection: &Inspection) {
     page.line(&[Span::new(format!("  sizar setup {source}"), style.accent)]);
     if let Some(driver) = best {
         let mut command = format!("  sizar run {source}");
-        let wanted = inspection
-            .hard_coded_paths
-            .iter()
-            .filter(|path| !path.exists && path.kind != "relative");
-        let near = inspection
-            .hard_coded_paths
-            .iter()
-            .filter(|path| !path.exists && path.path == driver.path);
-        if let Some(path) = near.chain(wanted).find(|path| driver.closure.contains(&path.path)) {
+        let folder = |path: &&HardCodedPath| {
+            let name = path.value.rsplit('/').next().unwrap_or_default();
+            !path.exists && !name.contains('.') && driver.closure.contains(&path.path)
+        };
+        let wanted = || inspection.hard_coded_paths.iter().filter(folder);
+        let near = wanted().find(|path| path.path == driver.path);
+        if let Some(path) = near.or_else(|| wanted().next()) {
             command.push_str(&format!(" --data YOUR_FOLDER:{}", shell_words::quote(&path.value)));
         }
         command.push_str(&format!(" -- {} --help", shell_words::quote(called(driver))));

@@ -26,9 +26,9 @@ pub(super) fn read(
 ) -> Result<Aside, ArchiveError> {
     let meter = Rc::new(Meter::default());
     let mut member = None;
-    let result = unpacked(packing, file, &meter)
-        .map_err(MemberError::Read)
-        .and_then(|stream| read_members(job, Unpacked(stream, Rc::clone(&meter), job.limits), &mut member));
+    let result = unpacked(packing, file, &meter).map_err(MemberError::Read).and_then(|stream| {
+        read_members(job, Unpacked(stream, Rc::clone(&meter), job.limits), &mut member)
+    });
     result.map_err(|error| match error {
         MemberError::Read(_) if meter.has_tripped() => {
             let member = member.take().unwrap_or_else(|| job.archive.to_owned());
@@ -54,11 +54,9 @@ fn unpacked(
         Packing::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
         Packing::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(packed)),
         Packing::Xz => {
-            let stream = liblzma::stream::Stream::new_stream_decoder(
-                MEMORY,
-                liblzma::stream::CONCATENATED,
-            )
-            .map_err(io::Error::from)?;
+            let stream =
+                liblzma::stream::Stream::new_stream_decoder(MEMORY, liblzma::stream::CONCATENATED)
+                    .map_err(io::Error::from)?;
             Box::new(liblzma::read::XzDecoder::new_stream(packed, stream))
         }
         // zstd's own default limits its memory to 128 MiB
@@ -92,7 +90,6 @@ fn read_members(
         io::copy(&mut entry, &mut io::sink()).map_err(MemberError::Read)?;
         job.advance();
     }
-    drop(entries);
     if !meter.ends_in_zeros() {
         aside.notes.push("the archive has no end mark; it may be cut off".to_owned());
     }
@@ -114,10 +111,7 @@ fn is_padding(error: &io::Error) -> bool {
     error.to_string().contains("invalid gzip header")
 }
 
-fn read_member(
-    job: &mut Job<'_>,
-    entry: &mut Entry<'_, impl Read>,
-) -> Result<(), MemberError> {
+fn read_member(job: &mut Job<'_>, entry: &mut Entry<'_, impl Read>) -> Result<(), MemberError> {
     let path = member_path(&entry.path_bytes(), NameRules::Tar)?;
     if is_left_out(&path) {
         job.left_out += 1;

@@ -16,9 +16,10 @@ pub fn check(url: &SafeUrl) -> Result<(), GitError> {
     }
     // `ext::program` and the like start programs
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    let helper = text.split_once("::").map(|(helper, _)| helper).filter(|helper| {
-        !helper.contains(['/', '@', '['])
-    });
+    let helper = text
+        .split_once("::")
+        .map(|(helper, _)| helper)
+        .filter(|helper| !helper.contains(['/', '@', '[']));
     match helper.or(scheme) {
         Some(protocol) if helper.is_some() || !PROTOCOLS.contains(&protocol) => {
             Err(GitError::Protocol { url: url.clone(), protocol: protocol.to_owned() })

@@ -48,7 +48,7 @@ impl Mirror {
     pub fn open(
         home: &Home,
         url: &SafeUrl,
-        options: &AcquireOptions,
+        options: AcquireOptions,
         progress: &dyn Progress,
     ) -> Result<Self, GitError> {
         let url = address::modern(url);
@@ -106,10 +106,11 @@ impl Mirror {
             "+refs/tags/*:refs/tags/*",
             "+HEAD:refs/sizar/head",
         ];
-        // a copy that a killed git left with a lock, or a source that can be copied but not
-        // served, is made anew; if the address does not answer, that fails in the same words
-        if self.git.transfer(arguments, &self.url, progress).is_err() {
-            return self.clone_anew(home, progress);
+        if let Err(error) = self.git.transfer(arguments, &self.url, progress) {
+            // the copy is made anew if the fault may be on this side: a lock that a killed git
+            // left, or a source that can be copied but not served
+            let answers = self.git.ask(&["ls-remote", "--", self.url.expose()])?.is_some();
+            return if answers { self.clone_anew(home, progress) } else { Err(error) };
         }
         self.fresh = true;
         Ok(())

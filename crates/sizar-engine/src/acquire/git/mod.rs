@@ -13,8 +13,9 @@ mod program;
 mod revision;
 mod submodules;
 
+pub use address::of_submodule as submodule_address;
 pub use error::GitError;
-pub use lay_out::{LayOut, LaidOut};
+pub use lay_out::{LaidOut, LayOut};
 pub use mirror::Mirror;
 pub(super) use mirror::dates;
 pub(super) use program::Git;

@@ -20,7 +20,7 @@ impl Mirror {
         &mut self,
         home: &Home,
         revision: Option<&str>,
-        options: &AcquireOptions,
+        options: AcquireOptions,
         progress: &dyn Progress,
     ) -> Result<String, GitError> {
         let commit = self.resolve_locked(home, revision, options, progress)?;
@@ -32,7 +32,7 @@ impl Mirror {
         &mut self,
         home: &Home,
         revision: Option<&str>,
-        options: &AcquireOptions,
+        options: AcquireOptions,
         progress: &dyn Progress,
     ) -> Result<String, GitError> {
         if let Some(commit) = self.look_up(revision)? {

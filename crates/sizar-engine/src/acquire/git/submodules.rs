@@ -60,9 +60,9 @@ impl LayOut<'_> {
         // a commit is what it is: only if it is unknown is there anything to ask
         let mut options = self.options;
         options.refresh = false;
-        let found = Mirror::open(self.home, url, &options, self.progress).and_then(|mut mirror| {
+        let found = Mirror::open(self.home, url, options, self.progress).and_then(|mut mirror| {
             let commit =
-                mirror.resolve(self.home, Some(&submodule.commit), &options, self.progress)?;
+                mirror.resolve(self.home, Some(&submodule.commit), options, self.progress)?;
             Ok((mirror, commit))
         });
         match found {

@@ -49,7 +49,9 @@ impl<'m> Interpreter<'m> {
                         }
                         None => {
                             if let Value::Dict(entries) = content {
-                                entries.into_iter().for_each(|(key, entry)| value.set(&key, entry));
+                                for (key, entry) in entries {
+                                    value.set(&key, entry);
+                                }
                             }
                         }
                     }
@@ -130,8 +132,9 @@ impl<'m> Interpreter<'m> {
     fn comprehension(&mut self, element: &'m Expr, generators: &'m [Comprehension]) -> Value {
         let Some(first) = generators.first() else { return Value::Unknown };
         let source = self.iterated(&first.iter);
-        if matches!(source, Value::Unknown) {
-            return Value::Unknown;
+        // `[p for p in find_packages() if p.startswith('x')]`
+        if matches!(source, Value::Unknown | Value::FindPackages(_)) {
+            return source;
         }
         let mut items = Vec::new();
         for item in source.items().into_iter().take(1000) {
@@ -180,6 +183,7 @@ impl<'m> Interpreter<'m> {
         let short = name.rsplit('.').next().unwrap_or(&name);
         let arguments = &call.arguments;
         match name.as_str() {
+            "defaultdict" | "collections.defaultdict" => return Value::Dict(Vec::new()),
             "dict" | "OrderedDict" | "collections.OrderedDict" => {
                 return self.dictionary(arguments);
             }
@@ -301,7 +305,9 @@ impl<'m> Interpreter<'m> {
         let mut dict = Value::Dict(Vec::new());
         for argument in &arguments.args {
             if let Value::Dict(entries) = self.evaluate(argument) {
-                entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                for (key, value) in entries {
+                    dict.set(&key, value);
+                }
             }
         }
         for keyword in &arguments.keywords {
@@ -310,7 +316,9 @@ impl<'m> Interpreter<'m> {
                 Some(name) => dict.set(name.as_str(), value),
                 None => {
                     if let Value::Dict(entries) = value {
-                        entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                        for (key, value) in entries {
+                            dict.set(&key, value);
+                        }
                     }
                 }
             }
@@ -389,7 +397,7 @@ fn matches(pattern: &str, file: &str) -> bool {
                     } else {
                         match rest.find(piece) {
                             Some(found) => {
-                                rest = rest.get(found + piece.len()..).unwrap_or_default()
+                                rest = rest.get(found + piece.len()..).unwrap_or_default();
                             }
                             None => return false,
                         }

@@ -116,10 +116,8 @@ impl<'m> Interpreter<'m> {
                 let old = self.evaluate(&assign.target);
                 self.put(&assign.target, old.plus(more));
             }
-            Stmt::Expr(statement) => {
-                if !self.change(&statement.value) {
-                    self.evaluate(&statement.value);
-                }
+            Stmt::Expr(statement) if !self.change(&statement.value) => {
+                self.evaluate(&statement.value);
             }
             Stmt::If(statement) => self.branches(statement),
             Stmt::With(statement) => {
@@ -308,7 +306,9 @@ impl<'m> Interpreter<'m> {
                 let more = Value::Dict(more).under(condition.as_ref());
                 self.change_name(&method.value, |dict| {
                     if let Value::Dict(entries) = more {
-                        entries.into_iter().for_each(|(key, value)| dict.set(&key, value));
+                        for (key, value) in entries {
+                            dict.set(&key, value);
+                        }
                     }
                 })
             }
@@ -383,7 +383,7 @@ impl<'m> Interpreter<'m> {
             let source = self.module.source_of(&keyword.value).to_owned();
             match &keyword.arg {
                 Some(name) => {
-                    arguments.push(Argument { name: name.to_string(), value, line, source })
+                    arguments.push(Argument { name: name.to_string(), value, line, source });
                 }
                 // `setup(**metadata)`
                 None => {

@@ -39,6 +39,9 @@ fn one(read: &mut Read, argument: &Argument) {
                 .filter(|v| !v.is_empty() && v.len() < 60)
                 .map(str::to_owned);
         }
+        "url" | "download_url" | "project_urls" => {
+            read.addresses.extend(value.texts().into_iter().map(|text| text.text.clone()));
+        }
         "install_requires" | "requires" => requirements(read, argument, "install"),
         "setup_requires" => requirements(read, argument, "build"),
         "tests_require" => requirements(read, argument, "test"),
@@ -61,13 +64,13 @@ fn one(read: &mut Read, argument: &Argument) {
         }
         "packages" => match value {
             Value::FindPackages(folder) if folder.is_empty() || folder == "." => {
-                read.packages.push("find:".to_owned())
+                read.packages.push("find:".to_owned());
             }
             Value::FindPackages(folder) => read.packages.push(format!("find:{folder}")),
             other => read.packages.extend(other.texts().into_iter().map(|text| text.text.clone())),
         },
         "py_modules" => {
-            read.py_modules.extend(value.texts().into_iter().map(|text| text.text.clone()))
+            read.py_modules.extend(value.texts().into_iter().map(|text| text.text.clone()));
         }
         "package_dir" => {
             if let Value::Dict(entries) = value {

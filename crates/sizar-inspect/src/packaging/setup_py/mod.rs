@@ -20,6 +20,7 @@ use interpreter::Interpreter;
 
 use super::kind::Kind;
 use super::read::Read;
+use super::text::pattern;
 use super::tree::Tree;
 use crate::python::parse::Module;
 
@@ -38,6 +39,12 @@ pub(super) fn read(path: &str, text: &str, tree: &dyn Tree) -> Read {
     }
     build_imports::record(&mut read, &module, tree);
     if module.text.contains("add_extension(") || module.text.contains("from skbuild") {
+        read.file.compiles = true;
+    }
+    // a list of extensions that a function builds can look empty from here
+    pattern!(EXTENSIONS, r"\bext_modules\b");
+    pattern!(EXTENSION, r"\b\w*Extension\(|\bcythonize\(");
+    if EXTENSIONS.is_match(&module.text) && EXTENSION.is_match(&module.text) {
         read.file.compiles = true;
     }
     read

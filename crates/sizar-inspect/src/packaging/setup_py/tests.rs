@@ -19,7 +19,7 @@ fn told(setup: &str, files: &[(&str, &str)]) -> String {
         let asked = d.requirement.clone().unwrap_or_else(|| format!("({})", d.name));
         let mut line = format!("{}:{} {}: {asked}", d.path, d.line, d.scope);
         if let Some(repaired) = &d.repaired {
-            line.push_str(&format!("   # {repaired}"));
+            line = format!("{line}   # {repaired}");
         }
         told.push(line);
     }

@@ -44,8 +44,8 @@ impl Located {
 
     /// Returns the part that starts at byte `start` of the text, with its own line.
     pub(super) fn part(&self, start: usize, text: &str) -> Self {
-        let before = self.text.as_bytes().get(..start).unwrap_or_default();
-        let passed = before.iter().filter(|&&byte| byte == b'\n').count() as u32;
+        let before = self.text.get(..start).unwrap_or_default();
+        let passed = before.matches('\n').count() as u32;
         Self { text: text.to_owned(), line: self.line + passed, ..self.clone() }
     }
 
@@ -56,8 +56,8 @@ impl Located {
         let mut pieces = Vec::new();
         for piece in split.take(LONGEST_LIST) {
             let start = (piece.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
-            let between = self.text.as_bytes().get(passed..start).unwrap_or_default();
-            line += between.iter().filter(|&&byte| byte == b'\n').count() as u32;
+            let between = self.text.get(passed..start).unwrap_or_default();
+            line += between.matches('\n').count() as u32;
             passed = passed.max(start);
             pieces.push(Value::Text(Self { text: piece.to_owned(), line, ..self.clone() }));
         }

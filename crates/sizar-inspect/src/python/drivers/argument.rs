@@ -7,13 +7,13 @@ use super::scope::Scopes;
 use crate::python::expression::{elements, is_literal, keyword, last_name, spelled, string};
 
 /// The place of an option and the flags that its call spells.
-pub(super) struct Call<'s, 'p, 'a> {
+pub(super) struct Added<'s, 'p, 'a> {
     pub(super) scopes: &'s Scopes<'p, 'a>,
     pub(super) file: usize,
     pub(super) call: &'a ExprCall,
 }
 
-impl<'a> Call<'_, '_, 'a> {
+impl<'a> Added<'_, '_, 'a> {
     /// Returns the option that `add_argument(flags…, **keywords)` makes.
     pub(super) fn option(&self, flags: Vec<String>) -> Option<DriverOption> {
         let source = self.scopes.project.files.get(self.file)?;

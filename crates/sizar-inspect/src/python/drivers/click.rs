@@ -4,8 +4,9 @@ use ruff_python_ast::{Decorator, Expr, ExprCall, Stmt, StmtFunctionDef};
 use sizar_model::inspection::DriverOption;
 
 use super::argument::{choices, default_source, kind_of};
-use super::fields::{describe, kind_of_literal};
+use super::fields::kind_of_literal;
 use super::scope::{Meaning, Scopes};
+use super::typer;
 use crate::python::expression::{argument, elements, keyword, last_name, spelled, string};
 
 /// The commands of a program.
@@ -144,7 +145,7 @@ impl<'s, 'p, 'a> Found<'s, 'p, 'a> {
             let name = argument(call, "name", 1)
                 .and_then(string)
                 .map(str::to_owned)
-                .or_else(|| self.decorated_name(function))
+                .or_else(|| Self::decorated_name(function))
                 .unwrap_or_else(|| command_name(function.name.as_str()));
             self.single.retain(|(single, _)| *single != name);
             self.commands.framework = "click";
@@ -152,7 +153,7 @@ impl<'s, 'p, 'a> Found<'s, 'p, 'a> {
         }
     }
 
-    fn decorated_name(&self, function: &'a StmtFunctionDef) -> Option<String> {
+    fn decorated_name(function: &'a StmtFunctionDef) -> Option<String> {
         function.decorator_list.iter().find_map(|decorator| {
             let (name, call) = decorator_name(decorator)?;
             let call = call.filter(|_| matches!(name, "command" | "group"))?;
@@ -218,7 +219,7 @@ impl<'s, 'p, 'a> Found<'s, 'p, 'a> {
     ) -> Vec<DriverOption> {
         let mut options = Vec::new();
         if self.commands.framework == "typer" {
-            options = typer_options(self.scopes, file, function);
+            options = typer::options(self.scopes, file, function);
         } else {
             for decorator in &function.decorator_list {
                 self.decorator_options(file, decorator, &mut options);
@@ -315,7 +316,7 @@ fn click_option<'a>(
     let mut flags: Vec<String> = names
         .iter()
         .filter(|name| is_argument || name.starts_with('-'))
-        .flat_map(|name| name.split(" / ").flat_map(|part| split_switch(part)))
+        .flat_map(|name| name.split(" / ").flat_map(split_switch))
         .map(str::to_owned)
         .collect();
     if is_argument {
@@ -359,7 +360,9 @@ fn click_option<'a>(
     if option.kind.is_none() && option.choices.is_none() {
         option.kind = Some("str".to_owned());
     }
-    if let Some(count) = keyword(call, "nargs") {
+    if option.nargs.is_some() {
+        // The type is a tuple.
+    } else if let Some(count) = keyword(call, "nargs") {
         let count = scopes.source(file, count);
         option.nargs = Some(if count == "-1" { "*" } else { count }.to_owned());
     } else if truth("multiple") == Some(true) {
@@ -369,7 +372,7 @@ fn click_option<'a>(
 }
 
 /// `--shout/--no-shout`
-fn split_switch(name: &str) -> impl Iterator<Item = &str> {
+pub(super) fn split_switch(name: &str) -> impl Iterator<Item = &str> {
     let (first, second) = match name.find("/-") {
         Some(at) => (name.get(..at), name.get(at + 1..)),
         None => (Some(name), None),
@@ -379,6 +382,13 @@ fn split_switch(name: &str) -> impl Iterator<Item = &str> {
 
 fn click_type<'a>(scopes: &Scopes<'_, 'a>, file: usize, kind: &'a Expr, option: &mut DriverOption) {
     let (file, kind) = scopes.constant(file, kind);
+    if let Expr::Tuple(tuple) = kind
+        && let Some(first) = tuple.elts.first()
+    {
+        option.nargs = Some(tuple.elts.len().to_string());
+        click_type(scopes, file, first, option);
+        return;
+    }
     let function = match kind {
         Expr::Call(call) => &*call.func,
         other => other,
@@ -396,77 +406,4 @@ fn click_type<'a>(scopes: &Scopes<'_, 'a>, file: usize, kind: &'a Expr, option: 
         (Some("BOOL"), _) => Some("bool".to_owned()),
         _ => Some(kind_of(kind, scopes.source(file, kind))),
     };
-}
-
-/// Returns the options of a typer command: the parameters of its function.
-pub(super) fn typer_options<'a>(
-    scopes: &Scopes<'_, 'a>,
-    file: usize,
-    function: &'a StmtFunctionDef,
-) -> Vec<DriverOption> {
-    let Some(source) = scopes.project.files.get(file) else { return Vec::new() };
-    let parameters = function.parameters.iter_non_variadic_params();
-    parameters
-        .filter_map(|parameter| {
-            let name = parameter.name().as_str();
-            let mut annotation = parameter.annotation();
-            let mut settings: Option<&ExprCall> = None;
-            let is_setting =
-                |call: &ExprCall| matches!(last_name(&call.func), Some("Option" | "Argument"));
-            if let Some(Expr::Subscript(subscript)) = annotation
-                && last_name(&subscript.value) == Some("Annotated")
-                && let Some([kind, rest @ ..]) = elements(&subscript.slice)
-            {
-                annotation = Some(kind);
-                settings = rest.iter().filter_map(Expr::as_call_expr).find(|call| is_setting(call));
-            }
-            if annotation.and_then(last_name) == Some("Context") {
-                return None;
-            }
-            let mut default = parameter.default();
-            if let Some(Expr::Call(call)) = default
-                && is_setting(call)
-            {
-                settings = Some(call);
-                default = argument(call, "default", 0);
-            }
-            let default = default.filter(|value| !value.is_ellipsis_literal_expr());
-            let by_setting = settings.map(|call| last_name(&call.func) == Some("Argument"));
-            let is_argument = by_setting.unwrap_or(default.is_none());
-            let mut flags: Vec<String> = settings
-                .iter()
-                .flat_map(|call| call.arguments.args.iter().filter_map(string))
-                .filter(|flag| flag.starts_with('-'))
-                .flat_map(split_switch)
-                .map(str::to_owned)
-                .collect();
-            let mut option = DriverOption {
-                path: source.path.clone(),
-                line: source.module.line_of(parameter),
-                default: default.map(|value| default_source(scopes, file, value)),
-                required: default.is_none(),
-                help: settings
-                    .and_then(|call| keyword(call, "help"))
-                    .and_then(|help| spelled(help, |expr| scopes.source(file, expr).to_owned())),
-                ..DriverOption::default()
-            };
-            if let Some(annotation) = annotation {
-                describe(scopes, file, annotation, &mut option);
-            } else {
-                option.kind = default.and_then(kind_of_literal).map(str::to_owned);
-            }
-            if flags.is_empty() {
-                let dashed = name.replace('_', "-");
-                if is_argument {
-                    flags.push(name.to_owned());
-                } else if option.kind.as_deref() == Some("bool") {
-                    flags.extend([format!("--{dashed}"), format!("--no-{dashed}")]);
-                } else {
-                    flags.push(format!("--{dashed}"));
-                }
-            }
-            option.flags = flags;
-            Some(option)
-        })
-        .collect()
 }

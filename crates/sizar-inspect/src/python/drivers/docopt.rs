@@ -55,6 +55,9 @@ pub(super) fn options(usage: &str, path: &str, line: u32) -> (Vec<DriverOption>,
             }
         }
     }
+    options.retain(|option| {
+        !option.flags.iter().any(|flag| matches!(flag.as_str(), "--help" | "--version"))
+    });
     (options, commands)
 }
 

@@ -77,7 +77,11 @@ fn collect<'a>(
                         Expr::Lambda(lambda) => &*lambda.body,
                         other => other,
                     };
-                    option.default = Some(default_source(scopes, file, body));
+                    option.default = Some(match last_name(body) {
+                        Some("list") => "[]".to_owned(),
+                        Some("dict") => "{}".to_owned(),
+                        _ => default_source(scopes, file, body),
+                    });
                 } else if let Some(default) = default
                     && last_name(default) != Some("MISSING")
                 {

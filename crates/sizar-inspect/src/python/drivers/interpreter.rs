@@ -9,9 +9,10 @@ use ruff_python_ast::{
     ExceptHandler, Expr, ExprCall, Number, Operator, Stmt, StmtClassDef, StmtFor, StmtFunctionDef,
 };
 
-use super::scope::{self, Binding, Meaning, Scopes, class_constant};
+use super::scope::{self, Binding, Meaning, Scopes};
 use super::value::{Function, Object, Parser, Value};
-use crate::python::expression::{elements, is_dotted, string};
+use crate::python::branch::is_main_test;
+use crate::python::expression::{elements, is_dotted};
 
 /// Statements and expressions walked for one driver.
 const STEPS: u32 = 60_000;
@@ -33,8 +34,8 @@ pub(super) struct Interpreter<'s, 'p, 'a> {
     pub(super) scopes: &'s Scopes<'p, 'a>,
     pub(super) parsers: Vec<Parser>,
     pub(super) calls: Vec<FrameworkCall<'a>>,
-    objects: Vec<Object<'a>>,
-    modules: HashMap<usize, HashMap<&'a str, Value<'a>>>,
+    pub(super) objects: Vec<Object<'a>>,
+    pub(super) modules: HashMap<usize, HashMap<&'a str, Value<'a>>>,
     stack: Vec<*const StmtFunctionDef>,
     steps: u32,
     main: usize,
@@ -83,7 +84,7 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
             value = match value {
                 None => self.scopes.lookup(file, part).map(Value::from),
                 Some(Value::Class(at, class)) => {
-                    self.scopes.method(at, class, part).map(|method| Value::Function(method))
+                    self.scopes.method(at, class, part).map(Value::Function)
                 }
                 Some(_) => None,
             };
@@ -386,106 +387,13 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
     }
 
     /// The value of a module's name: what walking the module made of it, if it was walked.
-    fn known(&self, meaning: Meaning<'a>, name: &str) -> Value<'a> {
+    pub(super) fn known(&self, meaning: Meaning<'a>, name: &str) -> Value<'a> {
         if let Meaning::Constant(file, _) = meaning
             && let Some(value) = self.modules.get(&file).and_then(|names| names.get(name))
         {
             return value.clone();
         }
         meaning.into()
-    }
-
-    pub(super) fn attribute(&mut self, receiver: &Value<'a>, name: &'a str) -> Value<'a> {
-        match receiver {
-            Value::External(module) => Value::External(format!("{module}.{name}")),
-            Value::Module(file) => {
-                if let Some(value) = self.modules.get(file).and_then(|names| names.get(name)) {
-                    return value.clone();
-                }
-                match self.scopes.member(*file, name) {
-                    Some(meaning) => self.known(meaning, name),
-                    None => Value::Unknown,
-                }
-            }
-            Value::Instance(index) => {
-                let Some(object) = self.objects.get(*index) else { return Value::Unknown };
-                if let Some(value) = object.attributes.get(name) {
-                    return value.clone();
-                }
-                let Some((file, class)) = object.class else { return Value::Unknown };
-                match self.scopes.method(file, class, name) {
-                    Some(mut method) => {
-                        method.receiver = Some(Box::new(receiver.clone()));
-                        Value::Function(method)
-                    }
-                    None => class_constant(class, name)
-                        .map_or(Value::Unknown, |value| Value::Plain(file, value)),
-                }
-            }
-            Value::Class(file, class) => match self.scopes.method(*file, class, name) {
-                Some(method) => Value::Function(method),
-                None => class_constant(class, name)
-                    .map_or(Value::Unknown, |value| Value::Plain(*file, value)),
-            },
-            Value::Super(file, class, object) => {
-                let found = self
-                    .scopes
-                    .bases(*file, class)
-                    .into_iter()
-                    .find_map(|(file, class)| self.scopes.method(file, class, name));
-                match found {
-                    Some(mut method) => {
-                        method.receiver = Some(object.clone());
-                        Value::Function(method)
-                    }
-                    None => Value::Unknown,
-                }
-            }
-            _ => Value::Unknown,
-        }
-    }
-
-    /// Makes an object of a class, running its `__init__`.
-    pub(super) fn instantiate(
-        &mut self,
-        file: usize,
-        class: &'a StmtClassDef,
-        parser: Option<usize>,
-        arguments: Arguments<'a>,
-    ) -> Value<'a> {
-        let index = self.objects.len();
-        if index > 4096 {
-            return Value::Unknown;
-        }
-        self.objects.push(Object {
-            class: Some((file, class)),
-            attributes: HashMap::new(),
-            parser,
-        });
-        let instance = Value::Instance(index);
-        if let Some(mut method) = self.scopes.method(file, class, "__init__") {
-            method.receiver = Some(Box::new(instance.clone()));
-            self.enter(&method, arguments.positional, arguments.named);
-        }
-        instance
-    }
-
-    /// Returns the parser that a value is.
-    pub(super) fn as_parser(&self, value: &Value<'a>) -> Option<usize> {
-        match value {
-            Value::Parser(parser) => Some(*parser),
-            Value::Instance(object) => self.objects.get(*object)?.parser,
-            Value::Super(_, _, object) => self.as_parser(object),
-            _ => None,
-        }
-    }
-
-    /// Returns the class of an object.
-    pub(super) fn class_of(&self, value: &Value<'a>) -> Option<(usize, &'a StmtClassDef)> {
-        match value {
-            Value::Instance(object) => self.objects.get(*object)?.class,
-            _ => None,
-        }
     }
 
     /// Walks a function's body with its parameters bound.
@@ -538,52 +446,10 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
     }
 
     /// Returns `super()` of the method that is being walked.
-    pub(super) fn super_of(&self, frame: &Frame<'a>) -> Value<'a> {
+    pub(super) fn super_of(frame: &Frame<'a>) -> Value<'a> {
         let Some((file, class)) = frame.class else { return Value::Unknown };
         let object = frame.locals.get("self").or_else(|| frame.locals.get("cls"));
         object.map_or(Value::Unknown, |object| Value::Super(file, class, Box::new(object.clone())))
-    }
-
-    /// Returns the text that an expression spells with the names bound as they are.
-    pub(super) fn text(&mut self, frame: &mut Frame<'a>, expr: &'a Expr) -> Option<String> {
-        match expr {
-            Expr::StringLiteral(literal) => Some(literal.value.to_str().to_owned()),
-            Expr::BinOp(sum) if sum.op == Operator::Add => {
-                let left = self.text(frame, &sum.left)?;
-                Some(left + &self.text(frame, &sum.right)?)
-            }
-            Expr::BinOp(format) if format.op == Operator::Mod => {
-                let (template, value) =
-                    (self.text(frame, &format.left)?, self.text(frame, &format.right)?);
-                template.contains("%s").then(|| template.replacen("%s", &value, 1))
-            }
-            Expr::FString(f_string) => {
-                let mut text = String::new();
-                for element in f_string.value.elements() {
-                    match element {
-                        ruff_python_ast::InterpolatedStringElement::Literal(part) => {
-                            text.push_str(&part.value);
-                        }
-                        ruff_python_ast::InterpolatedStringElement::Interpolation(part) => {
-                            text.push_str(&self.text(frame, &part.expression)?);
-                        }
-                    }
-                }
-                for part in f_string.value.literals() {
-                    text.push_str(part.as_str());
-                }
-                Some(text)
-            }
-            Expr::Name(_) | Expr::Attribute(_) => match self.evaluate(frame, expr) {
-                Value::Text(text) => Some(text),
-                Value::Plain(file, expr) => {
-                    let (_, expr) = self.scopes.constant(file, expr);
-                    string(expr).map(str::to_owned)
-                }
-                _ => None,
-            },
-            _ => None,
-        }
     }
 }
 
@@ -597,16 +463,5 @@ pub(super) struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     pub(super) fn all(&self) -> impl Iterator<Item = &Value<'a>> {
         self.positional.iter().chain(self.named.iter().map(|(_, value)| value))
-    }
-}
-
-fn is_main_test(test: &Expr) -> bool {
-    match test {
-        Expr::Compare(compare) => {
-            is_dotted(&compare.left, &["__name__"])
-                || compare.comparators.iter().any(|side| is_dotted(side, &["__name__"]))
-        }
-        Expr::BoolOp(many) => many.values.iter().any(is_main_test),
-        _ => false,
     }
 }

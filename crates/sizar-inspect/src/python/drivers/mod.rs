@@ -11,11 +11,16 @@ mod classes;
 mod click;
 mod docopt;
 mod fields;
+mod frameworks;
 mod hydra;
 mod interpreter;
+mod objects;
+mod parser_methods;
 mod role;
+mod sacred;
 mod scope;
 mod search;
+mod typer;
 mod value;
 
 pub use search::find_drivers;

@@ -36,7 +36,7 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
             }
         }
     };
-    for (role, word) in by_name(evidence.name) {
+    if let Some((role, word)) = by_name(evidence.name) {
         add(role, 6, format!("is named `{word}`"));
     }
     for (hint, role, score) in [
@@ -58,8 +58,9 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
                 score,
                 if telling { format!("calls `{}`", hint.call()) } else { String::new() },
             );
-        } else if evidence.closure.has(hint) && score >= 4 {
-            add(role, 1, String::new());
+        } else if evidence.closure.has(hint) && score == 5 {
+            // Alone it decides nothing: a script may import a trainer for its data sets.
+            add(role, 2, String::new());
         }
     }
     for (role, score, flags) in BY_FLAG {
@@ -85,7 +86,7 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
             let mut reasons = reasons.get_mut(role).map(std::mem::take).unwrap_or_default();
             reasons.truncate(3);
             let reason = match reasons.split_last() {
-                None => "imports code that does".to_owned(),
+                None => "imports code that trains".to_owned(),
                 Some((last, [])) => last.clone(),
                 Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
             };
@@ -93,55 +94,45 @@ pub(super) fn decide(evidence: &Evidence<'_>) -> Role {
         }
         _ => Role {
             name: "other",
-            reason: "no sign of training, prediction, evaluation or conversion".to_owned(),
+            reason: "shows no sign of training, prediction, evaluation or conversion".to_owned(),
         },
     }
 }
 
-/// The roles that the words of a name speak of.
-fn by_name(name: &str) -> Vec<(usize, String)> {
+/// The role that a word of a name speaks of; words that say less count if no other does.
+fn by_name(name: &str) -> Option<(usize, String)> {
     let lower = name.to_ascii_lowercase();
-    let mut found = Vec::new();
-    for word in lower.split(|c: char| !c.is_alphanumeric()) {
-        let role = match word {
-            w if w.starts_with("train")
-                || w.starts_with("finetun")
-                || w.starts_with("pretrain") =>
-            {
-                0
-            }
-            "fit" | "learn" | "tune" => 0,
-            w if w.starts_with("predict") || w.starts_with("infer") || w.starts_with("segment") => {
-                1
-            }
-            "demo" | "generate" | "sample" | "sampling" | "detect" | "recognize" | "transcribe"
-            | "translate" | "ocr" | "caption" | "synthesize" | "apply" | "run" | "annotate"
-            | "parse" | "tag" => 1,
-            w if w.starts_with("eval") || w.starts_with("valid") || w.starts_with("benchmark") => 2,
-            "test" | "score" | "metrics" | "metric" | "compare" => 2,
-            w if w.starts_with("convert")
-                || w.starts_with("preprocess")
-                || w.starts_with("prepar") =>
-            {
-                3
-            }
-            w if w.starts_with("export")
-                || w.starts_with("extract")
-                || w.contains("2") && w.len() > 3 =>
-            {
-                3
-            }
-            "make" | "create" | "build" | "download" | "to" | "split" | "merge" | "prepro"
-            | "process" => 3,
-            _ => continue,
-        };
-        if role == 1 && word == "run" {
-            continue;
-        }
-        found.push((role, word.to_owned()));
-        break;
-    }
-    found
+    let words = || lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let strong = |word: &str| match word {
+        "fit" | "learn" | "tune" => Some(0),
+        "test" | "score" | "metrics" | "metric" => Some(2),
+        "preprocess" | "prepare" | "prepro" => Some(3),
+        _ => [
+            (0, ["train", "finetun", "pretrain"]),
+            (1, ["predict", "infer", "predictor"]),
+            (2, ["eval", "valid", "benchmark"]),
+            (3, ["convert", "preprocess", "export"]),
+        ]
+        .iter()
+        .find(|(_, starts)| starts.iter().any(|start| word.starts_with(start)))
+        .map(|(role, _)| *role),
+    };
+    let weak = |word: &str| match word {
+        "demo" | "generate" | "sample" | "sampling" | "detect" | "recognize" | "transcribe"
+        | "translate" | "ocr" | "caption" | "synthesize" | "apply" | "annotate" | "parse"
+        | "tag" | "segment" | "segmentation" => Some(1),
+        "compare" => Some(2),
+        "make" | "create" | "build" | "download" | "to" | "split" | "merge" | "process"
+        | "extract" => Some(3),
+        // `coco2voc`
+        _ if word.len() > 3 && word.trim_matches(char::is_alphabetic) == "2" => Some(3),
+        _ => None,
+    };
+    // `split_train_eval` splits: with two strong words, neither is what the file does.
+    let found: Vec<_> = words().filter_map(|word| Some((strong(word)?, word.to_owned()))).collect();
+    let agree = found.windows(2).all(|pair| matches!(pair, [a, b] if a.0 == b.0));
+    let by_strong = found.into_iter().next().filter(|_| agree);
+    by_strong.or_else(|| words().find_map(|word| Some((weak(word)?, word.to_owned()))))
 }
 
 const BY_FLAG: &[(usize, i32, &[&str])] = &[

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom};
+use ruff_python_ast::{
+    Expr, Number, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
+};
 
-use crate::python::expression::elements;
+use crate::python::expression::{elements, keyword, string};
 use crate::python::facts::ImportRecord;
 use crate::python::project::Project;
 use crate::python::tree::Resolution;
@@ -109,12 +111,11 @@ impl<'a> ModuleScope<'a> {
 pub(super) fn of_import(import: &StmtImport) -> impl Iterator<Item = (&str, Binding<'_>)> {
     import.names.iter().map(|alias| {
         let whole = alias.name.as_str();
-        match &alias.asname {
-            Some(name) => (name.as_str(), Binding::Module(whole)),
-            None => {
-                let top = whole.split('.').next().unwrap_or(whole);
-                (top, Binding::Module(top))
-            }
+        if let Some(name) = &alias.asname {
+            (name.as_str(), Binding::Module(whole))
+        } else {
+            let top = whole.split('.').next().unwrap_or(whole);
+            (top, Binding::Module(top))
         }
     })
 }
@@ -189,20 +190,20 @@ impl<'p, 'a> Scopes<'p, 'a> {
                 None => Meaning::External(module.to_owned()),
             },
             Binding::Member { module, level, name } => {
-                let Some(target) = self.module(file, module, level) else {
-                    if level > 0 {
-                        return None;
-                    }
-                    return Some(Meaning::External(format!("{module}.{name}")));
-                };
-                let member =
-                    (target != file).then(|| self.lookup_within(target, name, hops)).flatten();
+                let target = self.module(file, module, level);
+                let member = target
+                    .filter(|target| *target != file)
+                    .and_then(|target| self.lookup_within(target, name, hops));
                 if let Some(found) = member {
                     return Some(found);
                 }
                 let below =
                     if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") };
-                Meaning::Module(self.module(file, &below, level).filter(|below| *below != target)?)
+                match self.module(file, &below, level).filter(|below| Some(*below) != target) {
+                    Some(below) => Meaning::Module(below),
+                    None if target.is_none() && level == 0 => Meaning::External(below),
+                    None => return None,
+                }
             }
         })
     }
@@ -258,6 +259,16 @@ impl<'p, 'a> Scopes<'p, 'a> {
                     },
                     _ => None,
                 },
+                Expr::Subscript(subscript) => {
+                    let (at, table) = match &*subscript.value {
+                        Expr::Name(name) => match self.lookup(file, name.id.as_str()) {
+                            Some(Meaning::Constant(at, table)) => (at, table),
+                            _ => break,
+                        },
+                        _ => break,
+                    };
+                    entry(table, &subscript.slice).map(|value| Meaning::Constant(at, value))
+                }
                 _ => None,
             };
             match meaning {
@@ -271,6 +282,25 @@ impl<'p, 'a> Scopes<'p, 'a> {
     /// Returns the source of an expression of `file`.
     pub(super) fn source(&self, file: usize, expr: &Expr) -> &str {
         self.project.files.get(file).map_or("", |source| source.module.source_of(expr))
+    }
+}
+
+/// Returns the value that a literal dictionary or list has for a literal key.
+fn entry<'a>(table: &'a Expr, key: &Expr) -> Option<&'a Expr> {
+    if let Expr::NumberLiteral(number) = key {
+        let Number::Int(index) = &number.value else { return None };
+        return elements(table)?.get(index.as_usize()?);
+    }
+    let wanted = string(key)?;
+    match table {
+        Expr::Dict(dict) => dict
+            .items
+            .iter()
+            .find(|item| item.key.as_ref().and_then(string) == Some(wanted))
+            .map(|item| &item.value),
+        // `dict(a=1)`
+        Expr::Call(call) => keyword(call, wanted),
+        _ => None,
     }
 }
 

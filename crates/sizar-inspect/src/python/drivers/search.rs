@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
-use ruff_python_ast::{Expr, Stmt};
+use ruff_python_ast::Stmt;
 use sizar_model::inspection::{Driver, DriverOption};
 
-use super::interpreter::{FrameworkCall, Interpreter};
+use super::interpreter::Interpreter;
 use super::role::{self, Evidence};
 use super::scope::{Meaning, Scopes};
-use super::{ReadText, absl, argv, click, docopt, fields, hydra};
-use crate::python::expression::{elements, is_dotted, string};
+use super::{ReadText, absl, argv, click, hydra, sacred};
+use crate::python::expression::string;
 use crate::python::hints::Hints;
 use crate::python::project::Project;
 use crate::python::source_file::ScriptDeclaration;
+use crate::python::versions;
 
 /// Finds the drivers of a project, sorted by path.
 ///
@@ -60,23 +61,23 @@ fn imported(project: &Project<'_>) -> Vec<bool> {
     imported
 }
 
-struct Search<'p, 'a, 'r> {
-    scopes: Scopes<'p, 'a>,
+pub(super) struct Search<'p, 'a, 'r> {
+    pub(super) scopes: Scopes<'p, 'a>,
     read: ReadText<'r>,
     imported: Vec<bool>,
 }
 
 /// What was found of one driver.
 #[derive(Default)]
-struct Interface {
-    framework: &'static str,
-    options: Vec<DriverOption>,
-    subcommands: Vec<String>,
+pub(super) struct Interface {
+    pub(super) framework: &'static str,
+    pub(super) options: Vec<DriverOption>,
+    pub(super) subcommands: Vec<String>,
     /// Whether the options are read when the file's top level runs.
-    parses: bool,
+    pub(super) parses: bool,
 }
 
-impl<'a> Search<'_, 'a, '_> {
+impl Search<'_, '_, '_> {
     /// A command that the packaging installs.
     fn script(&self, script: &ScriptDeclaration) -> Option<Driver> {
         let project = self.scopes.project;
@@ -102,10 +103,14 @@ impl<'a> Search<'_, 'a, '_> {
     fn file(&self, file: usize) -> Option<Driver> {
         let source = self.scopes.project.files.get(file)?;
         let facts = self.scopes.project.facts.get(file)?;
-        if source.path.ends_with(".ipynb") || is_not_for_users(&source.path, &source.module.text) {
+        if source.is_notebook() || is_not_for_users(&source.path, &source.module.text) {
             return None;
         }
-        let guarded = facts.main_guard.is_some() || source.stem() == "__main__";
+        let starts_itself = sacred::main_function(&self.scopes, file).is_some();
+        let guarded = facts.main_guard.is_some() || source.stem() == "__main__" || starts_itself;
+        if source.stem() == "__init__" && !guarded {
+            return None;
+        }
         let imported = self.imported.get(file).copied().unwrap_or(false);
         let stands_alone = facts.works_at_top_level && !imported;
         let text = source.module.text.as_str();
@@ -113,20 +118,22 @@ impl<'a> Search<'_, 'a, '_> {
             && ["parse_args(", "OptionParser", "docopt(", "Fire(", "sys.argv", ".run(", "getopt("]
                 .iter()
                 .any(|word| text.contains(word));
-        if !guarded && !may_parse && !(stands_alone && is_place_of_scripts(&source.path)) {
+        let is_script = stands_alone && is_place_of_scripts(&source.path);
+        if !(guarded || may_parse || is_script) {
             return None;
         }
         let interface = self.interface(file, None);
         let starts = guarded
             || interface.parses
-            || (stands_alone && is_place_of_scripts(&source.path))
+            || is_script
             || (interface.framework == "sys.argv" && facts.works_at_top_level);
         starts.then(|| self.driver(file, None, interface))
     }
 
     fn driver(&self, file: usize, name: Option<String>, mut interface: Interface) -> Driver {
         let project = self.scopes.project;
-        let reached = project.reachable(file);
+        let is_imported = name.is_some();
+        let reached = project.reachable(file, is_imported);
         let hints = |index: &usize| project.facts.get(*index).map(|facts| facts.hints);
         let closure_hints = reached.iter().filter_map(hints).fold(Hints::default(), Hints::and);
         let source = project.files.get(file);
@@ -146,6 +153,10 @@ impl<'a> Search<'_, 'a, '_> {
             .map(|file| file.path.clone())
             .collect();
         closure.sort();
+        let grammar = versions::verdict(
+            reached.iter().filter_map(|&index| project.versions.get(index)),
+            versions::Scope::Closure,
+        );
         interface.subcommands.dedup();
         Driver {
             path: source.map(|source| source.path.clone()).unwrap_or_default(),
@@ -156,6 +167,8 @@ impl<'a> Search<'_, 'a, '_> {
             subcommands: interface.subcommands,
             options: interface.options,
             closure,
+            python_at_least: grammar.at_least,
+            python_at_most: grammar.at_most,
         }
     }
 
@@ -177,6 +190,10 @@ impl<'a> Search<'_, 'a, '_> {
             && let Some(found) = self.hydra(file)
         {
             interface = found;
+        }
+        if interface.framework.is_empty() && sacred::main_function(&self.scopes, file).is_some() {
+            interface.framework = "sacred";
+            interface.options = sacred::options(&self.scopes, file);
         }
         for call in &calls {
             if interface.framework.is_empty()
@@ -228,7 +245,7 @@ impl<'a> Search<'_, 'a, '_> {
     /// Flags of absl are defined by importing the files that define them.
     fn add_absl(&self, file: usize, interface: &mut Interface) {
         let project = self.scopes.project;
-        let mut files = project.reachable(file);
+        let mut files = project.reachable(file, false);
         let defines = |index: &usize| {
             project.files.get(*index).is_some_and(|f| f.module.text.contains("DEFINE_"))
         };
@@ -248,148 +265,6 @@ impl<'a> Search<'_, 'a, '_> {
             interface.parses |= files.first() == Some(&file);
         }
     }
-
-    fn framework_call(&self, found: &FrameworkCall<'a>) -> Option<Interface> {
-        let source = self.scopes.project.files.get(found.file)?;
-        let interface = |framework, options| Interface {
-            framework,
-            options,
-            parses: true,
-            ..Interface::default()
-        };
-        let last = found.name.rsplit('.').next().unwrap_or(&found.name);
-        match last {
-            "docopt" => {
-                let text = match found.call.arguments.args.first() {
-                    Some(given) if !is_dotted(given, &["__doc__"]) => {
-                        string(self.scopes.constant(found.file, given).1)
-                    }
-                    _ => docstring(source.module.statements()),
-                };
-                let line =
-                    source.module.statements().first().map_or(1, |s| source.module.line_of(s));
-                let (options, subcommands) = docopt::options(text?, &source.path, line);
-                Some(Interface { framework: "docopt", options, subcommands, parses: true })
-            }
-            "Fire" => {
-                let mut interface = interface("fire", Vec::new());
-                self.fire(found, &mut interface);
-                Some(interface)
-            }
-            "getopt" | "gnu_getopt" => {
-                Some(interface("sys.argv", argv::getopt(&self.scopes, found.file, found.call)))
-            }
-            "main" | "LightningCLI" if found.name.contains("test") => None,
-            "LightningCLI" => Some(interface("argparse", Vec::new())),
-            _ if found.name.ends_with("app.run") => None,
-            _ => {
-                let framework = if found.name == "typer.run" { "typer" } else { "argparse" };
-                let target = found.call.arguments.args.first()?;
-                let options = match self.meaning(found.file, target)? {
-                    Meaning::Function(at, function) if framework == "typer" => {
-                        click::typer_options(&self.scopes, at, function)
-                    }
-                    Meaning::Function(at, function) => {
-                        fields::of_parameters(&self.scopes, at, function, false)
-                    }
-                    Meaning::Class(at, class) => {
-                        fields::of_class(&self.scopes, at, class, &fields::Prefix::default())
-                    }
-                    _ => return None,
-                };
-                Some(interface(framework, options))
-            }
-        }
-    }
-
-    fn meaning(&self, file: usize, expr: &'a Expr) -> Option<Meaning<'a>> {
-        match expr {
-            Expr::Name(name) => self.scopes.lookup(file, name.id.as_str()),
-            Expr::Attribute(attribute) => match self.meaning(file, &attribute.value)? {
-                Meaning::Module(module) => self.scopes.member(module, attribute.attr.as_str()),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// `fire.Fire(function)`, `fire.Fire(Class)`, `fire.Fire({…})`, `fire.Fire()`
-    fn fire(&self, found: &FrameworkCall<'a>, interface: &mut Interface) {
-        let mut members: Vec<(String, Meaning<'a>)> = Vec::new();
-        match found.call.arguments.args.first() {
-            Some(Expr::Dict(dict)) => {
-                for item in &dict.items {
-                    let name = item.key.as_ref().and_then(string);
-                    if let (Some(name), Some(meaning)) =
-                        (name, self.meaning(found.file, &item.value))
-                    {
-                        members.push((name.to_owned(), meaning));
-                    }
-                }
-            }
-            Some(list) if elements(list).is_some() => {
-                for item in elements(list).unwrap_or_default() {
-                    if let (Expr::Name(name), Some(meaning)) =
-                        (item, self.meaning(found.file, item))
-                    {
-                        members.push((name.id.as_str().to_owned(), meaning));
-                    }
-                }
-            }
-            Some(target) => {
-                let target = match target {
-                    Expr::Call(call) => &call.func,
-                    other => other,
-                };
-                match self.meaning(found.file, target) {
-                    Some(Meaning::Function(at, function)) => {
-                        interface.options =
-                            fields::of_parameters(&self.scopes, at, function, false);
-                    }
-                    Some(Meaning::Class(at, class)) => {
-                        for statement in &class.body {
-                            let Stmt::FunctionDef(method) = statement else { continue };
-                            let options = fields::of_parameters(&self.scopes, at, method, true);
-                            let name = method.name.as_str();
-                            if name == "__init__" {
-                                interface.options.extend(options);
-                            } else if !name.starts_with('_') {
-                                add_subcommand(interface, name, options);
-                            }
-                        }
-                    }
-                    _ => {}
-                }
-                return;
-            }
-            None => {
-                let Some(scope) = self.scopes.scope(found.file) else { return };
-                let mut functions: Vec<_> = scope
-                    .names
-                    .keys()
-                    .filter(|name| !name.starts_with('_'))
-                    .filter_map(|&name| Some((name, self.scopes.lookup(found.file, name)?)))
-                    .filter(|(_, meaning)| matches!(meaning, Meaning::Function(at, _) if *at == found.file))
-                    .collect();
-                functions.sort_by_key(|(name, _)| *name);
-                members.extend(functions.into_iter().map(|(name, m)| (name.to_owned(), m)));
-            }
-        }
-        for (name, meaning) in members {
-            if let Meaning::Function(at, function) = meaning {
-                let options = fields::of_parameters(&self.scopes, at, function, false);
-                add_subcommand(interface, &name, options);
-            }
-        }
-    }
-}
-
-fn add_subcommand(interface: &mut Interface, name: &str, options: Vec<DriverOption>) {
-    interface.subcommands.push(name.to_owned());
-    interface.options.extend(options.into_iter().map(|mut option| {
-        option.subcommand = Some(name.to_owned());
-        option
-    }));
 }
 
 /// Merges the parsers that were parsed, with their subcommands; all of them where none was.
@@ -431,7 +306,7 @@ fn of_parsers(interpreter: &Interpreter<'_, '_, '_>) -> Interface {
     interface
 }
 
-fn docstring(statements: &[Stmt]) -> Option<&str> {
+pub(super) fn docstring(statements: &[Stmt]) -> Option<&str> {
     match statements.first()? {
         Stmt::Expr(expression) => string(&expression.value),
         _ => None,
@@ -453,9 +328,8 @@ fn is_not_for_users(path: &str, text: &str) -> bool {
     }
     // `test.py` and `test_net.py` are drivers of academic code, unless they are unit tests.
     let is_test = name.starts_with("test") || name.ends_with("_test.py") || in_folder("tests");
-    is_test
-        && ["unittest", "pytest", "doctest", "absltest", "nose"].iter().any(|w| text.contains(w))
-        || is_test && text.contains("tf.test.main")
+    let frameworks = ["unittest", "pytest", "doctest", "absltest", "nose", "tf.test.main"];
+    is_test && frameworks.iter().any(|word| text.contains(word))
 }
 
 /// Where scripts without a guard are to be expected.

@@ -47,7 +47,7 @@ const BEFORE_3_7: PythonVersion = PythonVersion::minor(3, 6);
 
 impl Reader<'_> {
     fn kind(&self, at: usize) -> TokenKind {
-        self.tokens.get(at).map_or(TokenKind::EndOfFile, |token| token.kind())
+        self.tokens.get(at).map_or(TokenKind::EndOfFile, ruff_python_ast::token::Token::kind)
     }
 
     fn before(&self, at: usize) -> TokenKind {

@@ -1,13 +1,15 @@
-//! Calls and imports that newer Pythons no longer have: soft limits.
+//! Imports and calls that not every Python has.
+//!
+//! What newer ones removed is a soft limit, since the call may never be reached.
 
 use std::collections::HashSet;
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Expr, ExprContext, Stmt};
+use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Stmt};
 use sizar_model::PythonVersion;
 
 use super::{Found, Limit, PYTHON_2};
-use crate::python::expression::dotted_name;
+use crate::python::expression::{dotted_name, last_name};
 use crate::python::facts::FileFacts;
 use crate::python::stdlib;
 
@@ -36,6 +38,15 @@ pub(super) fn imports(found: &mut Found<'_>, facts: &FileFacts) {
             found.see(Limit::AtLeast, added, &text, import.line);
         }
         for name in &import.names {
+            if !import.conditional
+                && let Some(&(_, minor)) = ADDED.iter().find(|(added, _)| {
+                    added.split_once('.') == Some((import.module.as_str(), name.as_str()))
+                })
+            {
+                let text = format!("from {} import {name}", import.module);
+                let version = PythonVersion::minor(3, minor);
+                found.see(Limit::AtLeast, version, &text, import.line);
+            }
             if let Some(last) = last_with(&format!("{}.{name}", import.module)) {
                 let text = format!("from {} import {name}", import.module);
                 found.see(Limit::SoftAtMost, last, &text, import.line);
@@ -46,6 +57,35 @@ pub(super) fn imports(found: &mut Found<'_>, facts: &FileFacts) {
 
 /// Modules that older Pythons get from the package index under the same name.
 const BACKPORTED: &[&str] = &["typing", "dataclasses", "contextvars", "statistics"];
+
+/// Names whose import fails on a Python 3 older than the minor version.
+const ADDED: &[(&str, u8)] = &[
+    ("typing.Literal", 8),
+    ("typing.Protocol", 8),
+    ("typing.Final", 8),
+    ("typing.TypedDict", 8),
+    ("typing.Annotated", 9),
+    ("typing.ParamSpec", 10),
+    ("typing.Concatenate", 10),
+    ("typing.TypeAlias", 10),
+    ("typing.Self", 11),
+    ("typing.Never", 11),
+    ("typing.Required", 11),
+    ("typing.NotRequired", 11),
+    ("typing.Unpack", 11),
+    ("typing.override", 12),
+    ("functools.cached_property", 8),
+    ("functools.cache", 9),
+    ("contextlib.nullcontext", 7),
+    ("contextlib.chdir", 11),
+    ("math.prod", 8),
+    ("math.dist", 8),
+    ("math.comb", 8),
+    ("itertools.pairwise", 10),
+    ("itertools.batched", 12),
+    ("enum.StrEnum", 11),
+    ("argparse.BooleanOptionalAction", 9),
+];
 
 /// Notes attributes and names that were removed.
 pub(super) fn walk(found: &mut Found<'_>) {
@@ -96,7 +136,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
             Stmt::ClassDef(class) => {
                 self.bound.insert(class.name.as_str());
             }
-            Stmt::Try(_) => {
+            Stmt::Try(attempt) if attempt.handlers.iter().any(catches_missing_names) => {
                 self.forgiving += 1;
                 visitor::walk_stmt(self, statement);
                 self.forgiving -= 1;
@@ -129,21 +169,19 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                     self.bound.insert(name.id.as_str());
                 }
             },
-            Expr::Attribute(attribute) => {
-                if self.forgiving == 0 {
-                    let method = attribute.attr.as_str();
-                    if matches!(method, "has_key" | "iteritems" | "itervalues" | "iterkeys")
-                        && !matches!(&*attribute.value, Expr::Name(name) if matches!(name.id.as_str(), "six" | "utils" | "compat" | "future"))
-                    {
-                        let line = self.found.file.module.line_of(expr);
-                        self.found.see(Limit::SoftAtMost, PYTHON_2, &format!(".{method}()"), line);
-                    } else if REMOVED.iter().any(|(name, _)| name.ends_with(method))
-                        && let Some(name) = dotted_name(expr)
-                        && let Some(last) = last_with(&name)
-                    {
-                        let line = self.found.file.module.line_of(expr);
-                        self.found.see(Limit::SoftAtMost, last, &name, line);
-                    }
+            Expr::Attribute(attribute) if self.forgiving == 0 => {
+                let method = attribute.attr.as_str();
+                if matches!(method, "has_key" | "iteritems" | "itervalues" | "iterkeys")
+                    && !matches!(&*attribute.value, Expr::Name(name) if matches!(name.id.as_str(), "six" | "utils" | "compat" | "future"))
+                {
+                    let line = self.found.file.module.line_of(expr);
+                    self.found.see(Limit::SoftAtMost, PYTHON_2, &format!(".{method}()"), line);
+                } else if REMOVED.iter().any(|(name, _)| name.ends_with(method))
+                    && let Some(name) = dotted_name(expr)
+                    && let Some(last) = last_with(&name)
+                {
+                    let line = self.found.file.module.line_of(expr);
+                    self.found.see(Limit::SoftAtMost, last, &name, line);
                 }
             }
             Expr::If(choice) if self.mentions_version(&choice.test) => {
@@ -171,6 +209,27 @@ impl Walk<'_, '_> {
             || source.contains("PY2")
             || source.contains("PY3")
             || source.contains("hasattr")
+    }
+}
+
+fn catches_missing_names(handler: &ExceptHandler) -> bool {
+    let ExceptHandler::ExceptHandler(handler) = handler;
+    let catches = |expr: &Expr| {
+        matches!(
+            last_name(expr),
+            Some(
+                "NameError"
+                    | "AttributeError"
+                    | "ImportError"
+                    | "ModuleNotFoundError"
+                    | "Exception"
+            )
+        )
+    };
+    match handler.type_.as_deref() {
+        None => true,
+        Some(Expr::Tuple(tuple)) => tuple.elts.iter().any(catches),
+        Some(expr) => catches(expr),
     }
 }
 

@@ -6,7 +6,7 @@ use ruff_python_parser::UnsupportedSyntaxErrorKind as Kind;
 use ruff_text_size::Ranged;
 use sizar_model::PythonVersion;
 
-use super::{Found, Limit};
+use super::{Found, Limit, PYTHON_2};
 
 /// Notes the syntax of Python 3 and when it came.
 pub(super) fn newer(found: &mut Found<'_>) {
@@ -45,15 +45,29 @@ pub(super) fn newer(found: &mut Found<'_>) {
             if import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
                 && import.names.iter().any(|name| name.name.as_str() == "print_function"))
     });
-    let mut walk = Walk { found, has_print_function, in_async: false };
+    let mut walk = Walk { found, has_print_function, lazy_annotations: false, in_async: false };
     for statement in file.module.statements() {
         walk.visit_stmt(statement);
+    }
+}
+
+/// `print >> file, …`
+fn is_old_print(expr: &Expr) -> bool {
+    match expr {
+        Expr::BinOp(shift) => {
+            shift.op == Operator::RShift
+                && matches!(&*shift.left, Expr::Name(name) if name.id.as_str() == "print")
+        }
+        Expr::Tuple(tuple) => tuple.elts.first().is_some_and(is_old_print),
+        _ => false,
     }
 }
 
 struct Walk<'a, 'f> {
     found: &'f mut Found<'a>,
     has_print_function: bool,
+    /// Whether annotations are never evaluated.
+    lazy_annotations: bool,
     in_async: bool,
 }
 
@@ -84,10 +98,15 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
                 self.in_async = outer;
                 return;
             }
-            Stmt::ClassDef(class) => {
-                if class.arguments.as_ref().is_some_and(|list| !list.keywords.is_empty()) {
-                    self.see(0, "keywords of a class", statement);
-                }
+            Stmt::ClassDef(class)
+                if class.arguments.as_ref().is_some_and(|list| !list.keywords.is_empty()) =>
+            {
+                self.see(0, "keywords of a class", statement);
+            }
+            // Reads as a comparison of the function `print`, which nobody means.
+            Stmt::Expr(expression) if is_old_print(&expression.value) => {
+                let line = self.found.file.module.line_of(statement);
+                self.found.see(Limit::AtMost, PYTHON_2, "`print >> file`", line);
             }
             Stmt::AnnAssign(_) => self.see(6, "annotated variable", statement),
             Stmt::Nonlocal(_) => self.see(0, "`nonlocal`", statement),
@@ -105,11 +124,34 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
                 if import.module.as_ref().is_some_and(|m| m.as_str() == "__future__")
                     && import.names.iter().any(|name| name.name.as_str() == "annotations") =>
             {
+                self.lazy_annotations = true;
                 self.see(7, "`from __future__ import annotations`", statement);
             }
             _ => {}
         }
         visitor::walk_stmt(self, statement);
+    }
+
+    fn visit_annotation(&mut self, annotation: &'a Expr) {
+        if self.lazy_annotations {
+            return;
+        }
+        // These are evaluated when the file is imported.
+        match annotation {
+            Expr::Subscript(subscript) => {
+                let builtin = matches!(&*subscript.value, Expr::Name(name)
+                    if matches!(name.id.as_str(), "list" | "dict" | "tuple" | "set" | "frozenset" | "type"));
+                if builtin {
+                    self.see(9, "`list[int]` as an annotation", annotation);
+                }
+                self.visit_annotation(&subscript.slice);
+            }
+            Expr::BinOp(either) if either.op == Operator::BitOr => {
+                self.see(10, "`int | None` as an annotation", annotation);
+            }
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|part| self.visit_annotation(part)),
+            _ => {}
+        }
     }
 
     fn visit_parameters(&mut self, parameters: &'a Parameters) {

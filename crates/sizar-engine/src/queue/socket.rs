@@ -1,0 +1,114 @@
+//! How submitters and runners wake the supervisor: a datagram socket under `SIZAR_HOME`.
+//!
+//! A message only saves time. Whoever misses one finds everything in the journal.
+
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use fs_err as fs;
+use sizar_model::RunId;
+
+use crate::home::Home;
+
+const NAME: &str = "queue.sock";
+
+/// Something that the supervisor can know at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// There is something to do.
+    Wake,
+    /// A runner is done with this run, and about to exit.
+    Ended(RunId),
+}
+
+/// Sends a message; returns whether a supervisor is there to take it.
+pub(crate) fn send(home: &Home, message: &Message) -> bool {
+    let text = match message {
+        Message::Wake => "wake".to_owned(),
+        Message::Ended(run) => format!("ended {run}"),
+    };
+    let Ok(folder) = fs::File::open(home.root()) else { return false };
+    let Ok(socket) = UnixDatagram::unbound() else { return false };
+    // a supervisor that reads too slowly is busy, and will look at the journal anyway
+    let _ = socket.set_nonblocking(true);
+    match socket.send_to(text.as_bytes(), short(&folder)) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+    }
+}
+
+/// Returns a name of the socket that is short enough for the kernel (108 bytes), wherever the
+/// folder is.
+fn short(folder: &fs::File) -> String {
+    format!("/proc/self/fd/{}/{NAME}", folder.file().as_raw_fd())
+}
+
+/// The supervisor's end.
+#[derive(Debug)]
+pub(super) struct Ear {
+    socket: Option<UnixDatagram>,
+    path: camino::Utf8PathBuf,
+}
+
+impl Ear {
+    /// Begins to listen; without a socket (some file systems have none), waiting is all it does.
+    pub fn new(home: &Home) -> Self {
+        let path = home.root().join(NAME);
+        // only one supervisor is here at a time, so the old one's socket is nobody's
+        let _ = fs::remove_file(&path);
+        let bound =
+            fs::File::open(home.root()).and_then(|folder| UnixDatagram::bind(short(&folder)));
+        Self { socket: bound.ok(), path }
+    }
+
+    /// Waits for a message, at most for `time`.
+    pub fn listen(&self, time: Duration) -> Option<Message> {
+        let Some(socket) = &self.socket else {
+            std::thread::sleep(time);
+            return None;
+        };
+        let mut buffer = [0u8; 64];
+        let received = if time.is_zero() {
+            socket.set_nonblocking(true).and_then(|()| socket.recv(&mut buffer))
+        } else {
+            socket
+                .set_nonblocking(false)
+                .and_then(|()| socket.set_read_timeout(Some(time)))
+                .and_then(|()| socket.recv(&mut buffer))
+        };
+        let text = std::str::from_utf8(buffer.get(..received.ok()?)?).ok()?;
+        match text.strip_prefix("ended ") {
+            Some(run) => run.parse().ok().map(Message::Ended),
+            None => Some(Message::Wake),
+        }
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_however_long_the_path_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = camino::Utf8Path::from_path(folder.path()).unwrap().join("x".repeat(150));
+        fs::create_dir(&root).unwrap();
+        let home = Home::at(root);
+        assert!(!send(&home, &Message::Wake));
+        let ear = Ear::new(&home);
+        let run = RunId::from_bits(7);
+        assert!(send(&home, &Message::Wake) && send(&home, &Message::Ended(run.clone())));
+        assert_eq!(ear.listen(Duration::from_mins(1)), Some(Message::Wake));
+        assert_eq!(ear.listen(Duration::ZERO), Some(Message::Ended(run)));
+        assert_eq!(ear.listen(Duration::ZERO), None);
+        drop(ear);
+        assert!(!send(&home, &Message::Wake));
+    }
+}

@@ -1,0 +1,259 @@
+//! Executes one attempt of a run, in this process.
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use sizar_model::{
+    Ending, EventKind, Invocation, NetworkAccess, ProjectInstall, Receipt, RunId, RunState,
+};
+
+use super::collect::{Workplace, collect};
+use super::working_copy::{Baseline, Copying, LARGE, copy_tree_by};
+use super::{Attempt, RunError, RunPlan, bind, chain};
+use crate::failpoint;
+use crate::home::Home;
+use crate::process::{self, Control, Finished, Io, Limits, environment};
+use crate::queue::{Capacity, Watcher};
+use crate::sandbox::{self, Confinement, SandboxKind};
+use crate::store::{Claim, Claimed, Journal, StoreError};
+
+/// The format of the receipts that are written.
+const RECEIPT: u32 = 1;
+
+/// What is to be executed, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Execution<'a> {
+    pub home: &'a Home,
+    pub run: &'a RunId,
+    pub plan: &'a RunPlan,
+    /// Stops the program from another thread.
+    pub control: &'a Control,
+    /// Whether what the program prints is shown too.
+    pub echo: bool,
+    /// The supervisor that asked for it; none where the user waits for it.
+    pub generation: Option<i64>,
+}
+
+/// How an attempt went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub state: RunState,
+    pub receipt: Receipt,
+    pub attempt: Attempt,
+}
+
+/// Executes one attempt of a run: own copy, own home, sandbox, log, results, receipt.
+///
+/// The attempt is claimed in the journal before the program starts, so it happens once, whoever
+/// else tries. What goes wrong here is written to the journal as the run's failure.
+///
+/// # Errors
+///
+/// [`RunError`] where the program could not be started. A program that fails is no error.
+pub fn execute(journal: &mut Journal, execution: Execution<'_>) -> Result<Outcome, RunError> {
+    let kind = if execution.plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
+    let attempt = Attempt::begin(execution.home, execution.run)?;
+    let mut prepared = match prepare(execution, attempt.clone(), kind) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            attempt.abandon();
+            return Err(failed(journal, execution.run, error));
+        }
+    };
+    if execution.control.is_stopped() {
+        attempt.abandon();
+        journal.append(execution.run, &EventKind::Cancelled)?;
+        return Err(RunError::CancelledBefore);
+    }
+    failpoint::hit("run:before-started");
+    let claimed = match claim(journal, execution) {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            attempt.abandon();
+            return Err(error);
+        }
+    };
+    failpoint::hit("run:after-started");
+    let mut run = || -> Result<Receipt, RunError> {
+        let number = claimed.attempt;
+        let taken = prepared
+            .attempt
+            .take(execution.home, execution.run, number)
+            .map_err(|source| RunError::Copy { source })?;
+        if !taken {
+            return Err(RunError::Claimed { run: execution.run.clone(), attempt: number });
+        }
+        run_program(execution, &prepared, &claimed)
+    };
+    let receipt = run().map_err(|error| failed(journal, execution.run, error))?;
+    let state = journal.append(execution.run, &EventKind::Ended { receipt: receipt.clone() })?;
+    let attempt = Attempt::of(execution.home, execution.run, claimed.attempt);
+    Ok(Outcome { state, receipt, attempt })
+}
+
+/// What is ready before an attempt is claimed.
+struct Ready {
+    attempt: Attempt,
+    kind: SandboxKind,
+    baseline: Baseline,
+}
+
+fn prepare(
+    execution: Execution<'_>,
+    attempt: Attempt,
+    kind: SandboxKind,
+) -> Result<Ready, RunError> {
+    // elsewhere what is shown could be written to under its other name
+    let shown_from = (kind == SandboxKind::Bubblewrap).then_some(LARGE);
+    let checkout = &execution.plan.checkout.path;
+    let mut baseline = copy_tree_by(checkout, &attempt.work(), Copying { shown_from })
+        .map_err(|source| RunError::Copy { source })?;
+    bind::furnish(execution.plan, &attempt, kind, &mut baseline)?;
+    failpoint::hit("run:after-copy");
+    Ok(Ready { attempt, kind, baseline })
+}
+
+fn claim(journal: &mut Journal, execution: Execution<'_>) -> Result<Claimed, RunError> {
+    let claim = Claim {
+        watcher: Watcher::current(),
+        node: node(),
+        gpus: Capacity::gpus_of_this_machine(&execution.plan.job.resources),
+        generation: execution.generation,
+    };
+    journal.claim(execution.run, &claim).map_err(|error| match error {
+        StoreError::Illegal { .. } | StoreError::Superseded { .. } => {
+            RunError::NotMine { run: execution.run.clone(), reason: chain(&error) }
+        }
+        // a detached run goes on waiting; nobody would start one that the user waits for
+        StoreError::NoFreeGpu { .. } if execution.generation.is_none() => {
+            failed(journal, execution.run, error.into())
+        }
+        other => other.into(),
+    })
+}
+
+fn run_program(
+    execution: Execution<'_>,
+    ready: &Ready,
+    claimed: &Claimed,
+) -> Result<Receipt, RunError> {
+    let Ready { attempt, baseline, .. } = ready;
+    let plan = execution.plan;
+    let mut confinement = Confinement::new(ready.kind, attempt.home(), attempt.tmp());
+    confinement.writable.push(attempt.work());
+    confinement.readable.push(plan.prefix.clone());
+    confinement.readable.extend(plan.python_roots.iter().cloned());
+    confinement.gpus = !claimed.gpus.is_empty();
+    let shown = bind::show(plan, attempt, baseline, &mut confinement);
+    let limits = Limits {
+        cpus: plan.job.resources.cpus,
+        memory: plan.job.resources.memory,
+        walltime: plan.job.resources.walltime,
+        ..Limits::default()
+    };
+    let invocation = invocation(plan, attempt, claimed);
+    let log = attempt.log();
+    let io = Io::Live { log: &log, echo: execution.echo };
+    let started = Timestamp::now();
+    let finished = process::execute(&invocation, &confinement, &limits, io, execution.control)?;
+    let ended = Timestamp::now();
+    failpoint::hit("run:after-program");
+    let work = attempt.work();
+    let home = attempt.home();
+    let place =
+        Workplace { checkout: &plan.checkout.path, work: &work, home: &home, shown: &shown };
+    let (results, left_out) = collect(place, baseline);
+    let Finished { ending, usage, sandbox, mut notes, .. } = finished;
+    notes.extend(baseline.notes.iter().cloned());
+    notes.extend(left_out);
+    if plan.job.sandbox && ready.kind == SandboxKind::None {
+        notes.push("no sandbox works on this machine; the program could see all files".to_owned());
+    }
+    let mut receipt = Receipt {
+        version: RECEIPT,
+        attempt: claimed.attempt,
+        ending,
+        started,
+        ended,
+        node: node(),
+        usage,
+        sandbox,
+        notes,
+        results,
+    };
+    failpoint::hit("run:before-receipt");
+    if let Err(error) = attempt.leave_receipt(&receipt) {
+        // the journal is the second place where the verdict is kept
+        receipt.notes.push(format!("the receipt could not be written: {error}"));
+    }
+    failpoint::hit("run:after-receipt");
+    Ok(receipt)
+}
+
+/// Says which command is run, in the working copy.
+fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocation {
+    let work = attempt.work();
+    let (program, args) = plan.command(&work);
+    let network = if plan.job.network { NetworkAccess::Full } else { NetworkAccess::None };
+    let mut invocation = Invocation::new(program)
+        .args(args)
+        .env("PATH", format!("{}:{}", plan.prefix.join("bin"), environment::PATH))
+        .env("VIRTUAL_ENV", plan.prefix.as_str())
+        .network(network);
+    if plan.project == ProjectInstall::OnPath {
+        invocation = invocation.env("PYTHONPATH", work.as_str());
+    }
+    if !claimed.gpus.is_empty() {
+        let numbers: Vec<String> = claimed.gpus.iter().map(u32::to_string).collect();
+        for name in ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"] {
+            invocation = invocation.env(name, numbers.join(","));
+        }
+    }
+    for (name, value) in &plan.variables {
+        invocation = invocation.env(name, value);
+    }
+    for (name, value) in &plan.job.env {
+        invocation = invocation.env(name, value);
+    }
+    invocation.cwd(work)
+}
+
+/// Writes down that a run failed, for all reasons but those that are another's business.
+fn failed(journal: &mut Journal, run: &RunId, error: RunError) -> RunError {
+    let event = EventKind::Failed { reason: chain(&error) };
+    match journal.append(run, &event) {
+        Ok(_) => error,
+        // it was cancelled or taken by another in the meantime, and stays as it is
+        Err(unwritten) if unwritten.is_illegal_event() => error,
+        Err(unwritten) => {
+            tracing::warn!(%run, error = chain(&unwritten), "the failure was not written down");
+            error
+        }
+    }
+}
+
+/// Returns what ended a run whose watcher is gone, if its receipt says so.
+pub(crate) fn receipt_of(home: &Home, run: &RunId, attempt: u32) -> Option<Receipt> {
+    Attempt::of(home, run, attempt).receipt().filter(|receipt| receipt.attempt == attempt)
+}
+
+/// Returns the machine's name.
+pub(crate) fn node() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+impl Outcome {
+    /// Returns the code that `sizar run` passes on.
+    pub fn exit_code(&self) -> i32 {
+        self.receipt.ending.exit_code()
+    }
+
+    /// Returns where the program's results are.
+    pub fn folder(&self) -> Utf8PathBuf {
+        self.attempt.work()
+    }
+
+    /// Returns whether the program ended by itself, with code 0.
+    pub fn is_success(&self) -> bool {
+        self.receipt.ending == Ending::Exited { code: 0 }
+    }
+}

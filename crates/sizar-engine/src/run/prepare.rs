@@ -1,0 +1,187 @@
+//! From a wish to a plan: source, environment, entry, inputs.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sizar_inspect::{InspectError, InspectOptions};
+use sizar_model::source::InvalidLocator;
+use sizar_model::{Checkout, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion};
+
+use super::{Entry, EntryError, Places, RunPlan, Surroundings, find_inputs, resolve};
+use crate::acquire::{AcquireError, AcquireOptions, acquire};
+use crate::environment::{self, Setup, SetupError, SetupRequest};
+use crate::home::Home;
+use crate::sandbox::{self, SandboxKind};
+
+/// How often an environment is tried, and for how long, before sizar gives up.
+const MAX_ATTEMPTS: u32 = 6;
+const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How an environment is wished for; the same for `setup` and `run`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentWish {
+    pub python: Option<PythonVersion>,
+    pub date: Option<Timestamp>,
+    /// PEP 508 requirements beside those of the source.
+    pub with: Vec<String>,
+    /// A lock to rebuild exactly.
+    pub lock: Option<EnvLock>,
+    /// Plan anew, even where an environment is remembered.
+    pub fresh: bool,
+    /// Ask the source again.
+    pub refresh: bool,
+    /// Ask nobody.
+    pub offline: bool,
+    /// Build and run foreign code without a sandbox.
+    pub no_sandbox: bool,
+}
+
+/// What a user wishes to run: enough to prepare it again after a crash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// The locator, without secrets.
+    pub source: String,
+    pub environment: EnvironmentWish,
+    pub job: JobSpec,
+    /// The folder in which the user typed.
+    pub caller_cwd: Utf8PathBuf,
+}
+
+/// A wish that could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error(transparent)]
+    Locator(#[from] InvalidLocator),
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+}
+
+impl EnvironmentWish {
+    /// Returns how the source is to be brought here.
+    pub fn acquire(&self) -> AcquireOptions {
+        AcquireOptions { refresh: self.refresh, offline: self.offline }
+    }
+
+    /// Returns the request for an environment in which `driver` works.
+    pub fn request(&self, driver: Option<String>) -> SetupRequest {
+        SetupRequest {
+            python: self.python,
+            date: self.date,
+            driver,
+            extra_requirements: self.with.clone(),
+            locked: self.lock.clone(),
+            sandbox: if self.no_sandbox { SandboxKind::None } else { sandbox::detect() },
+            offline: self.offline,
+            fresh: self.fresh,
+            max_attempts: MAX_ATTEMPTS,
+            time_limit: TIME_LIMIT,
+        }
+    }
+}
+
+/// Reads a checkout, with the dates of its source.
+///
+/// # Errors
+///
+/// [`InspectError`] where the tree cannot be read.
+pub fn inspect(checkout: &Checkout) -> Result<Inspection, InspectError> {
+    let mut inspection = sizar_inspect::inspect(&checkout.path, &InspectOptions::default())?;
+    let source = &checkout.source;
+    inspection.source.clone_from(&source.locator);
+    inspection.revision.clone_from(&source.revision);
+    inspection.commit_date = source.date;
+    inspection.code_date = source.code_date;
+    Ok(inspection)
+}
+
+/// Makes, or finds again, the environment of a checkout.
+///
+/// # Errors
+///
+/// [`PrepareError::Inspect`] and [`PrepareError::Setup`].
+pub fn environment(
+    home: &Home,
+    checkout: &Checkout,
+    request: &SetupRequest,
+    progress: &dyn Progress,
+) -> Result<Setup, PrepareError> {
+    if let Some(setup) = environment::remembered(home, checkout, request) {
+        return Ok(setup);
+    }
+    let inspection = inspect(checkout)?;
+    Ok(environment::setup(home, checkout, &inspection, request, progress)?)
+}
+
+/// Prepares a wish: brings the source here, makes its environment, and finds out what is executed
+/// with which files.
+///
+/// `locator` is the source with its secrets; [`RunRequest::source`] is what is left of it later.
+///
+/// # Errors
+///
+/// [`PrepareError`], of the step that failed; nothing half-made is left.
+pub fn prepare(
+    home: &Home,
+    locator: &Locator,
+    request: &RunRequest,
+    progress: &dyn Progress,
+) -> Result<RunPlan, PrepareError> {
+    let wish = &request.environment;
+    let checkout = acquire(home, locator, &wish.acquire(), progress)?;
+    for note in &checkout.notes {
+        progress.note(note.as_str());
+    }
+    let job = &request.job;
+    let driver = setup_driver(&job.driver);
+    let setup = environment(home, &checkout, &wish.request(driver), progress)?;
+    let entry = entry(&checkout, &setup.environment.path, job)?;
+    let mut plan =
+        RunPlan::new(checkout.clone(), setup.environment.path.clone(), job.clone(), entry);
+    let user_home = std::env::var("HOME").ok().map(Utf8PathBuf::from);
+    let found = find_inputs(
+        &plan.args,
+        Surroundings {
+            cwd: &request.caller_cwd,
+            user_home: user_home.as_deref(),
+            sizar_home: home.root(),
+            checkout: &checkout.path,
+            own: checkout.source.own,
+        },
+    );
+    for note in &found.notes {
+        progress.note(note.as_str());
+    }
+    let lock = &setup.environment.lock;
+    plan.project = lock.source.install;
+    plan.variables.clone_from(&lock.variables);
+    plan.caller_cwd.clone_from(&request.caller_cwd);
+    Ok(plan.with_inputs(found))
+}
+
+/// Returns the driver that an environment has to be verified with: `python` and `-m` are none.
+fn setup_driver(driver: &str) -> Option<String> {
+    let plain = driver.starts_with('-') || driver.starts_with("python");
+    (!plain).then(|| driver.to_owned())
+}
+
+/// Finds out what is executed; reads the source only where the answer needs the nearest names.
+fn entry(
+    checkout: &Checkout,
+    prefix: &Utf8Path,
+    job: &JobSpec,
+) -> Result<(Entry, usize), PrepareError> {
+    let places = Places { checkout: &checkout.path, prefix, drivers: &[] };
+    let error = match resolve(&job.driver, &job.args, places) {
+        Ok(found) => return Ok(found),
+        Err(error) => error,
+    };
+    let Ok(inspection) = inspect(checkout) else { return Err(error.into()) };
+    let places = Places { drivers: &inspection.drivers, ..places };
+    Ok(resolve(&job.driver, &job.args, places)?)
+}

@@ -1,0 +1,191 @@
+//! `inspect` on whole trees: a small repository of ours, and trees that want to do harm.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use proptest::prelude::*;
+use sizar_inspect::{InspectError, InspectOptions, inspect};
+use sizar_model::Inspection;
+
+fn fixture() -> Utf8PathBuf {
+    Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/inspect/segmentation")
+}
+
+fn inspected(root: &Utf8Path) -> Inspection {
+    inspect(root, &InspectOptions::default()).unwrap()
+}
+
+/// Makes a tree of the given files in a temporary folder.
+fn tree(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Utf8PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+    for (name, content) in files {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    (folder, root)
+}
+
+fn ids(inspection: &Inspection) -> Vec<(&str, &str, u32)> {
+    let findings = inspection.findings.iter();
+    findings.map(|it| (it.id.as_str(), it.path.as_str(), it.line)).collect()
+}
+
+#[test]
+fn a_repository_is_read_whole() {
+    insta::assert_json_snapshot!(inspected(&fixture()));
+}
+
+#[test]
+fn two_inspections_say_the_same() {
+    let single = InspectOptions { threads: 1 };
+    assert_eq!(inspected(&fixture()), inspect(&fixture(), &single).unwrap());
+}
+
+#[test]
+fn a_tree_without_python_is_fine() {
+    let (_folder, root) = tree(&[("main.c", b"int main() {}\n"), ("LICENSE", b"MIT License")]);
+    let inspection = inspected(&root);
+    assert_eq!(inspection.languages[0].name, "C");
+    assert!(inspection.drivers.is_empty() && inspection.imports.is_empty());
+    assert_eq!(ids(&inspection), [("no-python", "", 0)]);
+}
+
+#[test]
+fn an_empty_folder_is_fine() {
+    let (_folder, root) = tree(&[]);
+    assert_eq!(inspected(&root).tree.files, 0);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error() {
+    let error = inspect(Utf8Path::new("/nowhere/at/all"), &InspectOptions::default()).unwrap_err();
+    assert!(matches!(error, InspectError::Tree(_)));
+    assert_eq!(error.to_string(), "`/nowhere/at/all` is not a folder that can be read");
+}
+
+#[test]
+fn hostile_files_are_read_or_named() {
+    let long = [b"x = '".as_slice(), &vec![b'a'; 1_500_000], b"'\n"].concat();
+    let brackets = [b"x = ".as_slice(), &vec![b'['; 100_000]].concat();
+    let sums = [b"x = ".as_slice(), &b"1 + ".repeat(100_000), b"1\n"].concat();
+    let (_folder, root) = tree(&[
+        ("latin.py", b"# caf\xe9\nimport numpy\n"),
+        ("nul.py", b"import os\0\nx = 1\n"),
+        ("long.py", &long),
+        ("huge.py", &vec![b'#'; 10 << 20]),
+        ("brackets.py", &brackets),
+        ("sums.py", &sums),
+        ("two.py", b"print 'hello'\nexec 'x = 1'\n"),
+        ("broken.py", b"def f(:\n    return\n"),
+        ("bom.py", b"\xef\xbb\xbfimport scipy\n"),
+        ("empty.py", b""),
+        ("a.ipynb", b"<<<<<<< HEAD\n{}"),
+        ("empty.ipynb", b""),
+        ("requirements.txt", b"\xff\xfe\x00"),
+        ("setup.py", b"setup("),
+        ("environment.yml", b"a: [b"),
+        ("pyproject.toml", b"= = ="),
+        ("CITATION.cff", b"\t: x"),
+        (".gitmodules", b"path = ../../etc\nurl = x\n"),
+    ]);
+    let inspection = inspected(&root);
+    let modules: Vec<&str> = inspection.imports.iter().map(|it| it.module.as_str()).collect();
+    assert_eq!(modules, ["numpy", "scipy"]);
+    let named = ids(&inspection);
+    for expected in [
+        ("syntax-error", "broken.py", 1),
+        ("python-2", "two.py", 1),
+        ("notebook-broken", "a.ipynb", 0),
+        ("unreadable-file", "huge.py", 0),
+    ] {
+        assert!(named.contains(&expected), "{expected:?} in {named:?}");
+    }
+    for deep in ["brackets.py", "sums.py"] {
+        let found = named.iter().find(|(id, path, _)| *id == "deeply-nested" && *path == deep);
+        assert!(found.is_some(), "{deep} in {named:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_outside_the_tree_is_read() {
+    let (_outside, secret) = tree(&[("secret.py", b"import secret_module\n")]);
+    let (_folder, root) = tree(&[("a.py", b"import numpy\n")]);
+    std::os::unix::fs::symlink(&secret, root.join("linked")).unwrap();
+    std::os::unix::fs::symlink(secret.join("secret.py"), root.join("b.py")).unwrap();
+    std::os::unix::fs::symlink("..", root.join("loop")).unwrap();
+    std::os::unix::fs::symlink("gone", root.join("broken.py")).unwrap();
+    let inspection = inspected(&root);
+    assert_eq!(inspection.tree.files, 1);
+    let modules: Vec<&str> = inspection.imports.iter().map(|it| it.module.as_str()).collect();
+    assert_eq!(modules, ["numpy"]);
+    assert!(ids(&inspection).contains(&("broken-link", "broken.py", 0)));
+}
+
+#[test]
+fn no_secret_is_repeated() {
+    let token = format!("hf_{}", "Zz9".repeat(12));
+    let code = format!(
+        "import argparse\nfrom huggingface_hub import hf_hub_download\n\
+         TOKEN = '{token}'\nhf_hub_download('a/b', token='{token}')\n\
+         p = argparse.ArgumentParser()\np.add_argument('--token', default='{token}')\n\
+         p.parse_args()\n"
+    );
+    let requirement = format!("git+https://me:{token}@github.com/a/b.git\n");
+    let readme = format!("pip install git+https://me:{token}@github.com/a/b.git\n");
+    let (_folder, root) = tree(&[
+        ("run.py", code.as_bytes()),
+        ("requirements.txt", requirement.as_bytes()),
+        ("README.md", readme.as_bytes()),
+    ]);
+    let inspection = inspected(&root);
+    assert!(ids(&inspection).contains(&("hard-coded-secret", "run.py", 3)));
+    let json = serde_json::to_string(&inspection).unwrap();
+    assert!(!json.contains(&token), "{json}");
+}
+
+#[test]
+fn a_module_that_was_never_published_is_named() {
+    let (_folder, root) = tree(&[
+        ("pkg/__init__.py", b"from . import there\nfrom .gone import x\nfrom .sub import y\n"),
+        ("pkg/there.py", b""),
+        ("pkg/sub/__init__.py", b"y = 1\nfrom ..fast import z\nfrom .._version import v\n"),
+        ("pkg/fast.pyx", b""),
+    ]);
+    let inspection = inspected(&root);
+    let missing: Vec<_> =
+        ids(&inspection).into_iter().filter(|(id, ..)| *id == "missing-module").collect();
+    assert_eq!(missing, [("missing-module", "pkg/__init__.py", 2)]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    /// Whatever becomes of the files, reading them ends, and says the same twice.
+    #[test]
+    fn damaged_files_never_stop_it(
+        which in 0usize..8, cut in 0usize..2_000, noise in proptest::collection::vec(any::<u8>(), 0..40)
+    ) {
+        let names = [
+            "train.py", "predict.py", "net/model.py", "requirements.txt", "environment.yml",
+            "README.md", "notebooks/look.ipynb", "scripts/score.py",
+        ];
+        let files: Vec<(&str, Vec<u8>)> = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| {
+                let mut content = fs::read(fixture().join(name)).unwrap();
+                if at == which {
+                    let cut = cut.min(content.len());
+                    content.splice(cut..(cut + noise.len() / 2).min(content.len()), noise.clone());
+                }
+                (*name, content)
+            })
+            .collect();
+        let borrowed: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, content)| (*name, content.as_slice())).collect();
+        let (_folder, root) = tree(&borrowed);
+        prop_assert_eq!(inspected(&root), inspected(&root));
+    }
+}

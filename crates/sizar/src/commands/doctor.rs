@@ -1,0 +1,179 @@
+//! `sizar doctor`.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use sizar_engine::environment::interpreters;
+use sizar_engine::sandbox::{self, SandboxKind};
+
+use crate::error::CommandResult;
+use crate::exit_code::ExitCode;
+use crate::output;
+use crate::session::Session;
+
+/// Say what on this machine helps or hinders, and what mends it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sizar doctor
+  sizar doctor --json | jq '.pythons'")]
+pub struct DoctorArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    /// `good`, `poor`, or `missing`.
+    verdict: &'static str,
+    found: String,
+    /// The command that mends it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
+}
+
+/// What `sizar doctor --json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    home: String,
+    checks: Vec<Check>,
+    pythons: Vec<serde_json::Value>,
+    broken: Vec<serde_json::Value>,
+}
+
+pub fn doctor(session: &Session, args: &DoctorArgs) -> CommandResult {
+    let found = interpreters::find(&session.home)?;
+    let checks = vec![
+        home(session),
+        sandbox_check(),
+        program("git", "sources at git addresses", "sudo apt install git"),
+        program("cc", "packages that have to be compiled", "sudo apt install build-essential"),
+        uv(session),
+        pythons(&found),
+        disk(session),
+    ];
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        home: session.home.root().to_string(),
+        checks,
+        pythons: found.usable.iter().map(serde_json::to_value).collect::<Result<_, _>>()?,
+        broken: found.broken.iter().map(serde_json::to_value).collect::<Result<_, _>>()?,
+    };
+    if args.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&page(&report))?;
+    }
+    Ok(ExitCode::Success)
+}
+
+fn good(name: &'static str, found: impl Into<String>) -> Check {
+    Check { name, verdict: "good", found: found.into(), mend: None }
+}
+
+fn lacking(name: &'static str, verdict: &'static str, found: &str, mend: &str) -> Check {
+    Check { name, verdict, found: found.to_owned(), mend: Some(mend.to_owned()) }
+}
+
+fn home(session: &Session) -> Check {
+    match session.home.staging() {
+        Ok(_) => good("home", session.home.root().as_str()),
+        Err(error) => lacking(
+            "home",
+            "missing",
+            &error.to_string(),
+            "export SIZAR_HOME=/a/folder/you/may/write",
+        ),
+    }
+}
+
+fn sandbox_check() -> Check {
+    let install = "sudo apt install bubblewrap";
+    match sandbox::detect() {
+        SandboxKind::Bubblewrap => good("sandbox", "bubblewrap"),
+        SandboxKind::Landlock => lacking(
+            "sandbox",
+            "poor",
+            "Landlock: data cannot be shown under absolute paths",
+            install,
+        ),
+        SandboxKind::None => {
+            lacking("sandbox", "missing", "foreign code could read all your files", install)
+        }
+    }
+}
+
+fn program(name: &'static str, what_for: &str, mend: &str) -> Check {
+    let output = std::process::Command::new(name).arg("--version").output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            good(name, text.lines().next().unwrap_or_default())
+        }
+        _ => lacking(name, "missing", &format!("not here: needed for {what_for}"), mend),
+    }
+}
+
+fn uv(session: &Session) -> Check {
+    match sizar_engine::tools::uv::find(&session.home) {
+        Some(path) => good("uv", path.as_str()),
+        None => good("uv", "not here yet; sizar installs it for itself when it needs it"),
+    }
+}
+
+fn pythons(found: &interpreters::Interpreters) -> Check {
+    let mut versions: Vec<_> = found.versions().into_iter().map(|v| v.without_patch()).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    let list = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let old = versions.iter().any(|&version| version < sizar_model::PythonVersion::minor(3, 9));
+    if versions.is_empty() {
+        lacking("pythons", "missing", "none found", "uv python install 3.8 3.11")
+    } else if old {
+        good("pythons", list)
+    } else {
+        let found = format!("{list}; code from before 2021 wants an older one");
+        lacking("pythons", "poor", &found, "uv python install 3.8")
+    }
+}
+
+fn disk(session: &Session) -> Check {
+    let free = sizar_engine::home::free_bytes(session.home.root());
+    match free {
+        Some(free) if free.0 >= 10 << 30 => good("disk", format!("{free} free")),
+        Some(free) => lacking(
+            "disk",
+            "poor",
+            &format!("{free} free; an environment can take several GiB"),
+            "sizar env remove ENVIRONMENT",
+        ),
+        None => good("disk", "unknown"),
+    }
+}
+
+fn page(report: &Report) -> String {
+    let bold = anstyle::Style::new().bold();
+    let mut page = format!("{bold}sizar {}{bold:#}\n", report.version);
+    for check in &report.checks {
+        let _ = writeln!(page, "  {:<8} {:<8} {}", check.verdict, check.name, check.found);
+        if let Some(mend) = &check.mend {
+            let _ = writeln!(page, "  {:<8} {:<8} mend it with `{mend}`", "", "");
+        }
+    }
+    for broken in &report.broken {
+        let field = |name: &str| broken[name].as_str().unwrap_or_default().to_owned();
+        let _ = writeln!(
+            page,
+            "  {:<8} {:<8} {}: {}",
+            "broken",
+            "python",
+            field("path"),
+            field("reason")
+        );
+    }
+    page
+}

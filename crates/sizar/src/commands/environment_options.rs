@@ -1,0 +1,75 @@
+//! The options that decide an environment; `setup`, `run` and `env` share them.
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use sizar_engine::run::EnvironmentWish;
+use sizar_model::{Locator, PythonVersion};
+
+use crate::error::{CommandResult, Failure};
+use crate::exit_code::ExitCode;
+use crate::session::parse_date;
+
+/// The options that decide an environment.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Environment")]
+pub struct EnvironmentOptions {
+    /// Use this Python instead of the one of the code's time
+    #[arg(long, value_name = "VERSION")]
+    python: Option<PythonVersion>,
+    /// Resolve as of this day instead of the code's own
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    date: Option<Timestamp>,
+    /// Add a requirement that nobody declared, such as 'numpy<1.24'
+    #[arg(long = "with", value_name = "REQUIREMENT")]
+    with: Vec<String>,
+    /// Rebuild exactly what a lock says; without a path, the `sizar.lock` in the source's folder
+    #[arg(long, value_name = "LOCK", num_args = 0..=1, require_equals = true)]
+    locked: Option<Option<Utf8PathBuf>>,
+    /// Plan anew, even where an environment is remembered
+    #[arg(long)]
+    fresh: bool,
+    /// Ask the source again instead of using what is cached
+    #[arg(long)]
+    refresh: bool,
+    /// Use only what is cached; ask nobody
+    #[arg(long, conflicts_with = "refresh")]
+    offline: bool,
+    /// Build and run foreign code without a sandbox; the record says so
+    #[arg(long)]
+    no_sandbox: bool,
+}
+
+impl EnvironmentOptions {
+    /// Returns what the options mean for `source`.
+    pub fn wish(&self, source: &Locator) -> CommandResult<EnvironmentWish> {
+        let lock = match (&self.locked, source) {
+            (None, _) => None,
+            (Some(Some(path)), _) => Some(path.clone()),
+            (Some(None), Locator::Folder(folder)) => Some(folder.join(sizar_env::lock::FILE_NAME)),
+            (Some(None), _) => {
+                let error = anyhow::anyhow!("only a folder has a lock of its own beside the code");
+                return Err(Failure::new(ExitCode::Usage, error)
+                    .hint("name the lock: `--locked=sizar.lock`"));
+            }
+        };
+        let lock = lock.map(|path| -> CommandResult<_> {
+            let text = fs_err::read_to_string(&path)?;
+            Ok(sizar_env::lock::read(&text)?)
+        });
+        Ok(EnvironmentWish {
+            python: self.python,
+            date: self.date,
+            with: self.with.clone(),
+            lock: lock.transpose()?,
+            fresh: self.fresh,
+            refresh: self.refresh,
+            offline: self.offline,
+            no_sandbox: self.no_sandbox,
+        })
+    }
+
+    /// Whether foreign code is kept in.
+    pub fn sandbox(&self) -> bool {
+        !self.no_sandbox
+    }
+}

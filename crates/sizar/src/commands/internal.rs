@@ -1,0 +1,26 @@
+//! Hidden subcommands: the other halves of this program, which it starts itself.
+//!
+//! They are recognised before the command line is parsed, so that they cost no start-up time.
+
+use std::process::ExitCode;
+
+use camino::Utf8Path;
+use sizar_engine::{queue, sandbox};
+
+/// Runs a hidden subcommand, if the command line names one.
+pub fn dispatch() -> Option<ExitCode> {
+    sandbox::helper::intercept().or_else(queue::helper::intercept).or_else(reference)
+}
+
+/// `__reference FOLDER` writes the reference pages; `cargo xtask generate` calls it.
+fn reference() -> Option<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    let folder = args.next().filter(|name| name == "__reference").and_then(|_| args.next())?;
+    Some(match super::reference::write(Utf8Path::new(&folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            anstream::eprint!("{}", failure.render());
+            ExitCode::FAILURE
+        }
+    })
+}

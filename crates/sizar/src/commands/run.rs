@@ -1,0 +1,333 @@
+//! `sizar run`.
+
+use std::fmt::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sizar_engine::failpoint;
+use sizar_engine::process::Control;
+use sizar_engine::queue::{self, Watcher};
+use sizar_engine::run::{self, Execution, Outcome, RunPlan, RunRequest};
+use sizar_engine::sandbox::{self, SandboxKind};
+use sizar_engine::store::{Journal, NewRun, Prepared};
+use sizar_model::resources::{ByteSize, Walltime};
+use sizar_model::{EventKind, JobSpec, Locator, Resources, RunId, RunState};
+
+use crate::commands::environment_options::EnvironmentOptions;
+use crate::error::{CommandResult, Failure};
+use crate::exit_code::ExitCode;
+use crate::interrupt::Interrupt;
+use crate::output;
+use crate::session::Session;
+
+/// Run a driver of a source and keep what it makes
+///
+/// Brings the source here, makes (or finds again) its environment, and runs the driver in a copy of
+/// the source that belongs to this run alone. The exit code is the program's; sizar's own failures
+/// are 125.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sizar run pypi:madmom -- DBNBeatTracker single examples/clicks.wav
+  sizar run ./code --data ~/scans:data/imgs --cpus 2 --time 30m -- predict.py --input data/imgs
+  sizar run github:owner/name@v1.0 --dry-run -- train.py --epochs 1
+  sizar run ./code --detach -- train.py          queue it; `sizar runs` follows it
+  sizar run ./code --batch seeds.txt -- train.py one run for each line of seeds.txt
+
+A folder of your own has the network while it runs, anything else has not:
+`--network` and `--no-network` decide otherwise.")]
+pub struct RunArgs {
+    /// A folder, a git address, `github:owner/name`, `pypi:name[==version]`, or an archive
+    source: Locator,
+    /// The driver and its arguments, as its manual writes them
+    #[arg(last = true, required = true, value_name = "DRIVER ARGS")]
+    command: Vec<String>,
+    /// Show HERE to the program as THERE: relative to the source, `~/…`, or absolute; read only,
+    /// or a copy with `:copy` at the end
+    #[arg(long, value_name = "HERE:THERE")]
+    data: Vec<String>,
+    /// Set a variable for the program
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    variables: Vec<(String, String)>,
+    /// Let the program reach the network
+    #[arg(long, conflicts_with = "no_network")]
+    network: bool,
+    /// Keep the program off the network
+    #[arg(long)]
+    no_network: bool,
+    /// Show what would happen, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    resources: ResourceOptions,
+    #[command(flatten)]
+    queue: QueueOptions,
+    #[command(flatten)]
+    environment: EnvironmentOptions,
+}
+
+/// What the program may use.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Resources")]
+struct ResourceOptions {
+    /// Processor cores
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    cpus: Option<u32>,
+    /// Memory, such as 4G; a program that uses more is stopped
+    #[arg(long, value_name = "SIZE")]
+    mem: Option<ByteSize>,
+    /// GPUs
+    #[arg(long, value_name = "N")]
+    gpus: Option<u32>,
+    /// The longest time it may run, such as 90s, 30m, 4h
+    #[arg(long, value_name = "TIME")]
+    time: Option<Walltime>,
+}
+
+/// Whether to wait for it.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Queue")]
+struct QueueOptions {
+    /// Queue the run and give the shell back
+    #[arg(short, long)]
+    detach: bool,
+    /// Queue one run for each line of a file (`-` for standard input); the line's words are added
+    /// to the command
+    #[arg(long, value_name = "FILE")]
+    batch: Option<Utf8PathBuf>,
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !name.contains(['\0', ' ']) => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}
+
+pub fn run(session: &Session, args: &RunArgs) -> CommandResult<u8> {
+    // a shell must be able to tell the program's exit codes from ours
+    execute(session, args).map_err(|failure| match failure.code {
+        ExitCode::Interrupted => failure,
+        _ => failure.with_code(ExitCode::Run),
+    })
+}
+
+fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
+    let request = request(args)?;
+    if args.dry_run {
+        let plan = run::prepare(&session.home, &args.source, &request, &session.reporter)?;
+        output::print(&page(&plan))?;
+        return Ok(0);
+    }
+    if let Some(batch) = &args.queue.batch {
+        return queue_batch(session, args, &request, batch);
+    }
+    let mut journal = session.journal()?;
+    let id = journal.create(&wish(&request, None)?)?;
+    failpoint::hit("run:after-created");
+    let interrupt = Interrupt::watch(&session.home)?;
+    interrupt.preparing(&id);
+    let plan = prepare(session, &mut journal, &id, &args.source, &request)?;
+    if args.queue.detach {
+        interrupt.idle();
+        journal.enqueue(&id)?;
+        queue::ensure_supervisor(&session.home)?;
+        output::print(&format!("{id}\n"))?;
+        session.say(&format!("queued; `sizar logs -f {id}` follows it"));
+        return Ok(0);
+    }
+    let control = Control::default();
+    interrupt.running(&control);
+    let execution = Execution {
+        home: &session.home,
+        run: &id,
+        plan: &plan,
+        control: &control,
+        echo: true,
+        generation: None,
+    };
+    let outcome = run::execute(&mut journal, execution)?;
+    interrupt.idle();
+    report(session, &id, &outcome);
+    Ok(u8::try_from(outcome.exit_code()).unwrap_or(1))
+}
+
+/// Turns what was typed into what it means.
+fn request(args: &RunArgs) -> CommandResult<RunRequest> {
+    let cwd = Utf8PathBuf::try_from(std::env::current_dir()?)
+        .map_err(|error| Failure::new(ExitCode::Failure, error))?;
+    let data = args
+        .data
+        .iter()
+        .map(|text| run::parse_data_binding(text, &cwd))
+        .collect::<Result<Vec<_>, _>>()?;
+    let (driver, words) =
+        args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
+    let own = matches!(args.source, Locator::Folder(_));
+    let resources = &args.resources;
+    Ok(RunRequest {
+        source: args.source.to_string(),
+        environment: args.environment.wish(&args.source)?,
+        job: JobSpec {
+            driver,
+            args: words.to_vec(),
+            resources: Resources {
+                cpus: resources.cpus,
+                memory: resources.mem,
+                gpus: resources.gpus,
+                walltime: resources.time,
+            },
+            data,
+            network: args.network || (own && !args.no_network),
+            sandbox: args.environment.sandbox(),
+            env: args.variables.clone(),
+        },
+        caller_cwd: cwd,
+    })
+}
+
+/// Makes the journal's form of a request.
+fn wish(request: &RunRequest, prepared: Option<Prepared>) -> CommandResult<NewRun> {
+    Ok(NewRun {
+        source: request.source.clone(),
+        target: "local".to_owned(),
+        job: request.job.clone(),
+        request: Some(serde_json::to_value(request)?),
+        prepared,
+    })
+}
+
+/// Prepares a run that is in the journal; what goes wrong is written there too.
+pub fn prepare(
+    session: &Session,
+    journal: &mut Journal,
+    id: &RunId,
+    source: &Locator,
+    request: &RunRequest,
+) -> CommandResult<RunPlan> {
+    let me = Watcher::current();
+    let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
+    if journal.state(id)? == RunState::Created {
+        journal.append(id, &began)?;
+    }
+    let plan =
+        run::prepare(&session.home, source, request, &session.reporter).map_err(|error| {
+            let reason = error.to_string();
+            let failure = Failure::from(error);
+            // the message is what matters now; the journal's copy is a courtesy
+            let _ = journal.append(id, &EventKind::Failed { reason });
+            failure
+        })?;
+    journal.prepared(id, &prepared(&plan)?)?;
+    Ok(plan)
+}
+
+fn prepared(plan: &RunPlan) -> CommandResult<Prepared> {
+    let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
+    Ok(Prepared { environment, plan: plan.to_json()? })
+}
+
+/// Queues one run for each line of a file: all of them, or none.
+fn queue_batch(
+    session: &Session,
+    args: &RunArgs,
+    request: &RunRequest,
+    batch: &Utf8Path,
+) -> CommandResult<u8> {
+    let text = if batch == "-" {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        fs_err::read_to_string(batch)?
+    };
+    let plan = run::prepare(&session.home, &args.source, request, &session.reporter)?;
+    let mut wishes = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let words = shell_words::split(line).map_err(|source| {
+            let error = anyhow::Error::new(source);
+            Failure::new(
+                ExitCode::Usage,
+                error.context(format!("line {} of `{batch}` is no list of words", number + 1)),
+            )
+        })?;
+        let mut request = request.clone();
+        request.job.args.extend(words.iter().cloned());
+        let mut plan = plan.clone();
+        plan.args.extend(words);
+        plan.job = request.job.clone();
+        wishes.push(wish(&request, Some(prepared(&plan)?))?);
+    }
+    if wishes.is_empty() {
+        let error = anyhow::anyhow!("`{batch}` has no lines");
+        return Err(Failure::new(ExitCode::Usage, error));
+    }
+    let ids = queue::submit(&session.home, &mut session.journal()?, &wishes)?;
+    let list: String = ids.iter().flat_map(|id| [id.as_str(), "\n"]).collect();
+    output::print(&list)?;
+    session.say(&format!("{} runs are queued; `sizar wait` waits for them", ids.len()));
+    Ok(0)
+}
+
+/// Says how it went, in a line or two, beside what the program said.
+fn report(session: &Session, id: &RunId, outcome: &Outcome) {
+    if let Some(reason) = outcome.receipt.ending.reason() {
+        session.say(&reason);
+    }
+    for note in &outcome.receipt.notes {
+        session.say(note);
+    }
+    let results = &outcome.receipt.results;
+    if results.is_empty() {
+        return;
+    }
+    let bytes: u64 = results.iter().map(|result| result.size).sum();
+    session.say(&format!(
+        "it made {} files ({}); `sizar fetch {id}` copies them here",
+        results.len(),
+        ByteSize(bytes)
+    ));
+}
+
+/// Describes what would happen.
+fn page(plan: &RunPlan) -> String {
+    let bold = anstyle::Style::new().bold();
+    let mut page = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(page, "{bold}{name:<12}{bold:#}{value}");
+    };
+    let work = Utf8Path::new("WORKING-COPY");
+    let (program, args) = plan.command(work);
+    let revision = plan.checkout.source.revision.as_deref().unwrap_or_default();
+    line("source", &format!("{} {revision}", plan.locator));
+    line("checkout", plan.checkout.path.as_str());
+    line("environment", plan.prefix.as_str());
+    line("command", &shell_words::join(std::iter::once(&program).chain(&args)));
+    line("in", "a new copy of the checkout");
+    for binding in plan.bindings() {
+        line("shows", &format!("{} as {} ({:?})", binding.here, binding.there, binding.mode));
+    }
+    let resources = &plan.job.resources;
+    let limits: Vec<String> = [
+        resources.cpus.map(|n| format!("{n} cores")),
+        resources.memory.map(|size| format!("{size} of memory")),
+        resources.gpus.map(|n| format!("{n} GPUs")),
+        resources.walltime.map(|time| format!("{time} of time")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    line("limits", if limits.is_empty() { "none" } else { "" });
+    for limit in &limits {
+        line("", limit);
+    }
+    line("network", if plan.job.network { "all of it" } else { "none" });
+    let sandbox = if plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
+    line("sandbox", &format!("{sandbox:?}").to_lowercase());
+    for (name, _) in &plan.job.env {
+        line("variable", name);
+    }
+    page
+}

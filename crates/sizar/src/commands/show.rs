@@ -1,0 +1,102 @@
+//! `sizar show`.
+
+use std::fmt::Write as _;
+
+use sizar_engine::run::Attempt;
+use sizar_model::Run;
+use sizar_model::resources::ByteSize;
+
+use crate::commands::runs::duration;
+use crate::error::CommandResult;
+use crate::exit_code::ExitCode;
+use crate::output;
+use crate::session::Session;
+
+/// How many results a page shows.
+const PAGE: usize = 20;
+
+/// Show one run: what it was, how it went, what it made
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sizar show 7x2k                 the beginning of a run's name is enough
+  sizar show 7x2k --json | jq '.results[].path'")]
+pub struct ShowArgs {
+    /// The run's name, or its beginning
+    run: String,
+    /// List all results, not only the first 20
+    #[arg(long)]
+    all: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
+    let run = session.journal_with(&args.run)?.get(&args.run)?;
+    if args.json {
+        output::print_json(&document(session, &run)?)?;
+    } else {
+        output::print(&page(&run, args.all))?;
+    }
+    Ok(ExitCode::Success)
+}
+
+/// The documented JSON of `sizar show --json`.
+fn document(session: &Session, run: &Run) -> CommandResult<serde_json::Value> {
+    let receipt = Attempt::of(&session.home, &run.id, run.attempts).receipt();
+    let mut document = serde_json::to_value(run)?;
+    document["sandbox"] = serde_json::to_value(receipt.as_ref().map(|r| &r.sandbox))?;
+    document["notes"] = serde_json::to_value(receipt.as_ref().map(|r| &r.notes))?;
+    Ok(document)
+}
+
+fn page(run: &Run, all: bool) -> String {
+    let bold = anstyle::Style::new().bold();
+    let mut page = String::new();
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(page, "{bold}{name:<12}{bold:#}{value}");
+        }
+    };
+    line("run", run.id.as_str());
+    let code = run.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
+    line("state", &format!("{}{code}", run.state));
+    line("reason", run.reason.as_deref().unwrap_or_default());
+    line("source", &run.source);
+    line("command", &run.command.join(" "));
+    line("target", &run.target);
+    line("environment", run.environment.as_deref().unwrap_or_default());
+    let time = |at: Option<jiff::Timestamp>| {
+        at.map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
+    };
+    line("started", &time(run.started));
+    line("ended", &time(run.ended));
+    if let Some(usage) = &run.usage {
+        line(
+            "used",
+            &format!(
+                "{} of time, {} of processor, {} of memory at most",
+                duration(usage.wall_seconds),
+                duration(usage.cpu_seconds),
+                ByteSize(usage.peak_memory)
+            ),
+        );
+    }
+    for binding in &run.job.data {
+        line("data", &format!("{} as {}", binding.here, binding.there));
+    }
+    let total: u64 = run.results.iter().map(|result| result.size).sum();
+    line("results", &format!("{} files, {}", run.results.len(), ByteSize(total)));
+    let shown = if all { run.results.len() } else { PAGE };
+    for result in run.results.iter().take(shown) {
+        let _ = writeln!(page, "  {:>10}  {}", ByteSize(result.size), result.path);
+    }
+    if run.results.len() > shown {
+        let _ = writeln!(page, "  … and {} more; `--all` lists them", run.results.len() - shown);
+    }
+    if !run.results.is_empty() {
+        let _ = writeln!(page, "\nsizar fetch {} copies them here", run.id);
+    }
+    page
+}

@@ -1,0 +1,57 @@
+//! `sizar wait`.
+
+use sizar_engine::queue;
+use sizar_engine::store::Filter;
+use sizar_model::{Run, RunId, RunState};
+
+use crate::error::CommandResult;
+use crate::exit_code::ExitCode;
+use crate::session::Session;
+
+/// Wait until runs have ended
+///
+/// With one run the exit code is the run's own; with several it is 0 if all completed, else 1.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  sizar wait                      until nothing is queued or running
+  sizar wait 7x2k && sizar fetch 7x2k")]
+pub struct WaitArgs {
+    /// The runs' names, or their beginnings; without any, all that have not ended
+    runs: Vec<String>,
+}
+
+pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
+    let journal = session.journal()?;
+    let ids: Vec<RunId> = if args.runs.is_empty() {
+        let runs = journal.list(&Filter { states: UNDER_WAY.to_vec(), limit: None })?;
+        runs.into_iter().map(|run| run.id).collect()
+    } else {
+        args.runs.iter().map(|run| journal.find(run)).collect::<Result<_, _>>()?
+    };
+    let states = queue::wait(&session.home, &ids)?;
+    if args.runs.is_empty() {
+        session.say(&format!("{} runs have ended", ids.len()));
+    } else {
+        for (id, state) in ids.iter().zip(&states) {
+            session.say(&format!("{id} is {state}"));
+        }
+    }
+    match (args.runs.as_slice(), ids.as_slice()) {
+        ([_], [id]) => Ok(exit_code(&journal.get(id.as_str())?)),
+        _ => Ok(u8::from(states.iter().any(|state| *state != RunState::Completed))),
+    }
+}
+
+/// The states in which something will still happen.
+const UNDER_WAY: [RunState; 4] =
+    [RunState::Created, RunState::Preparing, RunState::Queued, RunState::Running];
+
+/// Returns the exit code that stands for a run's end.
+fn exit_code(run: &Run) -> u8 {
+    match (&run.state, run.exit_code) {
+        (RunState::Completed, _) => 0,
+        (_, Some(code)) => u8::try_from(code).ok().filter(|&code| code != 0).unwrap_or(1),
+        (_, None) => ExitCode::Run.number(),
+    }
+}

@@ -1,0 +1,56 @@
+//! What every command needs: the home folder, the journal, the reporter.
+
+use jiff::Timestamp;
+use sizar_engine::home::Home;
+use sizar_engine::store::{Journal, StoreError};
+
+use crate::args::Global;
+use crate::error::CommandResult;
+use crate::progress::Reporter;
+
+/// What every command needs.
+pub struct Session {
+    pub home: Home,
+    pub reporter: Reporter,
+}
+
+impl Session {
+    /// Finds the home folder and makes the reporter.
+    pub fn new(global: &Global) -> CommandResult<Self> {
+        let reporter = Reporter::new(global.verbosity());
+        Ok(Self { home: Home::from_environment()?, reporter })
+    }
+
+    /// Opens the journal for writing.
+    pub fn journal(&self) -> CommandResult<Journal> {
+        Ok(Journal::open(&self.home)?)
+    }
+
+    /// Opens the journal for reading, also on a read-only disk; none where nothing was ever run.
+    pub fn journal_to_read(&self) -> CommandResult<Option<Journal>> {
+        Ok(Journal::open_reading(&self.home)?)
+    }
+
+    /// Opens the journal for reading, to look up the run that `wanted` names.
+    pub fn journal_with(&self, wanted: &str) -> CommandResult<Journal> {
+        let none = || StoreError::NoSuchRun { wanted: wanted.to_owned(), newest: None };
+        Ok(self.journal_to_read()?.ok_or_else(none)?)
+    }
+
+    /// Says something that a person should know, unless told to be quiet.
+    pub fn say(&self, text: &str) {
+        use sizar_model::Progress as _;
+        self.reporter.report(sizar_model::Activity::Note { text: text.to_owned() });
+    }
+}
+
+/// Reads a date as `2019-06-30` or as a full timestamp (RFC 3339).
+pub fn parse_date(text: &str) -> Result<Timestamp, String> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp);
+    }
+    text.parse::<jiff::civil::Date>()
+        .and_then(|date| date.to_zoned_datetime(jiff::tz::TimeZone::UTC))
+        .map(|zoned| zoned.timestamp())
+        .map_err(|_| format!("`{text}` is not a date such as 2019-06-30"))
+}

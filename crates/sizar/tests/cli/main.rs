@@ -1,0 +1,10 @@
+//! The program as its users meet it: one picture of what they see for each situation.
+
+mod bad_input;
+mod faults;
+mod help;
+mod hostile;
+mod inspect;
+mod packages;
+mod run;
+mod world;
