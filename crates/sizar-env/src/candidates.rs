@@ -186,7 +186,7 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         ),
         Diagnosis::NoSuchVersion { package, version } => other_versions(spec, package, version),
         Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
-        Diagnosis::ModuleMissing { .. } => Vec::new(),
+        Diagnosis::ModuleMissing { .. } | Diagnosis::InvalidMetadata { .. } => Vec::new(),
     }
 }
 
@@ -304,8 +304,9 @@ fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candi
     let mut candidates = Vec::new();
     if !named.is_empty() {
         let minor = |requirement: &str| {
-            let minor = minor_of(name::exact_pin(requirement)?)?;
-            Some(format!("{}=={minor}.*", name::of_requirement(requirement)))
+            let minor = name::exact_pin(requirement).and_then(minor_of);
+            let name = name::of_requirement(requirement);
+            Some(minor.map_or_else(|| requirement.to_owned(), |minor| format!("{name}=={minor}.*")))
         };
         candidates.push(Candidate {
             rule: "loosened-pins".into(),

@@ -78,9 +78,21 @@ pub fn choose(
     if let Some(wanted) = requested {
         return asked_for(wanted, &available);
     }
+    let mut deviations = Vec::new();
+    let evidence = &mut evidence.clone();
     if evidence.at_most.is_some_and(|newest| newest.major < 3) {
-        return Err(NoPython::Python2);
+        // a tree may hold its Python 2 beside its Python 3, or tools that were never converted
+        let Some(said) = names_python_3(evidence) else { return Err(NoPython::Python2) };
+        deviations.push(Deviation {
+            rule: "python-2-aside".into(),
+            reason: format!(
+                "`{}` names Python 3, though some files are written for Python 2",
+                said.path
+            ),
+        });
+        evidence.at_most = None;
     }
+    let evidence = &*evidence;
     let by_syntax: Vec<_> =
         available.iter().copied().filter(|version| syntax_allows(evidence, *version)).collect();
     if by_syntax.is_empty() {
@@ -89,7 +101,6 @@ pub fn choose(
             available: list(&available),
         });
     }
-    let mut deviations = Vec::new();
     let specifiers = specifiers(&evidence.requires);
     let declared: Vec<_> =
         by_syntax.iter().copied().filter(|version| allowed(&specifiers, *version)).collect();
@@ -119,6 +130,14 @@ pub fn choose(
         });
     }
     Ok(PythonChoice { ranked, reason, deviations })
+}
+
+/// Returns where the authors say that Python 3 runs the code.
+fn names_python_3(evidence: &PythonEvidence) -> Option<&Sighting> {
+    evidence.named.iter().chain(&evidence.requires).find(|sighting| {
+        let digits = sighting.text.trim_start_matches(|c: char| !c.is_ascii_digit());
+        digits.starts_with('3') && !sighting.text.contains('<')
+    })
 }
 
 fn asked_for(wanted: PythonVersion, available: &[PythonVersion]) -> Result<PythonChoice, NoPython> {
@@ -305,6 +324,18 @@ mod tests {
             ),
             Err(NoPython::NotAvailable { .. })
         ));
+    }
+
+    #[test]
+    fn python_2_beside_python_3_is_no_obstacle() {
+        let evidence = PythonEvidence {
+            at_most: Some(PythonVersion::minor(2, 7)),
+            named: vec![named("readme", "2.7"), named("readme", ">=3.4")],
+            ..Default::default()
+        };
+        let choice = choose(&evidence, day("2019-01-01"), &versions(&[6, 7]), None).unwrap();
+        assert_eq!(choice.ranked[0], PythonVersion::minor(3, 7));
+        assert_eq!(choice.deviations[0].rule, "python-2-aside");
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
         }
         Change::Loosen { package, requirement } => {
             for asked in &mut spec.requirements {
-                if name::of_requirement(asked) == *package {
+                if name::of_requirement(asked) == *package && requirement.as_ref() != Some(asked) {
                     let marker =
                         asked.split_once(';').map(|(_, marker)| format!(" ; {}", marker.trim()));
                     let base = requirement.clone().unwrap_or_else(|| package.clone());

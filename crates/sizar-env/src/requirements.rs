@@ -23,6 +23,18 @@ pub struct Selection {
     pub undeclared: Vec<String>,
 }
 
+/// Returns the pinned releases (name and version) of what is selected.
+pub fn pins(selection: &Selection) -> Vec<(String, String)> {
+    selection
+        .requirements
+        .iter()
+        .filter_map(|requirement| {
+            let version = name::exact_pin(requirement)?;
+            Some((name::of_requirement(requirement), version.to_owned()))
+        })
+        .collect()
+}
+
 /// Kinds of packaging files that tell what a package needs when it is installed.
 const METADATA: &[&str] = &["setup_py", "setup_cfg", "pyproject"];
 

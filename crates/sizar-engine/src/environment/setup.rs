@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sizar_env::knowledge::Stage;
 use sizar_env::plan::{Plan, Wishes, plan};
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
+use sizar_env::requirements;
 use sizar_model::{
     Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
     PythonVersion, Verification,
@@ -15,6 +16,7 @@ use sizar_model::{
 use super::SetupError;
 use super::build::{self, Installed, StepFailed};
 use super::driver::{self, Chosen};
+use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
 use super::verify::{self, Subject, Verified};
@@ -167,7 +169,7 @@ impl Way<'_> {
                 rule: None,
                 seconds: 0.0,
             };
-            let shortfall = match self.attempt(&spec, &plan)? {
+            let shortfall = match self.attempt(&mut spec, &plan)? {
                 Ok(made) => {
                     attempt.seconds = began.elapsed().as_secs_f64();
                     attempts.push(attempt);
@@ -196,12 +198,15 @@ impl Way<'_> {
     }
 
     fn plan(&self) -> Result<Plan, SetupError> {
+        let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
+        let pins = requirements::pins(&requirements::select(self.inspection, driver));
+        let ask = !self.request.offline && self.request.python.is_none();
         let wishes = Wishes {
+            wheels: if ask { index::wheels(&pins) } else { Vec::new() },
             python: self.request.python,
             date: self.request.date,
             extra_requirements: self.request.extra_requirements.clone(),
         };
-        let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
         let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
         if plan.spec.exclude_newer.is_none() {
             plan.spec.exclude_newer = self.checkout.source.code_date.or(self.checkout.source.date);
@@ -223,7 +228,11 @@ impl Way<'_> {
         self.interpreters.of(wanted).ok_or(SetupError::LockedPython { wanted })
     }
 
-    fn attempt(&self, spec: &EnvSpec, plan: &Plan) -> Result<Result<Made, Shortfall>, SetupError> {
+    fn attempt(
+        &self,
+        spec: &mut EnvSpec,
+        plan: &Plan,
+    ) -> Result<Result<Made, Shortfall>, SetupError> {
         let interpreter = self.interpreter(spec.python)?;
         let package = plan.package.as_deref();
         let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)?
