@@ -5,6 +5,7 @@ use regex::Captures;
 use sizar_model::{EnvSpec, PythonVersion};
 
 use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package};
+use crate::era;
 use crate::knowledge::{self, Action, Breakage, Stage};
 use crate::name;
 use crate::repair::{Facts, Failure};
@@ -121,6 +122,8 @@ fn other_pythons(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec
         .pythons
         .iter()
         .filter(|python| python.without_patch() != spec.python.without_patch())
+        // where everything would have to be built, more would fail
+        .filter(|python| spec.exclude_newer.is_none_or(|date| era::was_released(**python, date)))
         .map(|python| Candidate {
             rule: "another-python".into(),
             cause: format!("a build fails on Python {} ({line})", spec.python.without_patch()),

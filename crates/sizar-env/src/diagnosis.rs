@@ -172,6 +172,12 @@ fn tagged_pythons(tags: &str) -> Vec<PythonVersion> {
 
 /// Returns the line that says most plainly what went wrong.
 pub fn error_line(output: &str) -> String {
+    // what uv quotes of a build's own words, without uv's hint below it
+    let output = match output.rsplit_once("[stderr]") {
+        Some((_, said)) => said.split("\nhint:").next().unwrap_or(said),
+        None => output,
+    };
+
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     static ERROR: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r"^[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b.*|^\S+: error:.*")
@@ -267,6 +273,8 @@ mod tests {
     fn the_plainest_line_is_found() {
         assert_eq!(error_line("Traceback\n  File x\nValueError: no\n\n"), "ValueError: no");
         assert_eq!(error_line("error: E\n  cause: C\n"), "C");
+        let build = "error: E\n  cause: C\n\n    [stderr]\n    Setup: Failed to import 'numpy'.\n\nhint: look\n";
+        assert_eq!(error_line(build), "Setup: Failed to import 'numpy'.");
         assert_eq!(error_line(""), "it said nothing");
     }
 }

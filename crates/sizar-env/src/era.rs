@@ -20,6 +20,12 @@ pub fn python_of(date: Timestamp) -> PythonVersion {
         .map_or(PythonVersion::minor(3, 12), |era| era.python)
 }
 
+/// Returns whether packages published up to `cutoff` can have wheels for `python`.
+pub fn was_released(python: PythonVersion, cutoff: Timestamp) -> bool {
+    let release = knowledge::releases().iter().find(|r| python.satisfies(r.python));
+    release.is_none_or(|release| release.date < cutoff)
+}
+
 /// Returns the date up to which packages are taken for code of `date`.
 pub fn cutoff(date: Timestamp) -> Timestamp {
     date.checked_add(SLACK).unwrap_or(date)

@@ -204,11 +204,15 @@ fn preferred(
         .named
         .iter()
         .filter(|sighting| !CHOICES.contains(&sighting.kind.as_str()))
-        .filter_map(|sighting| version_in(&sighting.text))
-        .filter(|version| version.major == 3)
+        .filter_map(|sighting| Some((version_in(&sighting.text)?, sighting)))
+        .filter(|(version, _)| version.major == 3)
         .collect();
+    let oldest = remarks.iter().map(|(version, _)| *version).min();
+    // "3.4 or newer" says nothing of the newest
+    let exact = remarks.iter().filter(|(_, sighting)| !sighting.text.contains('>'));
+    let newest = exact.map(|(version, _)| *version).max();
     let Some(date) = date else {
-        return match remarks.into_iter().max() {
+        return match newest {
             Some(version) => (version, "it is the newest that the authors name".to_owned()),
             None => (
                 usable.iter().copied().max().unwrap_or(OLDEST),
@@ -219,7 +223,7 @@ fn preferred(
     let era = era::python_of(date);
     let year = date.strftime("%Y");
     let by_date = (era, format!("code of {year} was usually written for it"));
-    match (remarks.iter().copied().min(), remarks.iter().copied().max()) {
+    match (oldest, newest) {
         (Some(oldest), _) if era < oldest => {
             (oldest, "it is the oldest that the authors name".to_owned())
         }

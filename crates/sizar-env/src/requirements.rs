@@ -56,10 +56,12 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
         selection.constraints.extend(constraint.requirement.clone());
     }
     for build in inspection.declared.iter().filter(|declared| declared.scope == "build") {
-        if let Some(requirement) = &build.requirement
-            && reaches_no_build(build)
-        {
+        let Some(requirement) = &build.requirement else { continue };
+        if is_imported(build) {
             add_build(&mut selection, requirement, &build.path);
+        } else if matches!(kinds.get(build.path.as_str()), Some(&"setup_py" | &"setup_cfg")) {
+            // a `setup.py` that imports it first never comes to say that it needs it
+            push_build(&mut selection, requirement);
         }
     }
     undeclared(inspection, driver, &mut chosen, &mut selection);
@@ -68,9 +70,9 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
     selection
 }
 
-/// Whether a build requirement is only imported: what is declared (`build-system.requires`,
-/// `setup_requires`) reaches the build by itself.
-fn reaches_no_build(declared: &Declared) -> bool {
+/// Whether a build requirement is only imported: what a `pyproject.toml` declares reaches the
+/// build by itself.
+fn is_imported(declared: &Declared) -> bool {
     let Some(note) = declared.repaired.as_deref() else { return false };
     // a build that can do without torch is better done without; one that can do without Cython or
     // numpy often only says so to print a message
@@ -79,19 +81,25 @@ fn reaches_no_build(declared: &Declared) -> bool {
 }
 
 fn add_build(selection: &mut Selection, requirement: &str, path: &str) {
-    let requirement = match name::of_requirement(requirement).as_str() {
-        // the build has these by itself
-        "setuptools" | "wheel" | "pip" => return,
-        _ => requirement.to_owned(),
-    };
-    if selection.build.contains(&requirement) {
-        return;
+    if push_build(selection, requirement) {
+        selection.deviations.push(Deviation {
+            rule: "undeclared-build-requirement".into(),
+            reason: format!("`{path}` needs {requirement} to be built, which it does not declare"),
+        });
     }
-    selection.deviations.push(Deviation {
-        rule: "undeclared-build-requirement".into(),
-        reason: format!("`{path}` needs {requirement} to be built, which it does not declare"),
-    });
-    selection.build.push(requirement);
+}
+
+fn push_build(selection: &mut Selection, requirement: &str) -> bool {
+    let name = name::of_requirement(requirement);
+    // the build has the first three by itself, and runs no tests
+    let needless =
+        matches!(name.as_str(), "setuptools" | "wheel" | "pip" | "pytest-runner" | "nose" | "tox");
+    let known = selection.build.iter().any(|known| name::of_requirement(known) == name);
+    if needless || known {
+        return false;
+    }
+    selection.build.push(requirement.to_owned());
+    true
 }
 
 /// Returns the declarations that bind, strongest file first.
