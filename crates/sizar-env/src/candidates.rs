@@ -95,6 +95,14 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             }
         }
     }
+    // what nobody asked for goes before anything else is changed
+    if let Some(package) = package.as_ref().filter(|package| facts.undeclared.contains(package)) {
+        candidates.push(Candidate {
+            rule: "undeclared-dropped".into(),
+            cause: format!("{package}, which nothing declares, cannot be built"),
+            changes: vec![Change::Act(Action::Drop(package.clone()))],
+        });
+    }
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
@@ -162,6 +170,12 @@ const BUILD_MODULES: &[(&str, &str)] = &[
     ("flit_core", "flit-core"),
     ("ninja", "ninja"),
 ];
+
+/// Whether a distribution is one that builds are known to need: a module of a build that nobody
+/// knows is rather a file of its own than a stranger's package.
+pub fn is_build_tool(distribution: &str) -> bool {
+    BUILD_MODULES.iter().any(|(_, known)| name::of_requirement(known) == distribution)
+}
 
 fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> Vec<Candidate> {
     let one = |rule: &str, cause: String, changes: Vec<Change>| {

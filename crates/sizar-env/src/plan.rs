@@ -59,9 +59,23 @@ pub fn plan(
     let package = requirements::package_of(inspection);
     // a date that the user gives is exact; a date that the source has gets some slack
     let cutoff = wishes.date.or_else(|| date.map(era::cutoff));
+    let mut deviations = choice.deviations;
+    let cutoff = cutoff.map(|cutoff| match era::wheels_from(first, cutoff) {
+        Some(wheels) if wishes.date.is_none() => {
+            deviations.push(Deviation {
+                rule: "later-date".into(),
+                reason: format!(
+                    "Python {} is newer than the code; there are packages for it since {}",
+                    first.without_patch(),
+                    wheels.strftime("%Y-%m")
+                ),
+            });
+            wheels
+        }
+        _ => cutoff,
+    });
     let mut requirements = selection.requirements;
     requirements.extend(wishes.extra_requirements.iter().cloned());
-    let mut deviations = choice.deviations;
     deviations.extend(selection.deviations);
     let mut extra_build_requirements = BTreeMap::new();
     if !selection.build.is_empty() && package.is_some() {

@@ -178,6 +178,10 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         Action::Drop(package) => {
             spec.requirements.retain(|asked| name::of_requirement(asked) != *package);
             spec.constraints.retain(|asked| name::of_requirement(asked) != *package);
+            for list in spec.extra_build_requirements.values_mut() {
+                list.retain(|asked| name::of_requirement(asked) != *package);
+            }
+            spec.extra_build_requirements.retain(|_, list| !list.is_empty());
         }
         Action::Rename { from, to } => {
             for asked in &mut spec.requirements {
@@ -205,6 +209,7 @@ fn push_new(list: &mut Vec<String>, item: &str) {
 fn set_python(spec: &mut EnvSpec, python: PythonVersion) {
     spec.python = python;
     if let Some(date) = spec.exclude_newer {
+        spec.exclude_newer = era::wheels_from(python, date).or(spec.exclude_newer);
         // some limits hold only for the Pythons that the limited release can run on
         let defaults = era::build_constraints(date, python);
         let known = |constraint: &String| {

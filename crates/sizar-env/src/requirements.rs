@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sizar_model::Deviation;
 use sizar_model::inspection::{Declared, Driver, Inspection, PackagingFile};
 
+use crate::candidates::is_build_tool;
 use crate::knowledge;
 use crate::name;
 
@@ -59,7 +60,9 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
         let Some(requirement) = &build.requirement else { continue };
         if is_imported(build) {
             add_build(&mut selection, requirement, &build.path);
-        } else if matches!(kinds.get(build.path.as_str()), Some(&"setup_py" | &"setup_cfg")) {
+        } else if build.repaired.is_none()
+            && matches!(kinds.get(build.path.as_str()), Some(&"setup_py" | &"setup_cfg"))
+        {
             // a `setup.py` that imports it first never comes to say that it needs it
             push_build(&mut selection, requirement);
         }
@@ -78,6 +81,7 @@ fn is_imported(declared: &Declared) -> bool {
     // numpy often only says so to print a message
     note.starts_with("imported by setup.py")
         && (!note.contains("may be absent") || matches!(declared.name.as_str(), "cython" | "numpy"))
+        && is_build_tool(&declared.name)
 }
 
 fn add_build(selection: &mut Selection, requirement: &str, path: &str) {
@@ -231,9 +235,14 @@ fn undeclared(
     let closure: Option<BTreeSet<&str>> = driver
         .filter(|driver| !driver.closure.is_empty())
         .map(|driver| driver.closure.iter().map(String::as_str).collect());
+    // who packages something declares what it needs; the rest is for those who have it
+    let packaged = driver.is_some_and(|driver| driver.name.is_some());
     let mut imports: Vec<_> = inspection.imports.iter().filter(|import| !import.optional).collect();
     imports.sort_by_key(|import| (import.conditional, import.module.clone()));
     for import in imports {
+        if import.conditional && packaged {
+            continue;
+        }
         let user = match &closure {
             Some(closure) => import.files.iter().find(|file| closure.contains(file.as_str())),
             // without a driver, an import inside a function may never be reached
