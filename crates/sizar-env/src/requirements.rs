@@ -239,11 +239,16 @@ fn undeclared(
     let packaged = driver.is_some_and(|driver| driver.name.is_some());
     let mut imports: Vec<_> = inspection.imports.iter().filter(|import| !import.optional).collect();
     imports.sort_by_key(|import| (import.conditional, import.module.clone()));
+    // the authors of a package wrote down what it needs; what they import inside a function and
+    // left out is an extra that most users never reach
+    let deliberate = package_of(inspection).is_some()
+        && inspection.declared.iter().any(|declared| declared.scope == "install");
     for import in imports {
         if import.conditional && packaged {
             continue;
         }
         let user = match &closure {
+            Some(_) if import.conditional && deliberate => None,
             Some(closure) => import.files.iter().find(|file| closure.contains(file.as_str())),
             // without a driver, an import inside a function may never be reached
             None if import.conditional => None,

@@ -12,7 +12,14 @@ fn packaging(name: &str) -> Packaging {
         .build()
         .map(|entry| entry.expect("the fixture can be read"))
         .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
-        .map(|entry| entry.path().strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/"))
+        .map(|entry| {
+            entry
+                .path()
+                .strip_prefix(&root)
+                .expect("it is under the root")
+                .to_string_lossy()
+                .replace('\\', "/")
+        })
         .collect();
     files.sort();
     read_tree(&files, &|path| fs_err::read(root.join(path)).ok())

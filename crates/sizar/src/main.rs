@@ -27,7 +27,7 @@ fn main() -> std::process::ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let code = match commands::execute(cli) {
+    let code = match commands::execute(&cli) {
         Ok(code) => code,
         Err(failure) => {
             anstream::eprint!("{}", failure.render());

@@ -60,7 +60,7 @@ impl SetupRequest {
             offline: false,
             fresh: false,
             max_attempts: 6,
-            time_limit: Duration::from_secs(3600),
+            time_limit: Duration::from_hours(1),
         }
     }
 }
@@ -291,14 +291,14 @@ impl Way<'_> {
                 let cause = format!("its own metadata asks for {} too", missing.join(", "));
                 let deviation =
                     Deviation { rule: "computed-requirements".into(), reason: cause.clone() };
-                attempt.stage = Stage::Install.name().to_owned();
+                Stage::Install.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause);
                 attempt.rule = Some("computed-requirements".to_owned());
                 return (repairer.with_requirements(spec, missing, deviation), None);
             }
             Shortfall::Failed(failed) => failed,
         };
-        attempt.stage = failed.stage.name().to_owned();
+        failed.stage.name().clone_into(&mut attempt.stage);
         tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
         let available = self.interpreters.versions();
         let distribution_of = |module: &str| self.distribution_of(module);
@@ -378,7 +378,7 @@ impl Way<'_> {
                         (Stage::Install, format!("the lock lacks {}", missing.join(", ")))
                     }
                 };
-                attempt.stage = stage.name().to_owned();
+                stage.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause.clone());
                 let attempts = vec![attempt];
                 Err(SetupError::Failed { cause, advice: None, first_unexplained: None, attempts })

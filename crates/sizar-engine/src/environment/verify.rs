@@ -19,7 +19,7 @@ use super::scratch::copy_tree;
 use super::workshop::{View, Workshop, is_system};
 
 /// The longest that imports, or an answer, may take.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 const VERIFY: &str = include_str!("../../python/verify_imports.py");
 
@@ -95,7 +95,7 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
         Some(0) => checks.push(format!("{asked} exits 0")),
         // absl exits 1 and getopt scripts 2 after a good answer
         Some(code) if usage && !crashed => {
-            checks.push(format!("{asked} shows its usage and exits {code}"))
+            checks.push(format!("{asked} shows its usage and exits {code}"));
         }
         // a program of which nothing is known may take `--help` for a file
         _ if framework == "unknown" && !crashed => {

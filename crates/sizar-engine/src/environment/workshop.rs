@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -196,11 +197,11 @@ fn ended(finished: Finished, seconds: u64) -> Ended {
     let code = match finished.ending {
         Ending::Exited { code } => Some(code),
         Ending::Signalled { signal } => {
-            output.push_str(&format!("\nError: it was ended by signal {signal}\n"));
+            let _ = writeln!(output, "\nError: it was ended by signal {signal}");
             None
         }
         Ending::TimedOut => {
-            output.push_str(&format!("\nError: it did not end within {seconds} s\n"));
+            let _ = writeln!(output, "\nError: it did not end within {seconds} s");
             None
         }
         Ending::OutOfMemory => {

@@ -25,6 +25,7 @@ pub use execute::{Execution, Outcome, execute};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
 pub use plan::{RunPlan, interpreter_roots};
+pub use prepare::{EnvironmentWish, PrepareError, RunRequest, environment, inspect, prepare};
 pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use error::chain;

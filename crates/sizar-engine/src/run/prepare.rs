@@ -15,7 +15,7 @@ use crate::sandbox::{self, SandboxKind};
 
 /// How often an environment is tried, and for how long, before sizar gives up.
 const MAX_ATTEMPTS: u32 = 6;
-const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(3600);
+const TIME_LIMIT: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// How an environment is wished for; the same for `setup` and `run`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

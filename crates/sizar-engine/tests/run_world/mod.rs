@@ -8,7 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_engine::home::Home;
 use sizar_engine::process::Control;
-use sizar_engine::run::{Execution, Outcome, Places, RunError, RunPlan, execute, resolve};
+use sizar_engine::run::{
+    Execution, Found, Outcome, Places, RunError, RunPlan, Surroundings, execute, find_inputs,
+    resolve,
+};
 use sizar_engine::sandbox::helper;
 use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::{Checkout, Digest, JobSpec, ProjectInstall, Resources, RunId, Source};
@@ -100,6 +103,20 @@ impl World {
             request: None,
             prepared: None,
         }
+    }
+
+    /// Looks for the user's files among arguments typed in the folder `user`, where `user/me` is
+    /// the home folder.
+    pub fn found(&self, args: &[&str], own: bool) -> Found {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let around = Surroundings {
+            cwd: &self.root.join("user"),
+            user_home: Some(&self.root.join("user/me")),
+            sizar_home: self.home.root(),
+            checkout: &self.source(),
+            own,
+        };
+        find_inputs(&args, around)
     }
 
     /// Runs a driver to its end, in this process.

@@ -32,7 +32,7 @@ pub fn cff(text: &str, path: &str) -> Option<Citation> {
     let people = wanted.map_or(&file.authors, |it| {
         if it.authors.is_empty() { &file.authors } else { &it.authors }
     });
-    let year = wanted.and_then(|it| it.year.clone()).map(|year| year.text()).or_else(|| {
+    let year = wanted.and_then(|it| it.year.clone()).map(Year::text).or_else(|| {
         let date = file.date_released.as_ref()?;
         date.get(..4).map(str::to_owned)
     });

@@ -341,7 +341,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
             }
             Some(name) if name != "default" => {
                 self.inside(Frame::Binding(name), |reading| {
-                    visitor::walk_keyword(reading, keyword)
+                    visitor::walk_keyword(reading, keyword);
                 });
             }
             _ => visitor::walk_keyword(self, keyword),

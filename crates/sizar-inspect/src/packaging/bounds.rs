@@ -145,6 +145,30 @@ proptest! {
 }
 
 #[test]
+fn what_is_made_to_exhaust_us_does_not() {
+    let deep = 100_000;
+    let nested = |open: &str, close: &str| format!("{}{}", open.repeat(deep), close.repeat(deep));
+    let marker = format!("numpy ; {}python_version > '3'{}", "(".repeat(deep), ")".repeat(deep));
+    let texts = [
+        ("requirements.txt", marker.clone()),
+        ("requirements.txt", format!("numpy {}", ">=1,".repeat(deep))),
+        ("setup.cfg", format!("[options]\ninstall_requires =\n    {marker}\n")),
+        ("PKG-INFO", format!("Requires-Dist: {marker}\n")),
+        ("pyproject.toml", format!("a = {}\n", nested("[", "]"))),
+        ("pyproject.toml", format!("[{}b]\n", "a.".repeat(deep))),
+        ("Pipfile.lock", nested("[", "]")),
+        ("x.ipynb", format!("{{\"cells\": {}}}", nested("[", "]"))),
+        ("environment.yml", format!("dependencies: {}", nested("[", "]"))),
+        ("setup.py", format!("setup(name={})", nested("(", ")"))),
+        ("setup.py", format!("setup(name=x{})", ".strip()".repeat(deep))),
+        ("README.md", format!("{}\n{}", "python ".repeat(deep), "`".repeat(deep))),
+    ];
+    for (name, text) in texts {
+        read_as(name, &text);
+    }
+}
+
+#[test]
 fn each_name_has_its_kind() {
     let kinds: std::collections::BTreeSet<Kind> =
         NAMES.iter().filter_map(|name| super::recognise(name)).collect();

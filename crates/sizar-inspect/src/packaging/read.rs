@@ -140,6 +140,10 @@ impl Read {
     ) {
         match requirement::read(text) {
             Asked::Nothing => {}
+            Asked::Prose => {
+                let raw = text::shorten(raw);
+                self.cannot_read(format!("line {line}: `{raw}` is no requirement"));
+            }
             Asked::Python(asked) => self.python_named(&asked, line),
             Asked::Distribution(mut found) => {
                 if let Some(note) = note {

@@ -16,6 +16,8 @@ pub enum Asked {
     Python(String),
     /// Nothing that could be installed.
     Nothing,
+    /// A sentence.
+    Prose,
 }
 
 /// A distribution that is asked for.
@@ -113,6 +115,10 @@ pub fn read(written: &str) -> Asked {
             return finish(found, &notes);
         }
     }
+    pattern!(PROSE, r"^[A-Za-z'’]+(?:[,;:]?\s+[A-Za-z'’()-]+){2,}[.:!,]?$");
+    if PROSE.is_match(plain.trim()) {
+        return Asked::Prose;
+    }
     pattern!(LEADING, r"^[\s'\x22]*([A-Za-z0-9][A-Za-z0-9._-]*)");
     match LEADING.captures(&plain) {
         Some(found) => Asked::Distribution(Distribution::unreadable(
@@ -148,7 +154,7 @@ fn strict(asked: &str) -> Result<Strict, String> {
     if asked.contains(" @") || asked.contains("@ ") {
         return Err("an address that cannot be read".to_owned());
     }
-    let parsed = Requirement::<VerbatimUrl>::from_str(asked).map_err(|error| reason(&error))?;
+    let parsed = parse(asked)?;
     let mut requirement = parsed.name.to_string();
     if !parsed.extras.is_empty() {
         let extras: Vec<String> = parsed.extras.iter().map(ToString::to_string).collect();
@@ -182,6 +188,21 @@ fn strict(asked: &str) -> Result<Strict, String> {
     Ok(Strict { name: normalise(parsed.name.as_ref()), requirement, note })
 }
 
+/// Parses a requirement that is not made to exhaust the parser, which recurses into parentheses
+/// and multiplies alternatives.
+fn parse(asked: &str) -> Result<Requirement<VerbatimUrl>, String> {
+    const LONGEST: usize = 4096;
+    const MOST_PARENTHESES: usize = 40;
+    const MOST_WORDS: usize = 400;
+    if asked.len() > LONGEST
+        || asked.matches('(').count() > MOST_PARENTHESES
+        || asked.split_whitespace().count() > MOST_WORDS
+    {
+        return Err("too long for a requirement".to_owned());
+    }
+    Requirement::from_str(asked).map_err(|error| reason(&error))
+}
+
 /// Returns the parser's message in one line, without its drawing (whose offsets count characters
 /// and may not fall on the bytes of the text).
 fn reason(error: &Pep508Error<VerbatimUrl>) -> String {
@@ -205,12 +226,12 @@ pub(super) fn is_valid(requirement: &str) -> bool {
         Some(_) => return false,
         None => requirement,
     };
-    Requirement::<VerbatimUrl>::from_str(head).is_ok()
+    parse(head).is_ok()
 }
 
 /// Returns whether `marker` is one of PEP 508.
 pub(super) fn is_marker(marker: &str) -> bool {
-    Requirement::<VerbatimUrl>::from_str(&format!("x ; {marker}")).is_ok()
+    parse(&format!("x ; {marker}")).is_ok()
 }
 
 /// Returns whether `specifiers` are ones of PEP 440.
@@ -258,6 +279,7 @@ mod tests {
     fn told(written: &str) -> String {
         match read(written) {
             Asked::Nothing => "nothing".to_owned(),
+            Asked::Prose => "prose".to_owned(),
             Asked::Python(version) => format!("python {version}"),
             Asked::Distribution(found) => {
                 let mut told = found.requirement.unwrap_or_else(|| format!("({})", found.name));
@@ -378,7 +400,7 @@ torch>=1.0
 (a-)   # the address on the authors' machine is dropped   ! no valid name before the address
 (numpy)   ! Trailing `--hash=sha256:abc` is not allowed
 torch>=1.0.0 ; python_version>='3.6'
-(see)   ! Expected one of `@`, `(`, `<`, `=`, `>`, `~`, `!`, `;`, found `t`
+prose
 name   # a stray end is cut
 "#);
     }

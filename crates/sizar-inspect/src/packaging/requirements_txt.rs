@@ -103,3 +103,64 @@ fn requirement(read: &mut Read, written: &str, line: u32, scope: &str) {
     let bare = PER_REQUIREMENT.replace(written, "");
     read.require_with(&bare, written, line, scope, None);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(path: &str, text: &str) -> String {
+        let read = read(path, text, None);
+        let mut told: Vec<(u32, String)> = Vec::new();
+        for d in &read.declared {
+            let asked = d.requirement.clone().unwrap_or_else(|| format!("({})", d.name));
+            let note = d.repaired.as_deref().or(d.unreadable.as_deref()).unwrap_or_default();
+            told.push((d.line, format!("{} {asked}   {note}", d.scope)));
+        }
+        told.extend(read.indexes.iter().map(|s| (s.line, format!("{} {}", s.kind, s.text))));
+        told.extend(
+            read.references.iter().map(|r| (r.line, format!("reads {} as {}", r.path, r.scope))),
+        );
+        told.extend(read.python.named.iter().map(|s| (s.line, format!("python {}", s.text))));
+        told.sort_by_key(|(line, _)| *line);
+        let mut told: Vec<String> =
+            told.into_iter().map(|(line, told)| format!("{line} {}", told.trim_end())).collect();
+        told.extend(read.file.unreadable);
+        told.join("\n")
+    }
+
+    #[test]
+    fn options_continuations_and_comments() {
+        let text = "\u{feff}# core\n--extra-index-url https://user:secret@pypi.example.org/simple\n-f https://download.pytorch.org/whl/torch_stable.html\n-i=https://pypi.tuna.tsinghua.edu.cn/simple\ntorch==1.7.1+cu110  # GPU\nnumpy \\\n    >=1.16, \\\n    <2\ncertifi==2020.6.20 \\\n    --hash=sha256:5930 \\\n    --hash=sha256:8fc0\n-r base.txt\n-c ../constraints.txt\n-rbase2.txt\n-e .\n-e git+https://github.com/a/b.git@v1#egg=b&subdirectory=py\n--no-binary :all:\n--frobnicate\n";
+        insta::assert_snapshot!(told("requirements/gpu.txt", text), @r#"
+2 extra_index https://pypi.example.org/simple
+3 find_links https://download.pytorch.org/whl/torch_stable.html
+4 index https://pypi.tuna.tsinghua.edu.cn/simple
+5 install torch==1.7.1   the local label is dropped: no package index has it
+6 install numpy>=1.16,<2
+9 install certifi==2020.6.20
+12 reads requirements/base.txt as install
+13 reads constraints.txt as constraint
+14 reads requirements/base2.txt as install
+15 install (.)   a folder or file, not a package of an index
+16 install b @ git+https://github.com/a/b.git@v1#subdirectory=py
+line 18: the option `--frobnicate` is unknown
+"#);
+    }
+
+    #[test]
+    fn what_people_paste_into_the_file() {
+        let text = "$ pip install h5py==2.10 Pillow\npip3 install tqdm\nPackage    Version\n---------- -------\nscipy      1.4.1\npython>=3.6\npkg-resources==0.0.0\n[dev]\n- pandas\n```\nFor the baseline you need\nPyYAML;\n";
+        insta::assert_snapshot!(told("requirements.txt", text), @r#"
+1 install h5py==2.10
+1 install pillow
+2 install tqdm
+5 install scipy==1.4.1   the version after a space is read as `==`
+6 python >=3.6
+9 install pandas   a list bullet is cut
+12 install pyyaml   a stray end is cut
+line 11: `For the baseline you need` is no requirement
+"#);
+        assert!(told("requirements-dev.txt", "flake8\n").starts_with("1 dev flake8"));
+        assert!(told("constraints.txt", "numpy<2\n").starts_with("1 constraint numpy<2"));
+    }
+}

@@ -71,10 +71,33 @@ pub(super) fn shorten(text: &str) -> String {
 macro_rules! pattern {
     ($name:ident, $source:expr) => {
         static $name: std::sync::LazyLock<regex::Regex> =
-            std::sync::LazyLock::new(|| regex::Regex::new($source).expect("the pattern is valid"));
+            std::sync::LazyLock::new(|| $crate::packaging::text::compile($source));
     };
 }
 pub(super) use pattern;
+
+/// Compiles a pattern of this crate, whose classes mean ASCII: those of Unicode cost a hundred
+/// times more to compile, and the formats are ASCII where the patterns look.
+pub(super) fn compile(source: &str) -> regex::Regex {
+    let mut ascii = String::with_capacity(source.len());
+    let mut chars = source.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            ascii.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('w') => ascii.push_str("[0-9A-Za-z_]"),
+            Some('d') => ascii.push_str("[0-9]"),
+            Some('s') => ascii.push_str("[ \\t\\r\\n\\x0b\\x0c]"),
+            Some('S') => ascii.push_str("[^ \\t\\r\\n\\x0b\\x0c]"),
+            Some('b') => ascii.push_str("(?-u:\\b)"),
+            Some(escaped) => ascii.extend(['\\', escaped]),
+            None => ascii.push('\\'),
+        }
+    }
+    regex::Regex::new(&ascii).expect("the pattern is valid")
+}
 
 /// Returns the text of the group `index`, or nothing.
 pub(super) fn group<'t>(found: &regex::Captures<'t>, index: usize) -> &'t str {

@@ -44,6 +44,10 @@ pub struct Packaging {
 /// Files to read at most: a tree of thousands of notebooks says nothing new after these.
 const MOST_FILES: usize = 400;
 
+/// Bytes of a file to read at most.
+const LARGEST: usize = 4 << 20;
+const LARGEST_NOTEBOOK: usize = 64 << 20;
+
 /// Reads all packaging files of a tree, and what they include. `bytes` returns a file's content.
 pub fn read_tree(files: &[String], bytes: &dyn Fn(&str) -> Option<Vec<u8>>) -> Packaging {
     let tree = Files { all: files, names: files.iter().map(String::as_str).collect(), bytes };
@@ -71,7 +75,7 @@ pub fn read_tree(files: &[String], bytes: &dyn Fn(&str) -> Option<Vec<u8>>) -> P
                 read.cannot_read(format!("line {line}: `{path}` is not in the tree"));
             }
         }
-        if !(kind.is_incidental() && read.is_empty()) {
+        if !(kind.is_incidental() && read.is_empty() && read.file.unreadable.is_empty()) {
             reads.push(read);
         }
     }
@@ -85,6 +89,13 @@ pub fn read_file(path: &str, tree: &dyn Tree) -> Option<Read> {
 
 fn read_one(path: &str, kind: Kind, scope: Option<&str>, tree: &dyn Tree) -> Option<Read> {
     let text = tree.read(path)?;
+    // images in the outputs make notebooks large
+    let largest = if kind == Kind::Notebook { LARGEST_NOTEBOOK } else { LARGEST };
+    if text.len() > largest {
+        let mut read = Read::new(path, kind);
+        read.cannot_read(format!("{} bytes are too many for such a file", text.len()));
+        return Some(read);
+    }
     Some(match kind {
         Kind::Pyproject => pyproject::read(path, &text),
         Kind::SetupPy => setup_py::read(path, &text, tree),

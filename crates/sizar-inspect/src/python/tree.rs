@@ -21,6 +21,8 @@ pub(super) struct Tree {
     modules: HashMap<String, Option<usize>>,
     /// Every folder with Python in it or below it.
     folders: HashSet<String>,
+    /// The last parts of all modules and folders: no other name can be the tree's own.
+    names: HashSet<String>,
     /// Where absolute imports start, beside the file's own places.
     roots: Vec<String>,
     /// Folders put on `sys.path` by any file, and folders of files that can be started.
@@ -66,6 +68,8 @@ impl Tree {
                 folder = folder_of(folder);
             }
         }
+        let last = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
+        let names = modules.keys().chain(&folders).map(last).collect();
         let mut roots = vec![String::new()];
         let usual = ["src", "lib", "python", "code", "source"].map(str::to_owned);
         for root in layout.package_roots.iter().chain(&usual) {
@@ -84,7 +88,7 @@ impl Tree {
             }
         }
         weak_roots.truncate(64);
-        Self { modules, folders, roots, weak_roots }
+        Self { modules, folders, names, roots, weak_roots }
     }
 
     /// Says what `import` means in `file`; `known` are names that strangers' packages have.
@@ -101,6 +105,9 @@ impl Tree {
         let parts: Vec<&str> = import.module.split('.').collect();
         let Some(&top) = parts.first() else { return Resolution::ThirdParty };
         let standard = is_stdlib(top);
+        if !self.names.contains(top) {
+            return if standard { Resolution::Stdlib } else { Resolution::ThirdParty };
+        }
         let folder = file.folder();
         let in_package = self.is_package(folder);
         let accept = |found: &Found, strong: bool| {

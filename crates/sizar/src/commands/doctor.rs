@@ -126,7 +126,8 @@ fn uv(session: &Session) -> Check {
 }
 
 fn pythons(found: &interpreters::Interpreters) -> Check {
-    let mut versions: Vec<_> = found.versions().into_iter().map(|v| v.without_patch()).collect();
+    let mut versions: Vec<_> =
+        found.versions().into_iter().map(sizar_model::PythonVersion::without_patch).collect();
     versions.sort_unstable();
     versions.dedup();
     let list = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -24,6 +24,7 @@ pub struct EnvironmentOptions {
     with: Vec<String>,
     /// Rebuild exactly what a lock says; without a path, the `sizar.lock` in the source's folder
     #[arg(long, value_name = "LOCK", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "clap's form of an option with an optional value")]
     locked: Option<Option<Utf8PathBuf>>,
     /// Plan anew, even where an environment is remembered
     #[arg(long)]

@@ -23,7 +23,7 @@ use crate::error::CommandResult;
 use crate::session::Session;
 
 /// Executes what was typed and returns the exit code.
-pub fn execute(cli: Cli) -> CommandResult<u8> {
+pub fn execute(cli: &Cli) -> CommandResult<u8> {
     match cli.global.color {
         ColorWhen::Auto => anstream::ColorChoice::Auto,
         ColorWhen::Always => anstream::ColorChoice::Always,

@@ -73,31 +73,6 @@ fn slow_pyfaidx_cuts_a_sequence() {
     assert_eq!(said.exits(0).stdout, ">chr1:2-5\nCGTA\n");
 }
 
-/// 2016, natural language. pip succeeds.
-#[test]
-fn slow_langid_knows_a_language() {
-    let world = world_with_shared_cache();
-    world.write("text.txt", "Dies ist ein deutscher Satz, und er ist nicht sehr lang.\n");
-    let command = ["langid", "--batch"];
-    let source = "pypi:langid==1.1.6";
-    let setup = world.sizar(&["setup", source, "--driver", command[0], "--json"]).exits(0).json();
-    assert_eq!(setup["verified"], true, "{setup}");
-    let said = world
-        .sizar(&[
-            "run",
-            "-q",
-            source,
-            "--data",
-            "text.txt:text.txt",
-            "--",
-            "python",
-            "-c",
-            "import langid; print(langid.classify(open('text.txt').read())[0])",
-        ])
-        .exits(0);
-    assert_eq!(said.stdout, "de\n");
-}
-
 /// 2018, solid state physics. pip fails: `setup.py` imports numpy, which it does not declare.
 #[test]
 fn slow_phonopy_displaces_the_atoms_of_salt() {

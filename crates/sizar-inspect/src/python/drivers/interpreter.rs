@@ -101,13 +101,7 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
 
     /// Whether `file` imports one that builds parsers.
     pub(super) fn imports_builders(&self, file: usize) -> bool {
-        let resolutions = self.scopes.project.resolutions.get(file).into_iter().flatten();
-        resolutions.into_iter().any(|resolution| match resolution {
-            crate::python::tree::Resolution::FirstParty(files) => {
-                files.iter().any(|&file| self.builds_parsers(file))
-            }
-            _ => false,
-        })
+        self.scopes.imports_builders.get(file).copied().unwrap_or(false)
     }
 
     /// Whether a method or attribute of the tree is called `name`.
@@ -247,11 +241,7 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
 
     /// Whether calls into `file` are followed without a parser being handed over.
     pub(super) fn builds_parsers(&self, file: usize) -> bool {
-        let Some(source) = self.scopes.project.files.get(file) else { return false };
-        let text = source.module.text.as_str();
-        ["add_argument", "parse_args", "ArgumentParser", "OptionParser", "add_option"]
-            .iter()
-            .any(|word| text.contains(word))
+        self.scopes.builders.get(file).copied().unwrap_or(false)
     }
 
     fn run_for(&mut self, frame: &mut Frame<'a>, each: &'a StmtFor) {

@@ -107,6 +107,8 @@ fn by_name(name: &str) -> Option<(usize, String)> {
         "fit" | "learn" | "tune" => Some(0),
         "test" | "score" | "metrics" | "metric" => Some(2),
         "preprocess" | "prepare" | "prepro" => Some(3),
+        // What was trained before is input here.
+        "trained" | "pretrained" | "trainer" => None,
         _ => [
             (0, ["train", "finetun", "pretrain"]),
             (1, ["predict", "infer", "predictor"]),
@@ -128,11 +130,19 @@ fn by_name(name: &str) -> Option<(usize, String)> {
         _ if word.len() > 3 && word.trim_matches(char::is_alphabetic) == "2" => Some(3),
         _ => None,
     };
-    // `split_train_eval` splits: with two strong words, neither is what the file does.
-    let found: Vec<_> = words().filter_map(|word| Some((strong(word)?, word.to_owned()))).collect();
-    let agree = found.windows(2).all(|pair| matches!(pair, [a, b] if a.0 == b.0));
-    let by_strong = found.into_iter().next().filter(|_| agree);
-    by_strong.or_else(|| words().find_map(|word| Some((weak(word)?, word.to_owned()))))
+    let first_of = |role_of: &dyn Fn(&str) -> Option<usize>| {
+        words().enumerate().find_map(|(at, word)| Some((at, role_of(word)?, word.to_owned())))
+    };
+    let (strong, weak) = (first_of(&strong), first_of(&weak));
+    // `split_train_eval` splits; `run_ocr_eval` evaluates.
+    let splits = |weak: &(usize, usize, String)| {
+        weak.1 == 3 && strong.as_ref().is_none_or(|strong| weak.0 < strong.0)
+    };
+    let (_, role, word) = match weak {
+        Some(weak) if strong.is_none() || splits(&weak) => weak,
+        _ => strong?,
+    };
+    Some((role, word))
 }
 
 const BY_FLAG: &[(usize, i32, &[&str])] = &[

@@ -1,8 +1,9 @@
 //! The names of a module, and what they mean across files.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use rayon::prelude::*;
 use ruff_python_ast::{
     Expr, Number, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
 };
@@ -143,18 +144,45 @@ pub(super) enum Meaning<'a> {
 /// The scopes of all modules, read when first asked for.
 pub(super) struct Scopes<'p, 'a> {
     pub(super) project: &'p Project<'a>,
-    scopes: Vec<OnceLock<ModuleScope<'a>>>,
+    by_file: Vec<OnceLock<ModuleScope<'a>>>,
+    /// Modules that were looked for, by file: the same names are asked for again and again.
+    resolved: Vec<Mutex<HashMap<String, Option<usize>>>>,
+    /// For each file, whether it builds parsers.
+    pub(super) builders: Vec<bool>,
+    /// For each file, whether it imports one that builds parsers.
+    pub(super) imports_builders: Vec<bool>,
+}
+
+/// Whether calls into a file are followed without a parser being handed over.
+fn builds_parsers(text: &str) -> bool {
+    ["add_argument", "parse_args", "ArgumentParser", "OptionParser", "add_option"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 impl<'p, 'a> Scopes<'p, 'a> {
     pub(super) fn new(project: &'p Project<'a>) -> Self {
-        let scopes = project.files.iter().map(|_| OnceLock::new()).collect();
-        Self { project, scopes }
+        let by_file = project.files.iter().map(|_| OnceLock::new()).collect();
+        let resolved = project.files.iter().map(|_| Mutex::default()).collect();
+        let builders: Vec<bool> =
+            project.files.par_iter().map(|file| builds_parsers(&file.module.text)).collect();
+        let imports_one = |resolution: &Resolution| match resolution {
+            Resolution::FirstParty(files) => {
+                files.iter().any(|&file| builders.get(file).copied().unwrap_or(false))
+            }
+            _ => false,
+        };
+        let imports_builders = project
+            .resolutions
+            .iter()
+            .map(|resolutions| resolutions.iter().any(imports_one))
+            .collect();
+        Self { project, by_file, resolved, builders, imports_builders }
     }
 
     pub(super) fn scope(&self, file: usize) -> Option<&ModuleScope<'a>> {
         let source = self.project.files.get(file)?;
-        let cell = self.scopes.get(file)?;
+        let cell = self.by_file.get(file)?;
         Some(cell.get_or_init(|| ModuleScope::read(source.module.statements())))
     }
 
@@ -222,6 +250,17 @@ impl<'p, 'a> Scopes<'p, 'a> {
 
     /// Returns the file that `module` means in `file`, if it is the tree's own.
     pub(super) fn module(&self, file: usize, module: &str, level: u32) -> Option<usize> {
+        let key = ".".repeat(level.min(64) as usize) + module;
+        let mut known = self.resolved.get(file)?.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(&key) {
+            return *found;
+        }
+        let found = self.resolve(file, module, level);
+        known.insert(key, found);
+        found
+    }
+
+    fn resolve(&self, file: usize, module: &str, level: u32) -> Option<usize> {
         let source = self.project.files.get(file)?;
         let facts = self.project.facts.get(file)?;
         let record = ImportRecord {
