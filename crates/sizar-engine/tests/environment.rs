@@ -1,5 +1,7 @@
 //! How environments are found, made, repaired and kept.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
@@ -10,6 +12,7 @@ use sizar_engine::environment::{
 };
 use sizar_engine::home::Home;
 use sizar_engine::sandbox::{detect, helper};
+use sizar_inspect::InspectOptions;
 use sizar_model::inspection::Inspection;
 use sizar_model::{Checkout, Digest, Silent, Source, VerificationLevel};
 
@@ -44,7 +47,7 @@ impl World {
     fn checkout(&self) -> (Checkout, Inspection) {
         let path = self.source();
         let date = Some("2021-06-01T00:00:00Z".parse().unwrap());
-        let mut inspection = sizar_inspect::inspect(&path, &Default::default()).unwrap();
+        let mut inspection = sizar_inspect::inspect(&path, &InspectOptions::default()).unwrap();
         inspection.commit_date = date;
         let text = serde_json::to_vec(&inspection).unwrap();
         let source = Source {

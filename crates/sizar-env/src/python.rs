@@ -17,6 +17,8 @@ pub struct PythonChoice {
     pub ranked: Vec<PythonVersion>,
     /// Why the first is first, as a sentence.
     pub reason: String,
+    /// What the evidence asks for.
+    pub wanted: PythonVersion,
     /// Said where the first is not what the evidence asks for.
     pub deviations: Vec<Deviation>,
 }
@@ -38,21 +40,11 @@ pub enum NoPython {
 
 /// Returns the evidence that counts for `driver`: the grammar of what it imports rather than of the
 /// whole tree, in which files may be left over from Python 2.
-///
-/// Where no driver is known, authors who name Python 3 are believed before such leftovers.
 pub fn evidence(inspection: &Inspection, driver: Option<&Driver>) -> PythonEvidence {
     let mut evidence = inspection.python.clone();
-    match driver.filter(|driver| !driver.closure.is_empty()) {
-        Some(driver) => {
-            evidence.at_least = driver.python_at_least;
-            evidence.at_most = driver.python_at_most;
-        }
-        None => {
-            let names_3 = evidence.named.iter().any(|named| named.text.starts_with('3'));
-            if names_3 && evidence.at_most.is_some_and(|newest| newest.major < 3) {
-                evidence.at_most = None;
-            }
-        }
+    if let Some(driver) = driver.filter(|driver| !driver.closure.is_empty()) {
+        evidence.at_least = driver.python_at_least;
+        evidence.at_most = driver.python_at_most;
     }
     evidence
 }
@@ -129,8 +121,32 @@ pub fn choose(
             reason: format!("Python {wanted} is asked for ({reason}); {first} is the nearest here"),
         });
     }
-    Ok(PythonChoice { ranked, reason, deviations })
+    Ok(PythonChoice { ranked, reason, wanted, deviations })
 }
+
+/// Returns the Python that is worth fetching before anything is planned: one that is asked for, or
+/// that the evidence asks for, and that is not `available`.
+pub fn worth_fetching(
+    evidence: &PythonEvidence,
+    date: Option<Timestamp>,
+    available: &[PythonVersion],
+    requested: Option<PythonVersion>,
+) -> Option<PythonVersion> {
+    let missing = match choose(evidence, date, available, requested) {
+        Ok(choice) => choice.wanted,
+        Err(NoPython::Python2) => return None,
+        Err(NoPython::NotAvailable { wanted, .. }) => wanted,
+        Err(NoPython::OutOfRange { .. }) => evidence.at_most.or(evidence.at_least)?,
+        Err(NoPython::NothingAvailable) => {
+            requested.or(date.map(era::python_of)).unwrap_or(PythonVersion::minor(3, 12))
+        }
+    };
+    let there = available.iter().any(|python| python.satisfies(missing));
+    (!there && missing.without_patch() >= OLDEST_FETCHED).then_some(missing)
+}
+
+/// The oldest Python that uv has builds of.
+const OLDEST_FETCHED: PythonVersion = PythonVersion::minor(3, 8);
 
 /// Returns where the authors say that Python 3 runs the code.
 fn names_python_3(evidence: &PythonEvidence) -> Option<&Sighting> {
@@ -145,7 +161,12 @@ fn asked_for(wanted: PythonVersion, available: &[PythonVersion]) -> Result<Pytho
     if found.is_empty() {
         return Err(NoPython::NotAvailable { wanted, available: list(available) });
     }
-    Ok(PythonChoice { ranked: found, reason: "it was asked for".into(), deviations: Vec::new() })
+    Ok(PythonChoice {
+        ranked: found,
+        reason: "it was asked for".into(),
+        wanted,
+        deviations: Vec::new(),
+    })
 }
 
 fn list(versions: &[PythonVersion]) -> String {
@@ -264,7 +285,7 @@ mod tests {
     }
 
     fn day(text: &str) -> Option<Timestamp> {
-        Some(format!("{text}T00:00:00Z").parse().unwrap())
+        format!("{text}T00:00:00Z").parse().ok()
     }
 
     #[test]
@@ -306,6 +327,19 @@ mod tests {
                 .unwrap();
         assert_eq!(choice.ranked[0], PythonVersion::minor(3, 8));
         assert_eq!(choice.deviations[0].rule, "nearest-python");
+    }
+
+    #[test]
+    fn only_what_is_asked_for_and_can_be_had_is_fetched() {
+        let fetched = |date: &str, available: &[u8], requested: Option<u8>| {
+            let requested = requested.map(|minor| PythonVersion::minor(3, minor));
+            worth_fetching(&PythonEvidence::default(), day(date), &versions(available), requested)
+        };
+        assert_eq!(fetched("2022-05-01", &[9, 12], None), None);
+        assert_eq!(fetched("2022-05-01", &[12], None), Some(PythonVersion::minor(3, 9)));
+        assert_eq!(fetched("2018-05-01", &[12], None), None, "uv has no 3.6");
+        assert_eq!(fetched("2018-05-01", &[12], Some(10)), Some(PythonVersion::minor(3, 10)));
+        assert_eq!(fetched("2022-05-01", &[], None), Some(PythonVersion::minor(3, 9)));
     }
 
     #[test]

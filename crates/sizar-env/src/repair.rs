@@ -169,9 +169,10 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         }
         Action::Add(requirement) => {
             let name = name::of_requirement(requirement);
-            match spec.requirements.iter().any(|asked| name::of_requirement(asked) == name) {
-                true => push_new(&mut spec.constraints, requirement),
-                false => spec.requirements.push(requirement.clone()),
+            if spec.requirements.iter().any(|asked| name::of_requirement(asked) == name) {
+                push_new(&mut spec.constraints, requirement);
+            } else {
+                spec.requirements.push(requirement.clone());
             }
         }
         Action::Constrain(requirement) => push_new(&mut spec.constraints, requirement),

@@ -235,8 +235,7 @@ fn undeclared(
     let closure: Option<BTreeSet<&str>> = driver
         .filter(|driver| !driver.closure.is_empty())
         .map(|driver| driver.closure.iter().map(String::as_str).collect());
-    // who packages something declares what it needs; the rest is for those who have it
-    let packaged = driver.is_some_and(|driver| driver.name.is_some());
+
     let mut imports: Vec<_> = inspection.imports.iter().filter(|import| !import.optional).collect();
     imports.sort_by_key(|import| (import.conditional, import.module.clone()));
     // the authors of a package wrote down what it needs; what they import inside a function and
@@ -244,9 +243,6 @@ fn undeclared(
     let deliberate = package_of(inspection).is_some()
         && inspection.declared.iter().any(|declared| declared.scope == "install");
     for import in imports {
-        if import.conditional && packaged {
-            continue;
-        }
         let user = match &closure {
             Some(_) if import.conditional && deliberate => None,
             Some(closure) => import.files.iter().find(|file| closure.contains(file.as_str())),

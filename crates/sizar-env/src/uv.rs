@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
-use sizar_model::{EnvLock, EnvSpec, Invocation, NetworkAccess};
+use sizar_model::{EnvLock, EnvSpec, Invocation, NetworkAccess, PythonVersion};
 
 use crate::name;
 
@@ -156,6 +156,21 @@ impl Uv {
             call = call.env(name, value);
         }
         call
+    }
+
+    /// Fetches a Python into `folder`.
+    pub fn fetch_python(
+        program: &Utf8Path,
+        python: PythonVersion,
+        folder: &Utf8Path,
+        cache: &Utf8Path,
+    ) -> Invocation {
+        Invocation::new(program.as_str())
+            .args(["python", "install", "--no-config", "--no-bin", "--color", "never"])
+            .args(["--no-progress", "--cache-dir", cache.as_str()])
+            .args(["--install-dir", folder.as_str()])
+            .arg(python.to_string())
+            .network(NetworkAccess::Full)
     }
 
     /// Makes an empty virtual environment at `prefix`.

@@ -1,5 +1,7 @@
 //! Each known breakage against output that was captured from a real failure.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};

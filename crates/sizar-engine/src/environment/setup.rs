@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use sizar_env::knowledge::Stage;
 use sizar_env::plan::{Plan, Wishes, plan};
+use sizar_env::python;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_env::requirements;
 use sizar_model::{
@@ -104,12 +105,13 @@ pub fn setup(
         return Ok(setup);
     }
     let chosen = driver::choose(inspection, &checkout.path, request.driver.as_deref())?;
-    let interpreters = interpreters::find(home)?;
+    let uv_program = find_or_install_uv(home, progress)?;
+    let interpreters = interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?;
     let workshop = Workshop::open(
         home,
         Order {
             sandbox: request.sandbox,
-            uv_program: find_or_install_uv(home, progress)?,
+            uv_program,
             offline: request.offline,
             time_limit: request.time_limit,
             progress,
@@ -122,6 +124,32 @@ pub fn setup(
     };
     memory::remember(home, checkout, request, &setup)?;
     Ok(setup)
+}
+
+/// Finds the Pythons, and fetches the one that is asked for if it can be had.
+fn interpreters_for(
+    home: &Home,
+    inspection: &Inspection,
+    request: &SetupRequest,
+    chosen: &Chosen,
+    uv_program: &Utf8Path,
+    progress: &dyn Progress,
+) -> Result<Interpreters, SetupError> {
+    let found = interpreters::find(home)?;
+    if request.offline {
+        return Ok(found);
+    }
+    let driver = chosen.driver.as_ref().filter(|_| chosen.named);
+    let evidence = python::evidence(inspection, driver);
+    let date = request.date.or(inspection.code_date).or(inspection.commit_date);
+    let requested = request.locked.as_ref().map(|lock| lock.python).or(request.python);
+    let missing = python::worth_fetching(&evidence, date, &found.versions(), requested);
+    match missing {
+        Some(python) if interpreters::fetch(home, uv_program, python, progress)? => {
+            interpreters::find(home)
+        }
+        _ => Ok(found),
+    }
 }
 
 /// One setup under way.
