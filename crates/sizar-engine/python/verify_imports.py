@@ -28,6 +28,20 @@ def attempt(kind, name, action):
         action()
     except KeyboardInterrupt:
         raise
+    except SystemExit as error:
+        # a script without a guard read its arguments; only a message is a complaint
+        if not isinstance(error.code, str):
+            return {"result": "success", "kind": kind, "name": name}
+        return {
+            "result": "failure",
+            "kind": kind,
+            "name": name,
+            "exception": "SystemExit",
+            "message": error.code[:2000],
+            "path": None,
+            "line": None,
+            "traceback": traceback.format_exc()[-6000:],
+        }
     except BaseException as error:
         path, line = innermost(sys.exc_info()[2])
         text = traceback.format_exc()
@@ -53,6 +67,8 @@ def main(arguments):
     answer_path = arguments[0]
     answers = []
     rest = arguments[1:]
+    # modules that read the arguments find none
+    sys.argv[1:] = []
     while rest:
         if rest[0] == "--compile":
             path = rest[1]

@@ -5,6 +5,7 @@ use regex::Captures;
 use sizar_model::{EnvSpec, PythonVersion};
 
 use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package};
+use crate::era;
 use crate::knowledge::{self, Action, Breakage, Stage};
 use crate::name;
 use crate::repair::{Facts, Failure};
@@ -94,6 +95,14 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             }
         }
     }
+    // what nobody asked for goes before anything else is changed
+    if let Some(package) = package.as_ref().filter(|package| facts.undeclared.contains(package)) {
+        candidates.push(Candidate {
+            rule: "undeclared-dropped".into(),
+            cause: format!("{package}, which nothing declares, cannot be built"),
+            changes: vec![Change::Act(Action::Drop(package.clone()))],
+        });
+    }
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
@@ -121,6 +130,8 @@ fn other_pythons(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec
         .pythons
         .iter()
         .filter(|python| python.without_patch() != spec.python.without_patch())
+        // where everything would have to be built, more would fail
+        .filter(|python| spec.exclude_newer.is_none_or(|date| era::was_released(**python, date)))
         .map(|python| Candidate {
             rule: "another-python".into(),
             cause: format!("a build fails on Python {} ({line})", spec.python.without_patch()),
@@ -160,6 +171,12 @@ const BUILD_MODULES: &[(&str, &str)] = &[
     ("ninja", "ninja"),
 ];
 
+/// Whether a distribution is one that builds are known to need: a module of a build that nobody
+/// knows is rather a file of its own than a stranger's package.
+pub fn is_build_tool(distribution: &str) -> bool {
+    BUILD_MODULES.iter().any(|(_, known)| name::of_requirement(known) == distribution)
+}
+
 fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> Vec<Candidate> {
     let one = |rule: &str, cause: String, changes: Vec<Change>| {
         vec![Candidate { rule: rule.to_owned(), cause, changes }]
@@ -186,7 +203,7 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         ),
         Diagnosis::NoSuchVersion { package, version } => other_versions(spec, package, version),
         Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
-        Diagnosis::ModuleMissing { .. } => Vec::new(),
+        Diagnosis::ModuleMissing { .. } | Diagnosis::InvalidMetadata { .. } => Vec::new(),
     }
 }
 
@@ -304,8 +321,9 @@ fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candi
     let mut candidates = Vec::new();
     if !named.is_empty() {
         let minor = |requirement: &str| {
-            let minor = minor_of(name::exact_pin(requirement)?)?;
-            Some(format!("{}=={minor}.*", name::of_requirement(requirement)))
+            let minor = name::exact_pin(requirement).and_then(minor_of);
+            let name = name::of_requirement(requirement);
+            Some(minor.map_or_else(|| requirement.to_owned(), |minor| format!("{name}=={minor}.*")))
         };
         candidates.push(Candidate {
             rule: "loosened-pins".into(),

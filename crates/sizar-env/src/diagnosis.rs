@@ -19,6 +19,8 @@ pub enum Diagnosis {
     BuildImports { package: Option<String>, module: String },
     /// What is asked for was published after the date; `published` is the newest that fits.
     AfterDate { package: String, published: Option<Timestamp> },
+    /// A release's metadata has a form that no tool of today reads.
+    InvalidMetadata { package: String, version: String },
     /// The index has no such distribution.
     NotOnIndex { package: String },
     /// The index has no such release.
@@ -58,6 +60,8 @@ static FILTERED: LazyLock<Regex> = LazyLock::new(|| {
         r"`([A-Za-z0-9._-]+)` was filtered by `exclude-newer`[^\n]*?(?:published at (\d{4}-[0-9T:.Z+-]*\dZ))?(?:\.|\n|$)",
     )
 });
+static INVALID_METADATA: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"Metadata for `([A-Za-z0-9._-]+)` \(v([^)]+)\) could not be parsed"));
 static NOT_FOUND: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Because ([A-Za-z0-9._-]+) was not found in the package registry"));
 static NO_VERSION: LazyLock<Regex> = LazyLock::new(|| {
@@ -72,6 +76,12 @@ static REQUIREMENT: LazyLock<Regex> =
 pub fn diagnose(output: &str) -> Vec<Diagnosis> {
     let mut found = Vec::new();
     found.extend(build_imports(output));
+    found.extend(INVALID_METADATA.captures_iter(output).map(|captures| {
+        Diagnosis::InvalidMetadata {
+            package: name::normalise(&captures[1]),
+            version: captures[2].to_owned(),
+        }
+    }));
     for captures in WHEEL_TAGS.captures_iter(output) {
         let pythons = tagged_pythons(&captures[3]);
         if !pythons.is_empty() {
@@ -162,6 +172,12 @@ fn tagged_pythons(tags: &str) -> Vec<PythonVersion> {
 
 /// Returns the line that says most plainly what went wrong.
 pub fn error_line(output: &str) -> String {
+    // what uv quotes of a build's own words, without uv's hint below it
+    let output = match output.rsplit_once("[stderr]") {
+        Some((_, said)) => said.split("\nhint:").next().unwrap_or(said),
+        None => output,
+    };
+
     let lines: Vec<&str> = output.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     static ERROR: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r"^[\w.]*(Error|Exception|Warning|Interrupt|Exit)\b.*|^\S+: error:.*")
@@ -228,6 +244,15 @@ mod tests {
     }
 
     #[test]
+    fn a_release_with_metadata_of_another_time_is_named() {
+        let output = "error: No solution found when resolving dependencies\n  cause: Because pandas>=0.20.0 has invalid metadata and you require pandas>=0.20.0, we can conclude that your requirements are unsatisfiable.\n\nhint: Metadata for `pandas` (v0.23.4) could not be parsed:\n  after parsing `2011`, found `k`, which is not part of a valid version\n  pytz (>=2011k)\n        ^^^^^^^\n";
+        assert_eq!(
+            diagnose(output)[0],
+            Diagnosis::InvalidMetadata { package: "pandas".into(), version: "0.23.4".into() }
+        );
+    }
+
+    #[test]
     fn names_and_versions_that_do_not_exist_are_told_apart() {
         let missing = "error: No solution found when resolving dependencies\n  cause: Because cv2 was not found in the package registry and you require cv2, we can conclude that your requirements are unsatisfiable.\n";
         assert_eq!(diagnose(missing)[0], Diagnosis::NotOnIndex { package: "cv2".into() });
@@ -248,6 +273,8 @@ mod tests {
     fn the_plainest_line_is_found() {
         assert_eq!(error_line("Traceback\n  File x\nValueError: no\n\n"), "ValueError: no");
         assert_eq!(error_line("error: E\n  cause: C\n"), "C");
+        let build = "error: E\n  cause: C\n\n    [stderr]\n    Setup: Failed to import 'numpy'.\n\nhint: look\n";
+        assert_eq!(error_line(build), "Setup: Failed to import 'numpy'.");
         assert_eq!(error_line(""), "it said nothing");
     }
 }

@@ -20,6 +20,22 @@ pub fn python_of(date: Timestamp) -> PythonVersion {
         .map_or(PythonVersion::minor(3, 12), |era| era.python)
 }
 
+/// Returns whether packages published up to `cutoff` can have wheels for `python`.
+pub fn was_released(python: PythonVersion, cutoff: Timestamp) -> bool {
+    let release = knowledge::releases().iter().find(|r| python.satisfies(r.python));
+    release.is_none_or(|release| release.date < cutoff)
+}
+
+/// How long after a Python's release the large packages had wheels for it.
+const WHEELS_FOLLOW: SignedDuration = SignedDuration::from_hours(180 * 24);
+
+/// Returns the date from which on there are wheels for `python`, if it is after `cutoff`.
+pub fn wheels_from(python: PythonVersion, cutoff: Timestamp) -> Option<Timestamp> {
+    let release = knowledge::releases().iter().find(|r| python.satisfies(r.python))?;
+    let wheels = release.date.checked_add(WHEELS_FOLLOW).ok()?;
+    (wheels > cutoff).then_some(wheels)
+}
+
 /// Returns the date up to which packages are taken for code of `date`.
 pub fn cutoff(date: Timestamp) -> Timestamp {
     date.checked_add(SLACK).unwrap_or(date)
@@ -61,6 +77,13 @@ mod tests {
         assert_eq!(python_of(day("2018-11-14")), PythonVersion::minor(3, 6));
         assert_eq!(python_of(day("2020-02-01")), PythonVersion::minor(3, 7));
         assert_eq!(python_of(day("2099-01-01")), PythonVersion::minor(3, 13));
+    }
+
+    #[test]
+    fn a_python_newer_than_the_code_brings_its_own_date() {
+        let python = PythonVersion::minor(3, 6);
+        assert!(wheels_from(python, day("2016-04-19")) > Some(day("2017-01-01")));
+        assert_eq!(wheels_from(python, day("2018-11-28")), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use sizar_model::PythonVersion;
 #[serde(deny_unknown_fields)]
 pub struct Eras {
     era: Vec<Era>,
+    release: Vec<Release>,
     floor: Vec<Floor>,
     build_limit: Vec<BuildLimit>,
 }
@@ -23,6 +24,14 @@ pub struct Eras {
 pub struct Era {
     pub until: Timestamp,
     pub python: PythonVersion,
+}
+
+/// When a Python was first released.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    pub python: PythonVersion,
+    pub date: Timestamp,
 }
 
 /// A package that is never resolved as of an earlier date.
@@ -192,6 +201,11 @@ static BREAKAGES: LazyLock<Breakages> = LazyLock::new(|| {
 /// Returns the table of Pythons by date, oldest first.
 pub fn eras() -> &'static [Era] {
     &ERAS.era
+}
+
+/// Returns when each Python was released.
+pub fn releases() -> &'static [Release] {
+    &ERAS.release
 }
 
 /// Returns the packages that are never resolved as of an earlier date.

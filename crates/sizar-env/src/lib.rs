@@ -11,6 +11,7 @@ pub mod diagnosis;
 pub mod era;
 pub mod knowledge;
 pub mod lock;
+pub mod metadata;
 pub mod name;
 pub mod plan;
 pub mod pylock;

@@ -124,6 +124,7 @@ mod tests {
             exclude_newer_package: BTreeMap::new(),
             build_constraints: vec!["setuptools<58".into()],
             extra_build_requirements: BTreeMap::from([(".".into(), vec!["numpy".into()])]),
+            metadata: BTreeMap::new(),
             shims: Vec::new(),
             variables: BTreeMap::from([("MPLBACKEND".into(), "Agg".into())]),
             deviations: vec![Deviation { rule: "r".into(), reason: "because".into() }],

@@ -8,7 +8,7 @@ use sizar_model::{Deviation, EnvSpec, ProjectInstall, PythonVersion};
 
 use crate::era;
 use crate::name;
-use crate::python::{self, NoPython};
+use crate::python::{self, NoPython, PythonChoice};
 use crate::requirements;
 
 /// What the user asked for beside the source.
@@ -19,6 +19,8 @@ pub struct Wishes {
     pub date: Option<Timestamp>,
     /// PEP 508 requirements.
     pub extra_requirements: Vec<String>,
+    /// Of pinned releases (`name==version`), the Pythons that there are wheels for.
+    pub wheels: Vec<(String, Vec<PythonVersion>)>,
 }
 
 /// A first specification, and what may be tried beside it.
@@ -49,6 +51,7 @@ pub fn plan(
     let date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
     let evidence = python::evidence(inspection, driver);
     let choice = python::choose(&evidence, date, available, wishes.python)?;
+    let choice = with_wheels(choice, wishes);
     let Some(first) = choice.ranked.first().copied() else {
         return Err(NoPython::NothingAvailable);
     };
@@ -56,9 +59,23 @@ pub fn plan(
     let package = requirements::package_of(inspection);
     // a date that the user gives is exact; a date that the source has gets some slack
     let cutoff = wishes.date.or_else(|| date.map(era::cutoff));
+    let mut deviations = choice.deviations;
+    let cutoff = cutoff.map(|cutoff| match era::wheels_from(first, cutoff) {
+        Some(wheels) if wishes.date.is_none() => {
+            deviations.push(Deviation {
+                rule: "later-date".into(),
+                reason: format!(
+                    "Python {} is newer than the code; there are packages for it since {}",
+                    first.without_patch(),
+                    wheels.strftime("%Y-%m")
+                ),
+            });
+            wheels
+        }
+        _ => cutoff,
+    });
     let mut requirements = selection.requirements;
     requirements.extend(wishes.extra_requirements.iter().cloned());
-    let mut deviations = choice.deviations;
     deviations.extend(selection.deviations);
     let mut extra_build_requirements = BTreeMap::new();
     if !selection.build.is_empty() && package.is_some() {
@@ -73,6 +90,7 @@ pub fn plan(
         exclude_newer_package: cutoff.map(era::package_dates).unwrap_or_default(),
         build_constraints: date.map(|date| era::build_constraints(date, first)).unwrap_or_default(),
         extra_build_requirements,
+        metadata: BTreeMap::new(),
         shims: Vec::new(),
         variables: BTreeMap::new(),
         deviations,
@@ -86,6 +104,28 @@ pub fn plan(
             .map(|file| file.name.as_deref().map_or_else(|| "source".to_owned(), name::normalise)),
         undeclared: selection.undeclared,
     })
+}
+
+/// Puts the Pythons that the most pinned releases have wheels for before the others.
+fn with_wheels(mut choice: PythonChoice, wishes: &Wishes) -> PythonChoice {
+    let has = |python: PythonVersion, pythons: &[PythonVersion]| {
+        pythons.iter().any(|wheel| python.satisfies(*wheel))
+    };
+    let lacking = |python: PythonVersion| {
+        wishes.wheels.iter().filter(move |(_, pythons)| !has(python, pythons))
+    };
+    let before = choice.ranked.first().copied();
+    choice.ranked.sort_by_key(|python| lacking(*python).count());
+    let after = choice.ranked.first().copied();
+    if let (Some(before), Some(after)) = (before, after)
+        && before != after
+    {
+        let names: Vec<_> = lacking(before).map(|(release, _)| release.as_str()).collect();
+        let python = before.without_patch();
+        choice.reason = format!("there are no wheels of {} for Python {python}", names.join(", "));
+        choice.deviations.retain(|deviation| deviation.rule != "nearest-python");
+    }
+    choice
 }
 
 /// Adds what every virtual environment held until Python 3.12, so that nobody declared it.
@@ -246,11 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn wheels_of_pinned_releases_decide() {
+        let wishes = Wishes {
+            wheels: vec![(
+                "torch==1.4.0".into(),
+                vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
+            )],
+            ..Wishes::default()
+        };
+        let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
+        assert_eq!(plan.spec.python, PythonVersion::minor(3, 7));
+        assert!(plan.python_reason.contains("torch==1.4.0"));
+    }
+
+    #[test]
     fn a_wished_python_and_date_are_exact() {
         let wishes = Wishes {
             python: Some(PythonVersion::minor(3, 8)),
             date: Some("2021-01-01T00:00:00Z".parse().unwrap()),
             extra_requirements: vec!["six".into()],
+            wheels: Vec::new(),
         };
         let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
         assert_eq!(plan.pythons, [PythonVersion::minor(3, 8)]);

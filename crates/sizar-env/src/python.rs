@@ -17,6 +17,8 @@ pub struct PythonChoice {
     pub ranked: Vec<PythonVersion>,
     /// Why the first is first, as a sentence.
     pub reason: String,
+    /// What the evidence asks for.
+    pub wanted: PythonVersion,
     /// Said where the first is not what the evidence asks for.
     pub deviations: Vec<Deviation>,
 }
@@ -38,21 +40,11 @@ pub enum NoPython {
 
 /// Returns the evidence that counts for `driver`: the grammar of what it imports rather than of the
 /// whole tree, in which files may be left over from Python 2.
-///
-/// Where no driver is known, authors who name Python 3 are believed before such leftovers.
 pub fn evidence(inspection: &Inspection, driver: Option<&Driver>) -> PythonEvidence {
     let mut evidence = inspection.python.clone();
-    match driver.filter(|driver| !driver.closure.is_empty()) {
-        Some(driver) => {
-            evidence.at_least = driver.python_at_least;
-            evidence.at_most = driver.python_at_most;
-        }
-        None => {
-            let names_3 = evidence.named.iter().any(|named| named.text.starts_with('3'));
-            if names_3 && evidence.at_most.is_some_and(|newest| newest.major < 3) {
-                evidence.at_most = None;
-            }
-        }
+    if let Some(driver) = driver.filter(|driver| !driver.closure.is_empty()) {
+        evidence.at_least = driver.python_at_least;
+        evidence.at_most = driver.python_at_most;
     }
     evidence
 }
@@ -78,9 +70,21 @@ pub fn choose(
     if let Some(wanted) = requested {
         return asked_for(wanted, &available);
     }
+    let mut deviations = Vec::new();
+    let evidence = &mut evidence.clone();
     if evidence.at_most.is_some_and(|newest| newest.major < 3) {
-        return Err(NoPython::Python2);
+        // a tree may hold its Python 2 beside its Python 3, or tools that were never converted
+        let Some(said) = names_python_3(evidence) else { return Err(NoPython::Python2) };
+        deviations.push(Deviation {
+            rule: "python-2-aside".into(),
+            reason: format!(
+                "`{}` names Python 3, though some files are written for Python 2",
+                said.path
+            ),
+        });
+        evidence.at_most = None;
     }
+    let evidence = &*evidence;
     let by_syntax: Vec<_> =
         available.iter().copied().filter(|version| syntax_allows(evidence, *version)).collect();
     if by_syntax.is_empty() {
@@ -89,7 +93,6 @@ pub fn choose(
             available: list(&available),
         });
     }
-    let mut deviations = Vec::new();
     let specifiers = specifiers(&evidence.requires);
     let declared: Vec<_> =
         by_syntax.iter().copied().filter(|version| allowed(&specifiers, *version)).collect();
@@ -118,7 +121,39 @@ pub fn choose(
             reason: format!("Python {wanted} is asked for ({reason}); {first} is the nearest here"),
         });
     }
-    Ok(PythonChoice { ranked, reason, deviations })
+    Ok(PythonChoice { ranked, reason, wanted, deviations })
+}
+
+/// Returns the Python that is worth fetching before anything is planned: one that is asked for, or
+/// that the evidence asks for, and that is not `available`.
+pub fn worth_fetching(
+    evidence: &PythonEvidence,
+    date: Option<Timestamp>,
+    available: &[PythonVersion],
+    requested: Option<PythonVersion>,
+) -> Option<PythonVersion> {
+    let missing = match choose(evidence, date, available, requested) {
+        Ok(choice) => choice.wanted,
+        Err(NoPython::Python2) => return None,
+        Err(NoPython::NotAvailable { wanted, .. }) => wanted,
+        Err(NoPython::OutOfRange { .. }) => evidence.at_most.or(evidence.at_least)?,
+        Err(NoPython::NothingAvailable) => {
+            requested.or(date.map(era::python_of)).unwrap_or(PythonVersion::minor(3, 12))
+        }
+    };
+    let there = available.iter().any(|python| python.satisfies(missing));
+    (!there && missing.without_patch() >= OLDEST_FETCHED).then_some(missing)
+}
+
+/// The oldest Python that uv has builds of.
+const OLDEST_FETCHED: PythonVersion = PythonVersion::minor(3, 8);
+
+/// Returns where the authors say that Python 3 runs the code.
+fn names_python_3(evidence: &PythonEvidence) -> Option<&Sighting> {
+    evidence.named.iter().chain(&evidence.requires).find(|sighting| {
+        let digits = sighting.text.trim_start_matches(|c: char| !c.is_ascii_digit());
+        digits.starts_with('3') && !sighting.text.contains('<')
+    })
 }
 
 fn asked_for(wanted: PythonVersion, available: &[PythonVersion]) -> Result<PythonChoice, NoPython> {
@@ -126,7 +161,12 @@ fn asked_for(wanted: PythonVersion, available: &[PythonVersion]) -> Result<Pytho
     if found.is_empty() {
         return Err(NoPython::NotAvailable { wanted, available: list(available) });
     }
-    Ok(PythonChoice { ranked: found, reason: "it was asked for".into(), deviations: Vec::new() })
+    Ok(PythonChoice {
+        ranked: found,
+        reason: "it was asked for".into(),
+        wanted,
+        deviations: Vec::new(),
+    })
 }
 
 fn list(versions: &[PythonVersion]) -> String {
@@ -185,11 +225,15 @@ fn preferred(
         .named
         .iter()
         .filter(|sighting| !CHOICES.contains(&sighting.kind.as_str()))
-        .filter_map(|sighting| version_in(&sighting.text))
-        .filter(|version| version.major == 3)
+        .filter_map(|sighting| Some((version_in(&sighting.text)?, sighting)))
+        .filter(|(version, _)| version.major == 3)
         .collect();
+    let oldest = remarks.iter().map(|(version, _)| *version).min();
+    // "3.4 or newer" says nothing of the newest
+    let exact = remarks.iter().filter(|(_, sighting)| !sighting.text.contains('>'));
+    let newest = exact.map(|(version, _)| *version).max();
     let Some(date) = date else {
-        return match remarks.into_iter().max() {
+        return match newest {
             Some(version) => (version, "it is the newest that the authors name".to_owned()),
             None => (
                 usable.iter().copied().max().unwrap_or(OLDEST),
@@ -200,7 +244,7 @@ fn preferred(
     let era = era::python_of(date);
     let year = date.strftime("%Y");
     let by_date = (era, format!("code of {year} was usually written for it"));
-    match (remarks.iter().copied().min(), remarks.iter().copied().max()) {
+    match (oldest, newest) {
         (Some(oldest), _) if era < oldest => {
             (oldest, "it is the oldest that the authors name".to_owned())
         }
@@ -241,7 +285,7 @@ mod tests {
     }
 
     fn day(text: &str) -> Option<Timestamp> {
-        Some(format!("{text}T00:00:00Z").parse().unwrap())
+        format!("{text}T00:00:00Z").parse().ok()
     }
 
     #[test]
@@ -286,6 +330,19 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_asked_for_and_can_be_had_is_fetched() {
+        let fetched = |date: &str, available: &[u8], requested: Option<u8>| {
+            let requested = requested.map(|minor| PythonVersion::minor(3, minor));
+            worth_fetching(&PythonEvidence::default(), day(date), &versions(available), requested)
+        };
+        assert_eq!(fetched("2022-05-01", &[9, 12], None), None);
+        assert_eq!(fetched("2022-05-01", &[12], None), Some(PythonVersion::minor(3, 9)));
+        assert_eq!(fetched("2018-05-01", &[12], None), None, "uv has no 3.6");
+        assert_eq!(fetched("2018-05-01", &[12], Some(10)), Some(PythonVersion::minor(3, 10)));
+        assert_eq!(fetched("2022-05-01", &[], None), Some(PythonVersion::minor(3, 9)));
+    }
+
+    #[test]
     fn what_cannot_be_had_is_an_error() {
         let python2 =
             PythonEvidence { at_most: Some(PythonVersion::minor(2, 7)), ..Default::default() };
@@ -305,6 +362,18 @@ mod tests {
             ),
             Err(NoPython::NotAvailable { .. })
         ));
+    }
+
+    #[test]
+    fn python_2_beside_python_3_is_no_obstacle() {
+        let evidence = PythonEvidence {
+            at_most: Some(PythonVersion::minor(2, 7)),
+            named: vec![named("readme", "2.7"), named("readme", ">=3.4")],
+            ..Default::default()
+        };
+        let choice = choose(&evidence, day("2019-01-01"), &versions(&[6, 7]), None).unwrap();
+        assert_eq!(choice.ranked[0], PythonVersion::minor(3, 7));
+        assert_eq!(choice.deviations[0].rule, "python-2-aside");
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
         }
         Change::Loosen { package, requirement } => {
             for asked in &mut spec.requirements {
-                if name::of_requirement(asked) == *package {
+                if name::of_requirement(asked) == *package && requirement.as_ref() != Some(asked) {
                     let marker =
                         asked.split_once(';').map(|(_, marker)| format!(" ; {}", marker.trim()));
                     let base = requirement.clone().unwrap_or_else(|| package.clone());
@@ -169,15 +169,20 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         }
         Action::Add(requirement) => {
             let name = name::of_requirement(requirement);
-            match spec.requirements.iter().any(|asked| name::of_requirement(asked) == name) {
-                true => push_new(&mut spec.constraints, requirement),
-                false => spec.requirements.push(requirement.clone()),
+            if spec.requirements.iter().any(|asked| name::of_requirement(asked) == name) {
+                push_new(&mut spec.constraints, requirement);
+            } else {
+                spec.requirements.push(requirement.clone());
             }
         }
         Action::Constrain(requirement) => push_new(&mut spec.constraints, requirement),
         Action::Drop(package) => {
             spec.requirements.retain(|asked| name::of_requirement(asked) != *package);
             spec.constraints.retain(|asked| name::of_requirement(asked) != *package);
+            for list in spec.extra_build_requirements.values_mut() {
+                list.retain(|asked| name::of_requirement(asked) != *package);
+            }
+            spec.extra_build_requirements.retain(|_, list| !list.is_empty());
         }
         Action::Rename { from, to } => {
             for asked in &mut spec.requirements {
@@ -205,6 +210,7 @@ fn push_new(list: &mut Vec<String>, item: &str) {
 fn set_python(spec: &mut EnvSpec, python: PythonVersion) {
     spec.python = python;
     if let Some(date) = spec.exclude_newer {
+        spec.exclude_newer = era::wheels_from(python, date).or(spec.exclude_newer);
         // some limits hold only for the Pythons that the limited release can run on
         let defaults = era::build_constraints(date, python);
         let known = |constraint: &String| {

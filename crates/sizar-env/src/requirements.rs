@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sizar_model::Deviation;
 use sizar_model::inspection::{Declared, Driver, Inspection, PackagingFile};
 
+use crate::candidates::is_build_tool;
 use crate::knowledge;
 use crate::name;
 
@@ -21,6 +22,18 @@ pub struct Selection {
     pub deviations: Vec<Deviation>,
     /// The normalised names of requirements that nothing declares, weakest last.
     pub undeclared: Vec<String>,
+}
+
+/// Returns the pinned releases (name and version) of what is selected.
+pub fn pins(selection: &Selection) -> Vec<(String, String)> {
+    selection
+        .requirements
+        .iter()
+        .filter_map(|requirement| {
+            let version = name::exact_pin(requirement)?;
+            Some((name::of_requirement(requirement), version.to_owned()))
+        })
+        .collect()
 }
 
 /// Kinds of packaging files that tell what a package needs when it is installed.
@@ -44,10 +57,14 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
         selection.constraints.extend(constraint.requirement.clone());
     }
     for build in inspection.declared.iter().filter(|declared| declared.scope == "build") {
-        if let Some(requirement) = &build.requirement
-            && reaches_no_build(build)
-        {
+        let Some(requirement) = &build.requirement else { continue };
+        if is_imported(build) {
             add_build(&mut selection, requirement, &build.path);
+        } else if build.repaired.is_none()
+            && matches!(kinds.get(build.path.as_str()), Some(&"setup_py" | &"setup_cfg"))
+        {
+            // a `setup.py` that imports it first never comes to say that it needs it
+            push_build(&mut selection, requirement);
         }
     }
     undeclared(inspection, driver, &mut chosen, &mut selection);
@@ -56,30 +73,37 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
     selection
 }
 
-/// Whether a build requirement is only imported: what is declared (`build-system.requires`,
-/// `setup_requires`) reaches the build by itself.
-fn reaches_no_build(declared: &Declared) -> bool {
+/// Whether a build requirement is only imported: what a `pyproject.toml` declares reaches the
+/// build by itself.
+fn is_imported(declared: &Declared) -> bool {
     let Some(note) = declared.repaired.as_deref() else { return false };
     // a build that can do without torch is better done without; one that can do without Cython or
     // numpy often only says so to print a message
     note.starts_with("imported by setup.py")
         && (!note.contains("may be absent") || matches!(declared.name.as_str(), "cython" | "numpy"))
+        && is_build_tool(&declared.name)
 }
 
 fn add_build(selection: &mut Selection, requirement: &str, path: &str) {
-    let requirement = match name::of_requirement(requirement).as_str() {
-        // the build has these by itself
-        "setuptools" | "wheel" | "pip" => return,
-        _ => requirement.to_owned(),
-    };
-    if selection.build.contains(&requirement) {
-        return;
+    if push_build(selection, requirement) {
+        selection.deviations.push(Deviation {
+            rule: "undeclared-build-requirement".into(),
+            reason: format!("`{path}` needs {requirement} to be built, which it does not declare"),
+        });
     }
-    selection.deviations.push(Deviation {
-        rule: "undeclared-build-requirement".into(),
-        reason: format!("`{path}` needs {requirement} to be built, which it does not declare"),
-    });
-    selection.build.push(requirement);
+}
+
+fn push_build(selection: &mut Selection, requirement: &str) -> bool {
+    let name = name::of_requirement(requirement);
+    // the build has the first three by itself, and runs no tests
+    let needless =
+        matches!(name.as_str(), "setuptools" | "wheel" | "pip" | "pytest-runner" | "nose" | "tox");
+    let known = selection.build.iter().any(|known| name::of_requirement(known) == name);
+    if needless || known {
+        return false;
+    }
+    selection.build.push(requirement.to_owned());
+    true
 }
 
 /// Returns the declarations that bind, strongest file first.
@@ -211,6 +235,7 @@ fn undeclared(
     let closure: Option<BTreeSet<&str>> = driver
         .filter(|driver| !driver.closure.is_empty())
         .map(|driver| driver.closure.iter().map(String::as_str).collect());
+
     let mut imports: Vec<_> = inspection.imports.iter().filter(|import| !import.optional).collect();
     imports.sort_by_key(|import| (import.conditional, import.module.clone()));
     // the authors of a package wrote down what it needs; what they import inside a function and

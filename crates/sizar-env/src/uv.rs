@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
-use sizar_model::{EnvLock, EnvSpec, Invocation, NetworkAccess};
+use sizar_model::{EnvLock, EnvSpec, Invocation, NetworkAccess, PythonVersion};
 
 use crate::name;
 
@@ -33,6 +33,16 @@ struct Settings {
     exclude_newer_package: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     extra_build_dependencies: BTreeMap<String, Vec<String>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dependency_metadata: Vec<DependencyMetadata>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct DependencyMetadata {
+    name: String,
+    version: String,
+    requires_dist: Vec<String>,
 }
 
 /// The settings file could not be written as TOML.
@@ -46,6 +56,7 @@ pub struct BuildRules<'a> {
     pub exclude_newer: Option<Timestamp>,
     pub exclude_newer_package: Option<&'a BTreeMap<String, Timestamp>>,
     pub extra_build_requirements: Option<&'a BTreeMap<String, Vec<String>>>,
+    pub metadata: Option<&'a BTreeMap<String, Vec<String>>>,
     /// The distribution that `.` stands for.
     pub package: Option<&'a str>,
     /// Versions that a build must compile against, because they are what it will run with.
@@ -59,6 +70,7 @@ impl<'a> BuildRules<'a> {
             exclude_newer: spec.exclude_newer,
             exclude_newer_package: Some(&spec.exclude_newer_package),
             extra_build_requirements: Some(&spec.extra_build_requirements),
+            metadata: Some(&spec.metadata),
             package,
             runtime: Vec::new(),
         }
@@ -70,6 +82,7 @@ impl<'a> BuildRules<'a> {
             exclude_newer: lock.exclude_newer,
             exclude_newer_package: Some(&lock.exclude_newer_package),
             extra_build_requirements: Some(&lock.extra_build_requirements),
+            metadata: Some(&lock.metadata),
             package,
             runtime: lock
                 .packages
@@ -98,6 +111,19 @@ impl<'a> BuildRules<'a> {
                     let name = if name == "." { self.package? } else { name.as_str() };
                     let requirements = requirements.iter().map(|r| self.as_at_run_time(r));
                     Some((name.to_owned(), requirements.collect()))
+                })
+                .collect(),
+            dependency_metadata: self
+                .metadata
+                .into_iter()
+                .flatten()
+                .filter_map(|(release, requires_dist)| {
+                    let (name, version) = release.split_once("==")?;
+                    Some(DependencyMetadata {
+                        name: name.to_owned(),
+                        version: version.to_owned(),
+                        requires_dist: requires_dist.clone(),
+                    })
                 })
                 .collect(),
         };
@@ -132,6 +158,21 @@ impl Uv {
         call
     }
 
+    /// Fetches a Python into `folder`.
+    pub fn fetch_python(
+        program: &Utf8Path,
+        python: PythonVersion,
+        folder: &Utf8Path,
+        cache: &Utf8Path,
+    ) -> Invocation {
+        Invocation::new(program.as_str())
+            .args(["python", "install", "--no-config", "--no-bin", "--color", "never"])
+            .args(["--no-progress", "--cache-dir", cache.as_str()])
+            .args(["--install-dir", folder.as_str()])
+            .arg(python.to_string())
+            .network(NetworkAccess::Full)
+    }
+
     /// Makes an empty virtual environment at `prefix`.
     pub fn venv(&self, python: &Utf8Path, prefix: &Utf8Path) -> Invocation {
         self.call(&["venv", "--no-project", "--no-config", "--allow-existing"])
@@ -153,7 +194,7 @@ impl Uv {
     pub fn install(&self, python: &Utf8Path, files: &Files<'_>) -> Invocation {
         // copies, because a program that writes into its own packages must not reach the cache
         self.with_settings(self.call(&["pip", "install"]))
-            .args(["--no-deps", "--strict", "--link-mode", "copy"])
+            .args(["--no-deps", "--link-mode", "copy"])
             .args(["--python", python.as_str()])
             .args(files.options())
             .args(["--requirements", files.requirements.as_str()])
@@ -235,7 +276,10 @@ mod tests {
             BTreeMap::from([("setuptools".to_owned(), "2019-04-15T00:00:00Z".parse().unwrap())]);
         let extra =
             BTreeMap::from([(".".to_owned(), vec!["Cython".to_owned(), "numpy".to_owned()])]);
+        let metadata =
+            BTreeMap::from([("pandas==0.23.4".to_owned(), vec!["pytz>=2011".to_owned()])]);
         let rules = BuildRules {
+            metadata: Some(&metadata),
             exclude_newer: Some("2018-11-28T00:00:00Z".parse().unwrap()),
             exclude_newer_package: Some(&dates),
             extra_build_requirements: Some(&extra),
@@ -250,6 +294,11 @@ mod tests {
 
         [extra-build-dependencies]
         madmom = ["Cython", "numpy==1.15.4"]
+
+        [[dependency-metadata]]
+        name = "pandas"
+        version = "0.23.4"
+        requires-dist = ["pytz>=2011"]
         "#);
     }
 

@@ -32,6 +32,9 @@ pub struct EnvSpec {
     /// Build requirements that a package does not declare; `.` is the source itself.
     #[serde(default)]
     pub extra_build_requirements: BTreeMap<String, Vec<String>>,
+    /// Requirements of single releases (`name==version`) whose own metadata no tool of today reads.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, Vec<String>>,
     /// Start-up shims, by name.
     #[serde(default)]
     pub shims: Vec<String>,
@@ -99,6 +102,9 @@ pub struct EnvLock {
     pub build_constraints: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra_build_requirements: BTreeMap<String, Vec<String>>,
+    /// Requirements of single releases (`name==version`) whose own metadata no tool of today reads.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shims: Vec<String>,
     /// Variables that the programs of this environment are started with.

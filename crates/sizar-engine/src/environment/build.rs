@@ -13,6 +13,7 @@ use sizar_model::{Checkout, EnvLock, EnvSpec, ProjectInstall};
 use super::SetupError;
 use super::error::io;
 use super::folder::{self, Building};
+use super::index;
 use super::interpreters::Interpreter;
 use super::scratch::copy_tree;
 use super::workshop::{RequirementFiles, View, Workshop};
@@ -29,17 +30,18 @@ pub struct StepFailed {
 /// What a step leads to: an error of ours ends the setup, a failed step goes to repair.
 pub type Step<T> = Result<Result<T, StepFailed>, SetupError>;
 
-/// Resolves a specification.
+/// Resolves a specification, mending the metadata of releases on the way.
 pub fn resolve(
     workshop: &Workshop<'_>,
     checkout: &Checkout,
-    spec: &EnvSpec,
+    spec: &mut EnvSpec,
     package: Option<&str>,
     interpreter: &Interpreter,
 ) -> Step<EnvLock> {
-    let packages = if spec.requirements.is_empty() {
-        Vec::new()
-    } else {
+    let packages = loop {
+        if spec.requirements.is_empty() {
+            break Vec::new();
+        }
         let text = spec.requirements.join("\n") + "\n";
         let files =
             RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
@@ -48,13 +50,16 @@ pub fn resolve(
         remove_file(&answer)?;
         let call = uv.compile(&interpreter.path, &files.files(), &answer);
         let ended = workshop.run_uv(&call, interpreter, View::default())?;
-        if !ended.success {
+        if ended.success {
+            break pylock::packages(&fs::read_to_string(&answer).map_err(io(&answer))?)?;
+        }
+        // each round mends a release that was not mended before, so this ends
+        if workshop.is_offline() || !index::mend_metadata(spec, &ended.output) {
             return Ok(Err(StepFailed {
                 stage: stage_of(&ended.output, Stage::Resolve),
                 output: ended.output,
             }));
         }
-        pylock::packages(&fs::read_to_string(&answer).map_err(io(&answer))?)?
     };
     let source = &checkout.source;
     Ok(Ok(EnvLock {
@@ -71,6 +76,7 @@ pub fn resolve(
         exclude_newer_package: spec.exclude_newer_package.clone(),
         build_constraints: spec.build_constraints.clone(),
         extra_build_requirements: spec.extra_build_requirements.clone(),
+        metadata: spec.metadata.clone(),
         shims: spec.shims.clone(),
         variables: spec.variables.clone(),
         deviations: spec.deviations.clone(),

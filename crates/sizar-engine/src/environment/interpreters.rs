@@ -8,9 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use sizar_env::uv::Uv;
 use sizar_model::artifact::Ending;
 use sizar_model::resources::Walltime;
-use sizar_model::{Invocation, PythonVersion};
+use sizar_model::{Activity, Invocation, Progress, PythonVersion};
 
 use super::SetupError;
 use super::error::io;
@@ -139,6 +140,48 @@ pub fn find(home: &Home) -> Result<Interpreters, SetupError> {
         fs::rename(&part, &cache_path).map_err(io(&cache_path))?;
     }
     Ok(sorted(now))
+}
+
+/// How long a Python that could not be fetched is not asked for again.
+const RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// Fetches a Python through uv into sizar's own folder; returns whether it is there now.
+///
+/// uv's builds come from another host than its packages, which not every network reaches: a
+/// failure is remembered for a day.
+///
+/// # Errors
+///
+/// [`SetupError::Home`] or [`SetupError::Io`] where sizar's own folder cannot be used.
+pub fn fetch(
+    home: &Home,
+    uv: &Utf8Path,
+    python: PythonVersion,
+    progress: &dyn Progress,
+) -> Result<bool, SetupError> {
+    let mark = home.folder("cache")?.join(format!("no-python-{python}"));
+    let recent = fs::metadata(&mark)
+        .and_then(|metadata| metadata.modified())
+        .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < RETRY_AFTER));
+    if recent {
+        return Ok(false);
+    }
+    progress.begin(format!("fetching Python {python}"));
+    let staging = home.staging()?;
+    let stage = Utf8PathBuf::from(staging.path().to_string_lossy().into_owned());
+    let confinement = Confinement::new(SandboxKind::None, stage.join("home"), stage.join("tmp"));
+    let limits = Limits { walltime: Some(Walltime(300)), ..Limits::default() };
+    let call = Uv::fetch_python(uv, python, &home.folder("pythons")?, &home.folder("cache/uv")?);
+    let line = |text: &str| progress.report(Activity::Line { text: text.to_owned() });
+    let finished =
+        execute(&call, &confinement, &limits, Io::Captured { line: &line }, &Control::default())?;
+    if finished.ending == (Ending::Exited { code: 0 }) {
+        progress.end(format!("fetched Python {python}"));
+        return Ok(true);
+    }
+    fs::write(&mark, finished.stderr).map_err(io(&mark))?;
+    progress.note(format!("Python {python} could not be fetched"));
+    Ok(false)
 }
 
 fn sorted(answers: Vec<(Utf8PathBuf, Remembered)>) -> Interpreters {

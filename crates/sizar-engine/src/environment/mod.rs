@@ -9,6 +9,7 @@ mod build;
 mod driver;
 mod error;
 mod folder;
+mod index;
 pub mod interpreters;
 mod memory;
 mod scratch;

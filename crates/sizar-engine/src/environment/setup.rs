@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use sizar_env::knowledge::Stage;
 use sizar_env::plan::{Plan, Wishes, plan};
+use sizar_env::python;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
+use sizar_env::requirements;
 use sizar_model::{
     Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
     PythonVersion, Verification,
@@ -15,6 +17,7 @@ use sizar_model::{
 use super::SetupError;
 use super::build::{self, Installed, StepFailed};
 use super::driver::{self, Chosen};
+use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
 use super::verify::{self, Subject, Verified};
@@ -102,12 +105,13 @@ pub fn setup(
         return Ok(setup);
     }
     let chosen = driver::choose(inspection, &checkout.path, request.driver.as_deref())?;
-    let interpreters = interpreters::find(home)?;
+    let uv_program = find_or_install_uv(home, progress)?;
+    let interpreters = interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?;
     let workshop = Workshop::open(
         home,
         Order {
             sandbox: request.sandbox,
-            uv_program: find_or_install_uv(home, progress)?,
+            uv_program,
             offline: request.offline,
             time_limit: request.time_limit,
             progress,
@@ -120,6 +124,32 @@ pub fn setup(
     };
     memory::remember(home, checkout, request, &setup)?;
     Ok(setup)
+}
+
+/// Finds the Pythons, and fetches the one that is asked for if it can be had.
+fn interpreters_for(
+    home: &Home,
+    inspection: &Inspection,
+    request: &SetupRequest,
+    chosen: &Chosen,
+    uv_program: &Utf8Path,
+    progress: &dyn Progress,
+) -> Result<Interpreters, SetupError> {
+    let found = interpreters::find(home)?;
+    if request.offline {
+        return Ok(found);
+    }
+    let driver = chosen.driver.as_ref().filter(|_| chosen.named);
+    let evidence = python::evidence(inspection, driver);
+    let date = request.date.or(inspection.code_date).or(inspection.commit_date);
+    let requested = request.locked.as_ref().map(|lock| lock.python).or(request.python);
+    let missing = python::worth_fetching(&evidence, date, &found.versions(), requested);
+    match missing {
+        Some(python) if interpreters::fetch(home, uv_program, python, progress)? => {
+            interpreters::find(home)
+        }
+        _ => Ok(found),
+    }
 }
 
 /// One setup under way.
@@ -167,7 +197,7 @@ impl Way<'_> {
                 rule: None,
                 seconds: 0.0,
             };
-            let shortfall = match self.attempt(&spec, &plan)? {
+            let shortfall = match self.attempt(&mut spec, &plan)? {
                 Ok(made) => {
                     attempt.seconds = began.elapsed().as_secs_f64();
                     attempts.push(attempt);
@@ -196,12 +226,15 @@ impl Way<'_> {
     }
 
     fn plan(&self) -> Result<Plan, SetupError> {
+        let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
+        let pins = requirements::pins(&requirements::select(self.inspection, driver));
+        let ask = !self.request.offline && self.request.python.is_none();
         let wishes = Wishes {
+            wheels: if ask { index::wheels(&pins) } else { Vec::new() },
             python: self.request.python,
             date: self.request.date,
             extra_requirements: self.request.extra_requirements.clone(),
         };
-        let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
         let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
         if plan.spec.exclude_newer.is_none() {
             plan.spec.exclude_newer = self.checkout.source.code_date.or(self.checkout.source.date);
@@ -223,7 +256,11 @@ impl Way<'_> {
         self.interpreters.of(wanted).ok_or(SetupError::LockedPython { wanted })
     }
 
-    fn attempt(&self, spec: &EnvSpec, plan: &Plan) -> Result<Result<Made, Shortfall>, SetupError> {
+    fn attempt(
+        &self,
+        spec: &mut EnvSpec,
+        plan: &Plan,
+    ) -> Result<Result<Made, Shortfall>, SetupError> {
         let interpreter = self.interpreter(spec.python)?;
         let package = plan.package.as_deref();
         let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)?

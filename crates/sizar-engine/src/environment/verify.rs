@@ -11,7 +11,7 @@ use sizar_model::inspection::{Driver, Inspection};
 use sizar_model::{Checkout, EnvLock, Invocation, ProjectInstall, VerificationLevel};
 
 use super::SetupError;
-use super::build::{Step, StepFailed, metadata_folder};
+use super::build::{Step, StepFailed, metadata_folder, site_packages};
 use super::driver::{Chosen, answers_help, launch};
 use super::error::io;
 use super::interpreters::Interpreter;
@@ -55,10 +55,10 @@ enum Answer {
 pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> {
     let mut checks = Vec::new();
     let scratch = scratch(workshop, subject)?;
-    match imports(workshop, subject, &scratch, &mut checks)? {
-        Ok(()) => {}
+    let absent = match imports(workshop, subject, &scratch, &mut checks)? {
+        Ok(absent) => absent,
         Err(failed) => return Ok(Err(failed)),
-    }
+    };
     let Some(name) = subject.chosen.name.as_deref() else {
         checks.push("the source has no driver that could be asked".to_owned());
         return Ok(Ok(Verified { level: VerificationLevel::Imports, complete: true, checks }));
@@ -76,6 +76,11 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
     };
     let framework = subject.chosen.driver.as_ref().map_or("unknown", |d| d.framework.as_str());
     if !answers_help(framework) && framework != "unknown" {
+        // without an answer, or its own module's import, nothing shows that it can do without it
+        let shown = driver_module(subject).is_some();
+        if !shown && let Some(absent) = absent.into_iter().next() {
+            return Ok(Err(StepFailed { stage: Stage::Import, output: absent.output }));
+        }
         checks.push(format!("`{name}` has no way to answer without running ({framework})"));
         return Ok(Ok(Verified { level: VerificationLevel::Imports, complete: true, checks }));
     }
@@ -99,7 +104,16 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
         }
         _ => return Ok(Err(StepFailed { stage: Stage::Answer, output: ended.output })),
     }
+    for Absent { module, .. } in absent {
+        checks.push(format!("{module} cannot be imported, and it answers without it"));
+    }
     Ok(Ok(Verified { level: VerificationLevel::Answers, complete: true, checks }))
+}
+
+/// A module that is imported somewhere, and that nothing installed was meant to provide.
+struct Absent {
+    module: String,
+    output: String,
 }
 
 /// Copies the source, for drivers that write when they start.
@@ -125,12 +139,12 @@ fn imports(
     subject: &Subject<'_>,
     scratch: &Utf8Path,
     checks: &mut Vec<String>,
-) -> Step<()> {
+) -> Step<Vec<Absent>> {
     let modules = modules(subject)?;
     let compiled = subject.chosen.driver.as_ref().map(|driver| &driver.path);
     let compiled = compiled.filter(|path| scratch.join(path.as_str()).is_file());
     if modules.is_empty() && compiled.is_none() {
-        return Ok(Ok(()));
+        return Ok(Ok(Vec::new()));
     }
     let script = workshop.write("verify_imports.py", VERIFY)?;
     let answer = workshop.answers().join("imports.json");
@@ -155,11 +169,16 @@ fn imports(
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
     let mut imported = Vec::new();
+    let mut absent = Vec::new();
     for answer in &answers {
         match answer {
             Answer::Failure { kind, name, exception, message, traceback } => {
                 let what = if kind == "compile" { "compiling" } else { "importing" };
                 let text = format!("{what} {name}:\n{traceback}\n{exception}: {message}\n");
+                if kind == "import" && !is_promised(subject, name) {
+                    absent.push(Absent { module: name.clone(), output: text });
+                    continue;
+                }
                 return Ok(Err(StepFailed { stage: Stage::Import, output: text }));
             }
             Answer::Success { kind, name } if kind == "import" => imported.push(name.clone()),
@@ -168,14 +187,28 @@ fn imports(
     }
     let expected = modules.len() + usize::from(compiled.is_some());
     if answers.len() < expected || !ended.success {
-        let next = modules.get(imported.len()).map_or("the modules", String::as_str);
+        let next = modules.get(imported.len() + absent.len()).map_or("the modules", String::as_str);
         let output = format!("{}\nError: importing {next} ends the interpreter\n", ended.output);
         return Ok(Err(StepFailed { stage: Stage::Import, output }));
     }
     if !imported.is_empty() {
         checks.push(format!("{} can be imported", listed(&imported)));
     }
-    Ok(Ok(()))
+    Ok(Ok(absent))
+}
+
+/// Whether something that was installed should provide a module.
+fn is_promised(subject: &Subject<'_>, module: &str) -> bool {
+    let import = subject.inspection.imports.iter().find(|import| import.module == module);
+    // a module of the source itself is no import of it
+    import.is_none_or(|import| {
+        import.distribution.as_deref().is_some_and(|name| is_locked(subject.lock, name))
+    })
+}
+
+fn is_locked(lock: &EnvLock, distribution: &str) -> bool {
+    let name = sizar_env::name::normalise(distribution);
+    lock.packages.iter().any(|package| package.name == name)
 }
 
 fn listed(names: &[String]) -> String {
@@ -197,16 +230,14 @@ fn modules(subject: &Subject<'_>) -> Result<Vec<String>, SetupError> {
     let mut modules = BTreeSet::new();
     let closure: Option<BTreeSet<&str>> =
         subject.chosen.driver.as_ref().filter(|driver| !driver.closure.is_empty()).map(closure_of);
-    let installed = |distribution: &str| {
-        let name = sizar_env::name::normalise(distribution);
-        subject.lock.packages.iter().any(|package| package.name == name)
-    };
     for import in &subject.inspection.imports {
         let needed = !import.optional && !import.conditional;
         let used = match &closure {
             Some(closure) => import.files.iter().any(|file| closure.contains(file.as_str())),
             // without a driver, only what was meant to be installed can be asked of it
-            None => import.distribution.as_deref().is_some_and(installed),
+            None => {
+                import.distribution.as_deref().is_some_and(|name| is_locked(subject.lock, name))
+            }
         };
         if needed && used {
             modules.insert(import.module.clone());
@@ -216,8 +247,21 @@ fn modules(subject: &Subject<'_>) -> Result<Vec<String>, SetupError> {
     if let (ProjectInstall::Install, Some(package)) = (subject.lock.source.install, subject.package)
     {
         modules.extend(top_level(subject.prefix, subject.lock, package)?);
+        modules.extend(driver_module(subject));
     }
     Ok(modules)
+}
+
+/// Returns the installed module of an installed program: importing it runs its imports and not
+/// the program.
+fn driver_module(subject: &Subject<'_>) -> Option<String> {
+    let driver = subject.chosen.driver.as_ref().filter(|driver| driver.name.is_some())?;
+    let inside = driver.path.strip_prefix("src/").unwrap_or(&driver.path);
+    let (folder, file) = inside.rsplit_once('/')?;
+    let site = site_packages(subject.prefix, subject.lock);
+    let module = file.strip_suffix(".py").filter(|_| site.join(inside).is_file())?;
+    let folder = folder.replace('/', ".");
+    Some(if module == "__init__" { folder } else { format!("{folder}.{module}") })
 }
 
 fn closure_of(driver: &Driver) -> BTreeSet<&str> {

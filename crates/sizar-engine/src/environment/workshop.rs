@@ -105,6 +105,11 @@ impl<'a> Workshop<'a> {
         self.progress
     }
 
+    /// Returns whether only what is cached may be used.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
     pub fn sandbox(&self) -> SandboxKind {
         self.sandbox
     }

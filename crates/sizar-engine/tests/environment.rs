@@ -1,0 +1,296 @@
+//! How environments are found, made, repaired and kept.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use sizar_engine::environment::{
+    self, Setup, SetupError, SetupRequest, collect_garbage, interpreters, remembered, setup,
+};
+use sizar_engine::home::Home;
+use sizar_engine::sandbox::{detect, helper};
+use sizar_inspect::InspectOptions;
+use sizar_model::inspection::Inspection;
+use sizar_model::{Checkout, Digest, Silent, Source, VerificationLevel};
+
+/// A home of sizar's and a source.
+struct World {
+    _folder: tempfile::TempDir,
+    root: Utf8PathBuf,
+    home: Home,
+}
+
+impl World {
+    fn new() -> Self {
+        helper::announce(env!("CARGO_BIN_EXE_sizar-helper").into());
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
+        let world = Self { home: Home::at(root.join("home")), root, _folder: folder };
+        fs::create_dir_all(world.source()).unwrap();
+        world
+    }
+
+    fn source(&self) -> Utf8PathBuf {
+        self.root.join("source")
+    }
+
+    fn file(&self, name: &str, text: &str) -> &Self {
+        let path = self.source().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        self
+    }
+
+    fn checkout(&self) -> (Checkout, Inspection) {
+        let path = self.source();
+        let date = Some("2021-06-01T00:00:00Z".parse().unwrap());
+        let mut inspection = sizar_inspect::inspect(&path, &InspectOptions::default()).unwrap();
+        inspection.commit_date = date;
+        let text = serde_json::to_vec(&inspection).unwrap();
+        let source = Source {
+            locator: "source".into(),
+            revision: None,
+            digest: Digest::of(&text),
+            date,
+            code_date: None,
+            own: false,
+        };
+        (Checkout { source, path, notes: Vec::new() }, inspection)
+    }
+
+    fn setup(&self, request: &SetupRequest) -> Result<Setup, SetupError> {
+        let (checkout, inspection) = self.checkout();
+        setup(&self.home, &checkout, &inspection, request, &Silent)
+    }
+
+    fn python_scripts(&self) -> &Self {
+        self.file("train.py", "import argparse\nargparse.ArgumentParser().parse_args()\n")
+    }
+}
+
+fn request(driver: &str) -> SetupRequest {
+    SetupRequest::new(detect(), Some(driver.to_owned()))
+}
+
+fn environments(home: &Home) -> usize {
+    environment::list(home).unwrap().len()
+}
+
+#[test]
+fn broken_interpreters_are_named_and_good_ones_remembered() {
+    let world = World::new();
+    // sizar's own collection of Pythons is searched too
+    let broken = [
+        ("a", "#!/bin/sh\necho oops >&2\nexit 3\n", "it exits 3: oops"),
+        ("b", "#!/bin/sh\necho hello\n", "it does not answer as a Python does"),
+    ];
+    for (name, text, _) in broken {
+        let folder = world.home.root().join("pythons").join(name).join("bin");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("python3.9");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let found = interpreters::find(&world.home).unwrap();
+    for (name, _, reason) in broken {
+        let path = world.home.root().join("pythons").join(name).join("bin/python3.9");
+        let said = found.broken.iter().find(|broken| broken.path == path).unwrap();
+        assert_eq!(said.reason, reason);
+    }
+    let first = found.usable.first().expect("this machine has a Python");
+    assert!(first.version.patch.is_some() && first.prefix.is_absolute());
+    assert!(world.home.root().join("cache/interpreters.json").exists());
+    assert_eq!(interpreters::find(&world.home).unwrap().usable, found.usable);
+}
+
+#[test]
+fn slow_scripts_are_verified_and_found_again() {
+    let world = World::new();
+    world.python_scripts();
+    let made = world.setup(&request("train.py")).unwrap();
+    assert!(made.verified && !made.cached);
+    let verification = made.environment.lock.verification.as_ref().unwrap();
+    assert_eq!(verification.level, VerificationLevel::Answers);
+    assert_eq!(verification.checks, ["`train.py --help` exits 0"]);
+    assert!(made.environment.path.join("bin/python").exists());
+    let (checkout, _) = world.checkout();
+    let again = remembered(&world.home, &checkout, &request("train.py")).unwrap();
+    assert!(again.cached && again.verified);
+    assert_eq!(again.environment, made.environment);
+    assert!(remembered(&world.home, &checkout, &request("other.py")).is_none());
+    // without its folder it is not remembered
+    let name = made.environment.path.file_name().unwrap();
+    environment::remove(&world.home, &name[..6]).unwrap();
+    assert!(remembered(&world.home, &checkout, &request("train.py")).is_none());
+    assert_eq!(environments(&world.home), 0);
+}
+
+#[test]
+fn slow_a_driver_that_is_not_there_is_said() {
+    let world = World::new();
+    world.python_scripts();
+    let error = world.setup(&request("trian.py")).unwrap_err();
+    assert!(matches!(&error, SetupError::NoSuchDriver { nearest, .. } if *nearest == ["train.py"]));
+    assert_eq!(error.hints(), ["the nearest are `train.py`"]);
+}
+
+#[test]
+fn slow_a_build_that_imports_what_it_does_not_declare_is_repaired() {
+    let world = World::new();
+    world
+        .file("build_tools.txt", "six\n")
+        // the import is hidden from whoever only reads
+        .file(
+            "setup.py",
+            "from setuptools import setup\n\
+             __import__(open('build_tools.txt').read().strip())\n\
+             setup(name='demo', version='1', py_modules=['demo'],\n\
+             entry_points={'console_scripts': ['demo=demo:main']})\n",
+        )
+        .file(
+            "demo.py",
+            "import argparse\ndef main():\n    argparse.ArgumentParser().parse_args()\n",
+        );
+    let made = world.setup(&request("demo")).unwrap();
+    assert!(made.verified);
+    assert_eq!(made.attempts.len(), 2);
+    assert_eq!(made.attempts[0].stage, "build");
+    assert_eq!(made.attempts[0].rule.as_deref(), Some("undeclared-build-requirement"));
+    let lock = &made.environment.lock;
+    assert_eq!(lock.extra_build_requirements["."], ["six"]);
+    assert!(
+        lock.deviations
+            .iter()
+            .any(|d| d.reason == "building demo imports six, which it does not declare")
+    );
+    assert!(!world.source().join("build").exists(), "the checkout is left alone");
+}
+
+#[test]
+fn slow_what_cannot_be_mended_says_why() {
+    let world = World::new();
+    world
+        .file("setup.py", "from setuptools import setup\nraise SystemExit('Error: no such luck')\n")
+        .file("demo.py", "import argparse\nargparse.ArgumentParser().parse_args()\n");
+    let mut request = request("demo.py");
+    request.max_attempts = 2;
+    let error = world.setup(&request).unwrap_err();
+    assert_eq!(error.attempts().len(), 2);
+    assert!(error.to_string().contains("no such luck"), "{error}");
+    assert!(!error.hints().is_empty());
+    assert_eq!(environments(&world.home), 0);
+    let shelf = world.home.root().join("envs");
+    assert_eq!(fs::read_dir(shelf).unwrap().count(), 0, "nothing half-made is left");
+}
+
+#[test]
+fn slow_a_lock_builds_the_same_again() {
+    let world = World::new();
+    world
+        .file("requirements.txt", "six==1.15.0\n")
+        .file("train.py", "import argparse, six\nargparse.ArgumentParser().parse_args()\n");
+    let made = world.setup(&request("train.py")).unwrap();
+    let lock = made.environment.lock.clone();
+    let six = lock.packages.iter().find(|package| package.name == "six").unwrap();
+    assert!(six.hashes.iter().all(|hash| hash.starts_with("sha256:")) && !six.hashes.is_empty());
+    let name = made.environment.path.file_name().unwrap();
+    environment::remove(&world.home, name).unwrap();
+    let text = sizar_env::lock::write(&lock).unwrap();
+    let mut locked = request("train.py");
+    locked.locked = Some(sizar_env::lock::read(&text).unwrap());
+    let again = world.setup(&locked).unwrap();
+    assert_eq!(again.environment.path, made.environment.path);
+    assert!(again.verified);
+    // other bytes under the same name are refused
+    let mut forged = lock.clone();
+    for package in &mut forged.packages {
+        package.hashes = vec![format!("sha256:{}", "0".repeat(64))];
+    }
+    let mut request = request("train.py");
+    request.locked = Some(forged);
+    let error = world.setup(&request).unwrap_err();
+    assert!(error.to_string().to_lowercase().contains("hash"), "{error}");
+}
+
+#[test]
+fn slow_two_setups_make_one_environment() {
+    let world = World::new();
+    world.python_scripts();
+    let both = std::thread::scope(|scope| {
+        let go = || scope.spawn(|| world.setup(&request("train.py")).unwrap());
+        [go(), go()].map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(both[0].environment.path, both[1].environment.path);
+    assert_eq!(both.iter().filter(|setup| setup.cached).count(), 1, "the second waited");
+    assert_eq!(environments(&world.home), 1);
+}
+
+#[test]
+fn slow_hostile_builds_are_contained() {
+    if detect() == sizar_engine::sandbox::SandboxKind::None {
+        return;
+    }
+    let world = World::new();
+    let target = world.root.join("outside");
+    fs::write(&target, "untouched").unwrap();
+    let hostile = format!(
+        "from setuptools import setup\nimport os, socket\n\
+         try:\n    open('{target}', 'w').write('hacked')\nexcept OSError:\n    pass\n\
+         try:\n    open('{source}/hacked', 'w').write('hacked')\nexcept OSError:\n    pass\n\
+         try:\n    socket.create_connection(('192.0.2.1', 80), 2)\n    open('escaped', 'w')\nexcept OSError:\n    pass\n\
+         seen = os.path.exists('{target}') or os.path.exists('escaped')\n\
+         setup(name='demo', version='1', py_modules=['demo', 'seen_it' if seen else 'demo'])\n",
+        source = world.source(),
+    );
+    world
+        .file("setup.py", &hostile)
+        .file("demo.py", "import argparse\nargparse.ArgumentParser().parse_args()\n");
+    let made = world.setup(&request("demo.py")).unwrap();
+    assert!(made.verified);
+    assert_eq!(fs::read_to_string(&target).unwrap(), "untouched");
+    assert!(!world.source().join("hacked").exists());
+    let verification = made.environment.lock.verification.unwrap();
+    assert_eq!(verification.sandbox, detect().name());
+}
+
+#[test]
+fn slow_a_killed_setup_leaves_nothing_that_is_trusted() {
+    if let Ok(folder) = std::env::var("SIZAR_TEST_FOLDER") {
+        return setup_in(Utf8Path::new(&folder));
+    }
+    let points =
+        ["setup:after-resolve", "setup:after-venv", "setup:after-install", "setup:before-ready"];
+    for point in points.into_iter().chain(["setup:after-ready"]) {
+        let world = World::new();
+        world.python_scripts();
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "slow_a_killed_setup_leaves_nothing_that_is_trusted"])
+            .env("SIZAR_TEST_FOLDER", &world.root)
+            .env("SIZAR_FAILPOINT", point)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(!status.success(), "{point} was not reached");
+        let whole = usize::from(point == "setup:after-ready");
+        assert_eq!(environments(&world.home), whole, "{point}");
+        let made = world.setup(&request("train.py")).unwrap();
+        assert!(made.verified, "{point}");
+        assert_eq!(environments(&world.home), 1, "{point}");
+        assert!(collect_garbage(&world.home).unwrap().is_empty(), "{point}");
+    }
+}
+
+/// The part of the test above that is killed.
+fn setup_in(root: &Utf8Path) {
+    helper::announce(env!("CARGO_BIN_EXE_sizar-helper").into());
+    let world = World {
+        _folder: tempfile::tempdir().unwrap(),
+        root: root.to_owned(),
+        home: Home::at(root.join("home")),
+    };
+    world.setup(&request("train.py")).unwrap();
+}
