@@ -17,6 +17,10 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::args::Cli;
 
+/// Reading a tree makes and frees millions of small nodes, on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     // hidden subcommands are this program's own other halves: no parsing, no start-up cost
     if let Some(code) = commands::internal::dispatch() {

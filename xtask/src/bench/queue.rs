@@ -39,11 +39,10 @@ fn accepted_by_sizar(bench: &Bench) -> anyhow::Result<f64> {
     let batch = bench.folder.join("batch.txt");
     fs_err::write(&batch, "--noop\n".repeat(bench.runs))?;
     output(sizar(bench, &["setup", source.as_str(), "--json"]))?;
-    let mut submit =
+    let submit =
         sizar(bench, &["run", "-q", source.as_str(), "--batch", batch.as_str(), "--", "noop.sh"]);
-    submit.env("SIZAR_NO_SUPERVISOR", "1").stdout(Stdio::null());
     let began = Instant::now();
-    run(submit)?;
+    output(submit)?;
     let took = began.elapsed();
     let rate = bench.runs as f64 / took.as_secs_f64();
     line(&format!("sizar: {} runs accepted in {} ({rate:.0}/s)", bench.runs, show(took)));

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::Bench;
 use super::timing::{Contender, compare};
-use crate::shell::run;
+use crate::shell::output;
 
 pub fn measure(bench: &Bench) -> anyhow::Result<()> {
     let home = bench.folder.join("home");
@@ -12,16 +12,14 @@ pub fn measure(bench: &Bench) -> anyhow::Result<()> {
     fs_err::create_dir_all(&source)?;
     fs_err::write(source.join("noop.py"), "if __name__ == '__main__':\n    pass\n")?;
     let batch = bench.folder.join("batch.txt");
-    fs_err::write(&batch, "x\n".repeat(1000))?;
+    fs_err::write(&batch, "--noop\n".repeat(1000))?;
     let sizar = |args: &[&str]| {
         let mut command = Command::new(&bench.sizar);
         command.args(args).env("SIZAR_HOME", &home);
         command
     };
-    // recorded, and never started: the supervisor has no cores to give
-    let mut submit = sizar(&["run", source.as_str(), "--batch", batch.as_str(), "--", "noop.py"]);
-    submit.env("SIZAR_NO_SUPERVISOR", "1");
-    run(submit)?;
+    output(sizar(&["run", "-q", source.as_str(), "--batch", batch.as_str(), "--", "noop.py"]))?;
+    output(sizar(&["wait"]))?;
     compare(
         bench.rounds.max(21),
         &[
