@@ -195,6 +195,17 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         Diagnosis::BuildImports { package, module } => {
             build_imports(package.as_deref(), module, facts)
         }
+        Diagnosis::Yanked { package, version } => {
+            let exactly = format!("{package}=={version}");
+            one(
+                "yanked",
+                format!("{package} {version}, the one of its time, was withdrawn since"),
+                vec![
+                    Change::Loosen { package: package.clone(), requirement: Some(exactly.clone()) },
+                    Change::Act(Action::Add(exactly)),
+                ],
+            )
+        }
         Diagnosis::AfterDate { package, published } => later_dates(spec, package, *published),
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",

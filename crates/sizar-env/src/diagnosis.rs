@@ -21,6 +21,8 @@ pub enum Diagnosis {
     AfterDate { package: String, published: Option<Timestamp> },
     /// A release's metadata has a form that no tool of today reads.
     InvalidMetadata { package: String, version: String },
+    /// A release was withdrawn: it is found only where it is asked for exactly (PEP 592).
+    Yanked { package: String, version: String },
     /// The index has no such distribution.
     NotOnIndex { package: String },
     /// The index has no such release.
@@ -62,6 +64,8 @@ static FILTERED: LazyLock<Regex> = LazyLock::new(|| {
 });
 static INVALID_METADATA: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Metadata for `([A-Za-z0-9._-]+)` \(v([^)]+)\) could not be parsed"));
+static YANKED: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"([A-Za-z0-9._-]+)==([^\s,]+) was yanked"));
 static NOT_FOUND: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Because ([A-Za-z0-9._-]+) was not found in the package registry"));
 static NO_VERSION: LazyLock<Regex> = LazyLock::new(|| {
@@ -92,11 +96,16 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
             });
         }
     }
+    let one = text_in_one_line(output);
+    // before the date: a later release is not the one that was used
+    found.extend(YANKED.captures_iter(&one).map(|captures| Diagnosis::Yanked {
+        package: name::normalise(&captures[1]),
+        version: captures[2].to_owned(),
+    }));
     found.extend(FILTERED.captures_iter(output).map(|captures| Diagnosis::AfterDate {
         package: name::normalise(&captures[1]),
         published: captures.get(2).and_then(|date| date.as_str().parse().ok()),
     }));
-    let one = text_in_one_line(output);
     found.extend(
         NOT_FOUND
             .captures_iter(&one)
@@ -129,6 +138,13 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
     }
     found.dedup();
     found
+}
+
+/// Returns the name that a distribution gives itself, where uv was told another.
+pub fn own_name(output: &str) -> Option<String> {
+    static OWN_NAME: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"metadata name `([A-Za-z0-9._-]+)` does not match given name"));
+    OWN_NAME.captures(output).map(|captures| name::normalise(&captures[1]))
 }
 
 fn group(captures: &Captures<'_>, index: usize) -> String {
@@ -232,6 +248,21 @@ mod tests {
             diagnose(own)[0],
             Diagnosis::BuildImports { package: Some("madmom".into()), module: "numpy".into() }
         );
+    }
+
+    #[test]
+    fn a_withdrawn_release_is_named_before_its_date_is_blamed() {
+        let output = "error: No solution found when resolving dependencies\n  cause: Because python-levenshtein==0.12.0 was yanked (reason: Insecure, upgrade to 0.12.1) and only python-levenshtein<=0.12.0 is available, we can conclude that python-levenshtein>=0.12.0 cannot be used.\n";
+        assert_eq!(
+            diagnose(output)[0],
+            Diagnosis::Yanked { package: "python-levenshtein".into(), version: "0.12.0".into() }
+        );
+    }
+
+    #[test]
+    fn a_distribution_says_its_own_name() {
+        let output = "hint: Metadata for `source` could not be parsed.\n  Caused by: Package metadata name `text_acy` does not match given name `source`\n";
+        assert_eq!(own_name(output).as_deref(), Some("text-acy"));
     }
 
     #[test]

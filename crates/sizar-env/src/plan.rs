@@ -56,7 +56,7 @@ pub fn plan(
         return Err(NoPython::NothingAvailable);
     };
     let selection = requirements::select(inspection, driver);
-    let package = requirements::package_of(inspection);
+    let package = requirements::package_name(inspection);
     // a date that the user gives is exact; a date that the source has gets some slack
     let cutoff = wishes.date.or_else(|| date.map(era::cutoff));
     let mut deviations = choice.deviations;
@@ -100,8 +100,7 @@ pub fn plan(
         spec,
         pythons: choice.ranked,
         python_reason: choice.reason,
-        package: package
-            .map(|file| file.name.as_deref().map_or_else(|| "source".to_owned(), name::normalise)),
+        package,
         undeclared: selection.undeclared,
     })
 }

@@ -321,6 +321,23 @@ fn is_own(inspection: &Inspection, distribution: &str) -> bool {
         .any(|name| name::normalise(name) == distribution)
 }
 
+/// Returns the distribution's name, where the source is installable.
+///
+/// A `setup.py` may compute it: then an sdist's `PKG-INFO` knows it, and failing that a name of ours
+/// stands for it until uv says what it is.
+pub fn package_name(inspection: &Inspection) -> Option<String> {
+    let file = package_of(inspection)?;
+    let stated = || {
+        let info = |file: &&PackagingFile| file.kind == "pkg_info" && !file.path.contains('/');
+        inspection.packaging.iter().find(info)?.name.as_deref()
+    };
+    let name = file.name.as_deref().or_else(stated).unwrap_or(UNNAMED);
+    Some(name::normalise(name))
+}
+
+/// What stands for the name of a source that computes it.
+const UNNAMED: &str = "source";
+
 /// Returns the packaging file that makes the source installable, if one does.
 pub fn package_of(inspection: &Inspection) -> Option<&PackagingFile> {
     let at_root = |file: &&PackagingFile| !file.path.contains('/');

@@ -128,7 +128,9 @@ impl From<SetupError> for Failure {
             SetupError::NoSuchEnvironment(_) | SetupError::AmbiguousEnvironment(_) => {
                 ExitCode::NotFound
             }
-            SetupError::NoSuchDriver { .. } => ExitCode::Request,
+            SetupError::NoSuchDriver { .. } | SetupError::NothingToSetUp { .. } => {
+                ExitCode::Request
+            }
             SetupError::Home(_) => ExitCode::Home,
             _ => ExitCode::Setup,
         };

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::uv::{self, BuildRules, Uv};
-use sizar_env::{lock, name, pylock};
+use sizar_env::{diagnosis, lock, name, pylock};
 use sizar_model::environment::LockedSource;
 use sizar_model::{Checkout, EnvLock, EnvSpec, ProjectInstall};
 
@@ -128,7 +128,13 @@ pub fn install(
         }
         folder::Claim::Build(building) => building,
     };
-    match fill(workshop, checkout, lock, package, interpreter, &building)? {
+    let mut filled = fill(workshop, checkout, lock, package, interpreter, &building)?;
+    if let Err(failed) = &filled
+        && let Some(own) = diagnosis::own_name(&failed.output)
+    {
+        filled = fill(workshop, checkout, lock, Some(&own), interpreter, &building)?;
+    }
+    match filled {
         Ok(()) => {}
         Err(failed) => {
             building.abandon()?;
@@ -209,15 +215,19 @@ pub fn metadata_folder(
 ) -> Result<Option<Utf8PathBuf>, SetupError> {
     let site = site_packages(prefix, lock);
     let entries = fs::read_dir(&site).map_err(io(&site))?;
-    let wanted = name::normalise(package);
-    Ok(entries
+    let installed: Vec<(String, Utf8PathBuf)> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .find(|file| {
-            file.strip_suffix(".dist-info")
-                .and_then(|stem| stem.split('-').next())
-                .is_some_and(|found| name::normalise(found) == wanted)
+        .filter_map(|file| {
+            let stem = file.strip_suffix(".dist-info")?.split('-').next()?;
+            Some((name::normalise(stem), site.join(&file)))
         })
-        .map(|file| site.join(file)))
+        .collect();
+    let wanted = name::normalise(package);
+    // a source that computes its name is the one distribution that the lock does not list
+    let is_locked = |name: &str| lock.packages.iter().any(|locked| locked.name == name);
+    let own = installed.iter().find(|(name, _)| *name == wanted);
+    let own = own.or_else(|| installed.iter().find(|(name, _)| !is_locked(name)));
+    Ok(own.map(|(_, folder)| folder.clone()))
 }
 
 /// Reads the requirements that the source has by its own metadata, and that are not locked: a

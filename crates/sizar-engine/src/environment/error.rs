@@ -32,6 +32,8 @@ pub enum SetupError {
     LockedSource,
     #[error("`uv`, which makes the environments, cannot be used")]
     Uv(#[from] UvError),
+    #[error("there is no Python in `{locator}`, and nothing that names a Python package")]
+    NothingToSetUp { locator: String },
     #[error("there is no driver `{driver}`")]
     NoSuchDriver { driver: String, nearest: Vec<String> },
     #[error("a program needed for the setup could not be run")]
@@ -76,6 +78,10 @@ impl SetupError {
                 vec!["`sizar setup` without `--locked` resolves again".to_owned()]
             }
             Self::Uv(error) => error.hints(),
+            Self::NothingToSetUp { locator } => vec![
+                format!("`sizar inspect {locator}` says what is in it"),
+                "sizar makes environments for Python; name a driver to run another program".into(),
+            ],
             Self::NoSuchDriver { nearest, .. } if nearest.is_empty() => {
                 vec!["`sizar inspect` lists the drivers".to_owned()]
             }

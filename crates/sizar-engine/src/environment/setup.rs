@@ -104,6 +104,12 @@ pub fn setup(
     if let Some(setup) = memory::remembered(home, checkout, request) {
         return Ok(setup);
     }
+    // an environment that nothing asks for would be called verified without a check
+    let tree = &inspection.tree;
+    let no_python = tree.python_files + tree.notebooks == 0 && inspection.drivers.is_empty();
+    if no_python && inspection.declared.is_empty() && request.driver.is_none() {
+        return Err(SetupError::NothingToSetUp { locator: checkout.source.locator.clone() });
+    }
     let chosen = driver::choose(inspection, &checkout.path, request.driver.as_deref())?;
     let uv_program = find_or_install_uv(home, progress)?;
     let interpreters = interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?;
@@ -378,9 +384,7 @@ impl Way<'_> {
         if installs && lock.source.digest != self.checkout.source.digest {
             return Err(SetupError::LockedSource);
         }
-        let package = sizar_env::requirements::package_of(self.inspection).map(|file| {
-            file.name.as_deref().map_or("source".to_owned(), sizar_env::name::normalise)
-        });
+        let package = sizar_env::requirements::package_name(self.inspection);
         let python = lock.python.without_patch();
         self.workshop
             .progress()

@@ -59,6 +59,8 @@ fn no_python_at_all_is_said() {
     let inspection = world.sizar(&["inspect", &source, "--json"]).exits(0).json();
     assert!(inspection["findings"].to_string().contains("no-python"), "{inspection}");
     assert_eq!(inspection["drivers"], serde_json::json!([]));
+    let said = world.sizar(&["setup", &source]).exits(30);
+    assert!(said.stderr.contains("no Python"), "{said}");
 }
 
 #[test]

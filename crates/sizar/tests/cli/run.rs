@@ -198,6 +198,24 @@ fn slow_a_lock_rebuilds_the_same() {
     assert_eq!(again["verified"], true);
 }
 
+#[test]
+fn slow_a_package_that_computes_its_name_is_installed() {
+    let world = world_with_shared_cache();
+    let source = script(
+        &world,
+        "setup.py",
+        "from setuptools import setup\nsetup(name='_'.join(['comp', 'uted']) + str(1 + 1), version='1', \
+         packages=['pk'], entry_points={'console_scripts': ['ctool=pk:main']})\n",
+    );
+    world.write(
+        "code/pk/__init__.py",
+        "def main():\n    import argparse\n    argparse.ArgumentParser().parse_args()\n    print('works')\n",
+    );
+    let setup = world.sizar(&["setup", &source, "--driver", "ctool", "--json"]).exits(0).json();
+    assert_eq!(setup["verified"], true, "{setup}");
+    assert_eq!(world.sizar(&["run", "-q", &source, "--", "ctool"]).exits(0).stdout, "works\n");
+}
+
 /// Waits for a condition, a minute at most.
 #[track_caller]
 fn wait_for(condition: impl Fn() -> bool) {
