@@ -323,28 +323,3 @@ fn a_journal_of_schema_1_is_read_and_goes_on() {
     journal.claim(&runs[0].id, &claim()).unwrap();
     journal.create(&prepared(&world)).unwrap();
 }
-
-#[test]
-#[ignore = "prints times"]
-fn measure_the_journal() {
-    let world = World::new();
-    let mut journal = world.journal();
-    let new = prepared(&world);
-    let begin = std::time::Instant::now();
-    journal.create_many(&vec![new.clone(); 10_000]).unwrap();
-    println!("10,000 accepted in {:?}", begin.elapsed());
-    let begin = std::time::Instant::now();
-    journal.list(&Filter { limit: Some(1000), ..Filter::default() }).unwrap();
-    println!("1,000 listed in {:?}", begin.elapsed());
-    let begin = std::time::Instant::now();
-    for _ in 0..100 {
-        journal.create(&new).unwrap();
-    }
-    println!("one accepted in {:?}", begin.elapsed() / 100);
-    let begin = std::time::Instant::now();
-    for _ in 0..100 {
-        journal.waiting(100).unwrap();
-        journal.active().unwrap();
-    }
-    println!("one look of the supervisor in {:?}", begin.elapsed() / 100);
-}

@@ -502,21 +502,3 @@ fn somebody_is_in(path: &Utf8PathBuf) -> bool {
             .is_ok_and(|line| String::from_utf8_lossy(&line).contains(path.as_str()))
     })
 }
-
-#[test]
-#[ignore = "prints times"]
-fn measure_detached_runs() {
-    let world = World::new();
-    world.write("a.sh", "#!/bin/sh\n");
-    for sandbox in [false, true] {
-        let mut job = world.job("a.sh", &[]);
-        job.sandbox = sandbox;
-        let mut journal = world.journal();
-        let begin = Instant::now();
-        let runs = journal.create_many(&vec![world.prepared(job); 200]).unwrap();
-        let accepted = begin.elapsed();
-        let _supervisor = supervise(&world, 2);
-        until("all ended", || all_final(&journal, &runs));
-        println!("sandbox {sandbox}: accepted in {accepted:?}, {:?} each", begin.elapsed() / 200);
-    }
-}

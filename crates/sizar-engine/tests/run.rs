@@ -405,26 +405,3 @@ pathlib.Path('made').write_text('x')
     assert_eq!(receipt.sandbox, "landlock");
     assert_eq!(receipt.results.len(), 1);
 }
-
-#[test]
-#[ignore = "prints times"]
-fn measure_a_run_in_a_tree_of_1000_files() {
-    let world = World::new();
-    for number in 0..1000 {
-        world.write(&format!("d{}/f{number}.py", number / 20), &"x = 1\n".repeat(500));
-    }
-    world.write("a.sh", "#!/bin/sh\n");
-    for _ in 0..5 {
-        let to = world.root.join("copy");
-        let begin = std::time::Instant::now();
-        copy_tree(&world.source(), &to).unwrap();
-        println!("copied in {:?}", begin.elapsed());
-        fs::remove_dir_all(to).unwrap();
-    }
-    for _ in 0..5 {
-        let begin = std::time::Instant::now();
-        let outcome = world.run(world.job("a.sh", &[])).1.unwrap();
-        let spent = begin.elapsed();
-        println!("run in {spent:?}, the program {:.4} s of it", outcome.receipt.usage.wall_seconds);
-    }
-}

@@ -248,7 +248,11 @@ fn undeclared(
             Some(closure) => import.files.iter().find(|file| closure.contains(file.as_str())),
             // without a driver, an import inside a function may never be reached
             None if import.conditional => None,
-            None => import.files.iter().find(|file| !is_incidental(file)),
+            None => import
+                .files
+                .iter()
+                // a package's notebooks are its documentation
+                .find(|file| !(is_incidental(file) || deliberate && file.ends_with(".ipynb"))),
         };
         let (Some(user), Some(distribution)) = (user, import.distribution.as_deref()) else {
             continue;

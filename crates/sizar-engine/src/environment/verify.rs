@@ -195,6 +195,7 @@ fn imports(
         let output = format!("{}\nError: importing {next} ends the interpreter\n", ended.output);
         return Ok(Err(StepFailed { stage: Stage::Import, output }));
     }
+    imported.dedup();
     if !imported.is_empty() {
         checks.push(format!("{} can be imported", listed(&imported)));
     }
