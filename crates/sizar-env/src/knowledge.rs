@@ -163,6 +163,8 @@ pub enum Action {
     BuildConstraint(String),
     /// Put the source on the path, and do not build it.
     OnPath,
+    /// Load a start-up shim of this name; the last resort, always recorded.
+    Shim(String),
     /// Start programs with `NAME=VALUE`.
     Variable { name: String, value: String },
 }

@@ -1,7 +1,7 @@
 //! `sizar.lock`: what was resolved, as a file that people can read and keep beside their paper.
 
 use serde::{Deserialize, Serialize};
-use sizar_model::{Digest, EnvLock, ProjectInstall};
+use sizar_model::{BuildStep, Digest, EnvLock, Installer, ProjectInstall};
 
 /// The format that this sizar writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -64,6 +64,10 @@ struct Content<'a> {
     build_constraints: &'a [String],
     extra_build_requirements: Vec<(&'a str, &'a [String])>,
     shims: &'a [String],
+    #[serde(skip_serializing_if = "Installer::is_uv")]
+    installer: Installer,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    build_steps: &'a [BuildStep],
     packages: Vec<(&'a str, &'a str, &'a [String], Option<&'a str>)>,
 }
 
@@ -72,7 +76,8 @@ struct Content<'a> {
 /// What was verified, why it deviates and where the source came from do not change what is in
 /// the folder, so they do not count; neither do the variables that programs are started with.
 pub fn digest(lock: &EnvLock) -> Digest {
-    let install = lock.source.install == ProjectInstall::Install;
+    // what is built inside the tree lies in the folder too
+    let install = lock.source.install == ProjectInstall::Install || !lock.build_steps.is_empty();
     let content = Content {
         format: VERSION,
         python: lock.python.to_string(),
@@ -91,6 +96,8 @@ pub fn digest(lock: &EnvLock) -> Digest {
             .map(|(name, list)| (name.as_str(), list.as_slice()))
             .collect(),
         shims: &lock.shims,
+        installer: lock.installer,
+        build_steps: &lock.build_steps,
         packages: lock
             .packages
             .iter()
@@ -126,6 +133,8 @@ mod tests {
             extra_build_requirements: BTreeMap::from([(".".into(), vec!["numpy".into()])]),
             metadata: BTreeMap::new(),
             shims: Vec::new(),
+            installer: Installer::Uv,
+            build_steps: Vec::new(),
             variables: BTreeMap::from([("MPLBACKEND".into(), "Agg".into())]),
             deviations: vec![Deviation { rule: "r".into(), reason: "because".into() }],
             packages: vec![LockedPackage {

@@ -92,6 +92,8 @@ pub fn plan(
         extra_build_requirements,
         metadata: BTreeMap::new(),
         shims: Vec::new(),
+        installer: sizar_model::Installer::Uv,
+        build_steps: Vec::new(),
         variables: BTreeMap::new(),
         deviations,
     };

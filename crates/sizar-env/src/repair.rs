@@ -194,6 +194,7 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         Action::BuildConstraint(constraint) => push_new(&mut spec.build_constraints, constraint),
         // whose build it is stands in the output, not in the table
         Action::BuildRequirement(_) => {}
+        Action::Shim(shim) => push_new(&mut spec.shims, shim),
         Action::OnPath => spec.project = ProjectInstall::OnPath,
         Action::Variable { name, value } => {
             spec.variables.insert(name.clone(), value.clone());

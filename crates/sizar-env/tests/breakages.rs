@@ -29,6 +29,8 @@ fn spec(minor: u8) -> EnvSpec {
         extra_build_requirements: BTreeMap::new(),
         metadata: BTreeMap::new(),
         shims: Vec::new(),
+        installer: sizar_model::Installer::Uv,
+        build_steps: Vec::new(),
         variables: BTreeMap::new(),
         deviations: Vec::new(),
     }

@@ -38,12 +38,45 @@ pub struct EnvSpec {
     /// Start-up shims, by name.
     #[serde(default)]
     pub shims: Vec<String>,
+    /// What installs the packages.
+    #[serde(default)]
+    pub installer: Installer,
+    /// What is built inside the tree before anything of it runs.
+    #[serde(default)]
+    pub build_steps: Vec<BuildStep>,
     /// Variables that the programs of this environment are started with.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
     /// Where this differs from what the authors declared, and why.
     #[serde(default)]
     pub deviations: Vec<Deviation>,
+}
+
+/// What installs the packages of an environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Installer {
+    /// uv, for Python 3.6 and newer.
+    #[default]
+    Uv,
+    /// virtualenv and pip of the code's time, for Pythons that uv does not drive.
+    Pip,
+}
+
+impl Installer {
+    /// Whether it is uv, which files of an older format do not say.
+    pub fn is_uv(&self) -> bool {
+        *self == Self::Uv
+    }
+}
+
+/// A build that the authors ask for inside their tree, such as Cython in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildStep {
+    /// The folder that it runs in, relative to the root; empty for the root itself.
+    pub folder: String,
+    /// The arguments of the environment's Python, such as `setup.py build_ext --inplace`.
+    pub args: Vec<String>,
 }
 
 /// Whether and how the source itself is installed.
@@ -107,6 +140,12 @@ pub struct EnvLock {
     pub metadata: BTreeMap<String, Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shims: Vec<String>,
+    #[serde(default, skip_serializing_if = "Installer::is_uv")]
+    pub installer: Installer,
+    /// What is built inside the tree before anything of it runs; its products lie in the
+    /// environment's folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "build_step")]
+    pub build_steps: Vec<BuildStep>,
     /// Variables that the programs of this environment are started with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
@@ -166,6 +205,8 @@ pub enum VerificationLevel {
     Imports,
     /// The driver answers when it is asked for help.
     Answers,
+    /// A few seconds of the source's own computation gave a result.
+    Smoke,
 }
 
 /// An environment on disk.

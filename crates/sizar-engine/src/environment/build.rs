@@ -78,6 +78,8 @@ pub fn resolve(
         extra_build_requirements: spec.extra_build_requirements.clone(),
         metadata: spec.metadata.clone(),
         shims: spec.shims.clone(),
+        installer: spec.installer,
+        build_steps: spec.build_steps.clone(),
         variables: spec.variables.clone(),
         deviations: spec.deviations.clone(),
         packages,

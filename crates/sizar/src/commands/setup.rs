@@ -89,6 +89,7 @@ fn page(checkout: &Checkout, setup: &Setup, source: &Locator) -> String {
     let lock = &setup.environment.lock;
     let mut page = String::new();
     let verdict = match lock.verification.as_ref().map(|v| v.level) {
+        Some(VerificationLevel::Smoke) => "verified: it computes",
         Some(VerificationLevel::Answers) => "verified: the driver answers",
         Some(VerificationLevel::Imports) => "verified: everything it imports is there",
         _ => "not verified: the installer ended well, no more is known",
