@@ -5,7 +5,7 @@ mod inspect;
 mod overhead;
 mod queue;
 mod start;
-mod timing;
+pub mod timing;
 
 use anyhow::ensure;
 use camino::Utf8PathBuf;
