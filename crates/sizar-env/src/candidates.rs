@@ -4,10 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use regex::Captures;
 use sizar_model::{EnvSpec, PythonVersion};
 
+use crate::build_steps;
 use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package};
 use crate::era;
 use crate::knowledge::{self, Action, Breakage, Stage};
 use crate::name;
+use crate::pins;
 use crate::repair::{Facts, Failure};
 
 /// A way out of a failure.
@@ -34,6 +36,10 @@ pub enum Change {
     BuildRequirement {
         package: Option<String>,
         requirement: String,
+    },
+    /// Do without a build inside the tree.
+    WithoutStep {
+        folder: String,
     },
     /// Take a package as of a later date.
     Date {
@@ -70,7 +76,15 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let package = failed_package(failure.output);
     let building = matches!(failure.stage, Stage::Resolve | Stage::Build | Stage::Install);
     let mut candidates = Vec::new();
-    if building {
+    let step = build_steps::failed(&spec.build_steps, failure.output);
+    if step.is_some() {
+        // it runs in the environment, which must have what it imports
+        for diagnosis in &diagnoses {
+            if let Diagnosis::BuildImports { module, .. } = diagnosis {
+                candidates.extend(build_tool(module, facts));
+            }
+        }
+    } else if building {
         for diagnosis in &diagnoses {
             candidates.extend(from_diagnosis(spec, diagnosis, facts));
         }
@@ -102,6 +116,18 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             cause: format!("{package}, which nothing declares, cannot be built"),
             changes: vec![Change::Act(Action::Drop(package.clone()))],
         });
+    }
+    if let Some(step) = step {
+        candidates.push(Candidate {
+            rule: "build-step-dropped".into(),
+            cause: format!(
+                "`{}` cannot be built inside the tree ({})",
+                step.folder,
+                error_line(failure.output)
+            ),
+            changes: vec![Change::WithoutStep { folder: step.folder.clone() }],
+        });
+        return candidates;
     }
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
@@ -206,13 +232,19 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
                 ],
             )
         }
-        Diagnosis::AfterDate { package, published } => later_dates(spec, package, *published),
+        Diagnosis::AfterDate { package, published } => {
+            later_dates(spec, package, *published, facts)
+        }
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
             format!("the index has no {package}"),
             vec![Change::Act(not_on_index(package))],
         ),
-        Diagnosis::NoSuchVersion { package, version } => other_versions(spec, package, version),
+        Diagnosis::NoSuchVersion { package, version } => {
+            let others = other_versions(spec, package, version);
+            // nothing of it was there at the time, whatever its version
+            if others.is_empty() { later_dates(spec, package, None, facts) } else { others }
+        }
         Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
         Diagnosis::ModuleMissing { .. } | Diagnosis::InvalidMetadata { .. } => Vec::new(),
     }
@@ -241,12 +273,7 @@ fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<
             changes: vec![Change::Act(Action::BuildConstraint("setuptools<81".into()))],
         }];
     }
-    let requirement = BUILD_MODULES
-        .iter()
-        .find(|(known, _)| *known == top)
-        .map(|(_, distribution)| (*distribution).to_owned())
-        .or_else(|| (facts.distribution_of)(top));
-    let Some(requirement) = requirement else { return Vec::new() };
+    let Some(requirement) = provider(top, facts) else { return Vec::new() };
     vec![Candidate {
         rule: "undeclared-build-requirement".into(),
         cause: format!("building {package} imports {module}, which it does not declare"),
@@ -254,15 +281,53 @@ fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<
     }]
 }
 
-fn later_dates(spec: &EnvSpec, package: &str, published: Option<Timestamp>) -> Vec<Candidate> {
-    let Some(cutoff) = spec.exclude_newer else { return Vec::new() };
+/// Returns a package and those that are released together with it, which one date must hold for.
+fn companions(package: &str) -> impl Iterator<Item = &str> {
+    const TOGETHER: &[&[&str]] = &[&["jax", "jaxlib"], &["torch", "torchvision", "torchaudio"]];
+    let family = TOGETHER.iter().find(|family| family.contains(&package));
+    let others = family.into_iter().flat_map(|family| family.iter().copied());
+    std::iter::once(package).chain(others.filter(move |other| *other != package))
+}
+
+/// Returns what provides a module that a build imports.
+fn provider(module: &str, facts: &Facts<'_>) -> Option<String> {
+    BUILD_MODULES
+        .iter()
+        .find(|(known, _)| *known == module)
+        .map(|(_, distribution)| (*distribution).to_owned())
+        .or_else(|| (facts.distribution_of)(module))
+}
+
+/// Installs what a build inside the tree imports.
+fn build_tool(module: &str, facts: &Facts<'_>) -> Option<Candidate> {
+    let requirement = provider(module.split('.').next().unwrap_or(module), facts)?;
+    Some(Candidate {
+        rule: "undeclared-build-requirement".into(),
+        cause: format!("a build inside the tree imports {module}, which nothing declares"),
+        changes: vec![Change::Act(Action::Add(requirement))],
+    })
+}
+
+fn later_dates(
+    spec: &EnvSpec,
+    package: &str,
+    published: Option<Timestamp>,
+    facts: &Facts<'_>,
+) -> Vec<Candidate> {
+    let Some(cutoff) = spec.exclude_newer_package.get(package).copied().or(spec.exclude_newer)
+    else {
+        return Vec::new();
+    };
+    let second = SignedDuration::from_secs(1);
     let days = |days: i64| cutoff.checked_add(SignedDuration::from_hours(24 * days)).ok();
     // the nearest date that helps: what is much newer needs newer companions too
+    let first = (facts.first_release_after)(package, cutoff);
     let later = [
+        first.and_then(|date| date.checked_add(second).ok()),
         days(120),
         days(365),
         days(3 * 365),
-        published.and_then(|date| date.checked_add(SignedDuration::from_secs(1)).ok()),
+        published.and_then(|date| date.checked_add(second).ok()),
     ];
     later
         .into_iter()
@@ -273,7 +338,9 @@ fn later_dates(spec: &EnvSpec, package: &str, published: Option<Timestamp>) -> V
                 "what is asked of {package} did not exist on {}",
                 cutoff.strftime("%Y-%m-%d")
             ),
-            changes: vec![Change::Date { package: package.to_owned(), date }],
+            changes: companions(package)
+                .map(|package| Change::Date { package: package.to_owned(), date })
+                .collect(),
         })
         .collect()
 }
@@ -282,7 +349,7 @@ fn other_versions(spec: &EnvSpec, package: &str, version: &str) -> Vec<Candidate
     let Some(asked) = spec.requirements.iter().find(|r| name::of_requirement(r) == package) else {
         return Vec::new();
     };
-    let Some(pin) = name::exact_pin(asked).map(str::to_owned) else { return Vec::new() };
+    let Some(pin) = pins::pin_of(asked).map(|pin| pin.version) else { return Vec::new() };
     let cause =
         format!("the index has no {package} {}", if version.is_empty() { &pin } else { version });
     let mut forms = Vec::new();
@@ -308,43 +375,52 @@ fn minor_of(version: &str) -> Option<String> {
     (digits(major) && digits(minor)).then(|| format!("{major}.{minor}"))
 }
 
-/// Loosens the pins that cannot be met together: first to their minor version, then altogether.
+/// Loosens the pins that cannot be met together: one after the other, what the code imports least
+/// first, each to its minor version and then altogether; at last all of them.
 fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candidate> {
-    let named: Vec<_> = spec
+    let mut named: Vec<_> = spec
         .requirements
         .iter()
         .filter(|requirement| packages.contains(&name::of_requirement(requirement)))
         .filter(|requirement| requirement.contains(['=', '<', '>', '~']))
+        .map(|requirement| (name::of_requirement(requirement), requirement.as_str()))
         .collect();
-    let cause = |what: &str| {
-        let names: Vec<_> = named.iter().map(|r| name::of_requirement(r)).collect();
-        format!("the versions asked of {} cannot be had together, so {what}", names.join(", "))
-    };
-    let change = |form: &dyn Fn(&str) -> Option<String>| -> Vec<Change> {
-        named
-            .iter()
-            .map(|requirement| Change::Loosen {
-                package: name::of_requirement(requirement),
-                requirement: form(requirement),
-            })
-            .collect()
+    named.sort_by_key(|(name, _)| (importance(name, facts), (*name).clone()));
+    let loosen = |name: &str, requirement: Option<String>| Change::Loosen {
+        package: name.to_owned(),
+        requirement,
     };
     let mut candidates = Vec::new();
+    if named.len() > 1 {
+        for (name, requirement) in &named {
+            let others: Vec<_> =
+                named.iter().map(|(other, _)| other.as_str()).filter(|o| o != name).collect();
+            let cause = |what: &str| {
+                format!("{requirement} cannot be had with {}: {what}", others.join(", "))
+            };
+            if let Some(minor) = minor_form(name, requirement) {
+                candidates.push(Candidate {
+                    rule: "loosened-pin".into(),
+                    cause: cause("its minor version is kept"),
+                    changes: vec![loosen(name, Some(minor))],
+                });
+            }
+            candidates.push(Candidate {
+                rule: "loosened-pin".into(),
+                cause: cause("the newest of the time that fits is taken"),
+                changes: vec![loosen(name, None)],
+            });
+        }
+    }
     if !named.is_empty() {
-        let minor = |requirement: &str| {
-            let minor = name::exact_pin(requirement).and_then(minor_of);
-            let name = name::of_requirement(requirement);
-            Some(minor.map_or_else(|| requirement.to_owned(), |minor| format!("{name}=={minor}.*")))
-        };
+        let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
         candidates.push(Candidate {
             rule: "loosened-pins".into(),
-            cause: cause("only their minor versions are kept"),
-            changes: change(&minor),
-        });
-        candidates.push(Candidate {
-            rule: "loosened-pins".into(),
-            cause: cause("the newest of the time that fit are taken"),
-            changes: change(&|_| None),
+            cause: format!(
+                "the versions asked of {} cannot be had together, so the newest of the time that fit are taken",
+                names.join(", ")
+            ),
+            changes: named.iter().map(|(name, _)| loosen(name, None)).collect(),
         });
     }
     // what nobody asked for goes before what somebody did
@@ -367,6 +443,21 @@ fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candi
         });
     }
     candidates
+}
+
+/// Ranks what is given up last: what the code is built on.
+fn importance(package: &str, facts: &Facts<'_>) -> u8 {
+    match package {
+        "torch" | "tensorflow" | "jax" => 3,
+        _ if !facts.imported.iter().any(|name| name == package) => 0,
+        _ if crate::pins::is_heavy(package) => 2,
+        _ => 1,
+    }
+}
+
+fn minor_form(package: &str, requirement: &str) -> Option<String> {
+    let minor = minor_of(name::exact_pin(requirement)?)?;
+    Some(format!("{package}=={minor}.*"))
 }
 
 fn missing_module(module: &str, facts: &Facts<'_>) -> Option<Candidate> {

@@ -71,8 +71,9 @@ static NOT_FOUND: LazyLock<Regex> =
 static NO_VERSION: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"there (?:is no version|are no versions) of ([A-Za-z0-9._-]+)(?:==?=?([^\s,]+))?")
 });
-static ONLY_AVAILABLE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"Because only ([A-Za-z0-9._-]+)[<=>!~][^\n]*? (?:is|are) available"));
+static ONLY_AVAILABLE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"Because only ([A-Za-z0-9._-]+)([<=>!~]+)[^\n]*? (?:is|are) available")
+});
 static REQUIREMENT: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b([A-Za-z0-9][A-Za-z0-9._-]*)(?:==|>=|<=|<|>|~=|!=)[0-9]"));
 
@@ -121,9 +122,13 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
         package: name::normalise(&captures[1]),
         version: group(&captures, 2),
     }));
-    found.extend(ONLY_AVAILABLE.captures_iter(&one).map(|captures| Diagnosis::AfterDate {
-        package: name::normalise(&captures[1]),
-        published: None,
+    found.extend(ONLY_AVAILABLE.captures_iter(&one).map(|captures| {
+        let package = name::normalise(&captures[1]);
+        // where all that is there is newer, another date would not help
+        match &captures[2] {
+            ">" | ">=" => Diagnosis::NoSuchVersion { package, version: String::new() },
+            _ => Diagnosis::AfterDate { package, published: None },
+        }
     }));
     if one.contains("No solution found when resolving") {
         let mut packages: Vec<_> =

@@ -6,6 +6,7 @@
 //! what was resolved, so that the same can be built again. What is known about the world is data,
 //! in [`knowledge`].
 
+pub mod build_steps;
 mod candidates;
 pub mod diagnosis;
 pub mod era;
@@ -13,6 +14,7 @@ pub mod knowledge;
 pub mod lock;
 pub mod metadata;
 pub mod name;
+pub mod pins;
 pub mod plan;
 pub mod pylock;
 pub mod python;

@@ -1,7 +1,7 @@
 //! `sizar.lock`: what was resolved, as a file that people can read and keep beside their paper.
 
 use serde::{Deserialize, Serialize};
-use sizar_model::{BuildStep, Digest, EnvLock, Installer, ProjectInstall};
+use sizar_model::{BuildStep, Digest, EnvLock, Installer, ProjectInstall, SourceEdit};
 
 /// The format that this sizar writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -68,6 +68,8 @@ struct Content<'a> {
     installer: Installer,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     build_steps: &'a [BuildStep],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    source_edits: &'a [SourceEdit],
     packages: Vec<(&'a str, &'a str, &'a [String], Option<&'a str>)>,
 }
 
@@ -98,6 +100,7 @@ pub fn digest(lock: &EnvLock) -> Digest {
         shims: &lock.shims,
         installer: lock.installer,
         build_steps: &lock.build_steps,
+        source_edits: &lock.source_edits,
         packages: lock
             .packages
             .iter()
@@ -135,6 +138,7 @@ mod tests {
             shims: Vec::new(),
             installer: Installer::Uv,
             build_steps: Vec::new(),
+            source_edits: Vec::new(),
             variables: BTreeMap::from([("MPLBACKEND".into(), "Agg".into())]),
             deviations: vec![Deviation { rule: "r".into(), reason: "because".into() }],
             packages: vec![LockedPackage {

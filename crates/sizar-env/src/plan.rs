@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use sizar_model::inspection::{Driver, Inspection};
 use sizar_model::{Deviation, EnvSpec, ProjectInstall, PythonVersion};
 
+use crate::build_steps;
 use crate::era;
 use crate::name;
+use crate::pins::{self, PinFacts, PinnedWheels};
 use crate::python::{self, NoPython, PythonChoice};
 use crate::requirements;
 
@@ -19,8 +21,8 @@ pub struct Wishes {
     pub date: Option<Timestamp>,
     /// PEP 508 requirements.
     pub extra_requirements: Vec<String>,
-    /// Of pinned releases (`name==version`), the Pythons that there are wheels for.
-    pub wheels: Vec<(String, Vec<PythonVersion>)>,
+    /// What the index knows of the pinned releases.
+    pub pins: Vec<PinFacts>,
 }
 
 /// A first specification, and what may be tried beside it.
@@ -48,14 +50,22 @@ pub fn plan(
     available: &[PythonVersion],
     wishes: &Wishes,
 ) -> Result<Plan, NoPython> {
-    let date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
+    let mut selection = requirements::select(inspection, driver);
+    selection.deviations.extend(pins::mend(&mut selection.requirements, &wishes.pins));
+    let mut date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
+    if wishes.date.is_none()
+        && let Some(code) = date
+        && let Some((other, reason)) = pins::date_by_pins(code, &wishes.pins)
+    {
+        date = Some(other);
+        selection.deviations.push(Deviation { rule: "dated-by-pins".into(), reason });
+    }
     let evidence = python::evidence(inspection, driver);
     let choice = python::choose(&evidence, date, available, wishes.python)?;
     let choice = with_wheels(choice, wishes);
     let Some(first) = choice.ranked.first().copied() else {
         return Err(NoPython::NothingAvailable);
     };
-    let selection = requirements::select(inspection, driver);
     let package = requirements::package_name(inspection);
     // a date that the user gives is exact; a date that the source has gets some slack
     let cutoff = wishes.date.or_else(|| date.map(era::cutoff));
@@ -77,6 +87,13 @@ pub fn plan(
     let mut requirements = selection.requirements;
     requirements.extend(wishes.extra_requirements.iter().cloned());
     deviations.extend(selection.deviations);
+    let build_steps = build_steps::of(inspection);
+    for requirement in build_steps::requirements(inspection, &build_steps) {
+        let name = name::of_requirement(&requirement);
+        if !requirements.iter().any(|known| name::of_requirement(known) == name) {
+            requirements.push(requirement);
+        }
+    }
     let mut extra_build_requirements = BTreeMap::new();
     if !selection.build.is_empty() && package.is_some() {
         extra_build_requirements.insert(".".to_owned(), selection.build);
@@ -93,7 +110,8 @@ pub fn plan(
         metadata: BTreeMap::new(),
         shims: Vec::new(),
         installer: sizar_model::Installer::Uv,
-        build_steps: Vec::new(),
+        build_steps,
+        source_edits: Vec::new(),
         variables: BTreeMap::new(),
         deviations,
     };
@@ -109,19 +127,18 @@ pub fn plan(
 
 /// Puts the Pythons that the most pinned releases have wheels for before the others.
 fn with_wheels(mut choice: PythonChoice, wishes: &Wishes) -> PythonChoice {
-    let has = |python: PythonVersion, pythons: &[PythonVersion]| {
-        pythons.iter().any(|wheel| python.satisfies(*wheel))
-    };
+    let pinned: Vec<PinnedWheels> = wishes.pins.iter().filter_map(PinFacts::wheels).collect();
     let lacking = |python: PythonVersion| {
-        wishes.wheels.iter().filter(move |(_, pythons)| !has(python, pythons))
+        let has = move |wheels: &&PinnedWheels| wheels.pythons.iter().any(|w| python.satisfies(*w));
+        pinned.iter().filter(move |wheels| !has(wheels))
     };
     let before = choice.ranked.first().copied();
-    choice.ranked.sort_by_key(|python| lacking(*python).count());
+    choice.ranked.sort_by_key(|python| lacking(*python).map(|wheels| wheels.weight).sum::<usize>());
     let after = choice.ranked.first().copied();
     if let (Some(before), Some(after)) = (before, after)
         && before != after
     {
-        let names: Vec<_> = lacking(before).map(|(release, _)| release.as_str()).collect();
+        let names: Vec<_> = lacking(before).map(|wheels| wheels.release.as_str()).collect();
         let python = before.without_patch();
         choice.reason = format!("there are no wheels of {} for Python {python}", names.join(", "));
         choice.deviations.retain(|deviation| deviation.rule != "nearest-python");
@@ -289,10 +306,16 @@ mod tests {
     #[test]
     fn wheels_of_pinned_releases_decide() {
         let wishes = Wishes {
-            wheels: vec![(
-                "torch==1.4.0".into(),
-                vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
-            )],
+            pins: vec![PinFacts {
+                pin: pins::pin_of("torch==1.4.0").unwrap(),
+                releases: vec![pins::Release {
+                    version: "1.4.0".into(),
+                    published: None,
+                    yanked: false,
+                    pythons: vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
+                }],
+                relatives: Vec::new(),
+            }],
             ..Wishes::default()
         };
         let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
@@ -306,7 +329,7 @@ mod tests {
             python: Some(PythonVersion::minor(3, 8)),
             date: Some("2021-01-01T00:00:00Z".parse().unwrap()),
             extra_requirements: vec!["six".into()],
-            wheels: Vec::new(),
+            pins: Vec::new(),
         };
         let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
         assert_eq!(plan.pythons, [PythonVersion::minor(3, 8)]);

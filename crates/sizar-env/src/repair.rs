@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
 use sizar_model::{Deviation, Digest, EnvSpec, ProjectInstall, PythonVersion};
 
 use crate::candidates::{Candidate, Change, candidates, matching, worded};
@@ -27,6 +28,10 @@ pub struct Facts<'a> {
     pub package: Option<&'a str>,
     /// Requirements that nobody declared.
     pub undeclared: &'a [String],
+    /// The distributions that the code imports.
+    pub imported: &'a [String],
+    /// Returns when the first release of a distribution after a date was published.
+    pub first_release_after: &'a dyn Fn(&str, Timestamp) -> Option<Timestamp>,
     /// Returns the distribution that provides a module, where a table knows it.
     pub distribution_of: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -140,6 +145,7 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
             let key = package.as_deref().filter(|_| !own).unwrap_or(".");
             push_new(spec.extra_build_requirements.entry(key.to_owned()).or_default(), requirement);
         }
+        Change::WithoutStep { folder } => spec.build_steps.retain(|step| step.folder != *folder),
         Change::Date { package, date } => {
             let known = spec.exclude_newer_package.get(package);
             if known.is_none_or(|known| known < date) {

@@ -31,6 +31,7 @@ fn spec(minor: u8) -> EnvSpec {
         shims: Vec::new(),
         installer: sizar_model::Installer::Uv,
         build_steps: Vec::new(),
+        source_edits: Vec::new(),
         variables: BTreeMap::new(),
         deviations: Vec::new(),
     }
@@ -44,6 +45,8 @@ fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str)
         available: &pythons,
         package: Some("demo"),
         undeclared: &["numpy".to_owned()],
+        imported: &[],
+        first_release_after: &|_, _| None,
         distribution_of: &|module| (module == "six").then(|| "six".to_owned()),
     };
     repairer.next(spec, Failure { stage, output }, &facts)

@@ -44,6 +44,9 @@ pub struct EnvSpec {
     /// What is built inside the tree before anything of it runs.
     #[serde(default)]
     pub build_steps: Vec<BuildStep>,
+    /// What is changed in the copy of the source that is installed.
+    #[serde(default)]
+    pub source_edits: Vec<SourceEdit>,
     /// Variables that the programs of this environment are started with.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
@@ -77,6 +80,15 @@ pub struct BuildStep {
     pub folder: String,
     /// The arguments of the environment's Python, such as `setup.py build_ext --inplace`.
     pub args: Vec<String>,
+}
+
+/// A change to the copy of the source that is installed; the source itself stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceEdit {
+    /// Take the table `[project]` out of `pyproject.toml`: the setuptools of its time did not read
+    /// it, and that of today refuses it.
+    DropProjectTable,
 }
 
 /// Whether and how the source itself is installed.
@@ -146,6 +158,9 @@ pub struct EnvLock {
     /// environment's folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "build_step")]
     pub build_steps: Vec<BuildStep>,
+    /// What is changed in the copy of the source that is installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_edits: Vec<SourceEdit>,
     /// Variables that the programs of this environment are started with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,

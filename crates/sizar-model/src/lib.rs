@@ -22,7 +22,7 @@ pub use artifact::{Artifact, Ending, Receipt, Usage};
 pub use digest::Digest;
 pub use environment::{
     Attempt, BuildStep, Deviation, EnvLock, EnvSpec, Environment, Installer, LockedPackage,
-    ProjectInstall, Verification, VerificationLevel,
+    ProjectInstall, SourceEdit, Verification, VerificationLevel,
 };
 pub use event::{Event, EventKind};
 pub use id::RunId;

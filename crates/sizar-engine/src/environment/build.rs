@@ -16,6 +16,8 @@ use super::folder::{self, Building};
 use super::index;
 use super::interpreters::Interpreter;
 use super::scratch::copy_tree;
+use super::source_edits;
+use super::tree_build;
 use super::workshop::{RequirementFiles, View, Workshop};
 use crate::failpoint;
 use crate::home::Home;
@@ -80,6 +82,7 @@ pub fn resolve(
         shims: spec.shims.clone(),
         installer: spec.installer,
         build_steps: spec.build_steps.clone(),
+        source_edits: spec.source_edits.clone(),
         variables: spec.variables.clone(),
         deviations: spec.deviations.clone(),
         packages,
@@ -186,6 +189,7 @@ fn fill(
             fs::remove_dir_all(&copy).map_err(io(&copy))?;
         }
         copy_tree(&checkout.path, &copy)?;
+        source_edits::apply(&lock.source_edits, &copy)?;
         let text = uv::project_requirement(package, &copy);
         let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
         let mut view = view();
@@ -194,6 +198,9 @@ fn fill(
         if !ended.success {
             return failed(ended.output);
         }
+    }
+    if let Err(failed) = tree_build::build(workshop, checkout, lock, prefix, interpreter)? {
+        return Ok(Err(failed));
     }
     // files that do not compile belong to another Python and are never imported
     let view =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_model::inspection::{Driver, Inspection};
+use sizar_model::inspection::{Driver, Import, Inspection};
 use sizar_model::{EnvLock, Invocation, ProjectInstall};
 
 use super::SetupError;
@@ -139,9 +139,15 @@ fn started_as(driver: &Driver) -> String {
     driver.name.clone().unwrap_or_else(|| driver.path.clone())
 }
 
-/// Installed programs first, then training and prediction at the root.
+/// Installed programs first, then training and prediction near the root; what cannot start, what
+/// others wrote and what is an example or a test comes last.
 fn most_telling(inspection: &Inspection) -> Option<&Driver> {
-    inspection.drivers.iter().filter(|driver| !is_aside(&driver.path)).min_by_key(|driver| {
+    let unknown: Vec<&Import> = inspection
+        .imports
+        .iter()
+        .filter(|import| import.distribution.is_none() && !import.optional && !import.conditional)
+        .collect();
+    inspection.drivers.iter().filter(|driver| !is_no_driver(&driver.path)).min_by_key(|driver| {
         let role = match driver.role.as_str() {
             "train" => 0,
             "predict" => 1,
@@ -150,7 +156,13 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
             _ => 4,
         };
         let answers = u8::from(!answers_help(&driver.framework));
+        let needs =
+            |import: &&Import| driver.closure.iter().any(|file| import.files.contains(file));
+        let python2 = driver.python_at_most.is_some_and(|newest| newest.major < 3);
         (
+            unknown.iter().filter(|import| needs(*import)).count(),
+            python2,
+            distance_from_purpose(&driver.path),
             driver.name.is_none(),
             driver.path.matches('/').count(),
             role,
@@ -160,11 +172,23 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
     })
 }
 
-fn is_aside(path: &str) -> bool {
-    matches!(path, "setup.py" | "conftest.py")
-        || path
-            .split('/')
-            .any(|part| matches!(part, "test" | "tests" | "docs" | "doc" | "examples"))
+fn is_no_driver(path: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    matches!(file, "setup.py" | "conftest.py" | "conf.py" | "noxfile.py")
+}
+
+/// Ranks folders by how far what lies in them is from what the source is for.
+fn distance_from_purpose(path: &str) -> u8 {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let rank = |part: &str| match part.to_ascii_lowercase().as_str() {
+        "example" | "examples" | "demo" | "demos" | "experiments" | "scripts" | "tools" => 1,
+        "doc" | "docs" | "benchmark" | "benchmarks" | "contrib" | "misc" => 2,
+        "ext" | "external" | "externals" | "third_party" | "thirdparty" | "3rdparty" | "vendor"
+        | "deps" | "submodules" => 3,
+        "test" | "tests" | "testing" => 4,
+        _ => 0,
+    };
+    folders.split('/').map(rank).max().unwrap_or_default()
 }
 
 /// Whether drivers of a framework answer `--help` without doing anything else.

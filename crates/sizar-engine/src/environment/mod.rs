@@ -14,6 +14,8 @@ pub mod interpreters;
 mod memory;
 mod scratch;
 mod setup;
+mod source_edits;
+mod tree_build;
 mod verify;
 mod workshop;
 

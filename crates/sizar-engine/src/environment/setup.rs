@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use sizar_env::knowledge::Stage;
+use sizar_env::name;
 use sizar_env::plan::{Plan, Wishes, plan};
 use sizar_env::python;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
@@ -20,6 +21,8 @@ use super::driver::{self, Chosen};
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
+use super::source_edits;
+use super::tree_build;
 use super::verify::{self, Subject, Verified};
 use super::workshop::{Order, Workshop, is_system};
 use crate::failpoint;
@@ -60,11 +63,14 @@ impl SetupRequest {
             sandbox,
             offline: false,
             fresh: false,
-            max_attempts: 6,
+            max_attempts: 8,
             time_limit: Duration::from_hours(1),
         }
     }
 }
+
+/// How often versions may be chosen anew: that takes a second, where an installation takes minutes.
+const MOST_RESOLUTIONS: usize = 30;
 
 /// An environment that was made, and how.
 #[derive(Clone, Debug)]
@@ -218,7 +224,12 @@ impl Way<'_> {
                 unexplained.get_or_insert(cause.clone());
             }
             attempts.push(attempt);
-            let Some(next) = next.filter(|_| number < self.request.max_attempts) else {
+            let tried = |cheap: bool| {
+                attempts.iter().filter(|a| (a.stage == Stage::Resolve.name()) == cheap).count()
+            };
+            let left =
+                tried(false) < self.request.max_attempts as usize && tried(true) < MOST_RESOLUTIONS;
+            let Some(next) = next.filter(|_| left) else {
                 let first_unexplained = unexplained.filter(|first| *first != cause);
                 return Err(SetupError::Failed { cause, advice, first_unexplained, attempts });
             };
@@ -234,14 +245,21 @@ impl Way<'_> {
     fn plan(&self) -> Result<Plan, SetupError> {
         let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
         let pins = requirements::pins(&requirements::select(self.inspection, driver));
-        let ask = !self.request.offline && self.request.python.is_none();
         let wishes = Wishes {
-            wheels: if ask { index::wheels(&pins) } else { Vec::new() },
+            pins: if self.request.offline { Vec::new() } else { index::facts(&pins) },
             python: self.request.python,
             date: self.request.date,
             extra_requirements: self.request.extra_requirements.clone(),
         };
         let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
+        let steps = std::mem::take(&mut plan.spec.build_steps);
+        plan.spec.build_steps = tree_build::feasible(self.checkout, steps);
+        if plan.package.is_some() {
+            for (edit, deviation) in source_edits::needed(self.checkout) {
+                plan.spec.source_edits.push(edit);
+                plan.spec.deviations.push(deviation);
+            }
+        }
         if plan.spec.exclude_newer.is_none() {
             plan.spec.exclude_newer = self.checkout.source.code_date.or(self.checkout.source.date);
         }
@@ -336,11 +354,19 @@ impl Way<'_> {
         tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
         let available = self.interpreters.versions();
         let distribution_of = |module: &str| self.distribution_of(module);
+        let imports = self.inspection.imports.iter().filter(|import| !import.optional);
+        let imported: Vec<String> = imports
+            .filter_map(|import| import.distribution.as_deref().map(name::normalise))
+            .collect();
         let facts = Facts {
             pythons: &plan.pythons,
             available: if self.request.python.is_some() { &plan.pythons } else { &available },
             package: plan.package.as_deref(),
             undeclared: &plan.undeclared,
+            imported: &imported,
+            first_release_after: &|name, date| {
+                if self.request.offline { None } else { index::first_release_after(name, date) }
+            },
             distribution_of: &distribution_of,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };

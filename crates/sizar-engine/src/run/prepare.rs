@@ -14,7 +14,7 @@ use crate::home::Home;
 use crate::sandbox::{self, SandboxKind};
 
 /// How often an environment is tried, and for how long, before sizar gives up.
-const MAX_ATTEMPTS: u32 = 6;
+const MAX_ATTEMPTS: u32 = 8;
 const TIME_LIMIT: std::time::Duration = std::time::Duration::from_hours(1);
 
 /// How an environment is wished for; the same for `setup` and `run`.
