@@ -13,6 +13,7 @@ use super::row::Row;
 pub fn lay_out(row: &Row, sources: &Utf8Path, work: &Utf8Path) -> anyhow::Result<Utf8PathBuf> {
     let clone = find(row, sources)
         .with_context(|| format!("`{sources}` has no clone of {} ({})", row.name, row.github))?;
+    let clone = clone.canonicalize_utf8()?;
     let tree = work.join("tree");
     if !tree.exists() {
         if clone.join(".git").exists() {
