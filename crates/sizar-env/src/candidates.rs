@@ -1,10 +1,11 @@
 //! The ways out of a failure: from what its output says, and from the table of breakages.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use regex::Captures;
 use sizar_model::{EnvSpec, PythonVersion};
 
 use crate::build_steps;
+use crate::date_search;
 use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package};
 use crate::era;
 use crate::knowledge::{self, Action, Breakage, Stage};
@@ -44,6 +45,10 @@ pub enum Change {
     /// Take a package as of a later date.
     Date {
         package: String,
+        date: Timestamp,
+    },
+    /// Take everything as of another date.
+    DateOfAll {
         date: Timestamp,
     },
 }
@@ -109,6 +114,17 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             }
         }
     }
+    // what is not imported came with something else, or with the authors' whole machine
+    for package in package.iter().chain(diagnoses.iter().filter_map(named_in)) {
+        let asked = spec.requirements.iter().any(|asked| name::of_requirement(asked) == *package);
+        if asked && importance(package, facts) == 0 {
+            candidates.push(Candidate {
+                rule: "unused-dropped".into(),
+                cause: format!("{package}, which the code does not import, cannot be had"),
+                changes: vec![Change::Act(Action::Drop(package.clone()))],
+            });
+        }
+    }
     // what nobody asked for goes before anything else is changed
     if let Some(package) = package.as_ref().filter(|package| facts.undeclared.contains(package)) {
         candidates.push(Candidate {
@@ -133,7 +149,21 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
     }
+    if candidates.is_empty() && matches!(failure.stage, Stage::Import | Stage::Answer) {
+        candidates.extend(date_search::around(spec, failure.output));
+    }
     candidates
+}
+
+/// Returns the distribution that cannot be had at all.
+fn named_in(diagnosis: &Diagnosis) -> Option<&String> {
+    match diagnosis {
+        Diagnosis::NotOnIndex { package }
+        | Diagnosis::NoSuchVersion { package, .. }
+        | Diagnosis::PythonTooOld { package, .. }
+        | Diagnosis::WheelsFor { package, .. } => Some(package),
+        _ => None,
+    }
 }
 
 fn change(action: &Action, package: Option<&str>) -> Change {
@@ -233,7 +263,7 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
             )
         }
         Diagnosis::AfterDate { package, published } => {
-            later_dates(spec, package, *published, facts)
+            date_search::later(spec, package, *published, facts)
         }
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
@@ -243,7 +273,7 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         Diagnosis::NoSuchVersion { package, version } => {
             let others = other_versions(spec, package, version);
             // nothing of it was there at the time, whatever its version
-            if others.is_empty() { later_dates(spec, package, None, facts) } else { others }
+            if others.is_empty() { date_search::later(spec, package, None, facts) } else { others }
         }
         Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
         Diagnosis::ModuleMissing { .. } | Diagnosis::InvalidMetadata { .. } => Vec::new(),
@@ -281,14 +311,6 @@ fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<
     }]
 }
 
-/// Returns a package and those that are released together with it, which one date must hold for.
-fn companions(package: &str) -> impl Iterator<Item = &str> {
-    const TOGETHER: &[&[&str]] = &[&["jax", "jaxlib"], &["torch", "torchvision", "torchaudio"]];
-    let family = TOGETHER.iter().find(|family| family.contains(&package));
-    let others = family.into_iter().flat_map(|family| family.iter().copied());
-    std::iter::once(package).chain(others.filter(move |other| *other != package))
-}
-
 /// Returns what provides a module that a build imports.
 fn provider(module: &str, facts: &Facts<'_>) -> Option<String> {
     BUILD_MODULES
@@ -306,43 +328,6 @@ fn build_tool(module: &str, facts: &Facts<'_>) -> Option<Candidate> {
         cause: format!("a build inside the tree imports {module}, which nothing declares"),
         changes: vec![Change::Act(Action::Add(requirement))],
     })
-}
-
-fn later_dates(
-    spec: &EnvSpec,
-    package: &str,
-    published: Option<Timestamp>,
-    facts: &Facts<'_>,
-) -> Vec<Candidate> {
-    let Some(cutoff) = spec.exclude_newer_package.get(package).copied().or(spec.exclude_newer)
-    else {
-        return Vec::new();
-    };
-    let second = SignedDuration::from_secs(1);
-    let days = |days: i64| cutoff.checked_add(SignedDuration::from_hours(24 * days)).ok();
-    // the nearest date that helps: what is much newer needs newer companions too
-    let first = (facts.first_release_after)(package, cutoff);
-    let later = [
-        first.and_then(|date| date.checked_add(second).ok()),
-        days(120),
-        days(365),
-        days(3 * 365),
-        published.and_then(|date| date.checked_add(second).ok()),
-    ];
-    later
-        .into_iter()
-        .flatten()
-        .map(|date| Candidate {
-            rule: "later-date".into(),
-            cause: format!(
-                "what is asked of {package} did not exist on {}",
-                cutoff.strftime("%Y-%m-%d")
-            ),
-            changes: companions(package)
-                .map(|package| Change::Date { package: package.to_owned(), date })
-                .collect(),
-        })
-        .collect()
 }
 
 fn other_versions(spec: &EnvSpec, package: &str, version: &str) -> Vec<Candidate> {

@@ -66,8 +66,11 @@ static INVALID_METADATA: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Metadata for `([A-Za-z0-9._-]+)` \(v([^)]+)\) could not be parsed"));
 static YANKED: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"([A-Za-z0-9._-]+)==([^\s,]+) was yanked"));
-static NOT_FOUND: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"Because ([A-Za-z0-9._-]+) was not found in the package registry"));
+static NOT_FOUND: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:Because|because) (?:all versions of )?([A-Za-z0-9._-]+) (?:was not found in the package registry|were yanked)",
+    )
+});
 static NO_VERSION: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"there (?:is no version|are no versions) of ([A-Za-z0-9._-]+)(?:==?=?([^\s,]+))?")
 });

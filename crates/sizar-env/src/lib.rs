@@ -8,6 +8,7 @@
 
 pub mod build_steps;
 mod candidates;
+mod date_search;
 pub mod diagnosis;
 pub mod era;
 pub mod knowledge;

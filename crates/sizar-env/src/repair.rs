@@ -146,6 +146,14 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
             push_new(spec.extra_build_requirements.entry(key.to_owned()).or_default(), requirement);
         }
         Change::WithoutStep { folder } => spec.build_steps.retain(|step| step.folder != *folder),
+        Change::DateOfAll { date } => {
+            spec.exclude_newer = Some(*date);
+            let late = |other: &Timestamp| other > date;
+            spec.exclude_newer_package.retain(|_, other| late(other));
+            for (package, floor) in era::package_dates(*date) {
+                spec.exclude_newer_package.entry(package).or_insert(floor);
+            }
+        }
         Change::Date { package, date } => {
             let known = spec.exclude_newer_package.get(package);
             if known.is_none_or(|known| known < date) {
