@@ -145,6 +145,21 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         });
         return candidates;
     }
+    // an address that does not answer: the same project's release, where the index has one
+    if let Some(package) = package.as_ref().filter(|_| git_failed(failure.output)) {
+        let cause = |what: &str| format!("the git address of {package} does not answer: {what}");
+        candidates.push(Candidate {
+            rule: "git-unreachable".into(),
+            cause: cause("its release of the time is taken from the index"),
+            changes: vec![Change::Loosen { package: package.clone(), requirement: None }],
+        });
+        candidates.push(Candidate {
+            rule: "git-unreachable".into(),
+            cause: cause("it is left out"),
+            changes: vec![Change::Act(Action::Drop(package.clone()))],
+        });
+        return candidates;
+    }
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
@@ -174,6 +189,10 @@ fn change(action: &Action, package: Option<&str>) -> Change {
         },
         other => Change::Act(other.clone()),
     }
+}
+
+fn git_failed(output: &str) -> bool {
+    output.contains("Git operation failed") || output.contains("failed to clone into")
 }
 
 fn is_build_failure(output: &str) -> bool {

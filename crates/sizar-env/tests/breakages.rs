@@ -158,6 +158,30 @@ fn pins_are_loosened_step_by_step_and_no_state_is_tried_twice() {
     assert!(numpy.contains(&"numpy".to_owned()));
 }
 
+// what uv 0.13.9 printed where the host cannot be reached
+#[test]
+fn a_git_address_that_does_not_answer_gives_way_to_a_release() {
+    let output = "error: Failed to download and build `pycocotools @ git+https://example.org/coco.git`\n  cause: Git operation failed\n  cause: failed to clone into: /cache/git-v0/db/0e9a\n  cause: failed to fetch branch or tag `HEAD`\n";
+    let mut spec = spec(7);
+    spec.requirements[1] = "pycocotools @ git+https://example.org/coco.git".into();
+    let mut repairer = Repairer::default();
+    let Outcome::Repair { spec: next, rule, .. } =
+        repaired(&mut repairer, &spec, Stage::Build, output)
+    else {
+        panic!("no way out")
+    };
+    // nothing imports it: it is left out first
+    assert_eq!((next.requirements.len(), rule.as_str()), (1, "unused-dropped"));
+    repairer.note(&next);
+    let Outcome::Repair { spec: next, rule, .. } =
+        repaired(&mut repairer, &spec, Stage::Build, output)
+    else {
+        panic!("no way out")
+    };
+    assert_eq!(rule, "git-unreachable");
+    assert_eq!(next.requirements[1], "pycocotools");
+}
+
 #[test]
 fn a_missing_module_is_added_only_where_a_table_knows_it() {
     let known = "Traceback\nModuleNotFoundError: No module named 'six.moves'\n";
