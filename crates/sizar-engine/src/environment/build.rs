@@ -40,6 +40,7 @@ pub fn resolve(
     package: Option<&str>,
     interpreter: &Interpreter,
 ) -> Step<EnvLock> {
+    workshop.reach_named_in(spec.requirements.iter().map(String::as_str));
     let packages = loop {
         if spec.requirements.is_empty() {
             break Vec::new();
@@ -124,6 +125,12 @@ pub fn install(
     interpreter: &Interpreter,
 ) -> Step<Installed> {
     let progress = workshop.progress();
+    let references: Vec<String> = lock
+        .packages
+        .iter()
+        .filter_map(|package| Some(format!("{} @ {}", package.name, package.url.as_ref()?)))
+        .collect();
+    workshop.reach_named_in(references.iter().map(String::as_str));
     let building = match folder::claim(home, lock, || {
         progress.note("waiting for another sizar that makes the same environment");
     })? {

@@ -32,6 +32,8 @@ pub struct Workshop<'a> {
     control: Control,
     /// What sandboxes had to say: an address that was refused.
     notes: RefCell<Vec<String>>,
+    /// Hosts that builds may reach beside the package index, because a requirement names them.
+    hosts: RefCell<Vec<String>>,
     /// Removed with everything in it when the setup ends.
     _staging: tempfile::TempDir,
 }
@@ -80,6 +82,7 @@ impl<'a> Workshop<'a> {
             progress: order.progress,
             control: Control::default(),
             notes: RefCell::default(),
+            hosts: RefCell::default(),
             _staging: staging,
         })
     }
@@ -112,6 +115,20 @@ impl<'a> Workshop<'a> {
 
     pub fn sandbox(&self) -> SandboxKind {
         self.sandbox
+    }
+
+    /// Lets what follows reach the hosts that direct references (`name @ git+https://…`) name.
+    pub fn reach_named_in<'t>(&self, requirements: impl IntoIterator<Item = &'t str>) {
+        let hosts = requirements.into_iter().filter_map(sizar_env::name::host_of_reference);
+        let mut hosts: Vec<String> = hosts.collect();
+        hosts.sort();
+        hosts.dedup();
+        for host in &hosts {
+            self.notes
+                .borrow_mut()
+                .push(format!("builds could reach `{host}`, which a requirement names"));
+        }
+        *self.hosts.borrow_mut() = hosts;
     }
 
     /// Takes what the sandboxes had to say.
@@ -169,6 +186,7 @@ impl<'a> Workshop<'a> {
         confinement.readable.push(self.root.clone());
         confinement.writable = view.writable;
         confinement.writable.push(self.answers());
+        confinement.index_hosts.clone_from(&self.hosts.borrow());
         let left = self.deadline.saturating_duration_since(Instant::now());
         let time = limit.map_or(left, |limit| limit.min(left)).as_secs().max(1);
         let limits = Limits {
