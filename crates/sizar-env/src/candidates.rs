@@ -110,7 +110,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     if !building {
         for diagnosis in &diagnoses {
             if let Diagnosis::ModuleMissing { module } = diagnosis {
-                candidates.extend(missing_module(module, facts));
+                candidates.extend(missing_module(spec, module, facts));
             }
         }
     }
@@ -464,12 +464,26 @@ fn minor_form(package: &str, requirement: &str) -> Option<String> {
     Some(format!("{package}=={minor}.*"))
 }
 
-fn missing_module(module: &str, facts: &Facts<'_>) -> Option<Candidate> {
+fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
     let top = module.split('.').next().unwrap_or(module);
-    let distribution = (facts.distribution_of)(module).or_else(|| (facts.distribution_of)(top))?;
-    Some(Candidate {
+    let distribution = (facts.distribution_of)(module).or_else(|| (facts.distribution_of)(top));
+    let Some(distribution) = distribution else { return Vec::new() };
+    let name = name::of_requirement(&distribution);
+    let asked = spec.requirements.iter().find(|asked| name::of_requirement(asked) == name);
+    // a part that an installed package does not have (yet, or any more) is no missing package
+    if module.contains('.')
+        && let Some(asked) = asked
+    {
+        let loosen = pins::pin_of(asked).map(|_| Candidate {
+            rule: "loosened-pin".into(),
+            cause: format!("{asked} has no {module}: the newest of the time is taken"),
+            changes: vec![Change::Loosen { package: name.clone(), requirement: None }],
+        });
+        return loosen.into_iter().chain(date_search::steps(spec, &name)).collect();
+    }
+    vec![Candidate {
         rule: "missing-module".into(),
         cause: format!("{module} is imported and nothing that is installed declares it"),
         changes: vec![Change::Act(Action::Add(distribution))],
-    })
+    }]
 }

@@ -4,7 +4,10 @@
 //! What did not exist yet gets a later date, first for itself and then for everything; an
 //! installed package that breaks when it is imported was written for companions of another time.
 
+use std::sync::LazyLock;
+
 use jiff::{SignedDuration, Timestamp};
+use regex::Regex;
 use sizar_model::EnvSpec;
 
 use crate::candidates::{Candidate, Change};
@@ -78,24 +81,26 @@ fn companions(package: &str) -> impl Iterator<Item = &str> {
     std::iter::once(package).chain(others.filter(move |other| *other != package))
 }
 
-/// Finds other dates after an installed package broke when it was imported, and no rule knows why.
-///
-/// Only where the failure is inside what was installed, and some of it is free to be another
-/// release.
+/// Finds other dates after an installed package broke when it was imported, or lacks what the code
+/// takes from it, and no rule knows why.
 pub fn around(spec: &EnvSpec, output: &str) -> Vec<Candidate> {
-    let Some(date) = spec.exclude_newer else { return Vec::new() };
-    let Some(package) = breaks_inside(output) else { return Vec::new() };
     let pinned = spec.requirements.iter().filter(|r| crate::pins::pin_of(r).is_some()).count();
     if pinned == spec.requirements.len() {
         return Vec::new();
     }
+    breaks_inside(output).or_else(|| lacks(output)).map_or_else(Vec::new, |p| steps(spec, &p))
+}
+
+/// Returns everything as of other dates, because a package of the time is not what the code needs.
+pub fn steps(spec: &EnvSpec, package: &str) -> Vec<Candidate> {
+    let Some(date) = spec.exclude_newer else { return Vec::new() };
     STEPS
         .iter()
         .filter_map(|days| moved(date, *days))
         .map(|date| Candidate {
             rule: "date-search".into(),
             cause: format!(
-                "{package} as of its time cannot be imported; everything is taken as of {}",
+                "{package} as of its time is not what the code needs; everything is taken as of {}",
                 date.strftime("%Y-%m-%d")
             ),
             changes: vec![Change::DateOfAll { date }],
@@ -111,6 +116,18 @@ fn breaks_inside(output: &str) -> Option<String> {
     Some(name::normalise(module.trim_end_matches(".py")))
 }
 
+/// Returns the installed package from which a name is imported that it does not have.
+fn lacks(output: &str) -> Option<String> {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"cannot import name '?\w+'? from '([A-Za-z0-9_]+)[\w.]*' \([^)]*/site-packages/|module '([A-Za-z0-9_]+)[\w.]*' has no attribute",
+        )
+        .expect("a test reads it")
+    });
+    let found = NAME.captures_iter(output).last()?;
+    found.get(1).or_else(|| found.get(2)).map(|name| name::normalise(name.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +138,13 @@ mod tests {
         assert_eq!(breaks_inside(inside).as_deref(), Some("a-b"));
         let own = "  File \"/e/lib/python3.8/site-packages/a/b.py\", line 1, in f\n  File \"/w/train.py\", line 1, in <module>\nAssertionError: no GPU\n";
         assert_eq!(breaks_inside(own), None);
+        assert_eq!(lacks(own), None);
+        let name = "ImportError: cannot import name 'x' from 'a_b.c' (/e/lib/python3.8/site-packages/a_b/c.py)\n";
+        assert_eq!(lacks(name).as_deref(), Some("a-b"));
+        assert_eq!(
+            lacks("AttributeError: module 'tf.x' has no attribute 'y'").as_deref(),
+            Some("tf")
+        );
     }
 
     #[test]
