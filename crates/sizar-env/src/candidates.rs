@@ -60,9 +60,16 @@ pub fn matching<'a>(
 ) -> impl Iterator<Item = (&'static Breakage, Captures<'a>)> {
     knowledge::breakages()
         .iter()
-        .filter(move |row| row.stages.is_empty() || row.stages.contains(&failure.stage))
+        .filter(move |row| row.stages.is_empty() || speaks_of(&row.stages, failure.stage))
         .filter(move |row| row.from_python.is_none_or(|from| spec.python.without_patch() >= from))
         .filter_map(move |row| Some((row, row.symptom.captures(failure.output)?)))
+}
+
+/// Whether a row for `stages` explains what failed at `stage`: code that is run breaks as code that
+/// is imported does.
+fn speaks_of(stages: &[Stage], stage: Stage) -> bool {
+    let running = |stage: &Stage| matches!(stage, Stage::Import | Stage::Answer);
+    stages.contains(&stage) || (stage == Stage::Smoke && stages.iter().any(running))
 }
 
 /// Puts the symptom's named groups into a sentence.

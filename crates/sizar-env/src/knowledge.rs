@@ -98,6 +98,8 @@ pub enum Stage {
     Import,
     /// Asking the driver for help.
     Answer,
+    /// Doing a little of the source's own work.
+    Smoke,
 }
 
 impl Stage {
@@ -109,6 +111,7 @@ impl Stage {
             Self::Install => "install",
             Self::Import => "import",
             Self::Answer => "answer",
+            Self::Smoke => "smoke",
         }
     }
 }

@@ -130,6 +130,7 @@ mod tests {
                 digest: Digest::of(b"tree"),
                 install: ProjectInstall::Install,
             },
+            requirements: vec!["six".into()],
             exclude_newer: Some("2018-11-28T00:00:00Z".parse().unwrap()),
             exclude_newer_package: BTreeMap::new(),
             build_constraints: vec!["setuptools<58".into()],

@@ -116,7 +116,7 @@ pub struct Attempt {
     /// From 1.
     pub number: u32,
     pub python: PythonVersion,
-    /// How far it came: `resolve`, `build`, `install`, `import`, `answer`, `done`.
+    /// How far it came: `resolve`, `build`, `install`, `import`, `answer`, `smoke`, `done`.
     pub stage: String,
     /// Why it failed, in one sentence; absent where it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +139,9 @@ pub struct EnvLock {
     /// Such as `linux-x86_64`.
     pub platform: String,
     pub source: LockedSource,
+    /// The requirements that were resolved, one a line: what the packages are there for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude_newer: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

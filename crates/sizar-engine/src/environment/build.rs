@@ -75,6 +75,7 @@ pub fn resolve(
             digest: source.digest,
             install: spec.project,
         },
+        requirements: spec.requirements.clone(),
         exclude_newer: spec.exclude_newer,
         exclude_newer_package: spec.exclude_newer_package.clone(),
         build_constraints: spec.build_constraints.clone(),

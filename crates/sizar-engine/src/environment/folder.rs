@@ -128,6 +128,16 @@ impl Building {
     }
 }
 
+/// Writes an environment's copy of its lock again, with what was seen to work.
+pub fn record(prefix: &Utf8Path, lock: &EnvLock) -> Result<(), SetupError> {
+    let path = prefix.join(LOCK);
+    let mut part = tempfile::NamedTempFile::new_in(prefix).map_err(io(prefix))?;
+    let text = lock::write(lock)?;
+    std::io::Write::write_all(&mut part, text.as_bytes()).map_err(io(&path))?;
+    part.persist(&path).map_err(|error| io(&path)(error.error))?;
+    Ok(())
+}
+
 fn size_of(folder: &Utf8Path) -> u64 {
     let mut bytes = 0;
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

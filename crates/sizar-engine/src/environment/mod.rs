@@ -5,7 +5,9 @@
 //! [`remembered`] finds what an earlier setup made, in a few file reads; [`list`], [`remove`] and
 //! [`collect_garbage`] keep the shelf of environments.
 
+mod answer;
 mod build;
+mod closure;
 mod driver;
 mod error;
 mod folder;
@@ -14,6 +16,7 @@ pub mod interpreters;
 mod memory;
 mod scratch;
 mod setup;
+mod smoke;
 mod source_edits;
 mod tree_build;
 mod verify;
@@ -24,3 +27,4 @@ pub use error::SetupError;
 pub use folder::{Kept, collect_garbage, list, python_roots, remove, show};
 pub use memory::remembered;
 pub use setup::{Setup, SetupRequest, setup};
+pub use smoke::Bounds as SmokeBounds;

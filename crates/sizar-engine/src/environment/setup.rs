@@ -18,9 +18,11 @@ use sizar_model::{
 use super::SetupError;
 use super::build::{self, Installed, StepFailed};
 use super::driver::{self, Chosen};
+use super::folder;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
+use super::smoke::Bounds;
 use super::source_edits;
 use super::tree_build;
 use super::verify::{self, Subject, Verified};
@@ -49,6 +51,8 @@ pub struct SetupRequest {
     pub fresh: bool,
     pub max_attempts: u32,
     pub time_limit: Duration,
+    /// How much of its own work a source does to be verified; nothing where it does none.
+    pub smoke: Option<Bounds>,
 }
 
 impl SetupRequest {
@@ -65,6 +69,7 @@ impl SetupRequest {
             fresh: false,
             max_attempts: 8,
             time_limit: Duration::from_hours(1),
+            smoke: Some(Bounds::default()),
         }
     }
 }
@@ -182,6 +187,15 @@ struct Made {
     verified: Verified,
 }
 
+/// How often more is tried for an environment that works.
+const IMPROVEMENTS: u32 = 2;
+
+/// Whether one environment was seen to do more than another.
+fn is_better(one: &Made, other: &Made) -> bool {
+    let rank = |made: &Made| (made.verified.complete, made.verified.level);
+    rank(one) > rank(other)
+}
+
 /// A try that did not.
 enum Shortfall {
     Failed(StepFailed),
@@ -197,6 +211,9 @@ impl Way<'_> {
         let mut repairer = Repairer::default();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut unexplained: Option<String> = None;
+        // what works already, while more is tried
+        let mut best: Option<Made> = None;
+        let mut improvements = 0;
         loop {
             let number = attempts.len() as u32 + 1;
             let began = Instant::now();
@@ -210,10 +227,27 @@ impl Way<'_> {
                 seconds: 0.0,
             };
             let shortfall = match self.attempt(&mut spec, &plan)? {
-                Ok(made) => {
+                Ok(mut made) => {
                     attempt.seconds = began.elapsed().as_secs_f64();
+                    let unmet = made.verified.unmet.take();
+                    let made = match best.take() {
+                        Some(best) if is_better(&best, &made) => best,
+                        _ => made,
+                    };
+                    let may = improvements < IMPROVEMENTS
+                        && self.may_try(&attempts)
+                        && !self.workshop.is_late();
+                    let next = unmet.filter(|_| may).and_then(|unmet| {
+                        self.improved(&spec, &plan, unmet, &mut attempt, &mut repairer)
+                    });
+                    let cause = attempt.cause.clone().unwrap_or_default();
                     attempts.push(attempt);
-                    return Ok(self.finished(made, attempts));
+                    let Some(next) = next else { return self.finished(made, attempts) };
+                    self.workshop.progress().note(format!("{cause}: trying for more"));
+                    best = Some(made);
+                    improvements += 1;
+                    spec = next;
+                    continue;
                 }
                 Err(shortfall) => shortfall,
             };
@@ -224,12 +258,10 @@ impl Way<'_> {
                 unexplained.get_or_insert(cause.clone());
             }
             attempts.push(attempt);
-            let tried = |cheap: bool| {
-                attempts.iter().filter(|a| (a.stage == Stage::Resolve.name()) == cheap).count()
-            };
-            let left =
-                tried(false) < self.request.max_attempts as usize && tried(true) < MOST_RESOLUTIONS;
-            let Some(next) = next.filter(|_| left) else {
+            if let Some(made) = best.take() {
+                return self.finished(made, attempts);
+            }
+            let Some(next) = next.filter(|_| self.may_try(&attempts)) else {
                 let first_unexplained = unexplained.filter(|first| *first != cause);
                 return Err(SetupError::Failed { cause, advice, first_unexplained, attempts });
             };
@@ -240,6 +272,14 @@ impl Way<'_> {
             self.workshop.progress().note(format!("{cause}: trying again"));
             spec = next;
         }
+    }
+
+    /// Whether another attempt is within the bounds.
+    fn may_try(&self, attempts: &[Attempt]) -> bool {
+        let tried = |cheap: bool| {
+            attempts.iter().filter(|a| (a.stage == Stage::Resolve.name()) == cheap).count()
+        };
+        tried(false) < self.request.max_attempts as usize && tried(true) < MOST_RESOLUTIONS
     }
 
     fn plan(&self) -> Result<Plan, SetupError> {
@@ -321,6 +361,7 @@ impl Way<'_> {
             lock: &lock,
             package,
             interpreter,
+            smoke: self.request.smoke,
         };
         match verify::verify(workshop, &subject)? {
             Ok(verified) => Ok(Ok(Made { lock, installed, verified })),
@@ -388,6 +429,24 @@ impl Way<'_> {
         }
     }
 
+    /// Finds what may let an environment that works reach more, and writes down why.
+    fn improved(
+        &self,
+        spec: &EnvSpec,
+        plan: &Plan,
+        unmet: StepFailed,
+        attempt: &mut Attempt,
+        repairer: &mut Repairer,
+    ) -> Option<EnvSpec> {
+        let answers = unmet.stage == Stage::Answer;
+        let mut tried = attempt.clone();
+        let (next, _) = self.after(spec, plan, &Shortfall::Failed(unmet), &mut tried, repairer);
+        // only for the driver's own answer is another Python worth it
+        let next = next.filter(|next| answers || next.python == spec.python)?;
+        *attempt = tried;
+        Some(next)
+    }
+
     /// Looks up a module's distribution: never guessed from its name, which may be a stranger's.
     fn distribution_of(&self, module: &str) -> Option<String> {
         let found = self.inspection.imports.iter().find(|import| import.module == module);
@@ -426,7 +485,7 @@ impl Way<'_> {
         let outcome = self.carry_out(lock.clone(), package.as_deref(), interpreter)?;
         attempt.seconds = began.elapsed().as_secs_f64();
         match outcome {
-            Ok(made) => Ok(self.finished(made, vec![attempt])),
+            Ok(made) => self.finished(made, vec![attempt]),
             Err(shortfall) => {
                 let (stage, cause) = match shortfall {
                     Shortfall::Failed(failed) => {
@@ -444,7 +503,7 @@ impl Way<'_> {
         }
     }
 
-    fn finished(&self, made: Made, attempts: Vec<Attempt>) -> Setup {
+    fn finished(&self, made: Made, attempts: Vec<Attempt>) -> Result<Setup, SetupError> {
         let Made { mut lock, installed, verified } = made;
         let sandbox = self.workshop.sandbox();
         lock.verification = Some(Verification {
@@ -454,17 +513,18 @@ impl Way<'_> {
             sandbox: sandbox.name().to_owned(),
             checks: verified.checks,
         });
+        folder::record(&installed.prefix, &lock)?;
         let roots = self.interpreters.of(lock.python).map(|interpreter| interpreter.prefix.clone());
         let what = if installed.reused { "found" } else { "made" };
         let name = installed.prefix.file_name().unwrap_or_default();
         self.workshop.progress().end(format!("{what} the environment {name}"));
-        Setup {
+        Ok(Setup {
             environment: Environment { path: installed.prefix, lock },
             verified: verified.complete,
             attempts,
             python_roots: roots.into_iter().filter(|root| !is_system(root)).collect(),
             notes: self.workshop.take_notes(),
             cached: false,
-        }
+        })
     }
 }

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::uv::{BuildRules, Files, Uv};
 use sizar_model::artifact::Ending;
-use sizar_model::resources::Walltime;
+use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{Activity, Invocation, Progress};
 
 use super::SetupError;
@@ -180,6 +180,17 @@ impl<'a> Workshop<'a> {
         view: View,
         limit: Option<Duration>,
     ) -> Result<Ended, SetupError> {
+        self.run_within(call, view, limit, None)
+    }
+
+    /// Runs a program as [`Self::run`] does, with at most `memory`.
+    pub fn run_within(
+        &self,
+        call: &Invocation,
+        view: View,
+        limit: Option<Duration>,
+        memory: Option<ByteSize>,
+    ) -> Result<Ended, SetupError> {
         let mut confinement =
             Confinement::new(self.sandbox, self.root.join("home"), self.root.join("tmp"));
         confinement.readable = view.readable;
@@ -191,6 +202,7 @@ impl<'a> Workshop<'a> {
         let time = limit.map_or(left, |limit| limit.min(left)).as_secs().max(1);
         let limits = Limits {
             walltime: Some(Walltime(time)),
+            memory,
             grace: Duration::from_secs(5),
             ..Limits::default()
         };

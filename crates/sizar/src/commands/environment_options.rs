@@ -38,6 +38,12 @@ pub struct EnvironmentOptions {
     /// Build and run foreign code without a sandbox; the record says so
     #[arg(long)]
     no_sandbox: bool,
+    /// Verify without trying any of the code's own work (its light tests, a random network)
+    #[arg(long)]
+    no_smoke: bool,
+    /// Try the code's own work for at most this many seconds
+    #[arg(long, value_name = "SECONDS", conflicts_with = "no_smoke")]
+    smoke_time: Option<u64>,
 }
 
 impl EnvironmentOptions {
@@ -66,6 +72,8 @@ impl EnvironmentOptions {
             refresh: self.refresh,
             offline: self.offline,
             no_sandbox: self.no_sandbox,
+            no_smoke: self.no_smoke,
+            smoke_seconds: self.smoke_time,
         })
     }
 
