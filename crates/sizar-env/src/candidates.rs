@@ -172,7 +172,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         candidates.extend(other_pythons(spec, failure, facts));
     }
     if candidates.is_empty() && matches!(failure.stage, Stage::Import | Stage::Answer) {
-        candidates.extend(date_search::around(spec, failure.output));
+        candidates.extend(date_search::around(spec, failure.output, facts));
     }
     candidates
 }
@@ -486,7 +486,7 @@ fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candid
             cause: format!("{asked} has no {module}: the newest of the time is taken"),
             changes: vec![Change::Loosen { package: name.clone(), requirement: None }],
         });
-        return loosen.into_iter().chain(date_search::steps(spec, &name)).collect();
+        return loosen.into_iter().chain(date_search::steps(spec, &name, facts)).collect();
     }
     vec![Candidate {
         rule: "missing-module".into(),

@@ -13,6 +13,7 @@ use sizar_model::EnvSpec;
 use crate::candidates::{Candidate, Change};
 use crate::knowledge;
 use crate::name;
+use crate::pins;
 use crate::repair::Facts;
 
 /// Days by which the date is moved where nothing says how far, nearest first.
@@ -38,7 +39,8 @@ pub fn later(
     };
     let mut candidates = Vec::new();
     // once several packages have to be newer, the time itself was wrong
-    if let Some(date) = first.filter(|date| *date > code && has_moved(spec, package)) {
+    let all = first.and_then(|date| moved(date, 30));
+    if let Some(date) = all.filter(|date| *date > code && has_moved(spec, package)) {
         candidates.push(Candidate {
             rule: "later-date".into(),
             cause: cause(", and not it alone"),
@@ -83,17 +85,27 @@ fn companions(package: &str) -> impl Iterator<Item = &str> {
 
 /// Finds other dates after an installed package broke when it was imported, or lacks what the code
 /// takes from it, and no rule knows why.
-pub fn around(spec: &EnvSpec, output: &str) -> Vec<Candidate> {
-    let pinned = spec.requirements.iter().filter(|r| crate::pins::pin_of(r).is_some()).count();
-    if pinned == spec.requirements.len() {
-        return Vec::new();
+pub fn around(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Vec<Candidate> {
+    let Some(package) = breaks_inside(output).or_else(|| lacks(output)) else { return Vec::new() };
+    let asked = spec.requirements.iter().filter(|r| name::of_requirement(r) == package);
+    let mut pinned = asked.filter(|asked| pins::pin_of(asked).is_some()).peekable();
+    if pinned.peek().is_none() {
+        return steps(spec, &package, facts);
     }
-    breaks_inside(output).or_else(|| lacks(output)).map_or_else(Vec::new, |p| steps(spec, &p))
+    // another date does not move a pin
+    pinned
+        .map(|asked| Candidate {
+            rule: "loosened-pin".into(),
+            cause: format!("{asked} cannot be imported: the newest of the time is taken"),
+            changes: vec![Change::Loosen { package: package.clone(), requirement: None }],
+        })
+        .collect()
 }
 
 /// Returns everything as of other dates, because a package of the time is not what the code needs.
-pub fn steps(spec: &EnvSpec, package: &str) -> Vec<Candidate> {
-    let Some(date) = spec.exclude_newer else { return Vec::new() };
+pub fn steps(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> Vec<Candidate> {
+    // from where the search began: it must not wander
+    let Some(date) = facts.date.or(spec.exclude_newer) else { return Vec::new() };
     STEPS
         .iter()
         .filter_map(|days| moved(date, *days))

@@ -154,6 +154,10 @@ pub enum Action {
     PythonAtLeast(PythonVersion),
     /// Install this too.
     Add(String),
+    /// Install this in place of whatever is asked of the package, if it is asked for at all.
+    Instead(String),
+    /// Resolve a package as of this date at the earliest.
+    NotBefore { package: String, date: Timestamp },
     /// Keep a package within limits, if it is installed at all.
     Constrain(String),
     /// Do without a requirement.

@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub undeclared: &'a [String],
     /// The distributions that the code imports.
     pub imported: &'a [String],
+    /// The date that the plan began with, which the search over dates goes round.
+    pub date: Option<Timestamp>,
     /// Returns when the first release of a distribution after a date was published.
     pub first_release_after: &'a dyn Fn(&str, Timestamp) -> Option<Timestamp>,
     /// Returns the distribution that provides a module, where a table knows it.
@@ -154,12 +156,7 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
                 spec.exclude_newer_package.entry(package).or_insert(floor);
             }
         }
-        Change::Date { package, date } => {
-            let known = spec.exclude_newer_package.get(package);
-            if known.is_none_or(|known| known < date) {
-                spec.exclude_newer_package.insert(package.clone(), *date);
-            }
-        }
+        Change::Date { package, date } => not_before(spec, package, *date),
     }
 }
 
@@ -189,6 +186,16 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
                 spec.requirements.push(requirement.clone());
             }
         }
+        Action::Instead(requirement) => {
+            let name = name::of_requirement(requirement);
+            spec.constraints.retain(|asked| name::of_requirement(asked) != name);
+            for asked in &mut spec.requirements {
+                if name::of_requirement(asked) == name {
+                    asked.clone_from(requirement);
+                }
+            }
+        }
+        Action::NotBefore { package, date } => not_before(spec, package, *date),
         Action::Constrain(requirement) => push_new(&mut spec.constraints, requirement),
         Action::Drop(package) => {
             spec.requirements.retain(|asked| name::of_requirement(asked) != *package);
@@ -213,6 +220,13 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         Action::Variable { name, value } => {
             spec.variables.insert(name.clone(), value.clone());
         }
+    }
+}
+
+fn not_before(spec: &mut EnvSpec, package: &str, date: Timestamp) {
+    let known = spec.exclude_newer_package.get(package).copied().or(spec.exclude_newer);
+    if known.is_some_and(|known| known < date) {
+        spec.exclude_newer_package.insert(package.to_owned(), date);
     }
 }
 

@@ -46,6 +46,7 @@ fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str)
         package: Some("demo"),
         undeclared: &["numpy".to_owned()],
         imported: &[],
+        date: None,
         first_release_after: &|_, _| None,
         distribution_of: &|module| (module == "six").then(|| "six".to_owned()),
     };

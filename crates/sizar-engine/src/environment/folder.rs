@@ -218,6 +218,21 @@ pub fn remove(home: &Home, name: &str) -> Result<Kept, SetupError> {
     Ok(kept)
 }
 
+/// Removes an environment that turned out not to work.
+pub fn discard(home: &Home, prefix: &Utf8Path) -> Result<(), SetupError> {
+    let name = prefix.file_name().unwrap_or_default();
+    let _held = home.lock(&format!("env-{name}"), || {})?;
+    // first it stops being an environment, then its files go
+    let ready = prefix.join(READY);
+    match fs::remove_file(&ready) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(io(&ready)(error));
+        }
+        _ => {}
+    }
+    remove_tree(prefix)
+}
+
 /// Removes what killed setups left, and plans whose environment is gone; returns the folders.
 ///
 /// # Errors

@@ -231,8 +231,15 @@ impl Way<'_> {
                     attempt.seconds = began.elapsed().as_secs_f64();
                     let unmet = made.verified.unmet.take();
                     let made = match best.take() {
-                        Some(best) if is_better(&best, &made) => best,
-                        _ => made,
+                        Some(best) => {
+                            let (better, other) =
+                                if is_better(&best, &made) { (best, made) } else { (made, best) };
+                            if other.installed.prefix != better.installed.prefix {
+                                self.discard(&other.installed)?;
+                            }
+                            better
+                        }
+                        None => made,
                     };
                     let may = improvements < IMPROVEMENTS
                         && self.may_try(&attempts)
@@ -351,6 +358,7 @@ impl Way<'_> {
                 Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
             };
         if !installed.missing.is_empty() {
+            self.discard(&installed)?;
             return Ok(Err(Shortfall::MoreRequirements(installed.missing)));
         }
         let subject = Subject {
@@ -365,8 +373,16 @@ impl Way<'_> {
         };
         match verify::verify(workshop, &subject)? {
             Ok(verified) => Ok(Ok(Made { lock, installed, verified })),
-            Err(failed) => Ok(Err(Shortfall::Failed(failed))),
+            Err(failed) => {
+                self.discard(&installed)?;
+                Ok(Err(Shortfall::Failed(failed)))
+            }
         }
+    }
+
+    /// Removes what this setup made and nobody will use: environments are gigabytes.
+    fn discard(&self, installed: &Installed) -> Result<(), SetupError> {
+        if installed.reused { Ok(()) } else { folder::discard(self.home, &installed.prefix) }
     }
 
     /// Finds what to try after a shortfall, and writes down why.
@@ -405,6 +421,7 @@ impl Way<'_> {
             package: plan.package.as_deref(),
             undeclared: &plan.undeclared,
             imported: &imported,
+            date: plan.spec.exclude_newer,
             first_release_after: &|name, date| {
                 if self.request.offline { None } else { index::first_release_after(name, date) }
             },
