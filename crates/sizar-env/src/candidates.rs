@@ -171,7 +171,12 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
     }
-    if candidates.is_empty() && matches!(failure.stage, Stage::Import | Stage::Answer) {
+    // a driver that was asked may also lack data or a device, which no date brings
+    let line = error_line(failure.output);
+    let lacks = ["ImportError", "ModuleNotFoundError", "AttributeError"];
+    let dated = failure.stage == Stage::Import
+        || failure.stage == Stage::Answer && lacks.iter().any(|error| line.starts_with(error));
+    if candidates.is_empty() && dated {
         candidates.extend(date_search::around(spec, failure.output, facts));
     }
     candidates

@@ -161,9 +161,10 @@ fn kind_of(line: &str, crashed: bool) -> Kind {
         | "PackageNotFoundError"
         | "VersionConflict"
         | "ContextualVersionConflict"
-        | "UnrecognizedFlagError"
         | "DuplicateFlagError" => Kind::Environment,
-        "AssertionError"
+        // flags that are read while it is imported: the question comes too early
+        "UnrecognizedFlagError"
+        | "AssertionError"
         | "FileNotFoundError"
         | "IOError"
         | "OSError"
