@@ -110,16 +110,19 @@ fn pythons_of(files: &[IndexFile], version: &str) -> Vec<PythonVersion> {
             match tag {
                 // any Python 3: nothing is decided by it
                 "py3" => return Vec::new(),
-                _ => pythons.extend(
-                    tag.strip_prefix("cp3")
-                        .and_then(|minor| Some(PythonVersion::minor(3, minor.parse().ok()?))),
-                ),
+                _ => pythons.extend(cpython(tag)),
             }
         }
     }
     pythons.sort_unstable();
     pythons.dedup();
     pythons
+}
+
+/// Reads a tag such as `cp27` or `cp310`.
+fn cpython(tag: &str) -> Option<PythonVersion> {
+    let (major, minor) = tag.strip_prefix("cp")?.split_at_checked(1)?;
+    Some(PythonVersion::minor(major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Mends the metadata of the releases that uv could not read, and says so in the specification.
@@ -177,6 +180,7 @@ mod tests {
             size: None,
             upload_time: None,
             yanked: false,
+            requires_python: None,
         }
     }
 
@@ -186,11 +190,13 @@ mod tests {
         let files = [
             file(&format!("torch-1.4.0-cp37-cp37m-manylinux1_{arch}.whl")),
             file(&format!("torch-1.4.0-cp38-cp38-manylinux1_{arch}.whl")),
+            file(&format!("torch-1.4.0-cp27-cp27mu-manylinux1_{arch}.whl")),
             file("torch-1.4.0-cp36-cp36m-win_amd64.whl"),
             file(&format!("torch-1.5.0-cp39-cp39-manylinux1_{arch}.whl")),
         ];
         let minor = |minor| PythonVersion::minor(3, minor);
-        assert_eq!(pythons_of(&files, "1.4.0"), [minor(7), minor(8)]);
+        let two = PythonVersion::minor(2, 7);
+        assert_eq!(pythons_of(&files, "1.4.0"), [two, minor(7), minor(8)]);
         assert!(pythons_of(&[file("six-1.0-py2.py3-none-any.whl")], "1.0").is_empty());
     }
 }

@@ -118,6 +118,7 @@ pub fn setup(
         Order {
             sandbox: request.sandbox,
             uv_program,
+            host: interpreters.host().cloned(),
             offline: request.offline,
             time_limit: request.time_limit,
             progress,
