@@ -23,6 +23,18 @@ def innermost(trace):
     return None, None
 
 
+def text(value):
+    # Python 2 has bytes here, in whatever encoding a file was written
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def message(error):
+    try:
+        return text(str(error))
+    except Exception:
+        return text(repr(error))
+
+
 def attempt(kind, name, action):
     try:
         action()
@@ -37,23 +49,23 @@ def attempt(kind, name, action):
             "kind": kind,
             "name": name,
             "exception": "SystemExit",
-            "message": error.code[:2000],
+            "message": text(error.code)[:2000],
             "path": None,
             "line": None,
-            "traceback": traceback.format_exc()[-6000:],
+            "traceback": text(traceback.format_exc())[-6000:],
         }
     except BaseException as error:
         path, line = innermost(sys.exc_info()[2])
-        text = traceback.format_exc()
+        trace = text(traceback.format_exc())
         return {
             "result": "failure",
             "kind": kind,
             "name": name,
             "exception": type(error).__name__,
-            "message": str(error)[:2000],
+            "message": message(error)[:2000],
             "path": path,
             "line": line,
-            "traceback": text[-6000:],
+            "traceback": trace[-6000:],
         }
     return {"result": "success", "kind": kind, "name": name}
 
