@@ -244,3 +244,163 @@ fn link(file: &IndexFile) -> String {
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use sizar_env::diagnosis::{Diagnosis, diagnose};
+    use sizar_model::SafeUrl;
+
+    use super::*;
+    use crate::http::{Client, Patience};
+
+    /// An index on loopback, and how often it was asked.
+    struct Local {
+        port: u16,
+        asked: Arc<AtomicUsize>,
+    }
+
+    const A: &str = r#"{"name": "a", "files": [
+        {"filename": "a-1.0.tar.gz", "url": "../../files/a-1.0.tar.gz?x=1&y=2",
+         "hashes": {"sha256": "aa"}, "upload-time": "2014-01-01T00:00:00Z"},
+        {"filename": "a-1.1-py2.py3-none-any.whl", "url": "https://f.example/a-1.1.whl",
+         "hashes": {"sha256": "bb"}, "upload-time": "2015-01-01T00:00:00Z", "yanked": "bad"},
+        {"filename": "a-2.0.win32.zip", "url": "https://f.example/a-2.0.win32.zip",
+         "hashes": {}, "upload-time": "2017-03-01T00:00:00Z"},
+        {"filename": "a-2.0-py3-none-any.whl", "url": "https://f.example/a-2.0.whl",
+         "hashes": {"sha256": "cc"}, "requires-python": ">=3.5", "upload-time": "2017-03-01T00:00:00Z"},
+        {"filename": "a-2.0.tar.gz", "url": "https://f.example/a-2.0.tar.gz",
+         "hashes": {"sha256": "dd"}, "requires-python": ">=3.5", "upload-time": "2017-03-01T00:05:00Z"},
+        {"filename": "a-3.0.tar.gz", "url": "https://f.example/a-3.0.tar.gz", "hashes": {}}]}"#;
+    const UNDATED: &str = r#"{"name": "undated", "files": [
+        {"filename": "undated-1.0.tar.gz", "url": "https://f.example/u-1.0.tar.gz", "hashes": {}}]}"#;
+
+    impl Local {
+        fn new() -> Self {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let asked = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&asked);
+            std::thread::spawn(move || {
+                for mut client in listener.incoming().flatten() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    let mut lines = BufReader::new(client.try_clone().unwrap()).lines();
+                    let first = lines.next().unwrap().unwrap();
+                    while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                    let (status, body) = match first.split(' ').nth(1).unwrap() {
+                        "/simple/a/" => ("200 OK", A),
+                        "/simple/undated/" => ("200 OK", UNDATED),
+                        "/simple/broken/" => ("500 Internal Server Error", ""),
+                        _ => ("404 Not Found", ""),
+                    };
+                    let _ = write!(
+                        client,
+                        "HTTP/1.1 {status}\r\nContent-Type: application/vnd.pypi.simple.v1+json\r\n\
+                         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                        body.len()
+                    );
+                }
+            });
+            Self { port, asked }
+        }
+
+        fn machine(&self, date: &str, dates: &[(&str, &str)]) -> Arc<TimeMachine> {
+            let url = SafeUrl::new(format!("http://127.0.0.1:{}/simple/", self.port));
+            let back_off = [Duration::ZERO; 3];
+            let client = Client::with_patience(Patience { back_off, ..Patience::default() });
+            let dates = dates.iter().map(|(name, at)| ((*name).to_owned(), day(at))).collect();
+            TimeMachine::new(Index::at(url, client), Some(day(date)), &dates)
+        }
+    }
+
+    fn day(text: &str) -> Timestamp {
+        format!("{text}T00:00:00Z").parse().unwrap()
+    }
+
+    fn names(page: &Page) -> Vec<&str> {
+        let names = page.body.lines().filter_map(|line| line.strip_suffix("</a><br>"));
+        names.map(|line| line.rsplit('>').next().unwrap()).collect()
+    }
+
+    #[test]
+    fn only_what_was_there_on_the_date_is_shown() {
+        let local = Local::new();
+        let machine = local.machine("2016-01-01", &[]);
+        let page = machine.answer("/simple/A/");
+        assert_eq!((page.status, page.media_type), ("200 OK", "text/html; charset=utf-8"));
+        assert_eq!(names(&page), ["a-1.0.tar.gz", "a-1.1-py2.py3-none-any.whl"]);
+        // the real files, with their digests
+        let real =
+            format!("http://127.0.0.1:{}/files/a-1.0.tar.gz?x=1&amp;y=2#sha256=aa", local.port);
+        assert!(page.body.contains(&format!("<a href=\"{real}\">")), "{}", page.body);
+        assert!(page.body.contains("a-1.1.whl#sha256=bb\" data-yanked=\"\">"), "{}", page.body);
+        assert_eq!(machine.answer("/simple/a"), page);
+        assert_eq!(local.asked.load(Ordering::SeqCst), 1, "what is known is not asked again");
+        // a package with a date of its own, whatever its name is written like
+        let later = local.machine("2016-01-01", &[("A", "2018-01-01")]);
+        let page = later.answer("/simple/a/");
+        assert_eq!(names(&page).len(), 5);
+        assert!(page.body.contains("data-requires-python=\"&gt;=3.5\""), "{}", page.body);
+    }
+
+    #[test]
+    fn an_index_that_dates_nothing_is_shown_whole() {
+        let machine = Local::new().machine("2010-01-01", &[]);
+        assert_eq!(names(&machine.answer("/simple/undated/")), ["undated-1.0.tar.gz"]);
+    }
+
+    #[test]
+    fn nothing_but_projects_is_asked_for() {
+        let local = Local::new();
+        let machine = local.machine("2016-01-01", &[]);
+        let long = format!("/simple/{}/", "a".repeat(500));
+        for path in ["/", "/files/a", "/simple/../a/", "/simple/a/b/", "/simple/a%2fb/", &long] {
+            assert_eq!(machine.answer(path).status, "404 Not Found", "{path}");
+        }
+        assert_eq!(machine.answer("/simple/").status, "200 OK");
+        assert_eq!(local.asked.load(Ordering::SeqCst), 0);
+        assert_eq!(machine.answer("/simple/none/").status, "404 Not Found");
+        assert_eq!(local.asked.load(Ordering::SeqCst), 1);
+        assert_eq!(machine.answer("/simple/broken/").status, "502 Bad Gateway");
+        let before = local.asked.load(Ordering::SeqCst);
+        machine.answer("/simple/broken/");
+        assert!(local.asked.load(Ordering::SeqCst) > before, "it may be answered the next time");
+    }
+
+    #[test]
+    fn what_an_installer_does_not_find_is_explained() {
+        let machine = Local::new().machine("2016-01-01", &[]);
+        let said = |name: &str, specifiers: &str, python: &str| {
+            let said = machine.explain(name, specifiers, python.parse().unwrap());
+            said.map(|said| diagnose(&said))
+        };
+        // not before the file for every machine was there too
+        let published = "2017-03-01T00:05:00Z".parse().unwrap();
+        assert_eq!(
+            said("a", "==2.0", "3.6.15"),
+            Some(vec![Diagnosis::FirstPublished { package: "a".into(), published }])
+        );
+        assert_eq!(said("a", "==2.0", "2.7.18"), None, "it would not run there either");
+        assert_eq!(said("a", "==1.7", "2.7.18"), None);
+        assert_eq!(said("a", "==1.0", "2.7.18"), None, "it is there");
+        let absent = Diagnosis::NotOnIndex { package: "none".into() };
+        assert_eq!(said("none", "", "2.7.18"), Some(vec![absent]));
+        let machine = Local::new().machine("2018-01-01", &[]);
+        let python = machine.explain("a", ">=2", "2.7.18".parse().unwrap()).unwrap();
+        let at_least = PythonVersion::minor(3, 5);
+        assert_eq!(diagnose(&python), [Diagnosis::PythonTooOld { at_least, package: "a".into() }]);
+    }
+
+    #[test]
+    fn what_was_taken_is_found_by_its_name() {
+        let machine = Local::new().machine("2016-01-01", &[]);
+        assert!(machine.taken("a-1.0.tar.gz").is_none(), "nobody asked for it");
+        machine.answer("/simple/a/");
+        let (name, file) = machine.taken("a-1.0.tar.gz").unwrap();
+        assert_eq!((name.as_str(), file.sha256.as_deref()), ("a", Some("aa")));
+    }
+}

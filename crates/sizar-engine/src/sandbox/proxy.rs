@@ -212,7 +212,11 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
+    use sizar_model::SafeUrl;
+
     use super::*;
+    use crate::http::Client;
+    use crate::index::Index;
 
     /// A server that answers every connection with what it was sent first.
     fn server() -> u16 {
@@ -265,6 +269,29 @@ mod tests {
         assert!(answer.contains("the proxy answered 403"), "{answer}");
         assert_eq!(outer.refused(), [more]);
         assert!(inner.refused().is_empty());
+    }
+
+    #[test]
+    fn the_dated_index_is_answered_here_and_nowhere_else() {
+        let nowhere = SafeUrl::new("http://127.0.0.1:1/simple/");
+        let machine = TimeMachine::new(Index::at(nowhere, Client::new()), None, &BTreeMap::new());
+        let serving = Proxy::at_port(hosts("a"), Upstream::default(), Some(machine)).unwrap();
+        let (proxy, port) = serving;
+        let root = TimeMachine::URL;
+        let answer = ask(port, &format!("GET {root} HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html"), "{answer}");
+        assert!(answer.contains("\r\nCache-Control: no-store\r\n") && answer.contains("<html>"));
+        let answer = ask(port, &format!("HEAD {root} HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\n"), "{answer}");
+        // it is no way to other files, and there is nothing behind its name
+        let answer = ask(port, &format!("GET http://{}/etc HTTP/1.1\r\n\r\n", TimeMachine::HOST));
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        let answer = ask(port, &format!("CONNECT {}:443 HTTP/1.1\r\n\r\n", TimeMachine::HOST));
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert_eq!(proxy.refused(), [format!("{}:443", TimeMachine::HOST)]);
+        let (_proxy, port) = Proxy::at_port(hosts("a"), Upstream::default(), None).unwrap();
+        let answer = ask(port, &format!("GET {root} HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     }
 
     #[test]
