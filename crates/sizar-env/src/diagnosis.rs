@@ -217,8 +217,11 @@ pub fn error_line(output: &str) -> String {
     let python = lines.iter().rev().find(|line| ERROR.is_match(line));
     let cause = lines.iter().find(|line| line.starts_with("cause: "));
     let error = lines.iter().find(|line| line.starts_with("error: "));
-    let line = python.or(cause).or(error).or(lines.last()).copied().unwrap_or("it said nothing");
+    let pip = lines.iter().rev().find(|line| line.starts_with("ERROR: "));
+    let line =
+        python.or(cause).or(error).or(pip).or(lines.last()).copied().unwrap_or("it said nothing");
     let line = line.trim_start_matches("cause: ").trim_start_matches("error: ");
+    let line = line.trim_start_matches("ERROR: ");
     match line.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
@@ -322,6 +325,9 @@ mod tests {
         assert_eq!(error_line("error: E\n  cause: C\n"), "C");
         let build = "error: E\n  cause: C\n\n    [stderr]\n    Setup: Failed to import 'numpy'.\n\nhint: look\n";
         assert_eq!(error_line(build), "Setup: Failed to import 'numpy'.");
+        let pip =
+            "Collecting six\nERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n    six:\n  Got 00\n";
+        assert_eq!(error_line(pip), "THESE PACKAGES DO NOT MATCH THE HASHES");
         assert_eq!(error_line(""), "it said nothing");
     }
 }

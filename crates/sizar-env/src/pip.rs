@@ -233,11 +233,9 @@ fn is_seed(package: &str) -> bool {
 }
 
 /// Returns `~/.pydistutils.cfg`, by which `easy_install` and old `setup_requires` find the index.
-pub fn easy_install_settings(index: &str, index_host: &str) -> String {
-    format!(
-        "[easy_install]\nindex_url = {index}\nallow_hosts = {index_host}, *.pythonhosted.org, \
-         *.python.org, pypi.org\n"
-    )
+pub fn easy_install_settings(index: &str) -> String {
+    // no `allow_hosts`: setuptools refuses it where it has pip fetch for it
+    format!("[easy_install]\nindex_url = {index}\n")
 }
 
 /// Returns `pip.conf`, for builds that start a pip without the variables.

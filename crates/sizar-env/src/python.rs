@@ -95,6 +95,11 @@ pub fn choose(
         evidence.at_most = None;
     }
     let evidence = &*evidence;
+    let older: Vec<_> = available
+        .iter()
+        .copied()
+        .filter(|version| *version < OLDEST && may_be_tried(evidence, date, *version))
+        .collect();
     let two = python_2(&available).filter(|_| names_only_python_2(evidence));
     available.retain(|version| *version >= OLDEST || is_asked_for(evidence, *version));
     if let Some(two) = two {
@@ -143,6 +148,7 @@ pub fn choose(
             reason: format!("Python {wanted} is asked for ({reason}); {first} is the nearest here"),
         });
     }
+    ranked.extend(older.into_iter().filter(|version| !available.contains(version)));
     Ok(PythonChoice { ranked, reason, wanted, deviations })
 }
 
@@ -204,6 +210,19 @@ fn names_only_python_2(evidence: &PythonEvidence) -> bool {
             let number = said.text.trim_start_matches(|c: char| !c.is_ascii_digit());
             number.starts_with('3') || said.text.contains('>')
         })
+}
+
+/// Whether an old Python may be tried after all others, for code that nothing shows to be of a
+/// newer one.
+fn may_be_tried(
+    evidence: &PythonEvidence,
+    date: Option<Timestamp>,
+    version: PythonVersion,
+) -> bool {
+    let of_its_time = date.is_some_and(|date| era::python_of(date) <= OLDEST);
+    let aside = evidence.at_least.is_none_or(|oldest| oldest.major < 3)
+        && (version.major > 2 || names_python_3(evidence).is_none());
+    of_its_time && aside && allowed(&specifiers(&evidence.requires), version)
 }
 
 /// Whether the evidence asks for a Python that is older than what uv drives, and not Python 2.
@@ -439,15 +458,17 @@ mod tests {
     fn python_2_is_taken_where_the_authors_name_nothing_else() {
         let two = PythonVersion::minor(2, 7);
         let available = [versions(&[6, 8]), vec![two]].concat();
-        let first = |texts: &[&str]| {
+        let ranked = |texts: &[&str]| {
             let named = texts.iter().map(|text| named("classifier", text)).collect();
             let evidence = PythonEvidence { named, ..Default::default() };
             choose(&evidence, day("2014-05-01"), &available, None).unwrap().ranked
         };
-        assert_eq!(first(&["2", "2.7"]), [two, versions(&[6])[0], versions(&[8])[0]]);
-        assert_eq!(first(&["2.7", "3.4"])[0], PythonVersion::minor(3, 6));
-        assert_eq!(first(&[">=2.7"])[0], PythonVersion::minor(3, 6), "2.7 or newer");
-        assert_eq!(first(&[])[0], PythonVersion::minor(3, 6), "only where it is named");
+        let three = versions(&[6, 8]);
+        assert_eq!(ranked(&["2", "2.7"]), [vec![two], three.clone()].concat());
+        assert_eq!(ranked(&["2.7", "3.4"]), three);
+        // where they name no other it comes last
+        assert_eq!(ranked(&[">=2.7"]), [three.clone(), vec![two]].concat());
+        assert_eq!(ranked(&[]), [three, vec![two]].concat());
     }
 
     #[test]

@@ -158,7 +158,9 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
                 python.major == newest.major && python.without_patch() <= *newest
             };
             let found = facts.pythons.iter().filter(fits).max();
-            let found = found.or_else(|| facts.available.iter().filter(fits).max());
+            // to Python 2 only where nothing shows that the code is for Python 3
+            let others = facts.available.iter().filter(|_| newest.major > 2);
+            let found = found.or_else(|| others.filter(fits).max());
             if let Some(python) = found.filter(|python| **python < spec.python) {
                 set_python(spec, *python);
             }

@@ -84,14 +84,14 @@ impl<'a> Workshop<'a> {
         }
         // before any foreign code: later it could make them links to other files
         let settings = [
-            ("home/.pydistutils.cfg", pip::easy_install_settings as fn(&str, &str) -> String),
-            ("home/.config/pip/pip.conf", pip::pip_settings),
+            ("home/.pydistutils.cfg", pip::easy_install_settings(TimeMachine::URL)),
+            ("home/.config/pip/pip.conf", pip::pip_settings(TimeMachine::URL, TimeMachine::HOST)),
         ];
         for (name, text) in settings {
             let path = root.join(name);
             let folder = path.parent().unwrap_or(&root);
             fs::create_dir_all(folder).map_err(io(folder))?;
-            fs::write(&path, text(TimeMachine::URL, TimeMachine::HOST)).map_err(io(&path))?;
+            fs::write(&path, text).map_err(io(&path))?;
         }
         Ok(Self {
             root,
