@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn build_tools_are_never_older_than_uv_can_use() {
         assert!(package_dates(day("2018-11-28"), Installer::Uv).contains_key("setuptools"));
-        assert!(package_dates(day("2022-01-01"), Installer::Pip).is_empty());
+        assert!(package_dates(day("2022-01-01"), Installer::Uv).is_empty());
     }
 
     #[test]

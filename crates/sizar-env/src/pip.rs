@@ -112,21 +112,28 @@ impl Pip {
     /// Fetches what `files` ask for, and all that it needs, into a folder: the files' names say
     /// what was chosen.
     pub fn download(&self, files: &Files<'_>, to: &Utf8Path, resolver: Resolver) -> Invocation {
-        self.with_files(self.call("download"), files)
+        let mut call = self.call("download");
+        let mut files = *files;
+        if resolver == Resolver::FirstFound {
+            // with constraints for what nobody asks for, it fails an assertion of its own
+            call.env.remove("PIP_CONSTRAINT");
+            files.constraints = None;
+        }
+        with_files(call, &files)
             .args(resolver_option(self.version, resolver).iter().copied())
             .args(["--dest", to.as_str()])
     }
 
     /// Installs what `files` ask for, and all that it needs.
     pub fn install(&self, files: &Files<'_>) -> Invocation {
-        self.with_files(self.call("install"), files)
+        with_files(self.call("install"), files)
             .args(resolver_option(self.version, Resolver::Strict).iter().copied())
             .arg("--no-compile")
     }
 
     /// Installs exactly the packages of a requirement file, with their hashes.
     pub fn install_locked(&self, files: &Files<'_>) -> Invocation {
-        self.with_files(self.call("install"), files).args([
+        with_files(self.call("install"), files).args([
             "--no-deps",
             "--require-hashes",
             "--no-compile",
@@ -153,14 +160,14 @@ impl Pip {
             .args(["-m", "compileall", "-q"])
             .arg(prefix.join("lib").as_str())
     }
+}
 
-    fn with_files(&self, call: Invocation, files: &Files<'_>) -> Invocation {
-        let call = match files.constraints {
-            Some(path) => call.args(["--constraint", path.as_str()]),
-            None => call,
-        };
-        call.args(["--requirement", files.requirements.as_str()])
-    }
+fn with_files(call: Invocation, files: &Files<'_>) -> Invocation {
+    let call = match files.constraints {
+        Some(path) => call.args(["--constraint", path.as_str()]),
+        None => call,
+    };
+    call.args(["--requirement", files.requirements.as_str()])
 }
 
 /// Returns the option that chooses the resolver; each pip has one of the two by itself.
@@ -177,10 +184,12 @@ fn resolver_option(python: PythonVersion, resolver: Resolver) -> &'static [&'sta
 ///
 /// pip of the era builds with what the environment holds, where a package says nothing else.
 pub fn build_tools(spec: &EnvSpec) -> Vec<String> {
-    let setuptools = spec.requirements.iter().filter(|r| is_seed(&name::of_requirement(r)));
+    // what virtualenv put there may be newer than the builds can take
+    let seeds = spec.requirements.iter().chain(&spec.build_constraints);
+    let seeds = seeds.filter(|requirement| is_seed(&name::of_requirement(requirement)));
     let extra = spec.extra_build_requirements.values().flatten();
     let mut tools: Vec<String> = Vec::new();
-    for requirement in setuptools.chain(extra) {
+    for requirement in seeds.chain(extra) {
         let name = name::of_requirement(requirement);
         // how the environment's own requirement is limited counts for its builds too
         let asked = spec.requirements.iter().find(|r| name::of_requirement(r) == name);
@@ -286,7 +295,8 @@ mod tests {
             words("2.7", Resolver::Strict),
             "-m pip download --constraint /k --requirement /r --use-feature=2020-resolver --dest /d"
         );
-        assert!(!words("2.7", Resolver::FirstFound).contains("resolver"));
+        let first_found = words("2.7", Resolver::FirstFound);
+        assert_eq!(first_found, "-m pip download --requirement /r --dest /d");
         assert!(!words("3.6", Resolver::Strict).contains("resolver"));
         assert!(words("3.6", Resolver::FirstFound).contains("legacy-resolver"));
     }
