@@ -73,18 +73,30 @@ def innermost(trace):
     return None, None
 
 
+def text(value):
+    # Python 2 has bytes here, in whatever encoding a file was written
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def message(error):
+    try:
+        return text(str(error))
+    except Exception:
+        return text(repr(error))
+
+
 def failure(kind, name, error):
     path, line = innermost(sys.exc_info()[2])
-    message = error.code if isinstance(error, SystemExit) else error
+    said = error.code if isinstance(error, SystemExit) else error
     return {
         "result": "failure",
         "kind": kind,
         "name": name,
         "exception": type(error).__name__,
-        "message": str(message)[:2000],
+        "message": message(said)[:2000],
         "path": path,
         "line": line,
-        "traceback": traceback.format_exc()[-6000:],
+        "traceback": text(traceback.format_exc())[-6000:],
     }
 
 

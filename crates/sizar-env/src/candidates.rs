@@ -1,16 +1,17 @@
 //! The ways out of a failure: from what its output says, and from the table of breakages.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use regex::Captures;
-use sizar_model::{EnvSpec, PythonVersion};
+use sizar_model::{EnvSpec, Installer, PythonVersion};
 
 use crate::build_steps;
 use crate::date_search;
-use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package};
+use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package, is_build_failure};
 use crate::era;
 use crate::knowledge::{self, Action, Breakage, Stage};
 use crate::name;
 use crate::pins;
+use crate::pip;
 use crate::repair::{Facts, Failure};
 
 /// A way out of a failure.
@@ -170,6 +171,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
+        // what a row explains and cannot mend, another engine does not mend either
+        if matching(spec, failure).next().is_none() {
+            let line = error_line(failure.output);
+            candidates.extend(other_engine(spec, format!("uv's way of building fails ({line})")));
+        }
     }
     // a driver that was asked may also lack data or a device, which no date brings
     let line = error_line(failure.output);
@@ -205,10 +211,6 @@ fn change(action: &Action, package: Option<&str>) -> Change {
 
 fn git_failed(output: &str) -> bool {
     output.contains("Git operation failed") || output.contains("failed to clone into")
-}
-
-fn is_build_failure(output: &str) -> bool {
-    output.contains("Failed to build") || output.contains("Failed to download and build")
 }
 
 fn other_pythons(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec<Candidate> {
@@ -307,8 +309,37 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
             if others.is_empty() { date_search::later(spec, package, None, facts) } else { others }
         }
         Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
-        Diagnosis::ModuleMissing { .. } | Diagnosis::InvalidMetadata { .. } => Vec::new(),
+        Diagnosis::FirstPublished { package, published } => {
+            first_published(spec, package, *published)
+        }
+        Diagnosis::InvalidMetadata { package, version } => other_engine(
+            spec,
+            format!("{package} {version} states its requirements in a form that uv does not read"),
+        ),
+        Diagnosis::ModuleMissing { .. } => Vec::new(),
     }
+}
+
+/// Has pip of the era install what uv refuses.
+fn other_engine(spec: &EnvSpec, cause: String) -> Vec<Candidate> {
+    if spec.installer == Installer::Pip || !pip::drives(spec.python) {
+        return Vec::new();
+    }
+    let changes = vec![Change::Act(Action::InstallWith(Installer::Pip))];
+    vec![Candidate { rule: "other-engine".into(), cause, changes }]
+}
+
+fn first_published(spec: &EnvSpec, package: &str, published: Timestamp) -> Vec<Candidate> {
+    let Some(cutoff) = spec.exclude_newer else { return Vec::new() };
+    let Ok(date) = published.checked_add(SignedDuration::from_secs(1)) else { return Vec::new() };
+    vec![Candidate {
+        rule: "later-date".into(),
+        cause: format!(
+            "what is asked of {package} did not exist on {}",
+            cutoff.strftime("%Y-%m-%d")
+        ),
+        changes: vec![Change::Date { package: package.to_owned(), date }],
+    }]
 }
 
 fn joined(pythons: &[PythonVersion]) -> String {
@@ -323,13 +354,13 @@ fn not_on_index(package: &str) -> Action {
 }
 
 fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
-    let Some(package) = package else { return Vec::new() };
+    let whose = package.unwrap_or("the source");
     let top = module.split('.').next().unwrap_or(module);
     if matches!(top, "pkg_resources" | "setuptools") {
         return vec![Candidate {
             rule: "build-pkg-resources".into(),
             cause: format!(
-                "building {package} needs `pkg_resources`, which setuptools has until version 81"
+                "building {whose} needs `pkg_resources`, which setuptools has until version 81"
             ),
             changes: vec![Change::Act(Action::BuildConstraint("setuptools<81".into()))],
         }];
@@ -337,8 +368,11 @@ fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<
     let Some(requirement) = provider(top, facts) else { return Vec::new() };
     vec![Candidate {
         rule: "undeclared-build-requirement".into(),
-        cause: format!("building {package} imports {module}, which it does not declare"),
-        changes: vec![Change::BuildRequirement { package: Some(package.to_owned()), requirement }],
+        cause: format!("building {whose} imports {module}, which it does not declare"),
+        changes: vec![Change::BuildRequirement {
+            package: package.map(str::to_owned),
+            requirement,
+        }],
     }]
 }
 

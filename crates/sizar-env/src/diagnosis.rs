@@ -1,4 +1,4 @@
-//! Reads what uv and Python printed when they failed: uv's messages are already a diagnosis.
+//! Reads what uv, pip and Python printed when they failed: uv's messages are already a diagnosis.
 
 use std::sync::LazyLock;
 
@@ -7,6 +7,7 @@ use regex::{Captures, Regex};
 use sizar_model::PythonVersion;
 
 use crate::name;
+use crate::pip_diagnosis;
 
 /// Something that a failed command's output says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Diagnosis {
     BuildImports { package: Option<String>, module: String },
     /// What is asked for was published after the date; `published` is the newest that fits.
     AfterDate { package: String, published: Option<Timestamp> },
+    /// What is asked for was first published after the date.
+    FirstPublished { package: String, published: Timestamp },
     /// A release's metadata has a form that no tool of today reads.
     InvalidMetadata { package: String, version: String },
     /// A release was withdrawn: it is found only where it is asked for exactly (PEP 592).
@@ -33,7 +36,7 @@ pub enum Diagnosis {
     ModuleMissing { module: String },
 }
 
-fn pattern(text: &str) -> Regex {
+pub(crate) fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a test reads every pattern")
 }
 
@@ -141,6 +144,7 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
         packages.retain(|package| package != "python");
         found.push(Diagnosis::Unsatisfiable { packages });
     }
+    found.extend(pip_diagnosis::diagnose(output));
     if let Some(captures) = MISSING_MODULE.captures_iter(output).last() {
         found.push(Diagnosis::ModuleMissing { module: captures[1].to_owned() });
     }
@@ -167,17 +171,29 @@ fn text_in_one_line(output: &str) -> String {
 /// Reads a build that imports what it does not have. uv's hint names the package; the traceback
 /// names the module (uv's hint may name a module as if it were a distribution).
 fn build_imports(output: &str) -> Option<Diagnosis> {
-    let failed = FAILED_BUILD.captures(output)?;
+    let failed = FAILED_BUILD.captures(output);
+    if failed.is_none() && !pip_diagnosis::is_build_failure(output) {
+        return None;
+    }
     let module = MISSING_MODULE.captures_iter(output).last().map(|captures| captures[1].to_owned());
     let hint = UNDECLARED_BUILD.captures(output);
     let module = module.or_else(|| hint.as_ref().map(|captures| captures[2].to_owned()))?;
-    let package = hint.map_or_else(|| failed[1].to_owned(), |captures| captures[1].to_owned());
-    Some(Diagnosis::BuildImports { package: Some(name::normalise(&package)), module })
+    let package = hint.or(failed).map(|captures| name::normalise(&captures[1]));
+    let package = package.or_else(|| pip_diagnosis::failed_package(output));
+    Some(Diagnosis::BuildImports { package, module })
 }
 
 /// Returns the distribution whose build failed.
 pub fn failed_package(output: &str) -> Option<String> {
-    FAILED_BUILD.captures(output).map(|captures| name::normalise(&captures[1]))
+    let failed = FAILED_BUILD.captures(output).map(|captures| name::normalise(&captures[1]));
+    failed.or_else(|| pip_diagnosis::failed_package(output))
+}
+
+/// Whether a build failed.
+pub fn is_build_failure(output: &str) -> bool {
+    output.contains("Failed to build")
+        || output.contains("Failed to download and build")
+        || pip_diagnosis::is_build_failure(output)
 }
 
 /// Reads tags such as `` `cp36m`, `cp37m`, `py3` ``.
@@ -186,7 +202,7 @@ fn tagged_pythons(tags: &str) -> Vec<PythonVersion> {
         .captures_iter(tags)
         .filter_map(|tag| {
             let (major, minor) = (tag[1].parse().ok()?, tag[2].parse().ok()?);
-            (major == 3).then(|| PythonVersion::minor(major, minor))
+            matches!(major, 2 | 3).then(|| PythonVersion::minor(major, minor))
         })
         .collect();
     pythons.sort_unstable();
@@ -209,8 +225,11 @@ pub fn error_line(output: &str) -> String {
     let python = lines.iter().rev().find(|line| ERROR.is_match(line));
     let cause = lines.iter().find(|line| line.starts_with("cause: "));
     let error = lines.iter().find(|line| line.starts_with("error: "));
-    let line = python.or(cause).or(error).or(lines.last()).copied().unwrap_or("it said nothing");
+    let pip = lines.iter().rev().find(|line| line.starts_with("ERROR: "));
+    let line =
+        python.or(cause).or(error).or(pip).or(lines.last()).copied().unwrap_or("it said nothing");
     let line = line.trim_start_matches("cause: ").trim_start_matches("error: ");
+    let line = line.trim_start_matches("ERROR: ");
     match line.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
@@ -235,7 +254,7 @@ mod tests {
             Diagnosis::WheelsFor {
                 package: "tensorflow".into(),
                 version: "1.15.0".into(),
-                pythons: minors(&[5, 6, 7])
+                pythons: [vec![PythonVersion::minor(2, 7)], minors(&[5, 6, 7])].concat()
             }
         );
         assert_eq!(found[1], Diagnosis::Unsatisfiable { packages: vec!["tensorflow".into()] });
@@ -314,6 +333,9 @@ mod tests {
         assert_eq!(error_line("error: E\n  cause: C\n"), "C");
         let build = "error: E\n  cause: C\n\n    [stderr]\n    Setup: Failed to import 'numpy'.\n\nhint: look\n";
         assert_eq!(error_line(build), "Setup: Failed to import 'numpy'.");
+        let pip =
+            "Collecting six\nERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n    six:\n  Got 00\n";
+        assert_eq!(error_line(pip), "THESE PACKAGES DO NOT MATCH THE HASHES");
         assert_eq!(error_line(""), "it said nothing");
     }
 }

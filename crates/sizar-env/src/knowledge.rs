@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use regex::Regex;
 use serde::Deserialize;
-use sizar_model::PythonVersion;
+use sizar_model::{Installer, PythonVersion};
 
 /// `knowledge/eras.toml`.
 #[derive(Debug, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Release {
 pub struct Floor {
     pub package: String,
     pub date: Timestamp,
+    /// The engine that it holds for; both where it is left out.
+    #[serde(default)]
+    pub installer: Option<Installer>,
     pub reason: String,
     pub source: String,
 }
@@ -168,6 +171,8 @@ pub enum Action {
     BuildRequirement(String),
     /// Keep a build requirement within limits.
     BuildConstraint(String),
+    /// Have the other engine install the packages.
+    InstallWith(Installer),
     /// Put the source on the path, and do not build it.
     OnPath,
     /// Load a start-up shim of this name; the last resort, always recorded.

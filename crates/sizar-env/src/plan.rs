@@ -98,18 +98,21 @@ pub fn plan(
     if !selection.build.is_empty() && package.is_some() {
         extra_build_requirements.insert(".".to_owned(), selection.build);
     }
+    let installer = python::installer(first);
     let mut spec = EnvSpec {
         python: first,
         requirements,
         constraints: selection.constraints,
         project: if package.is_some() { ProjectInstall::Install } else { ProjectInstall::OnPath },
         exclude_newer: cutoff,
-        exclude_newer_package: cutoff.map(era::package_dates).unwrap_or_default(),
+        exclude_newer_package: cutoff
+            .map(|cutoff| era::package_dates(cutoff, installer))
+            .unwrap_or_default(),
         build_constraints: date.map(|date| era::build_constraints(date, first)).unwrap_or_default(),
         extra_build_requirements,
         metadata: BTreeMap::new(),
         shims: Vec::new(),
-        installer: sizar_model::Installer::Uv,
+        installer,
         build_steps,
         source_edits: Vec::new(),
         variables: BTreeMap::new(),
@@ -169,6 +172,7 @@ const LAST_PKG_RESOURCES: Timestamp = Timestamp::constant(1_769_904_000, 0);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sizar_model::Installer;
     use sizar_model::inspection::{Declared, Import, PackagingFile};
 
     fn declared(name: &str, requirement: &str, path: &str, scope: &str) -> Declared {
@@ -321,6 +325,19 @@ mod tests {
         let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
         assert_eq!(plan.spec.python, PythonVersion::minor(3, 7));
         assert!(plan.python_reason.contains("torch==1.4.0"));
+    }
+
+    #[test]
+    fn python_2_gets_its_own_engine_and_dates() {
+        let mut inspection = audio_package();
+        inspection.python.at_most = Some(PythonVersion::minor(2, 7));
+        let available = [pythons(), vec![PythonVersion::minor(2, 7)]].concat();
+        let plan = plan(&inspection, None, &available, &Wishes::default()).unwrap();
+        assert_eq!(plan.spec.python, PythonVersion::minor(2, 7));
+        assert_eq!(plan.spec.installer, Installer::Pip);
+        assert_eq!(plan.spec.exclude_newer, Some("2018-11-28T14:56:22Z".parse().unwrap()));
+        let setuptools = plan.spec.exclude_newer_package["setuptools"];
+        assert!(setuptools > "2020-05-30T00:00:00Z".parse().unwrap(), "44.1.1 may be taken");
     }
 
     #[test]

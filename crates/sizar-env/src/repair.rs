@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use sizar_model::{Deviation, Digest, EnvSpec, ProjectInstall, PythonVersion};
+use sizar_model::{Deviation, Digest, EnvSpec, Installer, ProjectInstall, PythonVersion};
 
 use crate::candidates::{Candidate, Change, candidates, matching, worded};
 use crate::diagnosis::error_line;
 use crate::era;
 use crate::knowledge::{self, Action, Stage};
 use crate::name;
+use crate::python;
 
 /// A specification that failed, and what was printed.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +153,7 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
             spec.exclude_newer = Some(*date);
             let late = |other: &Timestamp| other > date;
             spec.exclude_newer_package.retain(|_, other| late(other));
-            for (package, floor) in era::package_dates(*date) {
+            for (package, floor) in era::package_dates(*date, spec.installer) {
                 spec.exclude_newer_package.entry(package).or_insert(floor);
             }
         }
@@ -163,9 +164,14 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
 fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
     match action {
         Action::PythonAtMost(newest) => {
-            let fits = |python: &&PythonVersion| python.without_patch() <= *newest;
+            // Python 2 is no older Python 3
+            let fits = |python: &&PythonVersion| {
+                python.major == newest.major && python.without_patch() <= *newest
+            };
             let found = facts.pythons.iter().filter(fits).max();
-            let found = found.or_else(|| facts.available.iter().filter(fits).max());
+            // to Python 2 only where nothing shows that the code is for Python 3
+            let others = facts.available.iter().filter(|_| newest.major > 2);
+            let found = found.or_else(|| others.filter(fits).max());
             if let Some(python) = found.filter(|python| **python < spec.python) {
                 set_python(spec, *python);
             }
@@ -216,6 +222,7 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         // whose build it is stands in the output, not in the table
         Action::BuildRequirement(_) => {}
         Action::Shim(shim) => push_new(&mut spec.shims, shim),
+        Action::InstallWith(installer) => set_installer(spec, *installer),
         Action::OnPath => spec.project = ProjectInstall::OnPath,
         Action::Variable { name, value } => {
             spec.variables.insert(name.clone(), value.clone());
@@ -236,8 +243,23 @@ fn push_new(list: &mut Vec<String>, item: &str) {
     }
 }
 
+fn set_installer(spec: &mut EnvSpec, installer: Installer) {
+    spec.installer = installer;
+    if let Some(date) = spec.exclude_newer {
+        for (package, date) in era::package_dates(date, installer) {
+            let known = spec.exclude_newer_package.entry(package).or_insert(date);
+            *known = (*known).max(date);
+        }
+    }
+}
+
 fn set_python(spec: &mut EnvSpec, python: PythonVersion) {
+    let needed = python::installer(spec.python);
     spec.python = python;
+    // an engine that was chosen for another reason stays
+    if python::installer(python) == Installer::Pip || needed == Installer::Pip {
+        set_installer(spec, python::installer(python));
+    }
     if let Some(date) = spec.exclude_newer {
         spec.exclude_newer = era::wheels_from(python, date).or(spec.exclude_newer);
         // some limits hold only for the Pythons that the limited release can run on

@@ -120,6 +120,44 @@ fn a_python_that_is_too_new_is_left() {
 }
 
 #[test]
+fn code_for_python_2_goes_to_python_2_where_the_evidence_allows_it() {
+    let two = PythonVersion::minor(2, 7);
+    let output = captured("py2-except-comma.txt");
+    let repaired = |pythons: &[PythonVersion]| {
+        let all = [pythons, &[two]].concat();
+        let facts = Facts {
+            pythons,
+            available: &all,
+            package: None,
+            undeclared: &[],
+            imported: &[],
+            date: None,
+            first_release_after: &|_, _| None,
+            distribution_of: &|_| None,
+        };
+        let failure = Failure { stage: Stage::Import, output: &output };
+        Repairer::default().next(&spec(6), failure, &facts)
+    };
+    let three = PythonVersion::minor(3, 6);
+    let Outcome::Repair { spec, rule, .. } = repaired(&[three, two]) else { panic!() };
+    assert_eq!((spec.python, rule.as_str()), (two, "py2-except-comma"));
+    assert_eq!(spec.installer, sizar_model::Installer::Pip);
+    assert!(matches!(repaired(&[three]), Outcome::Explained { .. }));
+}
+
+#[test]
+fn what_uv_does_not_read_goes_to_pip_of_the_era() {
+    // of uv 0.13.9, for a release whose metadata could not be mended
+    let output = "error: No solution found when resolving dependencies\nhint: Metadata for `gym` (v0.21.0) could not be parsed:\n";
+    let (next, rule) = first(&spec(8), Stage::Resolve, output);
+    assert_eq!((next.installer, rule.as_str()), (sizar_model::Installer::Pip, "other-engine"));
+    assert_eq!(next.python, spec(8).python);
+    // pip of the era does not run on a Python that came after it
+    let outcome = repaired(&mut Repairer::default(), &spec(12), Stage::Resolve, output);
+    assert!(matches!(outcome, Outcome::Unexplained { .. }), "{outcome:?}");
+}
+
+#[test]
 fn a_build_gets_what_it_does_not_declare() {
     let output = "error: Failed to build `pycocotools==2.0.0`\n  ModuleNotFoundError: No module named 'Cython'\n";
     let (next, _) = first(&spec(7), Stage::Build, output);

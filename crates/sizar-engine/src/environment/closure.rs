@@ -352,11 +352,18 @@ fn closure_of(driver: &Driver) -> BTreeSet<&str> {
 /// Returns the importable modules at the top of an installed distribution.
 fn top_level(prefix: &Utf8Path, lock: &EnvLock, package: &str) -> Result<Vec<String>, SetupError> {
     let Some(folder) = metadata_folder(prefix, lock, package)? else { return Ok(Vec::new()) };
-    let path = folder.join("RECORD");
-    let record = fs::read_to_string(&path).map_err(io(&path))?;
+    // of an egg, `installed-files.txt` lists the same, seen from its metadata
+    let is_egg = folder.extension() == Some("egg-info");
+    let path = folder.join(if is_egg { "installed-files.txt" } else { "RECORD" });
+    if is_egg && !path.is_file() {
+        return Ok(Vec::new());
+    }
+    let record = fs::read(&path).map_err(io(&path))?;
+    let record = String::from_utf8_lossy(&record).into_owned();
     let mut names = BTreeSet::new();
     for line in record.lines() {
         let file = line.split(',').next().unwrap_or_default();
+        let file = file.strip_prefix("../").filter(|_| is_egg).unwrap_or(file);
         let name = match file.split_once('/') {
             Some((folder, "__init__.py")) => folder,
             Some(_) => continue,

@@ -9,7 +9,7 @@ use sizar_model::{Attempt, PythonVersion};
 
 use crate::home::HomeError;
 use crate::process::ProcessError;
-use crate::tools::UvError;
+use crate::tools::{UvError, VirtualenvError};
 
 /// An environment that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,10 @@ pub enum SetupError {
     LockedSource,
     #[error("`uv`, which makes the environments, cannot be used")]
     Uv(#[from] UvError),
+    #[error("virtualenv, which makes the environments of old Pythons, cannot be used")]
+    Virtualenv(#[from] VirtualenvError),
+    #[error("virtualenv, which makes the environments of old Pythons, has no Python to run on")]
+    NoHost,
     #[error("there is no Python in `{locator}`, and nothing that names a Python package")]
     NothingToSetUp { locator: String },
     #[error("there is no driver `{driver}`")]
@@ -69,7 +73,10 @@ impl SetupError {
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::NoPython(NoPython::Python2) => {
-                vec!["convert a copy with `2to3 -w`, and give sizar that folder".to_owned()]
+                vec![
+                    "install Python 2.7: `pyenv install 2.7.18`, or your system's `python2`".to_owned(),
+                    "or convert a copy with `2to3 -w`, and give sizar that folder".to_owned(),
+                ]
             }
             Self::NoPython(_) | Self::LockedPython { .. } => vec![
                 "`sizar doctor` lists the Pythons that were found; `uv python install 3.x` or pyenv adds one".to_owned(),
@@ -78,6 +85,8 @@ impl SetupError {
                 vec!["`sizar setup` without `--locked` resolves again".to_owned()]
             }
             Self::Uv(error) => error.hints(),
+            Self::Virtualenv(error) => error.hints(),
+            Self::NoHost => vec!["`uv python install 3.11` adds one".to_owned()],
             Self::NothingToSetUp { locator } => vec![
                 format!("`sizar inspect {locator}` says what is in it"),
                 "sizar makes environments for Python; name a driver to run another program".into(),

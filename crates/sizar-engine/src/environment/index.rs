@@ -120,12 +120,18 @@ fn pythons_of(stem: &str) -> Vec<PythonVersion> {
     for tag in tags.split('.') {
         if tag == "py3" {
             pythons.push(ANY);
-        } else if let Some(minor) = tag.strip_prefix("cp3").and_then(|minor| minor.parse().ok()) {
-            let last = if abi.contains("abi3") { NEWEST } else { minor };
-            pythons.extend((minor..=last).map(|minor| PythonVersion::minor(3, minor)));
+        } else if let Some(python) = cpython(tag) {
+            let last = if abi.contains("abi3") { NEWEST } else { python.minor };
+            pythons.extend((python.minor..=last).map(|minor| PythonVersion { minor, ..python }));
         }
     }
     pythons
+}
+
+/// Reads a tag such as `cp27` or `cp310`.
+fn cpython(tag: &str) -> Option<PythonVersion> {
+    let (major, minor) = tag.strip_prefix("cp")?.split_at_checked(1)?;
+    Some(PythonVersion::minor(major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Mends the metadata of the releases that uv could not read, and says so in the specification.
@@ -184,6 +190,7 @@ mod tests {
             size: None,
             upload_time: None,
             yanked: false,
+            requires_python: None,
         }
     }
 
@@ -193,13 +200,14 @@ mod tests {
         let files = [
             file(&format!("torch-1.4.0-cp37-cp37m-manylinux1_{arch}.whl")),
             file(&format!("torch-1.4.0-cp38-cp38-manylinux1_{arch}.whl")),
+            file(&format!("torch-1.4.0-cp27-cp27mu-manylinux1_{arch}.whl")),
             file("torch-1.4.0-cp36-cp36m-win_amd64.whl"),
             file(&format!("torch-1.5.0-cp39-cp39-manylinux1_{arch}.whl")),
         ];
         let project = Project { name: "torch".into(), files: files.into() };
         let minor = |minor| PythonVersion::minor(3, minor);
         let releases = releases_of(&project);
-        assert_eq!(releases[0].pythons, [minor(7), minor(8)]);
+        assert_eq!(releases[0].pythons, [PythonVersion::minor(2, 7), minor(7), minor(8)]);
         assert_eq!(releases[1].pythons, [minor(9)]);
         assert_eq!(pythons_of("six-1.0-py2.py3-none-any"), [ANY]);
         let stable = pythons_of(&format!("x-1.0-cp38-abi3-manylinux2014_{arch}"));

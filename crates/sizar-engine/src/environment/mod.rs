@@ -1,7 +1,7 @@
 //! From a checkout to a verified environment.
 //!
 //! [`setup`] is the way there: it finds the [`interpreters`], has sizar-env plan, builds with uv
-//! inside the sandbox, verifies by importing and asking the driver, and repairs within bounds.
+//! (or, where uv cannot, with virtualenv and pip of the era) inside the sandbox, verifies by importing and asking the driver, and repairs within bounds.
 //! [`remembered`] finds what an earlier setup made, in a few file reads; [`list`], [`remove`] and
 //! [`collect_garbage`] keep the shelf of environments.
 
@@ -14,6 +14,7 @@ mod folder;
 mod index;
 pub mod interpreters;
 mod memory;
+mod pip;
 mod scratch;
 mod setup;
 mod smoke;

@@ -129,6 +129,7 @@ pub fn setup(
         Order {
             sandbox: request.sandbox,
             uv_program,
+            host: interpreters.host().cloned(),
             offline: request.offline,
             time_limit: request.time_limit,
             progress,

@@ -88,6 +88,7 @@ fn carry_out(
         let view = View {
             readable: vec![prefix.to_owned(), interpreter.prefix.clone()],
             writable: vec![copy.to_owned()],
+            ..View::default()
         };
         let ended = workshop.run(&call, view, None)?;
         if ended.success {

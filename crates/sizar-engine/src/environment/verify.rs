@@ -50,7 +50,7 @@ impl Subject<'_> {
         if !is_system(&self.interpreter.prefix) {
             readable.push(self.interpreter.prefix.clone());
         }
-        View { readable, writable: vec![scratch.to_owned()] }
+        View { readable, writable: vec![scratch.to_owned()], ..View::default() }
     }
 
     /// Returns the driver's file in the tree at `root`, where it is a script that lies there.

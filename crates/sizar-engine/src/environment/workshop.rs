@@ -1,12 +1,14 @@
 //! The place of one setup: its files, its limits, and the only door to foreign code.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use sizar_env::pip::{self, Virtualenv};
 use sizar_env::uv::{BuildRules, Files, Uv};
 use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
@@ -16,8 +18,10 @@ use super::SetupError;
 use super::error::io;
 use super::interpreters::Interpreter;
 use crate::home::Home;
+use crate::index::TimeMachine;
 use crate::process::{Control, Finished, Io, Limits, execute};
 use crate::sandbox::{Confinement, SandboxKind};
+use crate::tools::find_or_install_virtualenv;
 
 /// The place of one setup.
 pub struct Workshop<'a> {
@@ -25,6 +29,11 @@ pub struct Workshop<'a> {
     sandbox: SandboxKind,
     uv_program: Utf8PathBuf,
     uv_cache: Utf8PathBuf,
+    home: Home,
+    pip_cache: Utf8PathBuf,
+    /// The interpreter that virtualenv runs on.
+    host: Option<Interpreter>,
+    virtualenv: OnceCell<Virtualenv>,
     offline: bool,
     deadline: Instant,
     time_limit: Duration,
@@ -43,6 +52,8 @@ pub struct Workshop<'a> {
 pub struct View {
     pub readable: Vec<Utf8PathBuf>,
     pub writable: Vec<Utf8PathBuf>,
+    /// The index as of a date, for installers that know of none.
+    pub time_machine: Option<Arc<TimeMachine>>,
 }
 
 /// How a program ended, in the words of the repair loop.
@@ -57,6 +68,8 @@ pub struct Ended {
 pub struct Order<'a> {
     pub sandbox: SandboxKind,
     pub uv_program: Utf8PathBuf,
+    /// The interpreter that virtualenv runs on.
+    pub host: Option<Interpreter>,
     pub offline: bool,
     pub time_limit: Duration,
     pub progress: &'a dyn Progress,
@@ -71,11 +84,26 @@ impl<'a> Workshop<'a> {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(io(&path))?;
         }
+        // before any foreign code: later it could make them links to other files
+        let settings = [
+            ("home/.pydistutils.cfg", pip::easy_install_settings(TimeMachine::URL)),
+            ("home/.config/pip/pip.conf", pip::pip_settings(TimeMachine::URL, TimeMachine::HOST)),
+        ];
+        for (name, text) in settings {
+            let path = root.join(name);
+            let folder = path.parent().unwrap_or(&root);
+            fs::create_dir_all(folder).map_err(io(folder))?;
+            fs::write(&path, text).map_err(io(&path))?;
+        }
         Ok(Self {
             root,
             sandbox: order.sandbox,
             uv_program: order.uv_program,
             uv_cache: home.folder("cache/uv")?,
+            home: home.clone(),
+            pip_cache: home.folder("cache/pip")?,
+            host: order.host,
+            virtualenv: OnceCell::new(),
             offline: order.offline,
             deadline: Instant::now() + order.time_limit,
             time_limit: order.time_limit,
@@ -148,6 +176,27 @@ impl<'a> Workshop<'a> {
         self.time_limit
     }
 
+    /// Returns virtualenv, fetched if it is not here yet, and the folder of the Python that it
+    /// runs on.
+    pub fn virtualenv(&self) -> Result<(Virtualenv, Utf8PathBuf), SetupError> {
+        let host = self.host.as_ref().ok_or(SetupError::NoHost)?;
+        if let Some(found) = self.virtualenv.get() {
+            return Ok((found.clone(), host.prefix.clone()));
+        }
+        let found = Virtualenv {
+            host: host.path.clone(),
+            modules: find_or_install_virtualenv(&self.home, self.progress)?,
+            data: self.home.folder("cache/virtualenv")?,
+        };
+        let found = self.virtualenv.get_or_init(|| found);
+        Ok((found.clone(), host.prefix.clone()))
+    }
+
+    /// Returns the folder in which pip keeps what it fetched.
+    pub fn pip_cache(&self) -> &Utf8Path {
+        &self.pip_cache
+    }
+
     /// Returns uv, set up for the packages of one attempt.
     pub fn uv(&self, rules: &BuildRules<'_>) -> Result<Uv, SetupError> {
         let settings = self.write("uv.toml", &rules.settings()?)?;
@@ -167,10 +216,10 @@ impl<'a> Workshop<'a> {
         interpreter: &Interpreter,
         view: View,
     ) -> Result<Ended, SetupError> {
-        let View { mut readable, mut writable } = view;
+        let View { mut readable, mut writable, time_machine } = view;
         readable.extend([self.uv_program.clone(), interpreter.prefix.clone()]);
         writable.push(self.uv_cache.clone());
-        self.run(call, View { readable, writable }, None)
+        self.run(call, View { readable, writable, time_machine }, None)
     }
 
     /// Runs a program in the sandbox, for at most `limit` and what is left of the setup's time.
@@ -198,6 +247,7 @@ impl<'a> Workshop<'a> {
         confinement.writable = view.writable;
         confinement.writable.push(self.answers());
         confinement.index_hosts.clone_from(&self.hosts.borrow());
+        confinement.time_machine = view.time_machine;
         let left = self.deadline.saturating_duration_since(Instant::now());
         let time = limit.map_or(left, |limit| limit.min(left)).as_secs().max(1);
         let limits = Limits {

@@ -175,6 +175,12 @@ pub fn prepare(
     for note in &found.notes {
         progress.note(note.as_str());
     }
+    // where the interpreter is a copy, no link leads to its library
+    for root in setup.python_roots {
+        if !plan.python_roots.contains(&root) {
+            plan.python_roots.push(root);
+        }
+    }
     let lock = &setup.environment.lock;
     plan.project = lock.source.install;
     plan.variables.clone_from(&lock.variables);
