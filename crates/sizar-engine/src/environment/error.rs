@@ -33,7 +33,7 @@ pub enum SetupError {
     #[error("`uv`, which makes the environments, cannot be used")]
     Uv(#[from] UvError),
     #[error("virtualenv, which makes the environments of old Pythons, cannot be used")]
-    Virtualenv(#[from] VirtualenvError),
+    Virtualenv(#[source] Box<VirtualenvError>),
     #[error("virtualenv, which makes the environments of old Pythons, has no Python to run on")]
     NoHost,
     #[error("there is no Python in `{locator}`, and nothing that names a Python package")]
@@ -66,6 +66,12 @@ pub enum SetupError {
     NoSuchEnvironment(String),
     #[error("`{0}` is the beginning of several environments' names")]
     AmbiguousEnvironment(String),
+}
+
+impl From<VirtualenvError> for SetupError {
+    fn from(error: VirtualenvError) -> Self {
+        Self::Virtualenv(Box::new(error))
+    }
 }
 
 impl SetupError {

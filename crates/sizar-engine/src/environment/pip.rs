@@ -105,6 +105,7 @@ impl<'w, 'a> Engine<'w, 'a> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what the steps above return")]
 fn failed<T>(output: String, otherwise: Stage) -> Step<T> {
     let stage = if diagnosis::is_build_failure(&output) { Stage::Build } else { otherwise };
     Ok(Err(StepFailed { stage, output }))
