@@ -7,10 +7,12 @@
 //! in [`knowledge`].
 
 mod candidates;
+pub mod deviations;
 pub mod diagnosis;
 pub mod era;
 pub mod knowledge;
 pub mod lock;
+pub mod mend;
 pub mod metadata;
 pub mod name;
 pub mod plan;
