@@ -9,10 +9,12 @@
 pub mod build_steps;
 mod candidates;
 mod date_search;
+pub mod deviations;
 pub mod diagnosis;
 pub mod era;
 pub mod knowledge;
 pub mod lock;
+pub mod mend;
 pub mod metadata;
 pub mod name;
 pub mod pins;

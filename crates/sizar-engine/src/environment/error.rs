@@ -5,7 +5,7 @@ use sizar_env::lock::LockError;
 use sizar_env::pylock::PylockError;
 use sizar_env::python::NoPython;
 use sizar_env::uv::SettingsError;
-use sizar_model::{Attempt, PythonVersion};
+use sizar_model::{Attempt, Deviation, PythonVersion};
 
 use crate::home::HomeError;
 use crate::process::ProcessError;
@@ -57,6 +57,10 @@ pub enum SetupError {
         /// The first failure that no rule explained, if that is another one.
         first_unexplained: Option<String>,
         attempts: Vec<Attempt>,
+        /// The source, as the user names it.
+        locator: String,
+        /// What the last attempt did otherwise than the authors declared.
+        deviations: Vec<Deviation>,
     },
     #[error("the setup was stopped after its time limit of {seconds} s: {cause}")]
     OutOfTime { seconds: u64, cause: String, attempts: Vec<Attempt> },
@@ -103,7 +107,7 @@ impl SetupError {
             Self::NoSuchDriver { nearest, .. } => {
                 vec![format!("the nearest are {}", quoted(nearest))]
             }
-            Self::Failed { advice, first_unexplained, attempts, .. } => {
+            Self::Failed { advice, first_unexplained, attempts, locator, .. } => {
                 let mut hints: Vec<String> = advice.iter().cloned().collect();
                 hints.extend(first_unexplained.as_ref().map(|cause| {
                     format!("the first failure that no rule explains was: {cause}")
@@ -111,6 +115,7 @@ impl SetupError {
                 if advice.is_none() {
                     hints.push("`--python 3.x`, `--date YYYY-MM-DD` and `--with REQUIREMENT` change what is tried".to_owned());
                 }
+                hints.push(format!("`sizar explain {locator}` says what was tried"));
                 hints.push(format!("`--verbose` shows the {} attempts in full", attempts.len()));
                 hints
             }
@@ -118,6 +123,14 @@ impl SetupError {
                 vec!["what was built is kept: the same command goes on from there".to_owned()]
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Returns what the last attempt did otherwise than the authors declared.
+    pub fn deviations(&self) -> &[Deviation] {
+        match self {
+            Self::Failed { deviations, .. } => deviations,
+            _ => &[],
         }
     }
 

@@ -10,6 +10,8 @@ mod build;
 mod closure;
 mod driver;
 mod error;
+pub mod explain;
+mod failure;
 mod folder;
 mod index;
 pub mod interpreters;
@@ -25,6 +27,7 @@ mod workshop;
 
 pub use driver::{Launch, launch};
 pub use error::SetupError;
+pub use failure::{FailedSetup, failure_of};
 pub use folder::{Kept, collect_garbage, list, python_roots, remove, show};
 pub use memory::remembered;
 pub use setup::{Setup, SetupRequest, setup};

@@ -18,6 +18,7 @@ use sizar_model::{
 use super::SetupError;
 use super::build::{self, Installed, StepFailed};
 use super::driver::{self, Chosen};
+use super::failure;
 use super::folder;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
@@ -137,10 +138,18 @@ pub fn setup(
     )?;
     let way = Way { home, checkout, inspection, request, chosen, interpreters, workshop };
     let setup = match &request.locked {
-        Some(lock) => way.rebuild(lock)?,
-        None => way.search()?,
+        Some(lock) => way.rebuild(lock),
+        None => way.search(),
+    };
+    let setup = match setup {
+        Ok(setup) => setup,
+        Err(error) => {
+            failure::keep(home, checkout, request, &error)?;
+            return Err(error);
+        }
     };
     memory::remember(home, checkout, request, &setup)?;
+    failure::forget(home, checkout, request)?;
     Ok(setup)
 }
 
@@ -271,7 +280,14 @@ impl Way<'_> {
             }
             let Some(next) = next.filter(|_| self.may_try(&attempts)) else {
                 let first_unexplained = unexplained.filter(|first| *first != cause);
-                return Err(SetupError::Failed { cause, advice, first_unexplained, attempts });
+                return Err(SetupError::Failed {
+                    cause,
+                    advice,
+                    first_unexplained,
+                    attempts,
+                    locator: self.checkout.source.locator.clone(),
+                    deviations: spec.deviations,
+                });
             };
             if self.workshop.is_late() {
                 let seconds = self.workshop.time_limit().as_secs();
@@ -516,7 +532,14 @@ impl Way<'_> {
                 stage.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause.clone());
                 let attempts = vec![attempt];
-                Err(SetupError::Failed { cause, advice: None, first_unexplained: None, attempts })
+                Err(SetupError::Failed {
+                    cause,
+                    advice: None,
+                    first_unexplained: None,
+                    attempts,
+                    locator: self.checkout.source.locator.clone(),
+                    deviations: lock.deviations.clone(),
+                })
             }
         }
     }
