@@ -7,8 +7,10 @@
 //! in [`knowledge`].
 
 mod candidates;
+pub mod device;
 pub mod diagnosis;
 pub mod era;
+pub mod gpu;
 pub mod knowledge;
 pub mod lock;
 pub mod metadata;
@@ -18,4 +20,5 @@ pub mod pylock;
 pub mod python;
 pub mod repair;
 pub mod requirements;
+pub mod shims;
 pub mod uv;
