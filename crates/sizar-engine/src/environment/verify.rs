@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 use sizar_env::knowledge::Stage;
+use sizar_env::shims::LEDGER;
 use sizar_model::inspection::{Driver, Inspection};
 use sizar_model::{Checkout, EnvLock, Invocation, ProjectInstall, VerificationLevel};
 
@@ -15,6 +16,7 @@ use super::build::{Step, StepFailed, metadata_folder, site_packages};
 use super::driver::{Chosen, answers_help, launch};
 use super::error::io;
 use super::interpreters::Interpreter;
+use super::ledger;
 use super::scratch::copy_tree;
 use super::workshop::{View, Workshop, is_system};
 
@@ -51,11 +53,29 @@ enum Answer {
     Failure { kind: String, name: String, exception: String, message: String, traceback: String },
 }
 
-/// Verifies an environment for its driver.
+/// Verifies an environment for its driver, and says what its shims took over meanwhile.
 pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> {
-    let mut checks = Vec::new();
     let scratch = scratch(workshop, subject)?;
-    let absent = match imports(workshop, subject, &scratch, &mut checks)? {
+    let noted = ledger_of(workshop);
+    if noted.exists() {
+        fs::remove_file(&noted).map_err(io(&noted))?;
+    }
+    let mut verified = check(workshop, subject, &scratch)?;
+    if let Ok(verified) = &mut verified {
+        let ledger = ledger::read(&noted, &[&scratch, subject.prefix]);
+        verified.checks.extend(ledger.sentences());
+    }
+    Ok(verified)
+}
+
+/// Returns the file in which shims write down what they do while an environment is verified.
+fn ledger_of(workshop: &Workshop<'_>) -> Utf8PathBuf {
+    workshop.answers().join("shims.jsonl")
+}
+
+fn check(workshop: &Workshop<'_>, subject: &Subject<'_>, scratch: &Utf8Path) -> Step<Verified> {
+    let mut checks = Vec::new();
+    let absent = match imports(workshop, subject, scratch, &mut checks)? {
         Ok(absent) => absent,
         Err(failed) => return Ok(Err(failed)),
     };
@@ -67,7 +87,7 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
         checks.push("the source has no driver that could be asked".to_owned());
         return Ok(Ok(Verified { level, complete, checks }));
     };
-    let Some(start) = launch(subject.prefix, subject.lock, &scratch, name) else {
+    let Some(start) = launch(subject.prefix, subject.lock, scratch, name) else {
         let missing =
             format!("`{name}` is neither a script of the source nor a program that it installs");
         // a wrong name is the user's; no other environment would have it
@@ -89,8 +109,8 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
         return Ok(Ok(Verified { level: VerificationLevel::Imports, complete: true, checks }));
     }
     let question: &[&str] = if framework == "fire" { &["--", "--help"] } else { &["--help"] };
-    let call = start.invocation(&scratch, question);
-    let ended = workshop.run(&call, view(subject, &scratch), Some(LIMIT))?;
+    let call = start.invocation(scratch, question).env(LEDGER, ledger_of(workshop).as_str());
+    let ended = workshop.run(&call, view(subject, scratch), Some(LIMIT))?;
     let asked = format!("`{name} --help`");
     let lower = ended.output.to_lowercase();
     let usage = lower.contains("usage") || lower.contains("options:") || lower.contains("flags:");
@@ -158,6 +178,7 @@ fn imports(
     let python = subject.prefix.join("bin/python");
     let mut call = Invocation::new(python.as_str())
         .args([script.as_str(), answer.as_str()])
+        .env(LEDGER, ledger_of(workshop).as_str())
         // outside the tree: its folders would hide what is installed
         .cwd(workshop.answers());
     if let Some(path) = compiled {

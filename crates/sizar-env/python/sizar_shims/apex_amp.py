@@ -19,7 +19,7 @@ def install():
 
 
 def apex(module):
-    # `import apex; apex.amp.initialize(…)` worked without importing the part
+    # `import apex; apex.amp.initialize(...)` worked without importing the part
     for part in ("amp", "parallel", "optimizers", "normalization"):
         try:
             setattr(module, part, __import__("apex." + part, fromlist=["install"]))

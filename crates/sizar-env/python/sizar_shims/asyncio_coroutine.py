@@ -29,11 +29,34 @@ def mend(module):
 
         @functools.wraps(func)
         def delegate(*args, **options):
-            result = func(*args, **options)
-            if inspect.isgenerator(result) or inspect.isawaitable(result):
-                result = yield from result
-            return result
+            return _Call(func, args, options)
 
-        return types.coroutine(delegate)
+        return delegate
 
     module.coroutine = coroutine
+
+
+class _Call(object):
+    """What a plain function gives to whoever waits for it."""
+
+    def __init__(self, func, args, options):
+        self._func, self._args, self._options = func, args, options
+
+    def __await__(self):
+        result = self._func(*self._args, **self._options)
+        if hasattr(result, "__await__"):
+            return result.__await__()
+        return result if hasattr(result, "send") else _Value(result)
+
+    __iter__ = __await__
+
+
+class _Value(object):
+    def __init__(self, value):
+        self._value = value
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        raise StopIteration(self._value)

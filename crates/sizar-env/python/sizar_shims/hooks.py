@@ -5,6 +5,9 @@ from __future__ import absolute_import
 import sys
 
 _PYTHON_2 = sys.version_info[0] == 2
+if _PYTHON_2:
+    # here, because a finder that imports would be asked for it
+    import imp as _imp
 
 # module -> [(shim, function of the module)]
 _waiting = {}
@@ -149,10 +152,8 @@ class _Last(object):
     def find_module(self, name, path=None):
         if not _PYTHON_2 or name not in _absent:
             return None
-        import imp
-
         try:
-            imp.find_module(name.rpartition(".")[2], path)
+            _imp.find_module(name.rpartition(".")[2], path)
         except ImportError:
             return self
         return None

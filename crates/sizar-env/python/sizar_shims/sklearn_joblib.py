@@ -29,7 +29,7 @@ def six(module):
     import six as real
 
     _become(module, real)
-    # so that `from sklearn.externals.six.moves import …` finds its way
+    # so that `from sklearn.externals.six.moves import ...` finds its way
     sys.modules[module.__name__ + ".moves"] = real.moves
     module.__path__ = []
 

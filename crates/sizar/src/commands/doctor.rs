@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use sizar_engine::environment::interpreters;
+use sizar_engine::environment::{gpus, interpreters};
 use sizar_engine::sandbox::{self, SandboxKind};
 
 use crate::error::CommandResult;
@@ -54,6 +54,7 @@ pub fn doctor(session: &Session, args: &DoctorArgs) -> CommandResult {
         program("cc", "packages that have to be compiled", "sudo apt install build-essential"),
         uv(session),
         pythons(&found),
+        gpu(),
         disk(session),
     ];
     let report = Report {
@@ -105,6 +106,21 @@ fn sandbox_check() -> Check {
             lacking("sandbox", "missing", "foreign code could read all your files", install)
         }
     }
+}
+
+fn gpu() -> Check {
+    let found = gpus::gpus();
+    if found.is_empty() {
+        return good("gpu", "none: code that asks for CUDA runs on the CPU");
+    }
+    let names: Vec<String> = found
+        .iter()
+        .map(|gpu| match gpu.capability {
+            Some((major, minor)) => format!("{} ({major}.{minor})", gpu.name),
+            None => gpu.name.clone(),
+        })
+        .collect();
+    good("gpu", names.join(", "))
 }
 
 fn program(name: &'static str, what_for: &str, mend: &str) -> Check {
