@@ -15,7 +15,7 @@ use crate::pip;
 use crate::repair::{Facts, Failure};
 
 /// A way out of a failure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidate {
     pub rule: String,
     pub cause: String,
@@ -23,8 +23,15 @@ pub struct Candidate {
     pub changes: Vec<Change>,
 }
 
+impl Candidate {
+    /// Whether it changes what the code sees instead of what is installed: the last resort.
+    pub fn is_by_shim(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Act(Action::Shim(_))))
+    }
+}
+
 /// A change to a specification.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Change {
     Act(Action),
     /// Take one of these Pythons.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sizar_model::{BuildStep, Digest, EnvLock, Installer, ProjectInstall, SourceEdit};
 
+use crate::shims;
+
 /// The format that this sizar writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 
@@ -63,7 +65,8 @@ struct Content<'a> {
     exclude_newer_package: Vec<(&'a str, String)>,
     build_constraints: &'a [String],
     extra_build_requirements: Vec<(&'a str, &'a [String])>,
-    shims: &'a [String],
+    /// With the digests of their Python.
+    shims: Vec<String>,
     #[serde(skip_serializing_if = "Installer::is_uv")]
     installer: Installer,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -97,7 +100,7 @@ pub fn digest(lock: &EnvLock) -> Digest {
             .iter()
             .map(|(name, list)| (name.as_str(), list.as_slice()))
             .collect(),
-        shims: &lock.shims,
+        shims: lock.shims.iter().map(|name| shims::revision(name)).collect(),
         installer: lock.installer,
         build_steps: &lock.build_steps,
         source_edits: &lock.source_edits,

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sizar_model::inspection::{Driver, Inspection};
-use sizar_model::{Deviation, EnvSpec, ProjectInstall, PythonVersion};
+use sizar_model::{Deviation, Device, EnvSpec, ProjectInstall, PythonVersion};
 
 use crate::build_steps;
+use crate::device;
 use crate::era;
+use crate::gpu::Gpu;
 use crate::name;
 use crate::pins::{self, PinFacts, PinnedWheels};
 use crate::python::{self, NoPython, PythonChoice};
@@ -23,6 +25,9 @@ pub struct Wishes {
     pub extra_requirements: Vec<String>,
     /// What the index knows of the pinned releases.
     pub pins: Vec<PinFacts>,
+    pub device: Device,
+    /// The GPUs of the machine that is planned for.
+    pub gpus: Vec<Gpu>,
 }
 
 /// A first specification, and what may be tried beside it.
@@ -118,14 +123,41 @@ pub fn plan(
         variables: BTreeMap::new(),
         deviations,
     };
+    let kept = device::fit(&mut spec, inspection, driver, wishes.device, &wishes.gpus);
+    let ranked = match kept {
+        Some(kept) => among(&kept, choice.ranked, available, &mut spec),
+        None => choice.ranked,
+    };
     seed_setuptools(&mut spec, date);
     Ok(Plan {
         spec,
-        pythons: choice.ranked,
+        pythons: ranked,
         python_reason: choice.reason,
         package,
         undeclared: selection.undeclared,
     })
+}
+
+/// Keeps the Pythons that a framework has wheels for; others are taken where none of the ranked is.
+fn among(
+    kept: &[PythonVersion],
+    ranked: Vec<PythonVersion>,
+    available: &[PythonVersion],
+    spec: &mut EnvSpec,
+) -> Vec<PythonVersion> {
+    let fits = |python: &PythonVersion| kept.iter().any(|wheel| python.satisfies(*wheel));
+    let mut fitting: Vec<_> = ranked.iter().copied().filter(fits).collect();
+    if fitting.is_empty() {
+        fitting = available.iter().copied().filter(fits).collect();
+        fitting.sort();
+    }
+    match fitting.first() {
+        Some(first) => {
+            spec.python = *first;
+            fitting
+        }
+        None => ranked,
+    }
 }
 
 /// Puts the Pythons that the most pinned releases have wheels for before the others.
@@ -347,6 +379,7 @@ mod tests {
             date: Some("2021-01-01T00:00:00Z".parse().unwrap()),
             extra_requirements: vec!["six".into()],
             pins: Vec::new(),
+            ..Wishes::default()
         };
         let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
         assert_eq!(plan.pythons, [PythonVersion::minor(3, 8)]);

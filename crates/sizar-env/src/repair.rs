@@ -54,6 +54,8 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Repairer {
     tried: HashSet<Digest>,
+    /// Repairs by a shim that something better went before, with what they are to be applied to.
+    in_reserve: Vec<(EnvSpec, Candidate)>,
 }
 
 impl Repairer {
@@ -65,8 +67,26 @@ impl Repairer {
     /// Finds what to try after `spec` failed.
     pub fn next(&mut self, spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Outcome {
         self.note(spec);
-        for candidate in candidates(spec, failure, facts) {
+        let candidates = candidates(spec, failure, facts);
+        let by_shim = |candidate: &&Candidate| candidate.is_by_shim();
+        for candidate in candidates.iter().filter(by_shim) {
+            self.in_reserve.push((spec.clone(), candidate.clone()));
+        }
+        // an older release is nearer to what the authors had
+        let (last, first): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(Candidate::is_by_shim);
+        for candidate in first.into_iter().chain(last) {
             if let Some(next) = self.applied(spec, &candidate, facts) {
+                return Outcome::Repair {
+                    spec: Box::new(next),
+                    rule: candidate.rule,
+                    cause: candidate.cause,
+                };
+            }
+        }
+        // the better way of an earlier failure led nowhere
+        while let Some((earlier, candidate)) = self.in_reserve.pop() {
+            if let Some(next) = self.applied(&earlier, &candidate, facts) {
                 return Outcome::Repair {
                     spec: Box::new(next),
                     rule: candidate.rule,

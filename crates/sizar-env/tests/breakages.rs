@@ -241,3 +241,53 @@ fn what_came_later_gets_a_later_date_of_its_own() {
     assert!(next.exclude_newer_package["pycocotools"] > next.exclude_newer.unwrap());
     assert_eq!(next.exclude_newer, spec(7).exclude_newer);
 }
+
+#[test]
+fn a_shim_comes_last_and_then_it_comes() {
+    let mut repairer = Repairer::default();
+    let aliases = captured("np-aliases.txt");
+    let before = spec(10);
+    let Outcome::Repair { spec: pinned, .. } =
+        repaired(&mut repairer, &before, Stage::Import, &aliases)
+    else {
+        panic!("it is not repaired")
+    };
+    assert!(pinned.shims.is_empty(), "an older release goes before a shim");
+    // the older release cannot be had
+    let mut next = pinned;
+    let mut steps = 0;
+    while next.shims.is_empty() {
+        let output = "error: something that no rule knows\n";
+        match repaired(&mut repairer, &next, Stage::Resolve, output) {
+            Outcome::Repair { spec, .. } => next = spec,
+            other => panic!("{other:?}"),
+        }
+        steps += 1;
+        assert!(steps < 20, "it does not end");
+    }
+    assert_eq!(next.shims, ["numpy-aliases"]);
+    assert_eq!(next.constraints, before.constraints, "the pin that led nowhere is gone");
+}
+
+#[test]
+fn a_python_that_was_asked_for_is_kept_by_a_shim() {
+    let pythons = [PythonVersion::minor(3, 12)];
+    let facts = Facts {
+        pythons: &pythons,
+        available: &pythons,
+        package: None,
+        undeclared: &[],
+        imported: &[],
+        date: None,
+        first_release_after: &|_, _| None,
+        distribution_of: &|_| None,
+    };
+    let output = captured("py312-imp.txt");
+    let failure = Failure { stage: Stage::Import, output: &output };
+    match Repairer::default().next(&spec(12), failure, &facts) {
+        Outcome::Repair { spec, rule, .. } => {
+            assert_eq!((spec.shims, rule.as_str()), (vec!["imp".to_owned()], "py312-imp-shim"));
+        }
+        other => panic!("{other:?}"),
+    }
+}

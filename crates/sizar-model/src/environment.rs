@@ -73,6 +73,32 @@ impl Installer {
     }
 }
 
+/// What an environment is to compute on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    /// The GPU where this machine has one that the code's frameworks know, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    /// An NVIDIA GPU, whether this machine has one or not.
+    Cuda,
+}
+
+/// A call that a start-up shim took over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Redirection {
+    /// The shim's name.
+    pub shim: String,
+    /// Such as `Tensor.cuda`.
+    pub kind: String,
+    /// The file that called, relative to the tree where it is in it.
+    pub path: String,
+    pub line: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
 /// A build that the authors ask for inside their tree, such as Cython in place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildStep {

@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use regex::Regex;
 use sizar_env::diagnosis;
 use sizar_env::knowledge::Stage;
+use sizar_env::shims::LEDGER;
 
 use super::SetupError;
 use super::build::StepFailed;
@@ -71,7 +72,7 @@ pub fn ask(
     }
     let mut first = None;
     for question in questions(framework) {
-        let call = start.invocation(scratch, question);
+        let call = start.invocation(scratch, question).env(LEDGER, workshop.ledger().as_str());
         let ended = workshop.run(&call, subject.view(scratch), Some(LIMIT))?;
         let asked = judge(&format!("`{name} {}`", question.join(" ")), framework, ended);
         if matches!(asked, Asked::Answers { .. }) {

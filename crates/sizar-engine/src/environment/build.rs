@@ -7,9 +7,11 @@ use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::pip::Pip;
 use sizar_env::uv::{self, BuildRules, Uv};
-use sizar_env::{diagnosis, lock, name, pylock};
+use sizar_env::{diagnosis, lock, name, pylock, shims};
 use sizar_model::environment::LockedSource;
-use sizar_model::{Checkout, EnvLock, EnvSpec, Installer, LockedPackage, ProjectInstall};
+use sizar_model::{
+    Checkout, EnvLock, EnvSpec, Installer, Invocation, LockedPackage, ProjectInstall,
+};
 
 use super::SetupError;
 use super::error::io;
@@ -171,6 +173,7 @@ pub fn install(
             return Ok(Err(failed));
         }
     }
+    add_shims(workshop, lock, interpreter, building.prefix())?;
     let missing = missing_requirements(building.prefix(), lock, package)?;
     failpoint::hit("setup:before-ready");
     let prefix = building.finish(lock, &interpreter.prefix)?;
@@ -258,6 +261,41 @@ fn fill_with_uv(
         }
     }
     Ok(Ok(()))
+}
+
+/// Writes the start-up shims of a lock into its environment, whatever installed the rest.
+fn add_shims(
+    workshop: &Workshop<'_>,
+    lock: &EnvLock,
+    interpreter: &Interpreter,
+    prefix: &Utf8Path,
+) -> Result<(), SetupError> {
+    let files = shims::files(&lock.shims);
+    if files.is_empty() {
+        return Ok(());
+    }
+    let site = site_packages(prefix, lock);
+    for (relative, text) in files {
+        let path = site.join(relative);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io(folder))?;
+        }
+        fs::write(&path, text).map_err(io(&path))?;
+    }
+    // runs cannot write there, and would compile them each time
+    let compile = Invocation::new(prefix.join("bin/python").as_str()).args([
+        "-m",
+        "compileall",
+        "-q",
+        site.join(shims::FOLDER).as_str(),
+    ]);
+    let view = View {
+        readable: vec![interpreter.prefix.clone()],
+        writable: vec![prefix.to_owned()],
+        ..View::default()
+    };
+    workshop.run(&compile, view, None)?;
+    Ok(())
 }
 
 /// Returns the folder of installed packages.

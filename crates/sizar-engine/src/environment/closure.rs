@@ -9,6 +9,7 @@ use fs_err as fs;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use sizar_env::knowledge::Stage;
+use sizar_env::shims::LEDGER;
 use sizar_model::inspection::{Driver, Import};
 use sizar_model::{EnvLock, Invocation, ProjectInstall};
 
@@ -109,6 +110,7 @@ pub fn imports(
     for (name, value) in &variables {
         call = call.env(name, value);
     }
+    let call = call.env(LEDGER, workshop.ledger().as_str());
     let ended = workshop.run(&call, subject.view(scratch), Some(LIMIT))?;
     let answers: Vec<Answer> = fs::read(&answer)
         .ok()

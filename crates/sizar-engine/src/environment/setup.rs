@@ -11,7 +11,7 @@ use sizar_env::python;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_env::requirements;
 use sizar_model::{
-    Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
+    Attempt, Checkout, Deviation, Device, EnvLock, EnvSpec, Environment, Inspection, Progress,
     PythonVersion, Verification,
 };
 
@@ -20,6 +20,7 @@ use super::build::{self, Installed, StepFailed};
 use super::driver::{self, Chosen};
 use super::failure;
 use super::folder;
+use super::gpus;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
@@ -43,6 +44,7 @@ pub struct SetupRequest {
     pub driver: Option<String>,
     /// PEP 508 requirements beside the declared ones.
     pub extra_requirements: Vec<String>,
+    pub device: Device,
     /// Build exactly this.
     pub locked: Option<EnvLock>,
     pub sandbox: SandboxKind,
@@ -64,6 +66,7 @@ impl SetupRequest {
             date: None,
             driver,
             extra_requirements: Vec::new(),
+            device: Device::Auto,
             locked: None,
             sandbox,
             offline: false,
@@ -314,6 +317,8 @@ impl Way<'_> {
             python: self.request.python,
             date: self.request.date,
             extra_requirements: self.request.extra_requirements.clone(),
+            device: self.request.device,
+            gpus: gpus::gpus(),
         };
         let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
         let steps = std::mem::take(&mut plan.spec.build_steps);

@@ -223,7 +223,12 @@ fn work(
         call = call.env(name, value);
     }
     let limit = bounds.time + LOADING;
-    workshop.run_within(&call, subject.view(scratch), Some(limit), Some(MEMORY))?;
+    workshop.run_within(
+        &call.env(sizar_env::shims::LEDGER, workshop.ledger().as_str()),
+        subject.view(scratch),
+        Some(limit),
+        Some(MEMORY),
+    )?;
     let answers = fs::read(&answer).ok();
     Ok(answers.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }

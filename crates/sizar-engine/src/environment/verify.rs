@@ -13,6 +13,7 @@ use super::closure::{self, Imported};
 use super::driver::Chosen;
 use super::error::io;
 use super::interpreters::Interpreter;
+use super::ledger;
 use super::scratch::copy_tree;
 use super::smoke::{self, Bounds};
 use super::workshop::{View, Workshop, is_system};
@@ -65,15 +66,28 @@ impl Subject<'_> {
     }
 }
 
-/// Verifies an environment for its driver.
+/// Verifies an environment for its driver, and says what its shims took over meanwhile.
 pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> {
     let scratch = scratch(workshop, subject)?;
-    let imported = match closure::imports(workshop, subject, &scratch)? {
+    let noted = workshop.ledger();
+    if noted.exists() {
+        fs::remove_file(&noted).map_err(io(&noted))?;
+    }
+    let mut verified = check(workshop, subject, &scratch)?;
+    if let Ok(verified) = &mut verified {
+        let ledger = ledger::read(&noted, &[&scratch, subject.prefix]);
+        verified.checks.extend(ledger.sentences());
+    }
+    Ok(verified)
+}
+
+fn check(workshop: &Workshop<'_>, subject: &Subject<'_>, scratch: &Utf8Path) -> Step<Verified> {
+    let imported = match closure::imports(workshop, subject, scratch)? {
         Ok(imported) => imported,
         Err(failed) => return Ok(Err(failed)),
     };
     let importable = imported.driver_whole;
-    let mut verified = match asked(workshop, subject, &scratch, imported)? {
+    let mut verified = match asked(workshop, subject, scratch, imported)? {
         Ok(verified) => verified,
         Err(failed) => return Ok(Err(failed)),
     };
@@ -81,7 +95,7 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
         && verified.complete
         && verified.level >= VerificationLevel::Imports
     {
-        let outcome = smoke::smoke(workshop, subject, &scratch, bounds, importable)?;
+        let outcome = smoke::smoke(workshop, subject, scratch, bounds, importable)?;
         if outcome.computes {
             verified.level = VerificationLevel::Smoke;
         }

@@ -125,6 +125,11 @@ impl<'a> Workshop<'a> {
         self.root.join("out")
     }
 
+    /// Returns the file in which shims write down what they do.
+    pub fn ledger(&self) -> Utf8PathBuf {
+        self.answers().join("shims.jsonl")
+    }
+
     /// Writes a file for a program to read.
     pub fn write(&self, name: &str, text: &str) -> Result<Utf8PathBuf, SetupError> {
         let path = self.path(name);

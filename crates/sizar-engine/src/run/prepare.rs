@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sizar_inspect::{InspectError, InspectOptions};
 use sizar_model::source::InvalidLocator;
-use sizar_model::{Checkout, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion};
+use sizar_model::{
+    Checkout, Device, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion,
+};
 
 use super::{Entry, EntryError, Places, RunPlan, Surroundings, find_inputs, resolve};
 use crate::acquire::{AcquireError, AcquireOptions, acquire};
@@ -28,6 +30,9 @@ pub struct EnvironmentWish {
     pub date: Option<Timestamp>,
     /// PEP 508 requirements beside those of the source.
     pub with: Vec<String>,
+    /// What it is to compute on.
+    #[serde(default)]
+    pub device: Device,
     /// A lock to rebuild exactly.
     pub lock: Option<EnvLock>,
     /// Plan anew, even where an environment is remembered.
@@ -92,6 +97,7 @@ impl EnvironmentWish {
             date: self.date,
             driver,
             extra_requirements: self.with.clone(),
+            device: self.device,
             locked: self.lock.clone(),
             sandbox: if self.no_sandbox { SandboxKind::None } else { sandbox::detect() },
             offline: self.offline,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use sizar_engine::environment::interpreters;
+use sizar_engine::environment::{gpus, interpreters};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_model::{Installer, PythonVersion};
 
@@ -56,6 +56,7 @@ pub fn doctor(session: &Session, args: &DoctorArgs) -> CommandResult {
         uv(session),
         virtualenv(session, &found),
         pythons(&found),
+        gpu(),
         disk(session),
     ];
     let report = Report {
@@ -107,6 +108,21 @@ fn sandbox_check() -> Check {
             lacking("sandbox", "missing", "foreign code could read all your files", install)
         }
     }
+}
+
+fn gpu() -> Check {
+    let found = gpus::gpus();
+    if found.is_empty() {
+        return good("gpu", "none: code that asks for CUDA runs on the CPU");
+    }
+    let names: Vec<String> = found
+        .iter()
+        .map(|gpu| match gpu.capability {
+            Some((major, minor)) => format!("{} ({major}.{minor})", gpu.name),
+            None => gpu.name.clone(),
+        })
+        .collect();
+    good("gpu", names.join(", "))
 }
 
 fn program(name: &'static str, what_for: &str, mend: &str) -> Check {

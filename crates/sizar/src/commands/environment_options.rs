@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use sizar_engine::run::EnvironmentWish;
-use sizar_model::{Locator, PythonVersion};
+use sizar_model::{Device, Locator, PythonVersion};
 
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -22,6 +22,10 @@ pub struct EnvironmentOptions {
     /// Add a requirement that nobody declared, such as 'numpy<1.24'
     #[arg(long = "with", value_name = "REQUIREMENT")]
     with: Vec<String>,
+    /// Compute on the GPU where there is one that the code knows (auto), or on the CPU, or on CUDA
+    #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", value_parser = parse_device,
+          hide_default_value = true)]
+    device: Device,
     /// Rebuild exactly what a lock says; without a path, the `sizar.lock` in the source's folder
     #[arg(long, value_name = "LOCK", num_args = 0..=1, require_equals = true)]
     #[expect(clippy::option_option, reason = "clap's form of an option with an optional value")]
@@ -46,6 +50,15 @@ pub struct EnvironmentOptions {
     smoke_time: Option<u64>,
 }
 
+fn parse_device(text: &str) -> Result<Device, String> {
+    match text {
+        "auto" => Ok(Device::Auto),
+        "cpu" => Ok(Device::Cpu),
+        "cuda" => Ok(Device::Cuda),
+        _ => Err("it is `auto`, `cpu` or `cuda`".to_owned()),
+    }
+}
+
 impl EnvironmentOptions {
     /// Returns what the options mean for `source`.
     pub fn wish(&self, source: &Locator) -> CommandResult<EnvironmentWish> {
@@ -67,6 +80,7 @@ impl EnvironmentOptions {
             python: self.python,
             date: self.date,
             with: self.with.clone(),
+            device: self.device,
             lock: lock.transpose()?,
             fresh: self.fresh,
             refresh: self.refresh,
