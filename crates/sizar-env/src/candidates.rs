@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use regex::Captures;
 use sizar_model::{EnvSpec, PythonVersion};
 
-use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package};
+use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package, last_words};
 use crate::era;
 use crate::knowledge::{self, Action, Breakage, Stage};
 use crate::name;
@@ -42,26 +42,35 @@ pub enum Change {
     },
 }
 
-/// Returns the rows of the table that match, in its order.
+/// Returns the rows of the table that match, best first: a build's last words count before what
+/// was printed on the way, which may be another build's error.
 pub fn matching<'a>(
-    spec: &'a EnvSpec,
+    spec: &EnvSpec,
     failure: Failure<'a>,
-) -> impl Iterator<Item = (&'static Breakage, Captures<'a>)> {
-    knowledge::breakages()
-        .iter()
-        .filter(move |row| row.stages.is_empty() || row.stages.contains(&failure.stage))
-        .filter(move |row| row.from_python.is_none_or(|from| spec.python.without_patch() >= from))
-        .filter_map(move |row| Some((row, row.symptom.captures(failure.output)?)))
+) -> Vec<(&'static Breakage, Captures<'a>)> {
+    let fits = |row: &Breakage| {
+        row.from_python.is_none_or(|from| spec.python.without_patch() >= from)
+    };
+    let mut found: Vec<(&'static Breakage, Captures<'a>)> = Vec::new();
+    let texts = [last_words(failure.output), Some(failure.output)];
+    for text in texts.into_iter().flatten() {
+        for (row, captures) in knowledge::matching(failure.stage, text) {
+            if fits(row) && !found.iter().any(|(known, _)| known.id == row.id) {
+                found.push((row, captures));
+            }
+        }
+    }
+    found
 }
 
-/// Puts the symptom's named groups into a sentence.
-pub fn worded(cause: &str, captures: &Captures<'_>) -> String {
-    let mut text = cause.to_owned();
-    for name in ["h", "p", "pc", "pkg", "dep"] {
+/// Puts the symptom's named groups into a text.
+pub fn worded(text: &str, row: &Breakage, captures: &Captures<'_>) -> String {
+    let mut worded = text.to_owned();
+    for name in row.symptom.capture_names().flatten() {
         let value = captures.name(name).map_or("", |group| group.as_str());
-        text = text.replace(&format!("{{{name}}}"), value);
+        worded = worded.replace(&format!("{{{name}}}"), value);
     }
-    text
+    worded
 }
 
 /// Returns the ways out of a failure, best first.
@@ -79,11 +88,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         if !row.repair.is_empty() {
             candidates.push(Candidate {
                 rule: row.id.clone(),
-                cause: worded(&row.cause, &captures),
+                cause: worded(&row.cause, row, &captures),
                 changes: row
                     .repair
                     .iter()
-                    .map(|action| change(action, package.as_deref()))
+                    .map(|action| change(action, package.as_deref(), row, &captures))
                     .collect(),
             });
         }
@@ -110,8 +119,17 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     candidates
 }
 
-fn change(action: &Action, package: Option<&str>) -> Change {
+fn change(
+    action: &Action,
+    package: Option<&str>,
+    row: &Breakage,
+    captures: &Captures<'_>,
+) -> Change {
     match action {
+        // a version that the output names
+        Action::Constrain(requirement) => {
+            Change::Act(Action::Constrain(worded(requirement, row, captures)))
+        }
         Action::BuildRequirement(requirement) => Change::BuildRequirement {
             package: package.map(str::to_owned),
             requirement: requirement.clone(),
