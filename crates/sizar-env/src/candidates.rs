@@ -6,7 +6,9 @@ use sizar_model::{EnvSpec, Installer, PythonVersion};
 
 use crate::build_steps;
 use crate::date_search;
-use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package, is_build_failure};
+use crate::diagnosis::{
+    Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
+};
 use crate::era;
 use crate::knowledge::{self, Action, Breakage, Stage};
 use crate::name;
@@ -61,33 +63,34 @@ pub enum Change {
     },
 }
 
-/// Returns the rows of the table that match, in its order.
+/// Returns the rows of the table that match, best first: a build's last words count before what
+/// was printed on the way, which may be another build's error.
 pub fn matching<'a>(
-    spec: &'a EnvSpec,
+    spec: &EnvSpec,
     failure: Failure<'a>,
-) -> impl Iterator<Item = (&'static Breakage, Captures<'a>)> {
-    knowledge::breakages()
-        .iter()
-        .filter(move |row| row.stages.is_empty() || speaks_of(&row.stages, failure.stage))
-        .filter(move |row| row.from_python.is_none_or(|from| spec.python.without_patch() >= from))
-        .filter_map(move |row| Some((row, row.symptom.captures(failure.output)?)))
-}
-
-/// Whether a row for `stages` explains what failed at `stage`: code that is run breaks as code that
-/// is imported does.
-fn speaks_of(stages: &[Stage], stage: Stage) -> bool {
-    let running = |stage: &Stage| matches!(stage, Stage::Import | Stage::Answer);
-    stages.contains(&stage) || (stage == Stage::Smoke && stages.iter().any(running))
-}
-
-/// Puts the symptom's named groups into a sentence.
-pub fn worded(cause: &str, captures: &Captures<'_>) -> String {
-    let mut text = cause.to_owned();
-    for name in ["h", "p", "pc", "pkg", "dep"] {
-        let value = captures.name(name).map_or("", |group| group.as_str());
-        text = text.replace(&format!("{{{name}}}"), value);
+) -> Vec<(&'static Breakage, Captures<'a>)> {
+    let fits =
+        |row: &Breakage| row.from_python.is_none_or(|from| spec.python.without_patch() >= from);
+    let mut found: Vec<(&'static Breakage, Captures<'a>)> = Vec::new();
+    let texts = [last_words(failure.output), Some(failure.output)];
+    for text in texts.into_iter().flatten() {
+        for (row, captures) in knowledge::matching(failure.stage, text) {
+            if fits(row) && !found.iter().any(|(known, _)| known.id == row.id) {
+                found.push((row, captures));
+            }
+        }
     }
-    text
+    found
+}
+
+/// Puts the symptom's named groups into a text.
+pub fn worded(text: &str, row: &Breakage, captures: &Captures<'_>) -> String {
+    let mut worded = text.to_owned();
+    for name in row.symptom.capture_names().flatten() {
+        let value = captures.name(name).map_or("", |group| group.as_str());
+        worded = worded.replace(&format!("{{{name}}}"), value);
+    }
+    worded
 }
 
 /// Returns the ways out of a failure, best first.
@@ -113,11 +116,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         if !row.repair.is_empty() {
             candidates.push(Candidate {
                 rule: row.id.clone(),
-                cause: worded(&row.cause, &captures),
+                cause: worded(&row.cause, row, &captures),
                 changes: row
                     .repair
                     .iter()
-                    .map(|action| change(action, package.as_deref()))
+                    .map(|action| change(action, package.as_deref(), row, &captures))
                     .collect(),
             });
         }
@@ -179,7 +182,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
         // what a row explains and cannot mend, another engine does not mend either
-        if matching(spec, failure).next().is_none() {
+        if matching(spec, failure).is_empty() {
             let line = error_line(failure.output);
             candidates.extend(other_engine(spec, format!("uv's way of building fails ({line})")));
         }
@@ -206,8 +209,17 @@ fn named_in(diagnosis: &Diagnosis) -> Option<&String> {
     }
 }
 
-fn change(action: &Action, package: Option<&str>) -> Change {
+fn change(
+    action: &Action,
+    package: Option<&str>,
+    row: &Breakage,
+    captures: &Captures<'_>,
+) -> Change {
     match action {
+        // a version that the output names
+        Action::Constrain(requirement) => {
+            Change::Act(Action::Constrain(worded(requirement, row, captures)))
+        }
         Action::BuildRequirement(requirement) => Change::BuildRequirement {
             package: package.map(str::to_owned),
             requirement: requirement.clone(),

@@ -196,6 +196,19 @@ pub fn is_build_failure(output: &str) -> bool {
         || pip_diagnosis::is_build_failure(output)
 }
 
+/// How many of a build's last lines count as its last words.
+const LAST_LINES: usize = 40;
+
+/// Returns the last lines that a failed build itself printed to its standard error; nothing where
+/// no build failed. What it printed before may be the error of another build that it ran.
+pub fn last_words(output: &str) -> Option<&str> {
+    let failed = FAILED_BUILD.find(output)?;
+    let (_, said) = output.get(failed.end()..)?.rsplit_once("[stderr]")?;
+    let said = said.split("\nhint:").next().unwrap_or(said).trim_end();
+    let start = said.rmatch_indices('\n').nth(LAST_LINES - 1).map_or(0, |(index, _)| index + 1);
+    said.get(start..)
+}
+
 /// Reads tags such as `` `cp36m`, `cp37m`, `py3` ``.
 fn tagged_pythons(tags: &str) -> Vec<PythonVersion> {
     let mut pythons: Vec<_> = TAG

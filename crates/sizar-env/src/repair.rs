@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sizar_model::{Deviation, Digest, EnvSpec, Installer, ProjectInstall, PythonVersion};
 
 use crate::candidates::{Candidate, Change, candidates, matching, worded};
@@ -94,11 +94,11 @@ impl Repairer {
                 };
             }
         }
-        match matching(spec, failure).next() {
+        match matching(spec, failure).first() {
             Some((row, captures)) => Outcome::Explained {
                 rule: row.id.clone(),
-                cause: worded(&row.cause, &captures),
-                advice: row.advice.clone(),
+                cause: worded(&row.cause, row, captures),
+                advice: row.advice(),
             },
             None => Outcome::Unexplained { cause: error_line(failure.output) },
         }
@@ -238,6 +238,20 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
                 }
             }
         }
+        Action::WithoutPin(package) => {
+            rewrite(spec, package, |asked| {
+                let marker = asked.split_once(';').map(|(_, marker)| marker.trim().to_owned());
+                Some(marker.map_or(package.clone(), |marker| format!("{package} ; {marker}")))
+            });
+        }
+        Action::WithoutLabel(package) => rewrite(spec, package, without_label),
+        Action::EarlierDate { package, days } => {
+            let known = spec.exclude_newer_package.get(package).copied().or(spec.exclude_newer);
+            let earlier = SignedDuration::from_hours(24 * i64::from(*days));
+            if let Some(date) = known.and_then(|date| date.checked_sub(earlier).ok()) {
+                spec.exclude_newer_package.insert(package.clone(), date);
+            }
+        }
         Action::BuildConstraint(constraint) => push_new(&mut spec.build_constraints, constraint),
         // whose build it is stands in the output, not in the table
         Action::BuildRequirement(_) => {}
@@ -255,6 +269,27 @@ fn not_before(spec: &mut EnvSpec, package: &str, date: Timestamp) {
     if known.is_some_and(|known| known < date) {
         spec.exclude_newer_package.insert(package.to_owned(), date);
     }
+}
+
+/// Gives the requirements of a package another form.
+fn rewrite(spec: &mut EnvSpec, package: &str, form: impl Fn(&str) -> Option<String>) {
+    for asked in &mut spec.requirements {
+        if name::of_requirement(asked) == package
+            && let Some(other) = form(asked)
+        {
+            *asked = other;
+        }
+    }
+}
+
+/// Takes the label of a build (`+cu110`) off a pinned version.
+fn without_label(requirement: &str) -> Option<String> {
+    let (spec, marker) = match requirement.split_once(';') {
+        Some((spec, marker)) => (spec, Some(marker)),
+        None => (requirement, None),
+    };
+    let (public, _) = spec.split_once('+')?;
+    Some(marker.map_or(public.to_owned(), |marker| format!("{public} ;{marker}")))
 }
 
 fn push_new(list: &mut Vec<String>, item: &str) {
