@@ -6,7 +6,7 @@ use sizar_model::{EnvSpec, PythonVersion};
 
 use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package, last_words};
 use crate::era;
-use crate::knowledge::{self, Action, Breakage, Stage};
+use crate::knowledge::{self, Action, Breakage, Stage, gone};
 use crate::name;
 use crate::repair::{Facts, Failure};
 
@@ -48,9 +48,8 @@ pub fn matching<'a>(
     spec: &EnvSpec,
     failure: Failure<'a>,
 ) -> Vec<(&'static Breakage, Captures<'a>)> {
-    let fits = |row: &Breakage| {
-        row.from_python.is_none_or(|from| spec.python.without_patch() >= from)
-    };
+    let fits =
+        |row: &Breakage| row.from_python.is_none_or(|from| spec.python.without_patch() >= from);
     let mut found: Vec<(&'static Breakage, Captures<'a>)> = Vec::new();
     let texts = [last_words(failure.output), Some(failure.output)];
     for text in texts.into_iter().flatten() {
@@ -227,11 +226,18 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         Diagnosis::AfterDate { package, published } => later_dates(spec, package, *published),
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
-            format!("the index has no {package}"),
+            match gone::distribution(package, None) {
+                Some(gone) => {
+                    format!("the index has no {package}, last seen at {}", gone.last_seen)
+                }
+                None => format!("the index has no {package}"),
+            },
             vec![Change::Act(not_on_index(package))],
         ),
         Diagnosis::NoSuchVersion { package, version } => other_versions(spec, package, version),
-        Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
+        Diagnosis::Unsatisfiable { packages, contradiction } => {
+            loosened(spec, packages, contradiction.as_deref(), facts)
+        }
         Diagnosis::ModuleMissing { .. } | Diagnosis::InvalidMetadata { .. } => Vec::new(),
     }
 }
@@ -327,7 +333,12 @@ fn minor_of(version: &str) -> Option<String> {
 }
 
 /// Loosens the pins that cannot be met together: first to their minor version, then altogether.
-fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candidate> {
+fn loosened(
+    spec: &EnvSpec,
+    packages: &[String],
+    contradiction: Option<&str>,
+    facts: &Facts<'_>,
+) -> Vec<Candidate> {
     let named: Vec<_> = spec
         .requirements
         .iter()
@@ -335,6 +346,9 @@ fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candi
         .filter(|requirement| requirement.contains(['=', '<', '>', '~']))
         .collect();
     let cause = |what: &str| {
+        if let Some(contradiction) = contradiction {
+            return format!("{contradiction}, so {what}");
+        }
         let names: Vec<_> = named.iter().map(|r| name::of_requirement(r)).collect();
         format!("the versions asked of {} cannot be had together, so {what}", names.join(", "))
     };

@@ -7,6 +7,7 @@
 //! in [`knowledge`].
 
 mod candidates;
+mod contradiction;
 pub mod diagnosis;
 pub mod era;
 pub mod knowledge;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use sizar_env::knowledge::{self, Stage};
 use sizar_env::uv::{BuildRules, Files, Uv};
 use sizar_model::artifact::Ending;
 use sizar_model::resources::Walltime;
@@ -18,6 +19,11 @@ use super::interpreters::Interpreter;
 use crate::home::Home;
 use crate::process::{Control, Finished, Io, Limits, execute};
 use crate::sandbox::{Confinement, SandboxKind};
+
+/// How long to wait before uv is run again after the network failed. uv itself has tried each
+/// request several times by then; what it downloaded is in its cache.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
 /// The place of one setup.
 pub struct Workshop<'a> {
@@ -153,7 +159,32 @@ impl<'a> Workshop<'a> {
         let View { mut readable, mut writable } = view;
         readable.extend([self.uv_program.clone(), interpreter.prefix.clone()]);
         writable.push(self.uv_cache.clone());
-        self.run(call, View { readable, writable }, None)
+        let view = View { readable, writable };
+        for pause in PAUSES {
+            let ended = self.run(call, view.clone(), None)?;
+            let transient = || knowledge::is_transient(Stage::Resolve, &ended.output);
+            if ended.success || self.offline || self.is_late() || !transient() {
+                return Ok(ended);
+            }
+            self.progress.note(format!(
+                "the network failed in the middle: trying again in {} s",
+                pause.as_secs()
+            ));
+            self.pause(pause)?;
+        }
+        self.run(call, view, None)
+    }
+
+    /// Waits for `time`, or until somebody stops the setup.
+    fn pause(&self, time: Duration) -> Result<(), SetupError> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            if self.control.is_stopped() {
+                return Err(SetupError::Stopped);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Runs a program in the sandbox, for at most `limit` and what is left of the setup's time.

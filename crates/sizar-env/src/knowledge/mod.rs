@@ -2,10 +2,9 @@
 
 mod breakages;
 mod dates;
+pub mod gone;
 mod names;
 
-pub use breakages::{
-    Action, Breakage, Stage, SystemPackages, breakages, is_transient, matching,
-};
+pub use breakages::{Action, Breakage, Stage, SystemPackages, breakages, is_transient, matching};
 pub use dates::{BuildLimit, Era, Eras, Floor, Release, build_limits, eras, floors, releases};
 pub use names::{Pair, Renames, pairs, renames};
