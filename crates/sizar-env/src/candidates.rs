@@ -10,7 +10,7 @@ use crate::diagnosis::{
     Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
 };
 use crate::era;
-use crate::knowledge::{self, Action, Breakage, Stage};
+use crate::knowledge::{self, Action, Breakage, Stage, gone};
 use crate::name;
 use crate::pins;
 use crate::pip;
@@ -319,7 +319,12 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         }
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
-            format!("the index has no {package}"),
+            match gone::distribution(package, None) {
+                Some(gone) => {
+                    format!("the index has no {package}, last seen at {}", gone.last_seen)
+                }
+                None => format!("the index has no {package}"),
+            },
             vec![Change::Act(not_on_index(package))],
         ),
         Diagnosis::NoSuchVersion { package, version } => {
@@ -327,7 +332,9 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
             // nothing of it was there at the time, whatever its version
             if others.is_empty() { date_search::later(spec, package, None, facts) } else { others }
         }
-        Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
+        Diagnosis::Unsatisfiable { packages, contradiction } => {
+            loosened(spec, packages, contradiction.as_deref(), facts)
+        }
         Diagnosis::FirstPublished { package, published } => {
             first_published(spec, package, *published)
         }
@@ -446,7 +453,12 @@ fn minor_of(version: &str) -> Option<String> {
 
 /// Loosens the pins that cannot be met together: one after the other, what the code imports least
 /// first, each to its minor version and then altogether; at last all of them.
-fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candidate> {
+fn loosened(
+    spec: &EnvSpec,
+    packages: &[String],
+    contradiction: Option<&str>,
+    facts: &Facts<'_>,
+) -> Vec<Candidate> {
     let mut named: Vec<_> = spec
         .requirements
         .iter()
@@ -464,8 +476,9 @@ fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candi
         for (name, requirement) in &named {
             let others: Vec<_> =
                 named.iter().map(|(other, _)| other.as_str()).filter(|o| o != name).collect();
-            let cause = |what: &str| {
-                format!("{requirement} cannot be had with {}: {what}", others.join(", "))
+            let cause = |what: &str| match contradiction {
+                Some(contradiction) => format!("{contradiction}: of {name} {what}"),
+                None => format!("{requirement} cannot be had with {}: {what}", others.join(", ")),
             };
             if let Some(minor) = minor_form(name, requirement) {
                 candidates.push(Candidate {
@@ -485,10 +498,15 @@ fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candi
         let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
         candidates.push(Candidate {
             rule: "loosened-pins".into(),
-            cause: format!(
-                "the versions asked of {} cannot be had together, so the newest of the time that fit are taken",
-                names.join(", ")
-            ),
+            cause: match contradiction {
+                Some(contradiction) => {
+                    format!("{contradiction}, so the newest of the time that fit are taken")
+                }
+                None => format!(
+                    "the versions asked of {} cannot be had together, so the newest of the time that fit are taken",
+                    names.join(", ")
+                ),
+            },
             changes: named.iter().map(|(name, _)| loosen(name, None)).collect(),
         });
     }

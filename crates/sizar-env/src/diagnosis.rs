@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use regex::{Captures, Regex};
 use sizar_model::PythonVersion;
 
-use crate::name;
-use crate::pip_diagnosis;
+use crate::{contradiction, name, pip_diagnosis};
 
 /// Something that a failed command's output says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +30,11 @@ pub enum Diagnosis {
     /// The index has no such release.
     NoSuchVersion { package: String, version: String },
     /// These requirements cannot be met together.
-    Unsatisfiable { packages: Vec<String> },
+    Unsatisfiable {
+        packages: Vec<String>,
+        /// The shortest reason that the output gives, in words.
+        contradiction: Option<String>,
+    },
     /// A module cannot be imported because it is not there.
     ModuleMissing { module: String },
 }
@@ -142,7 +145,8 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
         packages.sort();
         packages.dedup();
         packages.retain(|package| package != "python");
-        found.push(Diagnosis::Unsatisfiable { packages });
+        let contradiction = contradiction::shortest(&one);
+        found.push(Diagnosis::Unsatisfiable { packages, contradiction });
     }
     found.extend(pip_diagnosis::diagnose(output));
     if let Some(captures) = MISSING_MODULE.captures_iter(output).last() {
@@ -270,7 +274,10 @@ mod tests {
                 pythons: [vec![PythonVersion::minor(2, 7)], minors(&[5, 6, 7])].concat()
             }
         );
-        assert_eq!(found[1], Diagnosis::Unsatisfiable { packages: vec!["tensorflow".into()] });
+        assert_eq!(
+            found[1],
+            Diagnosis::Unsatisfiable { packages: vec!["tensorflow".into()], contradiction: None }
+        );
     }
 
     #[test]

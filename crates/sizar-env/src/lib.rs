@@ -8,6 +8,7 @@
 
 pub mod build_steps;
 mod candidates;
+mod contradiction;
 mod date_search;
 pub mod deviations;
 pub mod device;

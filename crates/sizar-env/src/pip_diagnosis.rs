@@ -114,7 +114,7 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
             .collect();
         packages.sort();
         packages.dedup();
-        found.push(Diagnosis::Unsatisfiable { packages });
+        found.push(Diagnosis::Unsatisfiable { packages, contradiction: None });
     }
     found
 }
@@ -215,7 +215,10 @@ mod tests {
         assert!(is_contradiction(output));
         assert_eq!(
             diagnose(output),
-            [Diagnosis::Unsatisfiable { packages: vec!["flask".into(), "werkzeug".into()] }]
+            [Diagnosis::Unsatisfiable {
+                packages: vec!["flask".into(), "werkzeug".into()],
+                contradiction: None
+            }]
         );
     }
 

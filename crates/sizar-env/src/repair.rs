@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use sizar_model::{Deviation, Digest, EnvSpec, Installer, ProjectInstall, PythonVersion};
 
 use crate::candidates::{Candidate, Change, candidates, matching, worded};
-use crate::diagnosis::error_line;
+use crate::diagnosis::{Diagnosis, diagnose, error_line};
 use crate::era;
-use crate::knowledge::{self, Action, Stage};
+use crate::knowledge::{self, Action, Stage, gone};
 use crate::name;
 use crate::python;
 
@@ -100,7 +100,7 @@ impl Repairer {
                 cause: worded(&row.cause, row, captures),
                 advice: row.advice(),
             },
-            None => Outcome::Unexplained { cause: error_line(failure.output) },
+            None => explained_by_diagnosis(failure.output),
         }
     }
 
@@ -129,6 +129,39 @@ impl Repairer {
             .push(Deviation { rule: candidate.rule.clone(), reason: candidate.cause.clone() });
         Some(next)
     }
+}
+
+/// Explains what no row does: what the index does not have, or a contradiction.
+fn explained_by_diagnosis(output: &str) -> Outcome {
+    for diagnosis in diagnose(output) {
+        let (what, gone) = match &diagnosis {
+            Diagnosis::NotOnIndex { package } => {
+                (package.clone(), gone::distribution(package, None))
+            }
+            Diagnosis::NoSuchVersion { package, version } => {
+                (format!("{package} {version}"), gone::distribution(package, Some(version)))
+            }
+            Diagnosis::ModuleMissing { module } => {
+                (format!("the module {module}"), gone::module(module))
+            }
+            Diagnosis::Unsatisfiable { contradiction: Some(cause), .. } => {
+                return Outcome::Explained {
+                    rule: "contradiction".into(),
+                    cause: cause.clone(),
+                    advice: Some("change one of the two in a copy of the requirements".into()),
+                };
+            }
+            _ => continue,
+        };
+        if let Some(gone) = gone {
+            return Outcome::Explained {
+                rule: "gone".into(),
+                cause: format!("the index has no {what}, last seen at {}", gone.last_seen),
+                advice: Some(gone.instead.clone()),
+            };
+        }
+    }
+    Outcome::Unexplained { cause: error_line(output) }
 }
 
 /// Digests what counts of a specification: not why it is so.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_env::knowledge::{Stage, breakages};
+use sizar_env::knowledge::{Stage, breakages, is_transient, matching};
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_model::{EnvSpec, ProjectInstall, PythonVersion};
 
@@ -65,12 +65,18 @@ fn captured(name: &str) -> String {
 }
 
 #[test]
-fn every_row_matches_what_was_captured() {
+fn every_row_matches_what_was_captured_or_cites_a_source() {
     let mut used = BTreeSet::new();
+    let mut ids = BTreeSet::new();
     for row in breakages() {
-        let name = row.fixture.as_deref().unwrap_or_else(|| panic!("{} has no fixture", row.id));
-        let output = captured(name);
-        assert!(row.symptom.is_match(&output), "{} does not match {name}", row.id);
+        assert!(ids.insert(row.id.as_str()), "{} names two rows", row.id);
+        let is_cited = row.source.contains('#') || row.source.contains(" at ");
+        let is_ours = row.source.starts_with("crates/");
+        assert!(is_cited || is_ours || row.fixture.is_some(), "{}: how is it known?", row.id);
+        let helps = !row.repair.is_empty() || row.advice().is_some();
+        assert!(helps, "{}: what sizar cannot mend needs an advice", row.id);
+        let Some(name) = row.fixture.as_deref() else { continue };
+        assert!(row.symptom.is_match(&captured(name)), "{} does not match {name}", row.id);
         used.insert(name.to_owned());
     }
     for entry in fs_err::read_dir(fixtures()).unwrap() {
@@ -82,7 +88,8 @@ fn every_row_matches_what_was_captured() {
 #[test]
 fn every_row_leads_to_a_repair_or_says_what_to_do() {
     for row in breakages() {
-        let output = captured(row.fixture.as_deref().unwrap());
+        let Some(name) = row.fixture.as_deref() else { continue };
+        let output = captured(name);
         let stage = row.stages.first().copied().unwrap_or(Stage::Import);
         // the newest Python for what a newer one broke, and the oldest for what needs a newer one
         for minor in [14, 6] {
@@ -98,19 +105,89 @@ fn every_row_leads_to_a_repair_or_says_what_to_do() {
     }
 }
 
+/// Rows whose captured output an earlier row explains as well or better.
+const BETTER: &[(&str, &str)] = &[];
+
 #[test]
-fn every_row_is_reached_by_its_own_symptom() {
-    // a general row before a special one would hide it
+fn every_output_is_explained_first_by_its_own_row() {
+    let mut wrong = Vec::new();
     for row in breakages() {
-        let output = captured(row.fixture.as_deref().unwrap());
-        let reaching = |other: &sizar_env::knowledge::Breakage| {
-            (other.stages.is_empty() || row.stages.iter().any(|stage| other.stages.contains(stage)))
-                && other.symptom.is_match(&output)
-        };
-        let first = breakages().iter().find(|other| reaching(other)).unwrap();
-        let alike = first.id == row.id || first.repair == row.repair || !first.repair.is_empty();
-        assert!(alike, "{} is hidden by {}", row.id, first.id);
+        let Some(name) = row.fixture.as_deref() else { continue };
+        let output = captured(name);
+        let stage = row.stages.first().copied().unwrap_or(Stage::Import);
+        let (first, _) = matching(stage, &output).next().unwrap();
+        if first.id != row.id && !BETTER.contains(&(row.id.as_str(), first.id.as_str())) {
+            wrong.push((row.id.as_str(), first.id.as_str()));
+        }
     }
+    assert!(wrong.is_empty(), "(row, the row that hides it): {wrong:#?}");
+}
+
+#[test]
+fn the_one_pass_finds_what_the_rows_find_one_by_one() {
+    for row in breakages() {
+        let Some(name) = row.fixture.as_deref() else { continue };
+        let output = captured(name);
+        let stage = row.stages.first().copied().unwrap_or(Stage::Import);
+        let at_once: Vec<_> = matching(stage, &output).map(|(row, _)| &row.id).collect();
+        let singly: Vec<_> = breakages()
+            .iter()
+            .filter(|row| row.is_seen_at(stage) && row.symptom.is_match(&output))
+            .map(|row| &row.id)
+            .collect();
+        assert_eq!(at_once, singly, "{name}");
+    }
+}
+
+#[test]
+fn what_passed_needs_no_repair() {
+    let path = fixtures().join("../passing/outputs.json");
+    let text = fs_err::read_to_string(path).unwrap();
+    let passed: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert!(passed.len() > 50);
+    for case in passed {
+        let output = case["output"].as_str().unwrap();
+        for row in breakages() {
+            let acts = !row.repair.is_empty();
+            assert!(!acts || !row.symptom.is_match(output), "{}: {}", row.id, case["id"]);
+        }
+    }
+}
+
+#[test]
+fn a_build_that_prints_another_builds_error_is_known_by_its_last_words() {
+    // an inner pip that fails and is caught, then the error that ends the build
+    let output = "error: Failed to build `demo==1.0`\n  cause: The build backend returned an error\n\n         [stdout]\n         error: Failed to build `numpy==1.16.4`\n\n         [stderr]\n         error in other setup command: use_2to3 is invalid.\n"
+        .to_owned()
+        + &"         a warning\n".repeat(60)
+        + "         src/a.c:1:10: fatal error: fftw3.h: No such file or directory\n\nhint: Build failures usually\n";
+    match repaired(&mut Repairer::default(), &spec(8), Stage::Build, &output) {
+        Outcome::Explained { rule, cause, .. } => {
+            assert_eq!(rule, "bld-header");
+            assert!(cause.contains("fftw3.h"), "{cause}");
+        }
+        Outcome::Repair { rule, .. } => assert_ne!(rule, "bld-header"),
+        Outcome::Unexplained { cause } => panic!("{cause}"),
+    }
+    let rows = sizar_env::diagnosis::last_words(&output).unwrap();
+    assert!(rows.contains("fftw3.h") && !rows.contains("use_2to3"));
+    assert_eq!(sizar_env::diagnosis::failed_package(&output).as_deref(), Some("demo"));
+}
+
+#[test]
+fn a_version_of_the_output_goes_into_the_constraint() {
+    let (next, rule) = first(&spec(8), Stage::Import, &captured("pd-numpy-floor.txt"));
+    assert_eq!(rule, "pd-numpy-floor");
+    assert!(next.constraints[0].starts_with("numpy>=1."), "{:?}", next.constraints);
+}
+
+#[test]
+fn the_network_is_told_from_the_plan() {
+    for name in ["reset", "short", "503", "slow", "dns", "refused"] {
+        let output = captured(&format!("network-{name}.txt"));
+        assert!(is_transient(Stage::Resolve, &output), "{name}");
+    }
+    assert!(!is_transient(Stage::Build, &captured("bld-header.txt")));
 }
 
 #[test]
@@ -290,4 +367,41 @@ fn a_python_that_was_asked_for_is_kept_by_a_shim() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_the_index_does_not_have_is_named_with_where_it_was() {
+    let output = "Traceback\nModuleNotFoundError: No module named 'detectron2.config'\n";
+    match repaired(&mut Repairer::default(), &spec(8), Stage::Import, output) {
+        Outcome::Explained { rule, cause, advice } => {
+            assert_eq!(rule, "gone");
+            assert!(cause.contains("https://github.com/facebookresearch/detectron2"), "{cause}");
+            assert!(advice.is_some());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_contradiction_is_the_reason_of_its_repair() {
+    let output = "error: No solution found when resolving dependencies\n  cause: Because pandas==2.2.0 depends on numpy>=1.26.0,<2 and you require numpy==1.99.1, we can conclude that your requirements and pandas==2.2.0 are incompatible.\n         And because you require pandas==2.2.0, we can conclude that your requirements are unsatisfiable.\n";
+    let (next, rule) = first(&spec(9), Stage::Resolve, output);
+    assert_eq!(rule, "loosened-pins");
+    let reason = &next.deviations[0].reason;
+    assert!(reason.starts_with("pandas==2.2.0 needs numpy>=1.26.0,<2, and"), "{reason}");
+}
+
+#[test]
+fn labels_and_pins_are_taken_off() {
+    let mut before = spec(8);
+    before.requirements = vec!["torch==1.7.1+cu110 ; python_version < '3.9'".into()];
+    let output = "error: No solution found when resolving dependencies\n  cause: Because there is no version of torch==1.7.1+cu110 and you require torch==1.7.1+cu110, we can conclude\n";
+    let (next, _) = first(&before, Stage::Resolve, output);
+    assert!(next.requirements[0].starts_with("torch==1.7.1 "), "{:?}", next.requirements);
+}
+
+#[test]
+fn a_build_that_prints_a_lost_connection_is_not_tried_again() {
+    let output = "error: Failed to build `demo==1.0`\n\n         [stderr]\n         ConnectionResetError: no\n";
+    assert!(!is_transient(Stage::Resolve, output));
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use sizar_env::knowledge::{self, Stage};
 use sizar_env::pip::{self, Virtualenv};
 use sizar_env::uv::{BuildRules, Files, Uv};
 use sizar_model::artifact::Ending;
@@ -22,6 +23,11 @@ use crate::index::TimeMachine;
 use crate::process::{Control, Finished, Io, Limits, execute};
 use crate::sandbox::{Confinement, SandboxKind};
 use crate::tools::find_or_install_virtualenv;
+
+/// How long to wait before uv is run again after the network failed. uv itself has tried each
+/// request several times by then; what it downloaded is in its cache.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
 /// The place of one setup.
 pub struct Workshop<'a> {
@@ -224,7 +230,32 @@ impl<'a> Workshop<'a> {
         let View { mut readable, mut writable, time_machine } = view;
         readable.extend([self.uv_program.clone(), interpreter.prefix.clone()]);
         writable.push(self.uv_cache.clone());
-        self.run(call, View { readable, writable, time_machine }, None)
+        let view = View { readable, writable, time_machine };
+        for pause in PAUSES {
+            let ended = self.run(call, view.clone(), None)?;
+            let transient = || knowledge::is_transient(Stage::Resolve, &ended.output);
+            if ended.success || self.offline || self.is_late() || !transient() {
+                return Ok(ended);
+            }
+            self.progress.note(format!(
+                "the network failed in the middle: trying again in {} s",
+                pause.as_secs()
+            ));
+            self.pause(pause)?;
+        }
+        self.run(call, view, None)
+    }
+
+    /// Waits for `time`, or until somebody stops the setup.
+    fn pause(&self, time: Duration) -> Result<(), SetupError> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            if self.control.is_stopped() {
+                return Err(SetupError::Stopped);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Runs a program in the sandbox, for at most `limit` and what is left of the setup's time.

@@ -228,5 +228,8 @@ pub fn matching(
 
 /// Returns whether `output` tells of a failure that may pass by itself.
 pub fn is_transient(stage: Stage, output: &str) -> bool {
-    matching(stage, output).any(|(row, _)| row.transient)
+    // a build may print anything; only what uv itself says counts
+    let end = ["[stdout]", "[stderr]"].iter().filter_map(|mark| output.find(mark)).min();
+    let said = output.get(..end.unwrap_or(output.len())).unwrap_or(output);
+    matching(stage, said).any(|(row, _)| row.transient)
 }

@@ -2,6 +2,7 @@
 
 mod breakages;
 mod dates;
+pub mod gone;
 mod names;
 
 pub use breakages::{Action, Breakage, Stage, SystemPackages, breakages, is_transient, matching};
