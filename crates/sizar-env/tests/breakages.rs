@@ -116,7 +116,12 @@ fn every_output_is_explained_first_by_its_own_row() {
         let output = captured(name);
         let stage = row.stages.first().copied().unwrap_or(Stage::Import);
         let (first, _) = matching(stage, &output).next().unwrap();
-        if first.id != row.id && !BETTER.contains(&(row.id.as_str(), first.id.as_str())) {
+        // a shim is what is left when the row of the same output led nowhere
+        let last_resort = row.id.ends_with("-shim") && first.fixture == row.fixture;
+        if first.id != row.id
+            && !last_resort
+            && !BETTER.contains(&(row.id.as_str(), first.id.as_str()))
+        {
             wrong.push((row.id.as_str(), first.id.as_str()));
         }
     }

@@ -82,6 +82,18 @@ pub(super) fn is_known(top: &str) -> bool {
     TABLE.rows.contains_key(top) || TABLE.same.contains(top)
 }
 
+/// Returns whether the table knows a distribution or module of that normalised name.
+pub(crate) fn is_named(name: &str) -> bool {
+    static NAMES: LazyLock<FxHashSet<String>> = LazyLock::new(|| {
+        let rows = TABLE
+            .rows
+            .values()
+            .flat_map(|row| row.also.iter().chain(&row.distribution).chain([&row.module]));
+        rows.chain(&TABLE.same).map(|name| normalised(name)).collect()
+    });
+    NAMES.contains(name)
+}
+
 /// Returns the modules that an import means, up to the part that decides the distribution.
 ///
 /// `from google import protobuf, auth` means two.

@@ -29,7 +29,12 @@ pub fn find_drivers(
     let mut drivers: Vec<Driver> = scripts
         .par_iter()
         .filter_map(|script| search.script(script))
-        .chain((0..project.files.len()).into_par_iter().filter_map(|file| search.file(file)))
+        .chain(
+            (0..project.files.len())
+                .into_par_iter()
+                .with_max_len(1)
+                .filter_map(|file| search.file(file)),
+        )
         .collect();
     drivers.sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
     // A file that only calls the function of its console script is that script.
