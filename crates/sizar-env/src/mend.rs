@@ -169,3 +169,131 @@ fn build(lock: &EnvLock, read: &dyn Fn(&str) -> Option<String>) -> Option<FileCh
     let reason = format!("building it needs {}", needed.join(", "));
     Some(FileChange { path, before, after, reason })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use camino::Utf8Path;
+    use sizar_model::environment::LockedSource;
+    use sizar_model::inspection::{Declared, PackagingFile};
+    use sizar_model::{Digest, LockedPackage, PythonVersion};
+
+    fn lock() -> EnvLock {
+        let package = |name: &str, version: &str| LockedPackage {
+            name: name.into(),
+            version: version.into(),
+            hashes: Vec::new(),
+            url: None,
+        };
+        EnvLock {
+            version: 1,
+            python: PythonVersion::minor(3, 7),
+            platform: "linux-x86_64".into(),
+            source: LockedSource {
+                locator: "demo".into(),
+                revision: None,
+                digest: Digest::of(b"demo"),
+                install: ProjectInstall::Install,
+            },
+            requirements: ["numpy", "scikit-learn", "six", "tqdm==4.1"].map(String::from).into(),
+            exclude_newer: None,
+            exclude_newer_package: BTreeMap::new(),
+            build_constraints: vec!["setuptools<58".into()],
+            extra_build_requirements: BTreeMap::from([(".".into(), vec!["Cython<3".into()])]),
+            metadata: BTreeMap::new(),
+            shims: Vec::new(),
+            installer: sizar_model::Installer::Uv,
+            build_steps: Vec::new(),
+            variables: BTreeMap::new(),
+            deviations: Vec::new(),
+            packages: vec![
+                package("numpy", "1.17.4"),
+                package("scikit-learn", "0.21.3"),
+                package("scipy", "1.3.2"),
+                package("six", "1.13.0"),
+                package("tqdm", "4.1"),
+            ],
+            verification: None,
+        }
+    }
+
+    fn inspection(path: &str, text: &str) -> Inspection {
+        let declared = |(at, line): (usize, &str)| {
+            let name = name::of_requirement(line);
+            (!name.is_empty()).then(|| Declared {
+                name,
+                requirement: Some(line.into()),
+                raw: line.into(),
+                path: path.into(),
+                line: at as u32 + 1,
+                scope: "install".into(),
+                repaired: None,
+                unreadable: None,
+            })
+        };
+        Inspection {
+            packaging: vec![PackagingFile {
+                path: path.into(),
+                kind: "requirements_txt".into(),
+                name: None,
+                version: None,
+                requires_python: None,
+                build_backend: None,
+                compiles: false,
+                unreadable: Vec::new(),
+            }],
+            declared: text.lines().enumerate().filter_map(declared).collect(),
+            ..Inspection::default()
+        }
+    }
+
+    fn git(root: &Utf8Path, args: &[&str]) {
+        let status = std::process::Command::new("git").args(args).current_dir(root).status();
+        assert!(status.unwrap().success(), "git {args:?}");
+    }
+
+    #[test]
+    fn the_patch_applies_and_says_what_is_needed() {
+        let before = "# what it needs\nnumpy\nsklearn\ntqdm==4.1\n\ngone==0.1";
+        let files =
+            [("requirements.txt", before), ("pyproject.toml", "[tool.black]\nline-length = 80\n")];
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for (path, text) in files {
+            fs_err::write(root.join(path), text).unwrap();
+        }
+        let read = |path: &str| fs_err::read_to_string(root.join(path)).ok();
+        let made = changes(&lock(), &inspection("requirements.txt", before), &read);
+        let patch = patch(&made);
+        fs_err::write(root.join("fix.patch"), &patch).unwrap();
+        git(root, &["init", "-q"]);
+        git(root, &["apply", "--check", "fix.patch"]);
+        git(root, &["apply", "fix.patch"]);
+        assert_eq!(
+            fs_err::read_to_string(root.join("requirements.txt")).unwrap(),
+            "# what it needs\nnumpy==1.17.4\ntqdm==4.1\n\nscikit-learn==0.21.3\nsix==1.13.0\n"
+        );
+        assert_eq!(fs_err::read_to_string(root.join(".python-version")).unwrap(), "3.7\n");
+        let project: toml::Table =
+            toml::from_str(&fs_err::read_to_string(root.join("pyproject.toml")).unwrap()).unwrap();
+        assert_eq!(project["tool"]["black"]["line-length"].as_integer(), Some(80));
+        let requires: Vec<&str> = project["build-system"]["requires"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(toml::Value::as_str)
+            .collect();
+        assert_eq!(requires, ["setuptools<58", "wheel", "Cython<3"]);
+        // what is right already stays as it is
+        let text = read("requirements.txt").unwrap();
+        assert!(changes(&lock(), &inspection("requirements.txt", &text), &read).is_empty());
+    }
+
+    #[test]
+    fn without_a_requirements_file_one_is_made() {
+        let made = changes(&lock(), &Inspection::default(), &|_| None);
+        assert!(made.iter().all(|change| change.before.is_none()));
+        let patch = patch(&made);
+        assert!(patch.contains("new file mode 100644\n--- /dev/null\n+++ b/requirements.txt\n"));
+    }
+}
