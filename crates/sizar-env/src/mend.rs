@@ -204,6 +204,7 @@ mod tests {
             shims: Vec::new(),
             installer: sizar_model::Installer::Uv,
             build_steps: Vec::new(),
+            source_edits: Vec::new(),
             variables: BTreeMap::new(),
             deviations: Vec::new(),
             packages: vec![
