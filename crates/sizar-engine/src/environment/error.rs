@@ -53,14 +53,14 @@ pub enum SetupError {
         /// What stopped the last attempt, in one sentence.
         cause: String,
         /// What a person may do, where a rule knows it.
-        advice: Option<String>,
+        advice: Option<Box<str>>,
         /// The first failure that no rule explained, if that is another one.
-        first_unexplained: Option<String>,
+        first_unexplained: Option<Box<str>>,
         attempts: Vec<Attempt>,
         /// The source, as the user names it.
-        locator: String,
+        locator: Box<str>,
         /// What the last attempt did otherwise than the authors declared.
-        deviations: Vec<Deviation>,
+        deviations: Box<[Deviation]>,
     },
     #[error("the setup was stopped after its time limit of {seconds} s: {cause}")]
     OutOfTime { seconds: u64, cause: String, attempts: Vec<Attempt> },
@@ -108,7 +108,7 @@ impl SetupError {
                 vec![format!("the nearest are {}", quoted(nearest))]
             }
             Self::Failed { advice, first_unexplained, attempts, locator, .. } => {
-                let mut hints: Vec<String> = advice.iter().cloned().collect();
+                let mut hints: Vec<String> = advice.iter().map(ToString::to_string).collect();
                 hints.extend(first_unexplained.as_ref().map(|cause| {
                     format!("the first failure that no rule explains was: {cause}")
                 }));

@@ -45,9 +45,12 @@ pub fn keep(
     error: &SetupError,
 ) -> Result<(), SetupError> {
     let (cause, advice, first_unexplained, attempts) = match error {
-        SetupError::Failed { cause, advice, first_unexplained, attempts, .. } => {
-            (cause, advice.clone(), first_unexplained.clone(), attempts)
-        }
+        SetupError::Failed { cause, advice, first_unexplained, attempts, .. } => (
+            cause,
+            advice.as_deref().map(str::to_owned),
+            first_unexplained.as_deref().map(str::to_owned),
+            attempts,
+        ),
         SetupError::OutOfTime { cause, attempts, .. } => (cause, None, None, attempts),
         _ => return Ok(()),
     };

@@ -282,14 +282,14 @@ impl Way<'_> {
                 return self.finished(made, attempts);
             }
             let Some(next) = next.filter(|_| self.may_try(&attempts)) else {
-                let first_unexplained = unexplained.filter(|first| *first != cause);
+                let first_unexplained = unexplained.filter(|first| *first != cause).map(Into::into);
                 return Err(SetupError::Failed {
                     cause,
-                    advice,
+                    advice: advice.map(Into::into),
                     first_unexplained,
                     attempts,
-                    locator: self.checkout.source.locator.clone(),
-                    deviations: spec.deviations,
+                    locator: self.checkout.source.locator.clone().into(),
+                    deviations: spec.deviations.into(),
                 });
             };
             if self.workshop.is_late() {
@@ -542,8 +542,8 @@ impl Way<'_> {
                     advice: None,
                     first_unexplained: None,
                     attempts,
-                    locator: self.checkout.source.locator.clone(),
-                    deviations: lock.deviations.clone(),
+                    locator: self.checkout.source.locator.clone().into(),
+                    deviations: lock.deviations.clone().into(),
                 })
             }
         }

@@ -133,6 +133,10 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 
 /// Returns what a part of a list names: a distribution, nothing that is installed from the index
 /// (Python, CUDA), or `None` for any other words.
+#[expect(
+    clippy::option_option,
+    reason = "whether it is a known name, and whether that is installed"
+)]
 fn alone(part: &str) -> Option<Option<&'static str>> {
     pattern!(
         NAME,
