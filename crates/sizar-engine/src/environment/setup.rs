@@ -1,5 +1,6 @@
 //! The whole way: plan, then build, verify and repair until it works or nothing is left to try.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -129,7 +130,9 @@ pub fn setup(
             progress,
         },
     )?;
-    let way = Way { home, checkout, inspection, request, chosen, interpreters, workshop };
+    let deviations = RefCell::default();
+    let way =
+        Way { home, checkout, inspection, request, chosen, interpreters, workshop, deviations };
     let setup = match &request.locked {
         Some(lock) => way.rebuild(lock),
         None => way.search(),
@@ -137,7 +140,8 @@ pub fn setup(
     let setup = match setup {
         Ok(setup) => setup,
         Err(error) => {
-            failure::keep(home, checkout, request, &error)?;
+            let deviations = way.deviations.take();
+            failure::keep(home, checkout, request, &error, deviations)?;
             return Err(error);
         }
     };
@@ -181,6 +185,8 @@ struct Way<'a> {
     chosen: Chosen,
     interpreters: Interpreters,
     workshop: Workshop<'a>,
+    /// What the newest attempt does otherwise than the authors declared.
+    deviations: RefCell<Vec<Deviation>>,
 }
 
 /// A try that came to its end.
@@ -221,6 +227,7 @@ impl Way<'_> {
             let number = attempts.len() as u32 + 1;
             let began = Instant::now();
             self.say_attempt(number, &spec);
+            self.deviations.replace(spec.deviations.clone());
             let mut attempt = Attempt {
                 number,
                 python: spec.python,
@@ -271,8 +278,7 @@ impl Way<'_> {
                     advice,
                     first_unexplained,
                     attempts,
-                    locator: self.checkout.source.locator.clone(),
-                    deviations: spec.deviations,
+                    locator: self.checkout.source.locator.as_str().into(),
                 });
             };
             if self.workshop.is_late() {
@@ -490,8 +496,7 @@ impl Way<'_> {
                     advice: None,
                     first_unexplained: None,
                     attempts,
-                    locator: self.checkout.source.locator.clone(),
-                    deviations: lock.deviations.clone(),
+                    locator: self.checkout.source.locator.as_str().into(),
                 })
             }
         }
