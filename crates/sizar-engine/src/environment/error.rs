@@ -5,7 +5,7 @@ use sizar_env::lock::LockError;
 use sizar_env::pylock::PylockError;
 use sizar_env::python::NoPython;
 use sizar_env::uv::SettingsError;
-use sizar_model::{Attempt, Deviation, PythonVersion};
+use sizar_model::{Attempt, PythonVersion};
 
 use crate::home::HomeError;
 use crate::process::ProcessError;
@@ -59,8 +59,6 @@ pub enum SetupError {
         attempts: Vec<Attempt>,
         /// The source, as the user names it.
         locator: Box<str>,
-        /// What the last attempt did otherwise than the authors declared.
-        deviations: Box<[Deviation]>,
     },
     #[error("the setup was stopped after its time limit of {seconds} s: {cause}")]
     OutOfTime { seconds: u64, cause: String, attempts: Vec<Attempt> },
@@ -123,14 +121,6 @@ impl SetupError {
                 vec!["what was built is kept: the same command goes on from there".to_owned()]
             }
             _ => Vec::new(),
-        }
-    }
-
-    /// Returns what the last attempt did otherwise than the authors declared.
-    pub fn deviations(&self) -> &[Deviation] {
-        match self {
-            Self::Failed { deviations, .. } => deviations,
-            _ => &[],
         }
     }
 

@@ -43,6 +43,7 @@ pub fn keep(
     checkout: &Checkout,
     request: &SetupRequest,
     error: &SetupError,
+    deviations: Vec<Deviation>,
 ) -> Result<(), SetupError> {
     let (cause, advice, first_unexplained, attempts) = match error {
         SetupError::Failed { cause, advice, first_unexplained, attempts, .. } => (
@@ -64,7 +65,7 @@ pub fn keep(
         advice,
         first_unexplained,
         attempts: attempts.clone(),
-        deviations: error.deviations().to_vec(),
+        deviations,
     };
     let folder = home.folder("failures")?;
     let path = path(home, checkout, request);

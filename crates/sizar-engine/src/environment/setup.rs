@@ -1,5 +1,6 @@
 //! The whole way: plan, then build, verify and repair until it works or nothing is left to try.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -139,7 +140,9 @@ pub fn setup(
             progress,
         },
     )?;
-    let way = Way { home, checkout, inspection, request, chosen, interpreters, workshop };
+    let deviations = RefCell::default();
+    let way =
+        Way { home, checkout, inspection, request, chosen, interpreters, workshop, deviations };
     let setup = match &request.locked {
         Some(lock) => way.rebuild(lock),
         None => way.search(),
@@ -147,7 +150,8 @@ pub fn setup(
     let setup = match setup {
         Ok(setup) => setup,
         Err(error) => {
-            failure::keep(home, checkout, request, &error)?;
+            let deviations = way.deviations.take();
+            failure::keep(home, checkout, request, &error, deviations)?;
             return Err(error);
         }
     };
@@ -191,6 +195,8 @@ struct Way<'a> {
     chosen: Chosen,
     interpreters: Interpreters,
     workshop: Workshop<'a>,
+    /// What the newest attempt does otherwise than the authors declared.
+    deviations: RefCell<Vec<Deviation>>,
 }
 
 /// A try that came to its end.
@@ -231,6 +237,7 @@ impl Way<'_> {
             let number = attempts.len() as u32 + 1;
             let began = Instant::now();
             self.say_attempt(number, &spec);
+            self.deviations.replace(spec.deviations.clone());
             let mut attempt = Attempt {
                 number,
                 python: spec.python,
@@ -288,8 +295,7 @@ impl Way<'_> {
                     advice: advice.map(Into::into),
                     first_unexplained,
                     attempts,
-                    locator: self.checkout.source.locator.clone().into(),
-                    deviations: spec.deviations.into(),
+                    locator: self.checkout.source.locator.as_str().into(),
                 });
             };
             if self.workshop.is_late() {
@@ -542,8 +548,7 @@ impl Way<'_> {
                     advice: None,
                     first_unexplained: None,
                     attempts,
-                    locator: self.checkout.source.locator.clone().into(),
-                    deviations: lock.deviations.clone().into(),
+                    locator: self.checkout.source.locator.as_str().into(),
                 })
             }
         }

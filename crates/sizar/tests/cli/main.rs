@@ -1,6 +1,7 @@
 //! The program as its users meet it: one picture of what they see for each situation.
 
 mod bad_input;
+mod explain;
 mod faults;
 mod help;
 mod hostile;
