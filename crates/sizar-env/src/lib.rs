@@ -9,6 +9,7 @@
 mod candidates;
 pub mod diagnosis;
 pub mod era;
+mod files;
 pub mod knowledge;
 pub mod lock;
 pub mod metadata;
