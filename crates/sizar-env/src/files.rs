@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 use sizar_model::inspection::{Declared, Driver, Inspection};
 
+use crate::{knowledge, name};
+
 /// The machine that a file is for, by the words of its name; the better for us, the less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Variant {
@@ -135,6 +137,35 @@ fn rank(path: &str, driver: Option<&Driver>) -> (bool, Variant, usize, usize, us
     (aside, variant(path), usize::MAX - shared, strange, path.len())
 }
 
+/// Returns the release that stands for a requirement on a repository, where the index has the
+/// project under that very name: that of the tag, or whichever fits the date.
+pub(crate) fn release_instead(requirement: &str) -> Option<String> {
+    let (head, rest) = requirement.split_once(" @ ")?;
+    let (address, marker) = rest.split_once(" ; ").unwrap_or((rest, ""));
+    let name = name::of_requirement(head);
+    // a part of a repository may be another project
+    if !address.starts_with("git+")
+        || address.contains("subdirectory=")
+        || !knowledge::is_popular(&name)
+    {
+        return None;
+    }
+    let tag = address.rsplit('/').next()?.split('#').next()?.split_once('@').map(|(_, tag)| tag);
+    let version = tag
+        .map(|tag| tag.trim_start_matches('v'))
+        .filter(|tag| tag.contains('.') && tag.split('.').all(|part| part.parse::<u32>().is_ok()));
+    let mut release = head.trim().to_owned();
+    if let Some(version) = version {
+        release.push_str("==");
+        release.push_str(version);
+    }
+    if !marker.is_empty() {
+        release.push_str(" ; ");
+        release.push_str(marker);
+    }
+    Some(release)
+}
+
 #[cfg(test)]
 mod tests {
     use sizar_model::inspection::PackagingFile;
@@ -202,5 +233,25 @@ mod tests {
         assert_eq!(kept_for("docker/requirements.txt"), Some("docker"));
         assert_eq!(kept_for("models/requirements.txt"), None);
         assert_eq!(kept_for("requirements.txt"), None);
+    }
+
+    #[test]
+    fn a_repository_gives_way_to_the_release_of_the_same_project() {
+        for (asked, release) in [
+            (
+                "transformers @ git+https://github.com/huggingface/transformers@v4.5.1",
+                Some("transformers==4.5.1"),
+            ),
+            (
+                "fairseq @ git+https://github.com/pytorch/fairseq.git@a1b2c3 ; python_version > '3'",
+                Some("fairseq ; python_version > '3'"),
+            ),
+            ("pycocotools @ git+https://github.com/a/b.git#subdirectory=PythonAPI", None),
+            // the index has another project of that name
+            ("clip @ git+https://github.com/openai/CLIP.git", None),
+            ("numpy>=1.0", None),
+        ] {
+            assert_eq!(release_instead(asked).as_deref(), release, "{asked}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What is known about the world: the tables of `knowledge/`, as types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -67,6 +67,23 @@ pub struct Renames {
 #[serde(deny_unknown_fields)]
 struct Same {
     names: Vec<String>,
+}
+
+/// `knowledge/popular.toml`, as far as planning asks.
+#[derive(Debug, Deserialize)]
+struct Popular {
+    popular: BTreeSet<String>,
+}
+
+/// Returns whether `distribution` (normalised) is one that the index has and everybody means by
+/// that name.
+pub fn is_popular(distribution: &str) -> bool {
+    static TABLE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let table: Popular = toml::from_str(include_str!("../../../knowledge/popular.toml"))
+            .expect("a test reads the table");
+        table.popular
+    });
+    TABLE.contains(distribution)
 }
 
 /// A row of `knowledge/pairs.toml`: minor releases that were built against each other.
