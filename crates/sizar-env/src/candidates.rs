@@ -10,6 +10,7 @@ use crate::diagnosis::{
     Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
 };
 use crate::era;
+use crate::files;
 use crate::knowledge::{self, Action, Breakage, Stage, gone};
 use crate::name;
 use crate::pins;
@@ -166,10 +167,13 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // an address that does not answer: the same project's release, where the index has one
     if let Some(package) = package.as_ref().filter(|_| git_failed(failure.output)) {
         let cause = |what: &str| format!("the git address of {package} does not answer: {what}");
+        // a tag that names a version names a release too
+        let asked = spec.requirements.iter().find(|r| name::of_requirement(r) == *package);
+        let requirement = asked.and_then(|asked| files::release_instead(asked));
         candidates.push(Candidate {
             rule: "git-unreachable".into(),
             cause: cause("its release of the time is taken from the index"),
-            changes: vec![Change::Loosen { package: package.clone(), requirement: None }],
+            changes: vec![Change::Loosen { package: package.clone(), requirement }],
         });
         candidates.push(Candidate {
             rule: "git-unreachable".into(),

@@ -211,16 +211,6 @@ fn mended(declared: &Declared, deviations: &mut Vec<Deviation>) -> Option<String
         });
         return None;
     }
-    if let Some(release) = files::release_instead(requirement) {
-        deviations.push(Deviation {
-            rule: "release-instead-of-repository".into(),
-            reason: format!(
-                "`{name}` of `{}` is taken from the index: builds do not reach its repository",
-                declared.path
-            ),
-        });
-        return Some(release);
-    }
     let Some(real) = renames.rename.get(&name) else { return Some(requirement.to_owned()) };
     deviations.push(Deviation {
         rule: "renamed".into(),
