@@ -12,7 +12,7 @@
 #   seconds    when to stop trying
 #   table      knowledge/smoke.toml
 #
-# Each answer is {"result": "success" | "failure", "kind", "name", …}. Runs on every Python from
+# Each answer is {"result": "success" | "failure", "kind", "name", ...}. Runs on every Python from
 # 2.7 on, and with every torch from 0.4 on.
 
 import ast

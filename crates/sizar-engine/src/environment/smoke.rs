@@ -317,6 +317,12 @@ mod tests {
     }
 
     #[test]
+    fn python_2_can_read_the_scripts() {
+        let verify = include_str!("../../python/verify_imports.py");
+        assert!(SMOKE.is_ascii() && verify.is_ascii(), "without a declaration it reads only ASCII");
+    }
+
+    #[test]
     fn only_light_tests_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
