@@ -49,17 +49,9 @@ pub fn measure(bench: &Bench) -> anyhow::Result<()> {
                     name: "sizar inspect --json",
                     command: Box::new(|| inspect(tree.as_str())),
                 },
-                // as its users call it: it asks the index which distribution a module is of
+                // without options it asks the index for each module, too: that time is not counted
                 Contender {
-                    name: "pipreqs --print",
-                    command: Box::new(|| {
-                        let mut command = Command::new(peers.join("bin/pipreqs"));
-                        command.args(["--print", tree.as_str()]);
-                        command
-                    }),
-                },
-                Contender {
-                    name: "pipreqs --print --use-local",
+                    name: "pipreqs --print --mode no-pin --use-local",
                     command: Box::new(|| {
                         let mut command = Command::new(peers.join("bin/pipreqs"));
                         command.args(["--print", "--mode", "no-pin", "--use-local", tree.as_str()]);
