@@ -21,8 +21,8 @@ pub mod source;
 pub use artifact::{Artifact, Ending, Receipt, Usage};
 pub use digest::Digest;
 pub use environment::{
-    Attempt, BuildStep, Deviation, EnvLock, EnvSpec, Environment, Installer, LockedPackage,
-    ProjectInstall, Verification, VerificationLevel,
+    Attempt, BuildStep, CondaPackage, CondaSpec, Deviation, EnvLock, EnvSpec, Environment,
+    Installer, LockedPackage, ProjectInstall, Verification, VerificationLevel,
 };
 pub use event::{Event, EventKind};
 pub use id::RunId;
