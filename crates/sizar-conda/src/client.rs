@@ -23,7 +23,7 @@ pub struct Conda {
 }
 
 /// How long a channel may stay silent in the middle of an answer.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 impl Conda {
     /// Opens the door; `cache` is a folder for package lists and packages. Offline, only what is

@@ -64,7 +64,8 @@ impl Conda {
             .with_installed_packages(Vec::new())
             .with_io_concurrency_limit(64)
             .with_link_options(LinkOptions {
-                allow_symbolic_links: Some(false),
+                // those that packages have, not to the cache
+                allow_symbolic_links: Some(true),
                 allow_hard_links: Some(false),
                 allow_ref_links: None,
             });

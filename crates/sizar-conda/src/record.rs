@@ -1,5 +1,6 @@
 //! Between rattler's records and what a lock remembers of a package.
 
+use std::fmt::Write as _;
 use std::str::FromStr as _;
 
 use rattler_conda_types::Subdir;
@@ -48,10 +49,10 @@ pub(crate) fn from_lock(
         .ok_or_else(|| damaged(format!("`{}` is no SHA-256", package.sha256)))?;
     record.sha256 = Some(sha256.into());
     let subdir = canonical.path_segments().and_then(|mut parts| parts.nth_back(1));
-    record.subdir = subdir
+    subdir
         .filter(|subdir| Subdir::from_str(subdir).is_ok())
         .ok_or_else(|| damaged(format!("`{}` names no platform", package.url)))?
-        .to_owned();
+        .clone_into(&mut record.subdir);
     let channel = canonical.join("..").ok().map(String::from);
     Ok(RepoDataRecord {
         package_record: record,
@@ -62,7 +63,11 @@ pub(crate) fn from_lock(
 }
 
 fn hex_of(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn bytes_of(hex: &str) -> Option<[u8; 32]> {

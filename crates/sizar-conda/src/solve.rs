@@ -28,7 +28,7 @@ use crate::spec::{Asked, Slack};
 use crate::{Conda, CondaError};
 
 /// The longest that one try of the solver may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is to be solved.
 #[derive(Clone, Debug)]
@@ -113,13 +113,14 @@ impl Conda {
                 .map(|asked| self.in_channel(&asked.with(step.slack), &channels, question))
                 .collect::<Result<Vec<_>, _>>()?;
             let available = self.records(&channels, platform, specs.clone(), true)?;
+            let known: SolverTask<'_, Vec<_>> = available.iter().map(RepoData::iter).collect();
             let task = SolverTask {
                 virtual_packages: virtual_packages.clone(),
                 specs,
                 timeout: Some(PATIENCE),
                 channel_priority: step.priority,
                 exclude_newer: question.exclude_newer.filter(|_| step.dated).map(as_of),
-                ..SolverTask::from_iter(available.iter().map(RepoData::iter))
+                ..known
             };
             let solved = rattler_solve::resolvo::Solver.solve(task);
             match solved {

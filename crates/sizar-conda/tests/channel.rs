@@ -25,7 +25,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         let channel = CondaChannel::new(root.join("channel"));
-        Self { channel, folder }
+        Self { folder, channel }
     }
 
     fn path(&self, name: &str) -> Utf8PathBuf {
@@ -202,6 +202,21 @@ fn a_package_cannot_write_outside_its_prefix() {
     let error = world.install(&solution.packages, "prefixes/one").unwrap_err();
     assert!(matches!(&error, CondaError::Escape { path, .. } if path == "../hostile-1-0/evil"));
     assert!(!world.path("prefixes/hostile-1-0").exists());
+}
+
+#[test]
+fn links_stay_links_and_cannot_leave_the_prefix() {
+    let world = World::new();
+    let inside = CondaRecipe::new("inside", "1").file("lib/libx.so.1", "library");
+    world.channel.add(&inside.link("lib/libx.so", "libx.so.1"));
+    world.install(&world.solve(&["inside"]).packages, "prefix").unwrap();
+    let link = fs::read_link(world.path("prefix/lib/libx.so")).unwrap();
+    assert_eq!(link.to_str(), Some("libx.so.1"));
+
+    world.channel.add(&CondaRecipe::new("outside", "1").link("lib/home", "/root"));
+    let error = world.install(&world.solve(&["outside"]).packages, "other").unwrap_err();
+    assert!(matches!(error, CondaError::Install { .. } | CondaError::Fetch { .. }), "{error:?}");
+    assert!(fs::symlink_metadata(world.path("other/lib/home")).is_err());
 }
 
 #[test]

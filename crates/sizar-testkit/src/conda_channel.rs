@@ -1,5 +1,6 @@
 //! A conda channel on disk, with real packages.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,6 +12,9 @@ use sha2::{Digest as _, Sha256};
 pub struct CondaChannel {
     root: Utf8PathBuf,
 }
+
+/// The mode that marks a symbolic link.
+const LINK: u32 = 0o120_777;
 
 /// The two forms of a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,7 @@ pub struct CondaRecipe {
     depends: Vec<String>,
     noarch: Option<String>,
     timestamp: Option<u64>,
+    /// Paths, contents and modes; a link has its target for a content, and the mode [`LINK`].
     files: Vec<(String, Vec<u8>, u32)>,
     /// A file's path, the placeholder in it, and `text` or `binary`.
     placeholders: Vec<(String, String, String)>,
@@ -105,6 +110,13 @@ impl CondaRecipe {
         self
     }
 
+    /// Adds a symbolic link.
+    #[must_use]
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        self.files.push((path.to_owned(), target.as_bytes().to_vec(), LINK));
+        self
+    }
+
     /// Says that a file holds the prefix that it was built for; `mode` is `text` or `binary`.
     #[must_use]
     pub fn placeholder(mut self, path: &str, prefix: &str, mode: &str) -> Self {
@@ -154,10 +166,10 @@ impl CondaRecipe {
         let mut paths: Vec<Value> = self
             .files
             .iter()
-            .map(|(path, content, _)| {
+            .map(|(path, content, mode)| {
                 let mut entry = json!({
                     "_path": path,
-                    "path_type": "hardlink",
+                    "path_type": if *mode == LINK { "softlink" } else { "hardlink" },
                     "sha256": hex(content),
                     "size_in_bytes": content.len(),
                 });
@@ -229,16 +241,27 @@ fn tar_of(files: &[(String, Vec<u8>, u32)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, content, mode) in files {
         let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(*mode);
+        header.set_mode(*mode & 0o777);
         header.set_mtime(1_600_000_000);
+        if *mode == LINK {
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            let target = String::from_utf8_lossy(content);
+            builder.append_link(&mut header, path, &*target).expect("a buffer takes it");
+            continue;
+        }
+        header.set_size(content.len() as u64);
         builder.append_data(&mut header, path, content.as_slice()).expect("a buffer takes it");
     }
     builder.into_inner().expect("a buffer takes everything")
 }
 
 fn hex(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in Sha256::digest(content) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 impl CondaChannel {
