@@ -78,6 +78,11 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Returns whether the user named no channel to ask.
+    pub fn is_default(&self) -> bool {
+        self.channels.is_empty()
+    }
+
     /// Returns the channels that are asked where a source names none.
     pub fn fallback(&self) -> Vec<String> {
         if self.channels.is_empty() { vec![FALLBACK.to_owned()] } else { self.channels.clone() }

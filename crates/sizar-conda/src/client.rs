@@ -19,7 +19,7 @@ pub struct Conda {
     pub(crate) settings: Settings,
     pub(crate) gateway: Gateway,
     pub(crate) offline: bool,
-    cache: Utf8PathBuf,
+    pub(crate) cache: Utf8PathBuf,
 }
 
 /// How long a channel may stay silent in the middle of an answer.
@@ -68,6 +68,11 @@ impl Conda {
     /// Returns how channels were configured.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Returns whether nothing outside this machine is asked.
+    pub fn is_offline(&self) -> bool {
+        self.offline
     }
 
     pub(crate) fn packages(&self) -> PackageCache {

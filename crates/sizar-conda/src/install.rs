@@ -34,7 +34,8 @@ pub struct Installed {
 }
 
 impl Conda {
-    /// Fetches packages, checks them, and puts them into `prefix`.
+    /// Fetches packages, checks them, and puts them into `prefix`; the files in it speak of
+    /// `home`, the folder that it will be in the end.
     ///
     /// Every archive must have its locked SHA-256. Files are copied, never shared with the cache:
     /// a program that writes into its own packages must not reach those of others. No script of a
@@ -47,6 +48,7 @@ impl Conda {
         &self,
         packages: &[CondaPackage],
         prefix: &Utf8Path,
+        home: &Utf8Path,
         progress: &dyn Progress,
     ) -> Result<Installed, CondaError> {
         let records = packages
@@ -63,6 +65,7 @@ impl Conda {
             .with_external_symlink_policy(ExternalSymlinkPolicy::Deny)
             .with_installed_packages(Vec::new())
             .with_io_concurrency_limit(64)
+            .with_alternative_target_prefix(home.as_std_path())
             .with_link_options(LinkOptions {
                 // those that packages have, not to the cache
                 allow_symbolic_links: Some(true),

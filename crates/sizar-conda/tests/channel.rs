@@ -55,7 +55,8 @@ impl World {
     }
 
     fn install(&self, packages: &[CondaPackage], prefix: &str) -> Result<Installed, CondaError> {
-        self.conda().install(packages, &self.path(prefix), &Silent)
+        let prefix = self.path(prefix);
+        self.conda().install(packages, &prefix, &prefix, &Silent)
     }
 
     /// A library in both forms, and a program that needs it.
@@ -205,6 +206,17 @@ fn a_package_cannot_write_outside_its_prefix() {
 }
 
 #[test]
+fn a_prefix_can_be_made_elsewhere_than_it_will_lie() {
+    let world = World::new().with_demo();
+    let solution = world.solve(&["demo-tool"]);
+    let (stage, home) = (world.path("stage"), world.path("home"));
+    world.conda().install(&solution.packages, &stage, &home, &Silent).unwrap();
+    fs::rename(&stage, &home).unwrap();
+    let script = fs::read_to_string(home.join("bin/demo-tool")).unwrap();
+    assert_eq!(script, format!("#!{home}/bin/sh\necho {home}\n"));
+}
+
+#[test]
 fn links_stay_links_and_cannot_leave_the_prefix() {
     let world = World::new();
     let inside = CondaRecipe::new("inside", "1").file("lib/libx.so.1", "library");
@@ -243,7 +255,7 @@ fn silent_channels_are_told_from_those_that_answer() {
         "http://127.0.0.1:9/conda".to_owned(),
     ];
     let channels = conda.settings().resolve(&written).unwrap();
-    let answers = conda.answers(&channels).unwrap();
+    let answers = conda.answers(&channels);
     assert_eq!(answers[0].silence, None);
     assert!(answers[1].silence.as_deref().unwrap().ends_with("has no package list"));
     assert!(answers[2].silence.is_some());
@@ -266,8 +278,9 @@ fn a_mirror_in_a_folder_is_asked_and_the_lock_names_the_channel() {
     let solution = conda.solve(&question, &Silent).unwrap();
     let url = &solution.packages[0].url;
     assert_eq!(url, "https://conda.anaconda.org/demo/noarch/demo-lib-1.1-0.conda");
-    conda.install(&solution.packages, &world.path("prefix"), &Silent).unwrap();
-    assert!(world.path("prefix/share/demo/version").is_file());
+    let prefix = world.path("prefix");
+    conda.install(&solution.packages, &prefix, &prefix, &Silent).unwrap();
+    assert!(prefix.join("share/demo/version").is_file());
     let versions = conda.versions(&channels, "demo-lib", "linux-x86_64").unwrap();
     assert_eq!(versions, ["1.0", "1.1", "2.0"]);
 }

@@ -106,6 +106,17 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
+        // conda builds its packages with the libraries that they need
+        let asked = |package: &&String| {
+            spec.requirements.iter().any(|asked| name::of_requirement(asked) == **package)
+        };
+        if let Some(package) = package.as_ref().filter(asked) {
+            candidates.push(Candidate {
+                rule: "conda-binary".into(),
+                cause: format!("{package} cannot be built here, and conda has it built"),
+                changes: vec![Change::Act(Action::CondaBinary(package.clone()))],
+            });
+        }
     }
     candidates
 }

@@ -161,6 +161,8 @@ pub enum Action {
     BuildRequirement(String),
     /// Keep a build requirement within limits.
     BuildConstraint(String),
+    /// Take a package that cannot be built, and the interpreter with it, from conda.
+    CondaBinary(String),
     /// Put the source on the path, and do not build it.
     OnPath,
     /// Load a start-up shim of this name; the last resort, always recorded.

@@ -94,6 +94,7 @@ pub fn plan(
         shims: Vec::new(),
         installer: sizar_model::Installer::Uv,
         build_steps: Vec::new(),
+        conda: None,
         variables: BTreeMap::new(),
         deviations,
     };

@@ -163,6 +163,31 @@ fn declared_for<'a>(
     binding
 }
 
+/// Returns the file of conda's that speaks for `driver`: the one that binds, or one beside a
+/// package whose other files say only what the package itself needs.
+pub fn conda_file<'a>(inspection: &'a Inspection, driver: Option<&Driver>) -> Option<&'a str> {
+    let kinds: BTreeMap<&str, &str> =
+        inspection.packaging.iter().map(|file| (file.path.as_str(), file.kind.as_str())).collect();
+    let kind = |declared: &Declared| kinds.get(declared.path.as_str()).copied().unwrap_or_default();
+    let installed = driver.is_some_and(|driver| driver.name.is_some());
+    let others = declared_for(inspection, driver, &kinds).into_iter().any(|declared| {
+        declared.scope != "conda" && (installed || !METADATA.contains(&kind(declared)))
+    });
+    if others {
+        return None;
+    }
+    let files: Vec<&str> = inspection
+        .packaging
+        .iter()
+        .filter(|file| matches!(file.kind.as_str(), "environment_yml" | "conda_list"))
+        .filter(|file| is_near(&file.path, driver))
+        .map(|file| file.path.as_str())
+        .collect();
+    // the usual name before those of single machines
+    let usual = files.iter().find(|path| path.rsplit('/').next() == Some("environment.yml"));
+    usual.or(files.first()).copied()
+}
+
 /// Whether a packaging file lies at the root or on the driver's way to it.
 fn is_near(path: &str, driver: Option<&Driver>) -> bool {
     match path.rsplit_once('/') {

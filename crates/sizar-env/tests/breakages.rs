@@ -31,6 +31,7 @@ fn spec(minor: u8) -> EnvSpec {
         shims: Vec::new(),
         installer: sizar_model::Installer::Uv,
         build_steps: Vec::new(),
+        conda: None,
         variables: BTreeMap::new(),
         deviations: Vec::new(),
     }
@@ -40,6 +41,7 @@ fn spec(minor: u8) -> EnvSpec {
 fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str) -> Outcome {
     let pythons = pythons();
     let facts = Facts {
+        conda: false,
         pythons: &pythons,
         available: &pythons,
         package: Some("demo"),

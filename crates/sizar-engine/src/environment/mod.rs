@@ -6,6 +6,7 @@
 //! [`collect_garbage`] keep the shelf of environments.
 
 mod build;
+mod conda;
 mod driver;
 mod error;
 mod folder;

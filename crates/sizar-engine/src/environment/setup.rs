@@ -16,7 +16,9 @@ use sizar_model::{
 
 use super::SetupError;
 use super::build::{self, Installed, StepFailed};
+use super::conda::{self, Refusal, Source};
 use super::driver::{self, Chosen};
+use super::folder;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
@@ -112,7 +114,15 @@ pub fn setup(
     }
     let chosen = driver::choose(inspection, &checkout.path, request.driver.as_deref())?;
     let uv_program = find_or_install_uv(home, progress)?;
-    let interpreters = interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?;
+    let driver = chosen.driver.as_ref().filter(|_| chosen.named);
+    let subject = (checkout, inspection);
+    let conda = Source::of(home, subject, driver, request.offline, progress);
+    let from_conda = request.locked.is_none() && request.python.is_none() && conda.speaks()?;
+    let interpreters = if from_conda {
+        interpreters::find(home)?
+    } else {
+        interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?
+    };
     let workshop = Workshop::open(
         home,
         Order {
@@ -123,7 +133,7 @@ pub fn setup(
             progress,
         },
     )?;
-    let way = Way { home, checkout, inspection, request, chosen, interpreters, workshop };
+    let way = Way { home, checkout, inspection, request, chosen, interpreters, conda, workshop };
     let setup = match &request.locked {
         Some(lock) => way.rebuild(lock)?,
         None => way.search()?,
@@ -149,14 +159,23 @@ fn interpreters_for(
     let evidence = python::evidence(inspection, driver);
     let date = request.date.or(inspection.code_date).or(inspection.commit_date);
     let requested = request.locked.as_ref().map(|lock| lock.python).or(request.python);
-    let missing = python::worth_fetching(&evidence, date, &found.versions(), requested);
-    match missing {
-        Some(python) if interpreters::fetch(home, uv_program, python, progress)? => {
-            interpreters::find(home)
-        }
-        _ => Ok(found),
+    let versions = found.versions();
+    let by_uv = python::worth_fetching(&evidence, date, &versions, requested);
+    let missing = python::missing(&evidence, date, &versions, requested);
+    let of_conda = request.locked.as_ref().is_some_and(|lock| !lock.conda.is_empty());
+    let Some(missing) = missing.filter(|_| !of_conda) else { return Ok(found) };
+    let fetched = match by_uv {
+        Some(python) => interpreters::fetch(home, uv_program, python, progress)?,
+        None => false,
+    };
+    if fetched || conda::fetch_python(home, missing, progress)? {
+        return interpreters::find(home);
     }
+    Ok(found)
 }
+
+/// The rule of what conda was asked for and the package index gives.
+const TRANSLATED: &str = "conda-translated";
 
 /// One setup under way.
 struct Way<'a> {
@@ -166,6 +185,7 @@ struct Way<'a> {
     request: &'a SetupRequest,
     chosen: Chosen,
     interpreters: Interpreters,
+    conda: Source<'a>,
     workshop: Workshop<'a>,
 }
 
@@ -181,16 +201,20 @@ enum Shortfall {
     Failed(StepFailed),
     /// The source's own metadata asks for more.
     MoreRequirements(Vec<String>),
+    /// Conda cannot give what it was asked.
+    Conda(Refusal),
 }
 
 impl Way<'_> {
     /// Plans, and repairs until it works or nothing is left to try.
     fn search(&self) -> Result<Setup, SetupError> {
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
         let mut spec = plan.spec.clone();
         let mut repairer = Repairer::default();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut unexplained: Option<String> = None;
+        // what failed before a binary of conda's was tried
+        let mut before: Option<(EnvSpec, Shortfall)> = None;
         loop {
             let number = attempts.len() as u32 + 1;
             let began = Instant::now();
@@ -212,7 +236,21 @@ impl Way<'_> {
                 Err(shortfall) => shortfall,
             };
             attempt.seconds = began.elapsed().as_secs_f64();
-            let (next, advice) = self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer);
+            let (next, advice) = match (&shortfall, before.take()) {
+                (Shortfall::Conda(refusal), Some((spec, shortfall))) => {
+                    let next = self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer)?;
+                    attempt.cause = Some(refusal.0.clone());
+                    next
+                }
+                (Shortfall::Conda(refusal), None) => {
+                    plan = self.plan_wheels(refusal)?;
+                    Stage::Resolve.name().clone_into(&mut attempt.stage);
+                    attempt.cause = Some(refusal.0.clone());
+                    attempt.rule = Some(TRANSLATED.to_owned());
+                    (Some(plan.spec.clone()), None)
+                }
+                _ => self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer)?,
+            };
             let cause = attempt.cause.clone().unwrap_or_default();
             if attempt.rule.is_none() {
                 unexplained.get_or_insert(cause.clone());
@@ -227,11 +265,48 @@ impl Way<'_> {
                 return Err(SetupError::OutOfTime { seconds, cause, attempts });
             }
             self.workshop.progress().note(format!("{cause}: trying again"));
+            if spec.conda.is_none() && next.conda.is_some() {
+                before = Some((spec, shortfall));
+            }
             spec = next;
         }
     }
 
+    /// Plans with conda, where the source asks for it and its channels answer.
     fn plan(&self) -> Result<Plan, SetupError> {
+        let Some(wish) = self.conda.wish() else {
+            return self.plan_for(&self.interpreters.versions());
+        };
+        let channels = match self.conda.channels()? {
+            Ok(channels) => channels,
+            Err(refusal) => return self.plan_wheels(refusal),
+        };
+        let mut available = channels.pythons();
+        let others = self.interpreters.versions();
+        available.extend(others.iter().filter(|_| available.is_empty()));
+        let mut plan = self.plan_for(&available)?;
+        wish.apply(&mut plan.spec);
+        if !channels.silent().is_empty() {
+            plan.spec.deviations.push(Deviation {
+                rule: "conda-silent".into(),
+                reason: format!(
+                    "these conda channels do not answer: {}",
+                    channels.silent().join(", ")
+                ),
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Plans with the package index alone what conda cannot give.
+    fn plan_wheels(&self, refusal: &Refusal) -> Result<Plan, SetupError> {
+        let mut plan = self.plan_for(&self.interpreters.versions())?;
+        let reason = format!("{}: translated to wheels", refusal.0);
+        plan.spec.deviations.push(Deviation { rule: TRANSLATED.into(), reason });
+        Ok(plan)
+    }
+
+    fn plan_for(&self, available: &[PythonVersion]) -> Result<Plan, SetupError> {
         let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
         let pins = requirements::pins(&requirements::select(self.inspection, driver));
         let ask = !self.request.offline && self.request.python.is_none();
@@ -241,7 +316,7 @@ impl Way<'_> {
             date: self.request.date,
             extra_requirements: self.request.extra_requirements.clone(),
         };
-        let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
+        let mut plan = plan(self.inspection, driver, available, &wishes)?;
         if plan.spec.exclude_newer.is_none() {
             plan.spec.exclude_newer = self.checkout.source.code_date.or(self.checkout.source.date);
         }
@@ -267,8 +342,11 @@ impl Way<'_> {
         spec: &mut EnvSpec,
         plan: &Plan,
     ) -> Result<Result<Made, Shortfall>, SetupError> {
-        let interpreter = self.interpreter(spec.python)?;
         let package = plan.package.as_deref();
+        if spec.conda.is_some() {
+            return self.attempt_with_conda(spec, package);
+        }
+        let interpreter = self.interpreter(spec.python)?;
         let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)?
         {
             Ok(lock) => lock,
@@ -277,6 +355,61 @@ impl Way<'_> {
         failpoint::hit("setup:after-resolve");
         self.workshop.progress().note(format!("{} packages", lock.packages.len()));
         self.carry_out(lock, package, interpreter)
+    }
+
+    /// Has conda give the interpreter and what else it was asked, and installs the rest over it.
+    fn attempt_with_conda(
+        &self,
+        spec: &mut EnvSpec,
+        package: Option<&str>,
+    ) -> Result<Result<Made, Shortfall>, SetupError> {
+        let channels = match self.conda.channels()? {
+            Ok(channels) => channels,
+            Err(refusal) => return Ok(Err(Shortfall::Conda(refusal.clone()))),
+        };
+        let request = conda::Request {
+            home: self.home,
+            workshop: &self.workshop,
+            channels,
+            wish: self.conda.wish(),
+        };
+        let base = match conda::stage(&request, spec)? {
+            Ok(base) => base,
+            Err(refusal) => return Ok(Err(Shortfall::Conda(refusal))),
+        };
+        let (workshop, checkout) = (&self.workshop, self.checkout);
+        let mut kept = spec.clone();
+        kept.constraints
+            .extend(base.distributions.iter().map(|(name, version)| format!("{name}=={version}")));
+        let resolved = build::resolve(workshop, checkout, &mut kept, package, &base.interpreter)?;
+        let resolved = match resolved {
+            // pip would put its own over conda's too
+            Err(_) if !base.distributions.is_empty() => {
+                build::resolve(workshop, checkout, spec, package, &base.interpreter)?
+            }
+            other => other,
+        };
+        let mut lock = match resolved {
+            Ok(lock) => lock,
+            Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
+        };
+        failpoint::hit("setup:after-resolve");
+        lock.packages
+            .retain(|package| base.distributions.get(&package.name) != Some(&package.version));
+        lock.conda = base.packages;
+        let (conda, index) = (lock.conda.len(), lock.packages.len());
+        workshop.progress().note(format!("{conda} packages of conda, {index} of the index"));
+        let interpreter = self.interpreter_of(&lock)?;
+        self.carry_out(lock, package, &interpreter)
+    }
+
+    /// Returns the interpreter that a lock's environment has: for one of conda's, its own.
+    fn interpreter_of(&self, lock: &EnvLock) -> Result<Interpreter, SetupError> {
+        if lock.conda.is_empty() {
+            return self.interpreter(lock.python).cloned();
+        }
+        let prefix = folder::prefix(self.home, lock)?;
+        Ok(Interpreter::of_prefix(&prefix, lock.python, conda::platform()))
     }
 
     /// Installs a lock and verifies what came of it.
@@ -318,7 +451,7 @@ impl Way<'_> {
         shortfall: &Shortfall,
         attempt: &mut Attempt,
         repairer: &mut Repairer,
-    ) -> (Option<EnvSpec>, Option<String>) {
+    ) -> Result<(Option<EnvSpec>, Option<String>), SetupError> {
         repairer.note(spec);
         let failed = match shortfall {
             Shortfall::MoreRequirements(missing) => {
@@ -328,7 +461,11 @@ impl Way<'_> {
                 Stage::Install.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause);
                 attempt.rule = Some("computed-requirements".to_owned());
-                return (repairer.with_requirements(spec, missing, deviation), None);
+                return Ok((repairer.with_requirements(spec, missing, deviation), None));
+            }
+            Shortfall::Conda(refusal) => {
+                attempt.cause = Some(refusal.0.clone());
+                return Ok((None, None));
             }
             Shortfall::Failed(failed) => failed,
         };
@@ -336,7 +473,11 @@ impl Way<'_> {
         tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
         let available = self.interpreters.versions();
         let distribution_of = |module: &str| self.distribution_of(module);
+        // channels are asked only where one of their packages may help
+        let building = matches!(failed.stage, Stage::Resolve | Stage::Build | Stage::Install);
+        let conda = building && self.conda.channels()?.is_ok();
         let facts = Facts {
+            conda,
             pythons: &plan.pythons,
             available: if self.request.python.is_some() { &plan.pythons } else { &available },
             package: plan.package.as_deref(),
@@ -344,7 +485,7 @@ impl Way<'_> {
             distribution_of: &distribution_of,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };
-        match repairer.next(spec, failure, &facts) {
+        Ok(match repairer.next(spec, failure, &facts) {
             Outcome::Repair { spec, rule, cause } => {
                 attempt.cause = Some(cause);
                 attempt.rule = Some(rule);
@@ -359,7 +500,7 @@ impl Way<'_> {
                 attempt.cause = Some(cause);
                 (None, None)
             }
-        }
+        })
     }
 
     /// Looks up a module's distribution: never guessed from its name, which may be a stranger's.
@@ -373,7 +514,7 @@ impl Way<'_> {
     /// Builds exactly what a lock says.
     fn rebuild(&self, lock: &EnvLock) -> Result<Setup, SetupError> {
         let began = Instant::now();
-        let interpreter = self.interpreter(lock.python)?;
+        let interpreter = self.interpreter_of(lock)?;
         if lock.platform != interpreter.platform {
             return Err(SetupError::LockedPlatform {
                 locked: lock.platform.clone(),
@@ -397,7 +538,7 @@ impl Way<'_> {
             rule: None,
             seconds: 0.0,
         };
-        let outcome = self.carry_out(lock.clone(), package.as_deref(), interpreter)?;
+        let outcome = self.carry_out(lock.clone(), package.as_deref(), &interpreter)?;
         attempt.seconds = began.elapsed().as_secs_f64();
         match outcome {
             Ok(made) => Ok(self.finished(made, vec![attempt])),
@@ -409,6 +550,7 @@ impl Way<'_> {
                     Shortfall::MoreRequirements(missing) => {
                         (Stage::Install, format!("the lock lacks {}", missing.join(", ")))
                     }
+                    Shortfall::Conda(refusal) => (Stage::Install, refusal.0),
                 };
                 stage.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause.clone());
@@ -428,7 +570,8 @@ impl Way<'_> {
             sandbox: sandbox.name().to_owned(),
             checks: verified.checks,
         });
-        let roots = self.interpreters.of(lock.python).map(|interpreter| interpreter.prefix.clone());
+        let outside = self.interpreters.of(lock.python).filter(|_| lock.conda.is_empty());
+        let roots = outside.map(|interpreter| interpreter.prefix.clone());
         let what = if installed.reused { "found" } else { "made" };
         let name = installed.prefix.file_name().unwrap_or_default();
         self.workshop.progress().end(format!("{what} the environment {name}"));

@@ -11,7 +11,7 @@ use sizar_model::inspection::{Driver, Inspection};
 use sizar_model::{Checkout, EnvLock, Invocation, ProjectInstall, VerificationLevel};
 
 use super::SetupError;
-use super::build::{Step, StepFailed, metadata_folder, site_packages};
+use super::build::{Step, StepFailed, metadata_folder, provides, site_packages};
 use super::driver::{Chosen, answers_help, launch};
 use super::error::io;
 use super::interpreters::Interpreter;
@@ -212,8 +212,7 @@ fn is_promised(subject: &Subject<'_>, module: &str) -> bool {
 }
 
 fn is_locked(lock: &EnvLock, distribution: &str) -> bool {
-    let name = sizar_env::name::normalise(distribution);
-    lock.packages.iter().any(|package| package.name == name)
+    provides(lock, &sizar_env::name::normalise(distribution))
 }
 
 fn listed(names: &[String]) -> String {

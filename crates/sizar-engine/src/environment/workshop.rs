@@ -114,6 +114,11 @@ impl<'a> Workshop<'a> {
         self.sandbox
     }
 
+    /// Notes what a person should know once the environment is there.
+    pub fn note(&self, text: String) {
+        self.notes.borrow_mut().push(text);
+    }
+
     /// Takes what the sandboxes had to say.
     pub fn take_notes(&self) -> Vec<String> {
         let mut notes = self.notes.take();
