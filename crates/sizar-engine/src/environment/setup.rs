@@ -282,8 +282,10 @@ impl Way<'_> {
             Err(refusal) => return self.plan_wheels(refusal),
         };
         let mut available = channels.pythons();
-        let others = self.interpreters.versions();
-        available.extend(others.iter().filter(|_| available.is_empty()));
+        // a list that cannot be read is said by the first attempt
+        if available.is_empty() {
+            available = self.interpreters.versions();
+        }
         let mut plan = self.plan_for(&available)?;
         wish.apply(&mut plan.spec);
         if !channels.silent().is_empty() {

@@ -24,7 +24,7 @@ pub use open::{Channels, install, open};
 #[cfg(feature = "conda")]
 pub use python::fetch_python;
 pub use source::Source;
-pub use stage::{Base, Request, stage};
+pub use stage::{Request, stage};
 pub use wish::{Wish, wish};
 
 /// Why conda cannot give what it was asked for, in one sentence.
