@@ -10,7 +10,7 @@ use sizar_engine::home::Home;
 use sizar_engine::sandbox::{detect, helper};
 use sizar_inspect::InspectOptions;
 use sizar_model::{Checkout, Digest, EnvLock, Silent, Source, VerificationLevel};
-use sizar_testkit::{CondaChannel, CondaRecipe};
+use sizar_testkit::{CondaChannel, CondaRecipe, packed_python};
 
 struct World {
     _folder: tempfile::TempDir,
@@ -67,60 +67,8 @@ fn request() -> SetupRequest {
     SetupRequest::new(detect(), Some("train.py".to_owned()))
 }
 
-/// Makes a package of a real interpreter and its standard library.
 fn packed(python: &Interpreter) -> CondaRecipe {
-    let minor = python.version.without_patch();
-    let name = format!("python{minor}");
-    let mut program = fs::read(python.prefix.join("bin").join(&name)).unwrap();
-    find_library_beside(&mut program, &python.prefix);
-    let mut recipe = CondaRecipe::new("python", &python.version.to_string())
-        .built_at(1_500_000_000)
-        .program(&format!("bin/{name}"), program)
-        .link("bin/python3", &name)
-        .link("bin/python", &name);
-    for entry in fs::read_dir(python.prefix.join("lib")).unwrap() {
-        let file = entry.unwrap().file_name().into_string().unwrap();
-        if file.starts_with("libpython") && file.contains(".so") {
-            let bytes = fs::read(python.prefix.join("lib").join(&file)).unwrap();
-            recipe = recipe.program(&format!("lib/{file}"), bytes);
-        }
-    }
-    let mut folders = vec![Utf8PathBuf::from(format!("lib/{name}"))];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(python.prefix.join(&folder)).unwrap() {
-            let entry = entry.unwrap();
-            let file = entry.file_name().into_string().unwrap();
-            let path = folder.join(&file);
-            let aside = ["site-packages", "test", "tests", "__pycache__", "idlelib", "tkinter"];
-            if aside.contains(&file.as_str()) || file.starts_with("config-") {
-                continue;
-            }
-            if entry.file_type().unwrap().is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let bytes = fs::read(python.prefix.join(&path)).unwrap();
-            let prefix = python.prefix.as_str();
-            let speaks = file.ends_with(".py")
-                && std::str::from_utf8(&bytes).is_ok_and(|text| text.contains(prefix));
-            recipe = recipe.file(path.as_str(), bytes);
-            if speaks {
-                recipe = recipe.placeholder(path.as_str(), prefix, "text");
-            }
-        }
-    }
-    recipe
-}
-
-/// Has a program look for its library beside itself, as conda-build has all programs do.
-fn find_library_beside(program: &mut [u8], prefix: &Utf8Path) {
-    let (fixed, beside) = (format!("{prefix}/lib\0"), "$ORIGIN/../lib");
-    let found = program.windows(fixed.len()).position(|part| part == fixed.as_bytes());
-    // one without a shared library looks for none
-    let Some(at) = found else { return };
-    let place = &mut program[at..at + fixed.len()];
-    place.fill(0);
-    place[..beside.len()].copy_from_slice(beside.as_bytes());
+    packed_python(&python.prefix, &python.version.to_string())
 }
 
 fn conda_names(lock: &EnvLock) -> Vec<&str> {

@@ -4,6 +4,7 @@
 //! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder.
 
 mod conda_channel;
+mod conda_python;
 
 use std::process::Command;
 
@@ -11,6 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 pub use conda_channel::{CondaChannel, CondaRecipe, Form};
+pub use conda_python::packed_python;
 
 /// A temporary world.
 pub struct World {
