@@ -286,7 +286,14 @@ impl Way<'_> {
         if available.is_empty() {
             available = self.interpreters.versions();
         }
-        let mut plan = self.plan_for(&available)?;
+        let mut plan = match self.plan_for(&available) {
+            Ok(plan) => plan,
+            Err(SetupError::NoPython(_)) => {
+                let why = "no conda channel has a Python that fits".to_owned();
+                return self.plan_wheels(&Refusal(why));
+            }
+            Err(error) => return Err(error),
+        };
         wish.apply(&mut plan.spec);
         if !channels.silent().is_empty() {
             plan.spec.deviations.push(Deviation {

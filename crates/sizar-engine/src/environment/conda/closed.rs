@@ -1,5 +1,7 @@
 //! What stands for conda in a sizar that was built without it.
 
+#![expect(clippy::unnecessary_wraps, reason = "the same face as with conda")]
+
 use camino::Utf8Path;
 use jiff::Timestamp;
 use sizar_model::{CondaPackage, CondaSpec, Progress, PythonVersion};
