@@ -415,3 +415,52 @@ fn pair_torch(chosen: &mut BTreeMap<String, String>, deviations: &mut Vec<Deviat
         return;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An inspection of files (kind and path) that each declare one requirement.
+    fn inspection(files: &[(&str, &str, &str)]) -> Inspection {
+        let mut inspection = Inspection::default();
+        for (kind, path, scope) in files {
+            inspection.packaging.push(PackagingFile {
+                path: (*path).into(),
+                kind: (*kind).into(),
+                name: None,
+                version: None,
+                requires_python: None,
+                build_backend: None,
+                compiles: false,
+                unreadable: Vec::new(),
+            });
+            inspection.declared.push(Declared {
+                name: "numpy".into(),
+                requirement: Some("numpy".into()),
+                raw: "numpy".into(),
+                path: (*path).into(),
+                line: 1,
+                scope: (*scope).into(),
+                repaired: None,
+                unreadable: None,
+            });
+        }
+        inspection
+    }
+
+    #[test]
+    fn a_file_of_condas_speaks_unless_a_requirement_file_does() {
+        let yml = ("environment_yml", "environment.yml", "conda");
+        let gpu = ("environment_yml", "environment-gpu.yml", "conda");
+        let setup = ("setup_py", "setup.py", "install");
+        let txt = ("requirements_txt", "requirements.txt", "install");
+        let below = ("environment_yml", "docs/environment.yml", "conda");
+        let speaks = |files: &[_]| conda_file(&inspection(files), None).map(str::to_owned);
+        assert_eq!(speaks(&[gpu, yml]).as_deref(), Some("environment.yml"));
+        assert_eq!(speaks(&[gpu]).as_deref(), Some("environment-gpu.yml"));
+        assert_eq!(speaks(&[setup, yml]).as_deref(), Some("environment.yml"));
+        assert_eq!(speaks(&[txt, yml]), None);
+        assert_eq!(speaks(&[below]), None);
+        assert_eq!(speaks(&[setup]), None);
+    }
+}
