@@ -1,11 +1,12 @@
 //! Measurements. Each names its peer, runs interleaved with it, prints medians and their ratio,
 //! and asserts no time.
 
+mod classify;
 mod inspect;
 mod overhead;
 mod queue;
 mod start;
-mod timing;
+pub mod timing;
 
 use anyhow::ensure;
 use camino::Utf8PathBuf;
@@ -14,7 +15,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `overhead`, `queue`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -40,9 +41,10 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 4] = [
+const ALL: [(&str, Measurement); 5] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
+    ("classify", classify::measure),
     ("overhead", overhead::measure),
     ("queue", queue::measure),
 ];

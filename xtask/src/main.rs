@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask check | test | generate | wheel | bench`.
+//! The project's own chores: `cargo xtask check | test | generate | wheel | bench | corpus`.
 
 mod bench;
 mod chores;
+mod corpus;
 mod generate;
 mod shell;
 mod wheel;
@@ -27,6 +28,8 @@ enum Chore {
     Wheel,
     /// Measure; names its peers, asserts nothing
     Bench(bench::BenchArgs),
+    /// Run a corpus of research repositories through sizar; writes a CSV file and a table
+    Corpus(corpus::CorpusArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -36,5 +39,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Generate => generate::write(),
         Chore::Wheel => wheel::build_and_try(),
         Chore::Bench(args) => bench::bench(&args),
+        Chore::Corpus(args) => corpus::corpus(&args),
     }
 }

@@ -1,17 +1,67 @@
-# Imports modules and compiles files, and says for each how it went, as tagged JSON in a file.
+# Imports what a driver imports, as the driver would, and says for each how it went, as tagged JSON
+# in a file.
 #
-# Usage: verify_imports.py ANSWER [--compile FILE]... [MODULE]...
+# Usage: verify_imports.py ANSWER JOB
+#
+# JOB is a JSON object:
+#   modules      modules of others that the driver cannot start without
+#   conditional  modules of others that it imports under a condition or inside a function
+#   root         the tree, absent for an installed program
+#   script       the driver's file, relative to the root
+#   as_module    whether the driver is started with `python -m`
+#   closure      the driver's own files, relative to the root
+#   others       other drivers' files, relative to the root
 #
 # Runs on every Python from 2.7 on. The answer goes to a file, because what is imported prints
 # whatever it likes.
 
+import __future__
+
+import ast
 import json
 import os
 import sys
 import traceback
+import types
 
 # what lies beside this script is no module of the environment
 sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__file__))]
+
+# calls that do nothing but look or set something, so that a file that makes them at its top can
+# still be imported
+HARMLESS = (
+    "sys.path.", "sys.setrecursionlimit", "sys.stdout.", "sys.stderr.", "site.addsitedir",
+    "os.path.", "os.environ.", "os.getenv", "os.getcwd", "os.putenv", "os.cpu_count",
+    "os.sep.", "warnings.", "logging.", "logger.", "log.", "platform.", "locale.", "signal.", "gc.",
+    "re.compile", "time.time", "datetime.", "random.seed", "np.random.seed", "numpy.random.seed",
+    "matplotlib.use", "mpl.use", "plt.switch_backend", "plt.style.use", "plt.rcParams.",
+    "mpl.rcParams.", "np.set_printoptions", "pd.set_option", "sns.set", "np.seterr",
+    "torch.manual_seed", "torch.cuda.is_available", "torch.cuda.manual_seed",
+    "torch.cuda.device_count", "torch.device", "torch.set_", "torch.backends.",
+    "torch.autograd.set_detect_anomaly", "torch.multiprocessing.set_", "multiprocessing.set_",
+    "mp.set_", "cv2.setNumThreads", "cv2.ocl.", "tf.logging.", "tf.compat.v1.logging.",
+    "tf.get_logger", "tf.set_random_seed", "tf.random.set_seed", "tf.enable_", "tf.disable_",
+    "tf.compat.v1.enable_", "tf.compat.v1.disable_", "jax.config.", "config.update",
+    "argparse.ArgumentParser", "ArgumentParser", "parser.add_", "parser.set_defaults",
+    "collections.namedtuple", "namedtuple", "functools.partial", "partial", "Path", "pathlib.Path",
+    "print", "dict", "list", "set", "tuple", "range", "len", "str", "int", "float", "bool", "min",
+    "max", "sum", "sorted", "zip", "map", "isinstance", "hasattr", "getattr", "frozenset",
+)
+# methods of any object that are harmless
+HARMLESS_METHODS = (
+    "format", "join", "split", "rsplit", "strip", "replace", "lower", "upper", "startswith",
+    "endswith", "copy", "keys", "values", "items", "get", "resolve", "absolute", "joinpath",
+    "add_argument", "add_argument_group", "mark_flag_as_required", "parse_flags_with_absl",
+)
+# calls that read arguments or data, or that never come back
+RISKY = (
+    "parse_args", "parse_known_args", "open", "load", "loads", "read", "imread", "read_csv",
+    "loadtxt", "load_data", "urlopen", "urlretrieve", "input", "raw_input", "system", "Popen",
+    "check_call", "check_output", "run", "main", "fit", "train", "predict", "download", "cuda",
+    "exit", "init_process_group",
+)
+# what an import raises where the environment lacks something or has it in another version
+OF_IMPORT = (ImportError, AttributeError, NameError, SyntaxError, TypeError)
 
 
 def innermost(trace):
@@ -23,6 +73,33 @@ def innermost(trace):
     return None, None
 
 
+def text(value):
+    # Python 2 has bytes here, in whatever encoding a file was written
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def message(error):
+    try:
+        return text(str(error))
+    except Exception:
+        return text(repr(error))
+
+
+def failure(kind, name, error):
+    path, line = innermost(sys.exc_info()[2])
+    said = error.code if isinstance(error, SystemExit) else error
+    return {
+        "result": "failure",
+        "kind": kind,
+        "name": name,
+        "exception": type(error).__name__,
+        "message": message(said)[:2000],
+        "path": path,
+        "line": line,
+        "traceback": text(traceback.format_exc())[-6000:],
+    }
+
+
 def attempt(kind, name, action):
     try:
         action()
@@ -30,59 +107,354 @@ def attempt(kind, name, action):
         raise
     except SystemExit as error:
         # a script without a guard read its arguments; only a message is a complaint
-        if not isinstance(error.code, str):
-            return {"result": "success", "kind": kind, "name": name}
-        return {
-            "result": "failure",
-            "kind": kind,
-            "name": name,
-            "exception": "SystemExit",
-            "message": error.code[:2000],
-            "path": None,
-            "line": None,
-            "traceback": traceback.format_exc()[-6000:],
-        }
+        if isinstance(error.code, str):
+            return failure(kind, name, error)
     except BaseException as error:
-        path, line = innermost(sys.exc_info()[2])
-        text = traceback.format_exc()
-        return {
-            "result": "failure",
-            "kind": kind,
-            "name": name,
-            "exception": type(error).__name__,
-            "message": str(error)[:2000],
-            "path": path,
-            "line": line,
-            "traceback": text[-6000:],
-        }
+        return failure(kind, name, error)
     return {"result": "success", "kind": kind, "name": name}
 
 
-def compile_file(path):
+def kind_of(node):
+    return type(node).__name__
+
+
+def called(node):
+    # the dotted name of what is called, or "" where it has none
+    parts = []
+    node = node.func
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    parts.append(node.id if isinstance(node, ast.Name) else "")
+    return ".".join(reversed(parts))
+
+
+def is_harmless(call):
+    name = called(call)
+    last = name.rsplit(".", 1)[-1]
+    if last in HARMLESS_METHODS or last.startswith("DEFINE_"):
+        return True
+    return any(name == known or (known[-1] in "._" and name.startswith(known)) for known in HARMLESS)
+
+
+def calls(node):
+    # what is called when the statement runs: not what stands in functions and lambdas
+    found = []
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call):
+            found.append(node)
+        if not isinstance(node, (ast.Lambda, ast.FunctionDef)):
+            waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+def is_guard(node):
+    if kind_of(node) != "If":
+        return False
+    names = [n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)]
+    return "__name__" in names
+
+
+def blocks(node):
+    # the statements inside a statement
+    inside = []
+    for field in ("body", "orelse", "finalbody"):
+        inside.extend(getattr(node, field, None) or [])
+    for handler in getattr(node, "handlers", None) or []:
+        inside.extend(handler.body)
+    return inside
+
+
+def works(node, guarded):
+    # whether a statement at the top of a file does more than to define and import
+    kind = kind_of(node)
+    if kind in ("Import", "ImportFrom", "FunctionDef", "AsyncFunctionDef", "ClassDef", "Pass",
+                "Global", "Print", "Delete"):
+        return False
+    if kind in ("If", "Try", "TryExcept", "TryFinally"):
+        return not is_guard(node) and any(works(inner, guarded) for inner in blocks(node))
+    if kind in ("Assert", "Raise", "Exec"):
+        return True
+    if guarded:
+        # who guards the program means the rest to be imported
+        return any(called(call).rsplit(".", 1)[-1] in RISKY for call in calls(node)
+                   if not is_harmless(call))
+    if kind in ("Expr", "Assign", "AnnAssign", "AugAssign"):
+        return any(not is_harmless(call) for call in calls(node))
+    return True
+
+
+def is_script(tree):
+    guarded = any(is_guard(node) for node in tree.body)
+    return any(works(node, guarded) for node in tree.body)
+
+
+def read(path):
     with open(path, "rb") as file:
-        compile(file.read(), path, "exec", dont_inherit=True)
+        return file.read()
 
 
-def main(arguments):
-    answer_path = arguments[0]
-    answers = []
-    rest = arguments[1:]
-    # modules that read the arguments find none
-    sys.argv[1:] = []
-    while rest:
-        if rest[0] == "--compile":
-            path = rest[1]
-            answers.append(attempt("compile", path, lambda: compile_file(path)))
-            rest = rest[2:]
+class Imports(object):
+    """The imports of one file, without the rest of it."""
+
+    def __init__(self, path, tree, source, namespace):
+        self.path = path
+        self.lines = source.splitlines()
+        self.namespace = namespace
+        self.failures = []
+        self.doubtful = []
+        self.flags = 0
+        for node in tree.body:
+            if kind_of(node) == "ImportFrom" and node.module == "__future__":
+                for alias in node.names:
+                    self.flags |= getattr(__future__, alias.name).compiler_flag
+
+    def execute(self, node):
+        module = ast.parse("")
+        module.body = [node]
+        code = compile(module, self.path, "exec", self.flags, True)
+        exec(code, self.namespace)
+
+    def text(self, node):
+        line = self.lines[node.lineno - 1] if node.lineno <= len(self.lines) else b""
+        return line.decode("utf-8", "replace").strip()[:200]
+
+    def run(self, body, certain):
+        for node in body:
+            kind = kind_of(node)
+            if kind in ("Import", "ImportFrom"):
+                answer = attempt("statement", self.text(node), lambda: self.execute(node))
+                if answer["result"] == "failure":
+                    (self.failures if certain else self.doubtful).append(answer)
+            elif kind in ("Expr", "Assign", "AugAssign"):
+                self.prepare(node)
+            elif kind == "If":
+                self.branch(node, certain)
+            elif kind in ("Try", "TryExcept", "TryFinally"):
+                self.trial(node, certain)
+            elif kind == "With":
+                self.run(node.body, certain)
+
+    def prepare(self, node):
+        # paths and variables that the imports after them may need; what needs more is left out
+        found = calls(node)
+        paths = all(is_harmless(call) and not called(call).startswith("print") for call in found)
+        if not paths or (kind_of(node) == "Expr" and not found):
+            return
+        try:
+            self.execute(node)
+        except Exception:
+            pass
+
+    def branch(self, node, certain):
+        if all(is_harmless(call) for call in calls(node.test)):
+            try:
+                code = compile(ast.Expression(node.test), self.path, "eval", self.flags, True)
+                chosen = node.body if eval(code, self.namespace) else node.orelse
+            except Exception:
+                chosen = None
+            if chosen is not None:
+                return self.run(chosen, certain)
+        self.run(node.body, False)
+        self.run(node.orelse, False)
+
+    def trial(self, node, certain):
+        handlers = getattr(node, "handlers", None) or []
+        before = len(self.failures), len(self.doubtful)
+        self.run(node.body, certain)
+        failed = (len(self.failures), len(self.doubtful)) != before
+        if failed and handlers:
+            # whoever catches it has another way
+            del self.failures[before[0]:]
+            del self.doubtful[before[1]:]
+            for handler in handlers[:1]:
+                self.run(handler.body, certain)
+        elif not failed:
+            self.run(getattr(node, "orelse", None) or [], certain)
+        self.run(getattr(node, "finalbody", None) or [], certain)
+
+
+def real(path):
+    return os.path.realpath(os.path.abspath(path))
+
+
+def loaded():
+    files = set()
+    for module in list(sys.modules.values()):
+        try:
+            path = getattr(module, "__file__", None)
+        except Exception:
+            continue
+        if isinstance(path, str):
+            path = path[:-1] if path.endswith((".pyc", ".pyo")) else path
+            files.add(real(path))
+    return files
+
+
+class Job(object):
+    def __init__(self, answer_path, job):
+        self.answer_path = answer_path
+        self.job = job
+        self.root = job.get("root")
+        self.answers = []
+
+    def say(self, answer):
+        self.answers.append(answer)
+        part = self.answer_path + ".part"
+        with open(part, "w") as file:
+            json.dump(self.answers, file)
+        os.rename(part, self.answer_path)
+
+    def absolute(self, path):
+        return os.path.join(self.root, *path.split("/"))
+
+    def put_on_path(self, path):
+        # as `python path` does; `python -m` has the folder in which it is started there
+        folder = self.root if self.job.get("as_module") else os.path.dirname(self.absolute(path))
+        if getattr(self, "first", None) is not None and self.first in sys.path:
+            sys.path.remove(self.first)
+        if folder in sys.path:
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
+        self.first = folder
+
+    def namespace(self, path, name):
+        module = types.ModuleType(str(name))
+        module.__file__ = self.absolute(path)
+        module.__builtins__ = __builtins__
+        if self.job.get("as_module"):
+            module.__package__ = str(".".join(path.split("/")[:-1]))
         else:
-            module = rest[0]
-            answers.append(attempt("import", module, lambda: __import__(module)))
-            rest = rest[1:]
-        with open(answer_path, "w") as file:
-            json.dump(answers, file)
+            module.__package__ = None
+        return module
+
+    def driver(self, path):
+        absolute = self.absolute(path)
+        sys.argv[:] = [absolute]
+        found = {}
+
+        def compile_it():
+            source = read(absolute)
+            found["source"] = source
+            found["tree"] = compile(source, absolute, "exec", ast.PyCF_ONLY_AST, True)
+
+        answer = attempt("compile", path, compile_it)
+        self.say(answer)
+        if answer["result"] == "failure":
+            return
+        tree, source = found["tree"], found["source"]
+        if not is_script(tree):
+            stem = os.path.splitext(os.path.basename(path))[0]
+            module = self.namespace(path, stem)
+            # under its own name, so that modules of the tree that import it find it
+            before = sys.modules.get(stem)
+            sys.modules[stem] = module
+            code = compile(source, absolute, "exec", 0, True)
+            answer = attempt("driver", path, lambda: exec_in(code, module.__dict__))
+            if answer["result"] == "success":
+                imports = Imports(absolute, tree, source, module.__dict__)
+                for node in tree.body:
+                    if is_guard(node):
+                        imports.run(node.body, True)
+                return self.statements("driver", path, imports)
+            sys.modules.pop(stem, None)
+            if before is not None:
+                sys.modules[stem] = before
+            names = [base.__name__ for base in OF_IMPORT] + ["ModuleNotFoundError"]
+            if answer["exception"] in names:
+                return self.say(answer)
+            # it asks for data, a device, arguments: that says nothing against its imports
+            self.imports_only(path, tree, source, answer)
+        else:
+            self.imports_only(path, tree, source, None)
+
+    def imports_only(self, path, tree, source, stopped):
+        module = self.namespace(path, "__main__")
+        imports = Imports(self.absolute(path), tree, source, module.__dict__)
+        imports.run(tree.body, True)
+        self.statements("imports_of", path, imports, stopped)
+
+    def statements(self, kind, path, imports, stopped=None):
+        for answer in imports.failures[:1]:
+            answer.update(kind=kind, name=path)
+            return self.say(answer)
+        answer = {"result": "success", "kind": kind, "name": path}
+        if stopped is not None:
+            answer["stopped"] = "%s: %s" % (stopped["exception"], stopped["message"][:200])
+        self.say(answer)
+        for answer in imports.doubtful:
+            answer["kind"] = "doubtful"
+            self.say(answer)
+
+    def own(self, script):
+        folder = os.path.dirname(self.absolute(script)) if script else self.root
+        seen = loaded()
+        for path in self.job.get("closure") or []:
+            absolute = self.absolute(path)
+            if path == script or real(absolute) in seen or not path.endswith(".py"):
+                continue
+            base = folder if absolute.startswith(folder + os.sep) else self.root
+            name = os.path.relpath(absolute, base)[:-3].replace(os.sep, ".")
+            if name.endswith("__init__"):
+                name = name[:-len(".__init__")]
+            if not name or "-" in name:
+                continue
+            try:
+                tree = compile(read(absolute), absolute, "exec", ast.PyCF_ONLY_AST, True)
+            except Exception:
+                tree = None
+            if tree is not None and is_script(tree):
+                module = self.namespace(path, name)
+                imports = Imports(absolute, tree, read(absolute), module.__dict__)
+                imports.run(tree.body, True)
+                self.statements("own", path, imports)
+            else:
+                self.say(attempt("own", path, lambda: __import__(name)))
+            seen = loaded()
+
+    def others(self):
+        for path in self.job.get("others") or []:
+            absolute = self.absolute(path)
+            self.put_on_path(path)
+            sys.argv[:] = [absolute]
+            try:
+                source = read(absolute)
+                tree = compile(source, absolute, "exec", ast.PyCF_ONLY_AST, True)
+            except Exception as error:
+                self.say(failure("other", path, error))
+                continue
+            module = self.namespace(path, "__main__")
+            imports = Imports(absolute, tree, source, module.__dict__)
+            imports.run(tree.body, True)
+            self.statements("other", path, imports)
+
+    def run(self):
+        script = self.job.get("script")
+        # modules that read the arguments find none
+        sys.argv[1:] = []
+        if script:
+            self.put_on_path(script)
+        for module in self.job.get("modules") or []:
+            self.say(attempt("import", module, lambda: __import__(module)))
+        if script:
+            self.driver(script)
+        for module in self.job.get("conditional") or []:
+            self.say(attempt("conditional", module, lambda: __import__(module)))
+        if script:
+            self.own(script)
+            self.others()
+        self.say({"result": "success", "kind": "end", "name": ""})
 
 
-main(sys.argv[1:])
+def exec_in(code, namespace):
+    exec(code, namespace)
+
+
+with open(sys.argv[2], "rb") as job_file:
+    JOB = json.loads(job_file.read().decode("utf-8"))
+Job(sys.argv[1], JOB).run()
 sys.stdout.flush()
 # threads and exit handlers of what was imported are of no interest
 os._exit(0)

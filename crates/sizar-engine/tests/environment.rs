@@ -294,3 +294,98 @@ fn setup_in(root: &Utf8Path) {
     };
     world.setup(&request("train.py")).unwrap();
 }
+
+fn level_and_checks(made: &Setup) -> (VerificationLevel, String) {
+    let verification = made.environment.lock.verification.as_ref().unwrap();
+    (verification.level, verification.checks.join("\n"))
+}
+
+#[test]
+fn slow_the_drivers_own_modules_are_imported_as_it_imports_them() {
+    let world = World::new();
+    world.file("lib/helper.py", "import not_there_anywhere\n").file(
+        "train.py",
+        "import argparse, os, sys\n\
+             sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))\n\
+             args = argparse.ArgumentParser().parse_args()\n\
+             import helper\n",
+    );
+    let mut wish = request("train.py");
+    wish.max_attempts = 1;
+    // it answers `--help` before it comes to the import that fails
+    let error = world.setup(&wish).unwrap_err();
+    assert_eq!(error.attempts()[0].stage, "import");
+    assert!(error.to_string().contains("not_there_anywhere"), "{error}");
+}
+
+#[test]
+fn slow_a_driver_that_asks_for_a_device_is_imported_and_does_not_answer() {
+    let world = World::new();
+    world.file("model.py", "SIZE = 3\n").file(
+        "train.py",
+        "import argparse\nfrom model import SIZE\n\
+         def main():\n    assert False, 'CPU training is not allowed.'\n    \
+         argparse.ArgumentParser().parse_args()\n\
+         if __name__ == '__main__':\n    main()\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Imports);
+    assert!(made.verified, "{checks}");
+    assert!(checks.contains("`train.py` and its own modules are imported"), "{checks}");
+    assert!(checks.contains("CPU training is not allowed"), "{checks}");
+}
+
+#[test]
+fn slow_light_tests_of_the_source_are_run() {
+    let world = World::new();
+    world.python_scripts().file("model.py", "def double(x):\n    return 2 * x\n").file(
+        "model_test.py",
+        "import unittest\nfrom model import double\n\
+         class DoubleTest(unittest.TestCase):\n    def test_double(self):\n        \
+         self.assertEqual(double(2), 4)\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Smoke, "{checks}");
+    assert!(checks.contains("1 test of `model_test.py` pass"), "{checks}");
+    // the environment's own copy of the lock says so too
+    let name = made.environment.path.file_name().unwrap();
+    let (_, kept) = environment::show(&world.home, name).unwrap();
+    assert_eq!(kept.verification.unwrap().level, VerificationLevel::Smoke);
+    // tests that fail take nothing away
+    world.file("model.py", "def double(x):\n    return 3 * x\n");
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Answers, "{checks}");
+    assert!(made.verified && checks.contains("do not pass"), "{checks}");
+}
+
+#[test]
+fn slow_other_drivers_are_looked_at_and_stop_nothing() {
+    let world = World::new();
+    world.python_scripts().file(
+        "predict.py",
+        "import argparse\nimport not_there_anywhere\n\
+         def main():\n    argparse.ArgumentParser().parse_args()\n\
+         if __name__ == '__main__':\n    main()\n",
+    );
+    let made = world.setup(&SetupRequest::new(detect(), None)).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Answers, "{checks}");
+    assert!(checks.contains("also the driver `predict.py` cannot be imported"), "{checks}");
+}
+
+#[test]
+fn slow_a_failed_setup_is_kept_until_it_succeeds() {
+    let world = World::new();
+    world.file("train.py", "raise SystemExit('no such luck')\n");
+    world.file("setup.py", "from setuptools import setup\nraise SystemExit('Error: no luck')\n");
+    let mut wish = request("train.py");
+    wish.max_attempts = 1;
+    let error = world.setup(&wish).unwrap_err();
+    assert!(error.hints().iter().any(|hint| hint.starts_with("`sizar explain source`")));
+    let kept = environment::failure_of(&world.home, "source").unwrap();
+    assert_eq!(kept.attempts.len(), 1);
+    assert!(error.to_string().contains(&kept.cause), "{}", kept.cause);
+}

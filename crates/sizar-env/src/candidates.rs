@@ -2,16 +2,22 @@
 
 use jiff::{SignedDuration, Timestamp};
 use regex::Captures;
-use sizar_model::{EnvSpec, PythonVersion};
+use sizar_model::{EnvSpec, Installer, PythonVersion};
 
-use crate::diagnosis::{Diagnosis, diagnose, error_line, failed_package};
+use crate::build_steps;
+use crate::date_search;
+use crate::diagnosis::{
+    Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
+};
 use crate::era;
-use crate::knowledge::{self, Action, Breakage, Stage};
+use crate::knowledge::{self, Action, Breakage, Stage, gone};
 use crate::name;
+use crate::pins;
+use crate::pip;
 use crate::repair::{Facts, Failure};
 
 /// A way out of a failure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Candidate {
     pub rule: String,
     pub cause: String,
@@ -19,8 +25,15 @@ pub struct Candidate {
     pub changes: Vec<Change>,
 }
 
+impl Candidate {
+    /// Whether it changes what the code sees instead of what is installed: the last resort.
+    pub fn is_by_shim(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Act(Action::Shim(_))))
+    }
+}
+
 /// A change to a specification.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Change {
     Act(Action),
     /// Take one of these Pythons.
@@ -35,33 +48,49 @@ pub enum Change {
         package: Option<String>,
         requirement: String,
     },
+    /// Do without a build inside the tree.
+    WithoutStep {
+        folder: String,
+    },
     /// Take a package as of a later date.
     Date {
         package: String,
         date: Timestamp,
     },
+    /// Take everything as of another date.
+    DateOfAll {
+        date: Timestamp,
+    },
 }
 
-/// Returns the rows of the table that match, in its order.
+/// Returns the rows of the table that match, best first: a build's last words count before what
+/// was printed on the way, which may be another build's error.
 pub fn matching<'a>(
-    spec: &'a EnvSpec,
+    spec: &EnvSpec,
     failure: Failure<'a>,
-) -> impl Iterator<Item = (&'static Breakage, Captures<'a>)> {
-    knowledge::breakages()
-        .iter()
-        .filter(move |row| row.stages.is_empty() || row.stages.contains(&failure.stage))
-        .filter(move |row| row.from_python.is_none_or(|from| spec.python.without_patch() >= from))
-        .filter_map(move |row| Some((row, row.symptom.captures(failure.output)?)))
+) -> Vec<(&'static Breakage, Captures<'a>)> {
+    let fits =
+        |row: &Breakage| row.from_python.is_none_or(|from| spec.python.without_patch() >= from);
+    let mut found: Vec<(&'static Breakage, Captures<'a>)> = Vec::new();
+    let texts = [last_words(failure.output), Some(failure.output)];
+    for text in texts.into_iter().flatten() {
+        for (row, captures) in knowledge::matching(failure.stage, text) {
+            if fits(row) && !found.iter().any(|(known, _)| known.id == row.id) {
+                found.push((row, captures));
+            }
+        }
+    }
+    found
 }
 
-/// Puts the symptom's named groups into a sentence.
-pub fn worded(cause: &str, captures: &Captures<'_>) -> String {
-    let mut text = cause.to_owned();
-    for name in ["h", "p", "pc", "pkg", "dep"] {
+/// Puts the symptom's named groups into a text.
+pub fn worded(text: &str, row: &Breakage, captures: &Captures<'_>) -> String {
+    let mut worded = text.to_owned();
+    for name in row.symptom.capture_names().flatten() {
         let value = captures.name(name).map_or("", |group| group.as_str());
-        text = text.replace(&format!("{{{name}}}"), value);
+        worded = worded.replace(&format!("{{{name}}}"), value);
     }
-    text
+    worded
 }
 
 /// Returns the ways out of a failure, best first.
@@ -70,7 +99,15 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let package = failed_package(failure.output);
     let building = matches!(failure.stage, Stage::Resolve | Stage::Build | Stage::Install);
     let mut candidates = Vec::new();
-    if building {
+    let step = build_steps::failed(&spec.build_steps, failure.output);
+    if step.is_some() {
+        // it runs in the environment, which must have what it imports
+        for diagnosis in &diagnoses {
+            if let Diagnosis::BuildImports { module, .. } = diagnosis {
+                candidates.extend(build_tool(module, facts));
+            }
+        }
+    } else if building {
         for diagnosis in &diagnoses {
             candidates.extend(from_diagnosis(spec, diagnosis, facts));
         }
@@ -79,11 +116,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         if !row.repair.is_empty() {
             candidates.push(Candidate {
                 rule: row.id.clone(),
-                cause: worded(&row.cause, &captures),
+                cause: worded(&row.cause, row, &captures),
                 changes: row
                     .repair
                     .iter()
-                    .map(|action| change(action, package.as_deref()))
+                    .map(|action| change(action, package.as_deref(), row, &captures))
                     .collect(),
             });
         }
@@ -91,8 +128,19 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     if !building {
         for diagnosis in &diagnoses {
             if let Diagnosis::ModuleMissing { module } = diagnosis {
-                candidates.extend(missing_module(module, facts));
+                candidates.extend(missing_module(spec, module, facts));
             }
+        }
+    }
+    // what is not imported came with something else, or with the authors' whole machine
+    for package in package.iter().chain(diagnoses.iter().filter_map(named_in)) {
+        let asked = spec.requirements.iter().any(|asked| name::of_requirement(asked) == *package);
+        if asked && importance(package, facts) == 0 {
+            candidates.push(Candidate {
+                rule: "unused-dropped".into(),
+                cause: format!("{package}, which the code does not import, cannot be had"),
+                changes: vec![Change::Act(Action::Drop(package.clone()))],
+            });
         }
     }
     // what nobody asked for goes before anything else is changed
@@ -103,9 +151,41 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             changes: vec![Change::Act(Action::Drop(package.clone()))],
         });
     }
+    if let Some(step) = step {
+        candidates.push(Candidate {
+            rule: "build-step-dropped".into(),
+            cause: format!(
+                "`{}` cannot be built inside the tree ({})",
+                step.folder,
+                error_line(failure.output)
+            ),
+            changes: vec![Change::WithoutStep { folder: step.folder.clone() }],
+        });
+        return candidates;
+    }
+    // an address that does not answer: the same project's release, where the index has one
+    if let Some(package) = package.as_ref().filter(|_| git_failed(failure.output)) {
+        let cause = |what: &str| format!("the git address of {package} does not answer: {what}");
+        candidates.push(Candidate {
+            rule: "git-unreachable".into(),
+            cause: cause("its release of the time is taken from the index"),
+            changes: vec![Change::Loosen { package: package.clone(), requirement: None }],
+        });
+        candidates.push(Candidate {
+            rule: "git-unreachable".into(),
+            cause: cause("it is left out"),
+            changes: vec![Change::Act(Action::Drop(package.clone()))],
+        });
+        return candidates;
+    }
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
+        // what a row explains and cannot mend, another engine does not mend either
+        if matching(spec, failure).is_empty() {
+            let line = error_line(failure.output);
+            candidates.extend(other_engine(spec, format!("uv's way of building fails ({line})")));
+        }
         // conda builds its packages with the libraries that they need
         let asked = |package: &&String| {
             spec.requirements.iter().any(|asked| name::of_requirement(asked) == **package)
@@ -118,11 +198,39 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             });
         }
     }
+    // a driver that was asked may also lack data or a device, which no date brings
+    let line = error_line(failure.output);
+    let lacks = ["ImportError", "ModuleNotFoundError", "AttributeError"];
+    let dated = failure.stage == Stage::Import
+        || failure.stage == Stage::Answer && lacks.iter().any(|error| line.starts_with(error));
+    if candidates.is_empty() && dated {
+        candidates.extend(date_search::around(spec, failure.output, facts));
+    }
     candidates
 }
 
-fn change(action: &Action, package: Option<&str>) -> Change {
+/// Returns the distribution that cannot be had at all.
+fn named_in(diagnosis: &Diagnosis) -> Option<&String> {
+    match diagnosis {
+        Diagnosis::NotOnIndex { package }
+        | Diagnosis::NoSuchVersion { package, .. }
+        | Diagnosis::PythonTooOld { package, .. }
+        | Diagnosis::WheelsFor { package, .. } => Some(package),
+        _ => None,
+    }
+}
+
+fn change(
+    action: &Action,
+    package: Option<&str>,
+    row: &Breakage,
+    captures: &Captures<'_>,
+) -> Change {
     match action {
+        // a version that the output names
+        Action::Constrain(requirement) => {
+            Change::Act(Action::Constrain(worded(requirement, row, captures)))
+        }
         Action::BuildRequirement(requirement) => Change::BuildRequirement {
             package: package.map(str::to_owned),
             requirement: requirement.clone(),
@@ -131,8 +239,8 @@ fn change(action: &Action, package: Option<&str>) -> Change {
     }
 }
 
-fn is_build_failure(output: &str) -> bool {
-    output.contains("Failed to build") || output.contains("Failed to download and build")
+fn git_failed(output: &str) -> bool {
+    output.contains("Git operation failed") || output.contains("failed to clone into")
 }
 
 fn other_pythons(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec<Candidate> {
@@ -217,16 +325,58 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
                 ],
             )
         }
-        Diagnosis::AfterDate { package, published } => later_dates(spec, package, *published),
+        Diagnosis::AfterDate { package, published } => {
+            date_search::later(spec, package, *published, facts)
+        }
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
-            format!("the index has no {package}"),
+            match gone::distribution(package, None) {
+                Some(gone) => {
+                    format!("the index has no {package}, last seen at {}", gone.last_seen)
+                }
+                None => format!("the index has no {package}"),
+            },
             vec![Change::Act(not_on_index(package))],
         ),
-        Diagnosis::NoSuchVersion { package, version } => other_versions(spec, package, version),
-        Diagnosis::Unsatisfiable { packages } => loosened(spec, packages, facts),
-        Diagnosis::ModuleMissing { .. } | Diagnosis::InvalidMetadata { .. } => Vec::new(),
+        Diagnosis::NoSuchVersion { package, version } => {
+            let others = other_versions(spec, package, version);
+            // nothing of it was there at the time, whatever its version
+            if others.is_empty() { date_search::later(spec, package, None, facts) } else { others }
+        }
+        Diagnosis::Unsatisfiable { packages, contradiction } => {
+            loosened(spec, packages, contradiction.as_deref(), facts)
+        }
+        Diagnosis::FirstPublished { package, published } => {
+            first_published(spec, package, *published)
+        }
+        Diagnosis::InvalidMetadata { package, version } => other_engine(
+            spec,
+            format!("{package} {version} states its requirements in a form that uv does not read"),
+        ),
+        Diagnosis::ModuleMissing { .. } => Vec::new(),
     }
+}
+
+/// Has pip of the era install what uv refuses.
+fn other_engine(spec: &EnvSpec, cause: String) -> Vec<Candidate> {
+    if spec.conda.is_some() || spec.installer == Installer::Pip || !pip::drives(spec.python) {
+        return Vec::new();
+    }
+    let changes = vec![Change::Act(Action::InstallWith(Installer::Pip))];
+    vec![Candidate { rule: "other-engine".into(), cause, changes }]
+}
+
+fn first_published(spec: &EnvSpec, package: &str, published: Timestamp) -> Vec<Candidate> {
+    let Some(cutoff) = spec.exclude_newer else { return Vec::new() };
+    let Ok(date) = published.checked_add(SignedDuration::from_secs(1)) else { return Vec::new() };
+    vec![Candidate {
+        rule: "later-date".into(),
+        cause: format!(
+            "what is asked of {package} did not exist on {}",
+            cutoff.strftime("%Y-%m-%d")
+        ),
+        changes: vec![Change::Date { package: package.to_owned(), date }],
+    }]
 }
 
 fn joined(pythons: &[PythonVersion]) -> String {
@@ -241,59 +391,52 @@ fn not_on_index(package: &str) -> Action {
 }
 
 fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
-    let Some(package) = package else { return Vec::new() };
+    let whose = package.unwrap_or("the source");
     let top = module.split('.').next().unwrap_or(module);
     if matches!(top, "pkg_resources" | "setuptools") {
         return vec![Candidate {
             rule: "build-pkg-resources".into(),
             cause: format!(
-                "building {package} needs `pkg_resources`, which setuptools has until version 81"
+                "building {whose} needs `pkg_resources`, which setuptools has until version 81"
             ),
             changes: vec![Change::Act(Action::BuildConstraint("setuptools<81".into()))],
         }];
     }
-    let requirement = BUILD_MODULES
-        .iter()
-        .find(|(known, _)| *known == top)
-        .map(|(_, distribution)| (*distribution).to_owned())
-        .or_else(|| (facts.distribution_of)(top));
-    let Some(requirement) = requirement else { return Vec::new() };
+    let Some(requirement) = provider(top, facts) else { return Vec::new() };
     vec![Candidate {
         rule: "undeclared-build-requirement".into(),
-        cause: format!("building {package} imports {module}, which it does not declare"),
-        changes: vec![Change::BuildRequirement { package: Some(package.to_owned()), requirement }],
+        cause: format!("building {whose} imports {module}, which it does not declare"),
+        changes: vec![Change::BuildRequirement {
+            package: package.map(str::to_owned),
+            requirement,
+        }],
     }]
 }
 
-fn later_dates(spec: &EnvSpec, package: &str, published: Option<Timestamp>) -> Vec<Candidate> {
-    let Some(cutoff) = spec.exclude_newer else { return Vec::new() };
-    let days = |days: i64| cutoff.checked_add(SignedDuration::from_hours(24 * days)).ok();
-    // the nearest date that helps: what is much newer needs newer companions too
-    let later = [
-        days(120),
-        days(365),
-        days(3 * 365),
-        published.and_then(|date| date.checked_add(SignedDuration::from_secs(1)).ok()),
-    ];
-    later
-        .into_iter()
-        .flatten()
-        .map(|date| Candidate {
-            rule: "later-date".into(),
-            cause: format!(
-                "what is asked of {package} did not exist on {}",
-                cutoff.strftime("%Y-%m-%d")
-            ),
-            changes: vec![Change::Date { package: package.to_owned(), date }],
-        })
-        .collect()
+/// Returns what provides a module that a build imports.
+fn provider(module: &str, facts: &Facts<'_>) -> Option<String> {
+    BUILD_MODULES
+        .iter()
+        .find(|(known, _)| *known == module)
+        .map(|(_, distribution)| (*distribution).to_owned())
+        .or_else(|| (facts.distribution_of)(module))
+}
+
+/// Installs what a build inside the tree imports.
+fn build_tool(module: &str, facts: &Facts<'_>) -> Option<Candidate> {
+    let requirement = provider(module.split('.').next().unwrap_or(module), facts)?;
+    Some(Candidate {
+        rule: "undeclared-build-requirement".into(),
+        cause: format!("a build inside the tree imports {module}, which nothing declares"),
+        changes: vec![Change::Act(Action::Add(requirement))],
+    })
 }
 
 fn other_versions(spec: &EnvSpec, package: &str, version: &str) -> Vec<Candidate> {
     let Some(asked) = spec.requirements.iter().find(|r| name::of_requirement(r) == package) else {
         return Vec::new();
     };
-    let Some(pin) = name::exact_pin(asked).map(str::to_owned) else { return Vec::new() };
+    let Some(pin) = pins::pin_of(asked).map(|pin| pin.version) else { return Vec::new() };
     let cause =
         format!("the index has no {package} {}", if version.is_empty() { &pin } else { version });
     let mut forms = Vec::new();
@@ -319,43 +462,63 @@ fn minor_of(version: &str) -> Option<String> {
     (digits(major) && digits(minor)).then(|| format!("{major}.{minor}"))
 }
 
-/// Loosens the pins that cannot be met together: first to their minor version, then altogether.
-fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candidate> {
-    let named: Vec<_> = spec
+/// Loosens the pins that cannot be met together: one after the other, what the code imports least
+/// first, each to its minor version and then altogether; at last all of them.
+fn loosened(
+    spec: &EnvSpec,
+    packages: &[String],
+    contradiction: Option<&str>,
+    facts: &Facts<'_>,
+) -> Vec<Candidate> {
+    let mut named: Vec<_> = spec
         .requirements
         .iter()
         .filter(|requirement| packages.contains(&name::of_requirement(requirement)))
         .filter(|requirement| requirement.contains(['=', '<', '>', '~']))
+        .map(|requirement| (name::of_requirement(requirement), requirement.as_str()))
         .collect();
-    let cause = |what: &str| {
-        let names: Vec<_> = named.iter().map(|r| name::of_requirement(r)).collect();
-        format!("the versions asked of {} cannot be had together, so {what}", names.join(", "))
-    };
-    let change = |form: &dyn Fn(&str) -> Option<String>| -> Vec<Change> {
-        named
-            .iter()
-            .map(|requirement| Change::Loosen {
-                package: name::of_requirement(requirement),
-                requirement: form(requirement),
-            })
-            .collect()
+    named.sort_by_key(|(name, _)| (importance(name, facts), (*name).clone()));
+    let loosen = |name: &str, requirement: Option<String>| Change::Loosen {
+        package: name.to_owned(),
+        requirement,
     };
     let mut candidates = Vec::new();
+    if named.len() > 1 {
+        for (name, requirement) in &named {
+            let others: Vec<_> =
+                named.iter().map(|(other, _)| other.as_str()).filter(|o| o != name).collect();
+            let cause = |what: &str| match contradiction {
+                Some(contradiction) => format!("{contradiction}: of {name} {what}"),
+                None => format!("{requirement} cannot be had with {}: {what}", others.join(", ")),
+            };
+            if let Some(minor) = minor_form(name, requirement) {
+                candidates.push(Candidate {
+                    rule: "loosened-pin".into(),
+                    cause: cause("its minor version is kept"),
+                    changes: vec![loosen(name, Some(minor))],
+                });
+            }
+            candidates.push(Candidate {
+                rule: "loosened-pin".into(),
+                cause: cause("the newest of the time that fits is taken"),
+                changes: vec![loosen(name, None)],
+            });
+        }
+    }
     if !named.is_empty() {
-        let minor = |requirement: &str| {
-            let minor = name::exact_pin(requirement).and_then(minor_of);
-            let name = name::of_requirement(requirement);
-            Some(minor.map_or_else(|| requirement.to_owned(), |minor| format!("{name}=={minor}.*")))
-        };
+        let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
         candidates.push(Candidate {
             rule: "loosened-pins".into(),
-            cause: cause("only their minor versions are kept"),
-            changes: change(&minor),
-        });
-        candidates.push(Candidate {
-            rule: "loosened-pins".into(),
-            cause: cause("the newest of the time that fit are taken"),
-            changes: change(&|_| None),
+            cause: match contradiction {
+                Some(contradiction) => {
+                    format!("{contradiction}, so the newest of the time that fit are taken")
+                }
+                None => format!(
+                    "the versions asked of {} cannot be had together, so the newest of the time that fit are taken",
+                    names.join(", ")
+                ),
+            },
+            changes: named.iter().map(|(name, _)| loosen(name, None)).collect(),
         });
     }
     // what nobody asked for goes before what somebody did
@@ -380,12 +543,41 @@ fn loosened(spec: &EnvSpec, packages: &[String], facts: &Facts<'_>) -> Vec<Candi
     candidates
 }
 
-fn missing_module(module: &str, facts: &Facts<'_>) -> Option<Candidate> {
+/// Ranks what is given up last: what the code is built on.
+fn importance(package: &str, facts: &Facts<'_>) -> u8 {
+    match package {
+        "torch" | "tensorflow" | "jax" => 3,
+        _ if !facts.imported.iter().any(|name| name == package) => 0,
+        _ if crate::pins::is_heavy(package) => 2,
+        _ => 1,
+    }
+}
+
+fn minor_form(package: &str, requirement: &str) -> Option<String> {
+    let minor = minor_of(name::exact_pin(requirement)?)?;
+    Some(format!("{package}=={minor}.*"))
+}
+
+fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
     let top = module.split('.').next().unwrap_or(module);
-    let distribution = (facts.distribution_of)(module).or_else(|| (facts.distribution_of)(top))?;
-    Some(Candidate {
+    let distribution = (facts.distribution_of)(module).or_else(|| (facts.distribution_of)(top));
+    let Some(distribution) = distribution else { return Vec::new() };
+    let name = name::of_requirement(&distribution);
+    let asked = spec.requirements.iter().find(|asked| name::of_requirement(asked) == name);
+    // a part that an installed package does not have (yet, or any more) is no missing package
+    if module.contains('.')
+        && let Some(asked) = asked
+    {
+        let loosen = pins::pin_of(asked).map(|_| Candidate {
+            rule: "loosened-pin".into(),
+            cause: format!("{asked} has no {module}: the newest of the time is taken"),
+            changes: vec![Change::Loosen { package: name.clone(), requirement: None }],
+        });
+        return loosen.into_iter().chain(date_search::steps(spec, &name, facts)).collect();
+    }
+    vec![Candidate {
         rule: "missing-module".into(),
         cause: format!("{module} is imported and nothing that is installed declares it"),
         changes: vec![Change::Act(Action::Add(distribution))],
-    })
+    }]
 }

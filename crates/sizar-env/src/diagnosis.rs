@@ -1,4 +1,4 @@
-//! Reads what uv and Python printed when they failed: uv's messages are already a diagnosis.
+//! Reads what uv, pip and Python printed when they failed: uv's messages are already a diagnosis.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use regex::{Captures, Regex};
 use sizar_model::PythonVersion;
 
-use crate::name;
+use crate::{contradiction, name, pip_diagnosis};
 
 /// Something that a failed command's output says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Diagnosis {
     BuildImports { package: Option<String>, module: String },
     /// What is asked for was published after the date; `published` is the newest that fits.
     AfterDate { package: String, published: Option<Timestamp> },
+    /// What is asked for was first published after the date.
+    FirstPublished { package: String, published: Timestamp },
     /// A release's metadata has a form that no tool of today reads.
     InvalidMetadata { package: String, version: String },
     /// A release was withdrawn: it is found only where it is asked for exactly (PEP 592).
@@ -28,12 +30,16 @@ pub enum Diagnosis {
     /// The index has no such release.
     NoSuchVersion { package: String, version: String },
     /// These requirements cannot be met together.
-    Unsatisfiable { packages: Vec<String> },
+    Unsatisfiable {
+        packages: Vec<String>,
+        /// The shortest reason that the output gives, in words.
+        contradiction: Option<String>,
+    },
     /// A module cannot be imported because it is not there.
     ModuleMissing { module: String },
 }
 
-fn pattern(text: &str) -> Regex {
+pub(crate) fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a test reads every pattern")
 }
 
@@ -66,13 +72,17 @@ static INVALID_METADATA: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Metadata for `([A-Za-z0-9._-]+)` \(v([^)]+)\) could not be parsed"));
 static YANKED: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"([A-Za-z0-9._-]+)==([^\s,]+) was yanked"));
-static NOT_FOUND: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"Because ([A-Za-z0-9._-]+) was not found in the package registry"));
+static NOT_FOUND: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(
+        r"(?:Because|because) (?:all versions of )?([A-Za-z0-9._-]+) (?:was not found in the package registry|were yanked)",
+    )
+});
 static NO_VERSION: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"there (?:is no version|are no versions) of ([A-Za-z0-9._-]+)(?:==?=?([^\s,]+))?")
 });
-static ONLY_AVAILABLE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"Because only ([A-Za-z0-9._-]+)[<=>!~][^\n]*? (?:is|are) available"));
+static ONLY_AVAILABLE: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"Because only ([A-Za-z0-9._-]+)([<=>!~]+)[^\n]*? (?:is|are) available")
+});
 static REQUIREMENT: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b([A-Za-z0-9][A-Za-z0-9._-]*)(?:==|>=|<=|<|>|~=|!=)[0-9]"));
 
@@ -121,9 +131,13 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
         package: name::normalise(&captures[1]),
         version: group(&captures, 2),
     }));
-    found.extend(ONLY_AVAILABLE.captures_iter(&one).map(|captures| Diagnosis::AfterDate {
-        package: name::normalise(&captures[1]),
-        published: None,
+    found.extend(ONLY_AVAILABLE.captures_iter(&one).map(|captures| {
+        let package = name::normalise(&captures[1]);
+        // where all that is there is newer, another date would not help
+        match &captures[2] {
+            ">" | ">=" => Diagnosis::NoSuchVersion { package, version: String::new() },
+            _ => Diagnosis::AfterDate { package, published: None },
+        }
     }));
     if one.contains("No solution found when resolving") {
         let mut packages: Vec<_> =
@@ -131,8 +145,10 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
         packages.sort();
         packages.dedup();
         packages.retain(|package| package != "python");
-        found.push(Diagnosis::Unsatisfiable { packages });
+        let contradiction = contradiction::shortest(&one);
+        found.push(Diagnosis::Unsatisfiable { packages, contradiction });
     }
+    found.extend(pip_diagnosis::diagnose(output));
     if let Some(captures) = MISSING_MODULE.captures_iter(output).last() {
         found.push(Diagnosis::ModuleMissing { module: captures[1].to_owned() });
     }
@@ -159,17 +175,42 @@ fn text_in_one_line(output: &str) -> String {
 /// Reads a build that imports what it does not have. uv's hint names the package; the traceback
 /// names the module (uv's hint may name a module as if it were a distribution).
 fn build_imports(output: &str) -> Option<Diagnosis> {
-    let failed = FAILED_BUILD.captures(output)?;
+    let failed = FAILED_BUILD.captures(output);
+    if failed.is_none() && !pip_diagnosis::is_build_failure(output) {
+        return None;
+    }
     let module = MISSING_MODULE.captures_iter(output).last().map(|captures| captures[1].to_owned());
     let hint = UNDECLARED_BUILD.captures(output);
     let module = module.or_else(|| hint.as_ref().map(|captures| captures[2].to_owned()))?;
-    let package = hint.map_or_else(|| failed[1].to_owned(), |captures| captures[1].to_owned());
-    Some(Diagnosis::BuildImports { package: Some(name::normalise(&package)), module })
+    let package = hint.or(failed).map(|captures| name::normalise(&captures[1]));
+    let package = package.or_else(|| pip_diagnosis::failed_package(output));
+    Some(Diagnosis::BuildImports { package, module })
 }
 
 /// Returns the distribution whose build failed.
 pub fn failed_package(output: &str) -> Option<String> {
-    FAILED_BUILD.captures(output).map(|captures| name::normalise(&captures[1]))
+    let failed = FAILED_BUILD.captures(output).map(|captures| name::normalise(&captures[1]));
+    failed.or_else(|| pip_diagnosis::failed_package(output))
+}
+
+/// Whether a build failed.
+pub fn is_build_failure(output: &str) -> bool {
+    output.contains("Failed to build")
+        || output.contains("Failed to download and build")
+        || pip_diagnosis::is_build_failure(output)
+}
+
+/// How many of a build's last lines count as its last words.
+const LAST_LINES: usize = 40;
+
+/// Returns the last lines that a failed build itself printed to its standard error; nothing where
+/// no build failed. What it printed before may be the error of another build that it ran.
+pub fn last_words(output: &str) -> Option<&str> {
+    let failed = FAILED_BUILD.find(output)?;
+    let (_, said) = output.get(failed.end()..)?.rsplit_once("[stderr]")?;
+    let said = said.split("\nhint:").next().unwrap_or(said).trim_end();
+    let start = said.rmatch_indices('\n').nth(LAST_LINES - 1).map_or(0, |(index, _)| index + 1);
+    said.get(start..)
 }
 
 /// Reads tags such as `` `cp36m`, `cp37m`, `py3` ``.
@@ -178,7 +219,7 @@ fn tagged_pythons(tags: &str) -> Vec<PythonVersion> {
         .captures_iter(tags)
         .filter_map(|tag| {
             let (major, minor) = (tag[1].parse().ok()?, tag[2].parse().ok()?);
-            (major == 3).then(|| PythonVersion::minor(major, minor))
+            matches!(major, 2 | 3).then(|| PythonVersion::minor(major, minor))
         })
         .collect();
     pythons.sort_unstable();
@@ -201,8 +242,11 @@ pub fn error_line(output: &str) -> String {
     let python = lines.iter().rev().find(|line| ERROR.is_match(line));
     let cause = lines.iter().find(|line| line.starts_with("cause: "));
     let error = lines.iter().find(|line| line.starts_with("error: "));
-    let line = python.or(cause).or(error).or(lines.last()).copied().unwrap_or("it said nothing");
+    let pip = lines.iter().rev().find(|line| line.starts_with("ERROR: "));
+    let line =
+        python.or(cause).or(error).or(pip).or(lines.last()).copied().unwrap_or("it said nothing");
     let line = line.trim_start_matches("cause: ").trim_start_matches("error: ");
+    let line = line.trim_start_matches("ERROR: ");
     match line.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
@@ -227,10 +271,13 @@ mod tests {
             Diagnosis::WheelsFor {
                 package: "tensorflow".into(),
                 version: "1.15.0".into(),
-                pythons: minors(&[5, 6, 7])
+                pythons: [vec![PythonVersion::minor(2, 7)], minors(&[5, 6, 7])].concat()
             }
         );
-        assert_eq!(found[1], Diagnosis::Unsatisfiable { packages: vec!["tensorflow".into()] });
+        assert_eq!(
+            found[1],
+            Diagnosis::Unsatisfiable { packages: vec!["tensorflow".into()], contradiction: None }
+        );
     }
 
     #[test]
@@ -306,6 +353,9 @@ mod tests {
         assert_eq!(error_line("error: E\n  cause: C\n"), "C");
         let build = "error: E\n  cause: C\n\n    [stderr]\n    Setup: Failed to import 'numpy'.\n\nhint: look\n";
         assert_eq!(error_line(build), "Setup: Failed to import 'numpy'.");
+        let pip =
+            "Collecting six\nERROR: THESE PACKAGES DO NOT MATCH THE HASHES\n    six:\n  Got 00\n";
+        assert_eq!(error_line(pip), "THESE PACKAGES DO NOT MATCH THE HASHES");
         assert_eq!(error_line(""), "it said nothing");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sizar_model::PythonVersion;
+use sizar_model::{Installer, PythonVersion};
 
 use crate::knowledge;
 
@@ -41,12 +41,13 @@ pub fn cutoff(date: Timestamp) -> Timestamp {
     date.checked_add(SLACK).unwrap_or(date)
 }
 
-/// Returns the dates of the packages that cannot be taken as of `cutoff`, because the tools of
-/// today do not work with what there was.
-pub fn package_dates(cutoff: Timestamp) -> BTreeMap<String, Timestamp> {
+/// Returns the dates of the packages that cannot be taken as of `cutoff`, because `installer`
+/// does not work with what there was.
+pub fn package_dates(cutoff: Timestamp, installer: Installer) -> BTreeMap<String, Timestamp> {
     knowledge::floors()
         .iter()
         .filter(|floor| cutoff < floor.date)
+        .filter(|floor| floor.installer.is_none_or(|only| only == installer))
         .map(|floor| (floor.package.clone(), floor.date))
         .collect()
 }
@@ -88,8 +89,8 @@ mod tests {
 
     #[test]
     fn build_tools_are_never_older_than_uv_can_use() {
-        assert!(package_dates(day("2018-11-28")).contains_key("setuptools"));
-        assert!(package_dates(day("2022-01-01")).is_empty());
+        assert!(package_dates(day("2018-11-28"), Installer::Uv).contains_key("setuptools"));
+        assert!(package_dates(day("2024-01-01"), Installer::Uv).is_empty());
     }
 
     #[test]

@@ -1,21 +1,32 @@
 //! Decides, locks and repairs Python environments. Runs nothing.
 //!
 //! [`plan`] makes the first [`EnvSpec`](sizar_model::EnvSpec) from what inspecting a source told;
-//! [`uv`] says which commands build it; [`diagnosis`] reads what a failed command printed, and
-//! [`repair`] makes the next specification from it, with a recorded reason. [`lock`] writes down
-//! what was resolved, so that the same can be built again. What is known about the world is data,
-//! in [`knowledge`].
+//! [`uv`] and [`pip`] say which commands build it; [`diagnosis`] reads what a failed command
+//! printed, and [`repair`] makes the next specification from it, with a recorded reason. [`lock`]
+//! writes down what was resolved, so that the same can be built again. What is known about the
+//! world is data, in [`knowledge`].
 
+pub mod build_steps;
 mod candidates;
+mod contradiction;
+mod date_search;
+pub mod deviations;
+pub mod device;
 pub mod diagnosis;
 pub mod era;
+pub mod gpu;
 pub mod knowledge;
 pub mod lock;
+pub mod mend;
 pub mod metadata;
 pub mod name;
+pub mod pins;
+pub mod pip;
+pub mod pip_diagnosis;
 pub mod plan;
 pub mod pylock;
 pub mod python;
 pub mod repair;
 pub mod requirements;
+pub mod shims;
 pub mod uv;

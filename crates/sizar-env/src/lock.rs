@@ -1,7 +1,11 @@
 //! `sizar.lock`: what was resolved, as a file that people can read and keep beside their paper.
 
 use serde::{Deserialize, Serialize};
-use sizar_model::{BuildStep, CondaPackage, Digest, EnvLock, Installer, ProjectInstall};
+use sizar_model::{
+    BuildStep, CondaPackage, Digest, EnvLock, Installer, ProjectInstall, SourceEdit,
+};
+
+use crate::shims;
 
 /// The format that this sizar writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -63,11 +67,14 @@ struct Content<'a> {
     exclude_newer_package: Vec<(&'a str, String)>,
     build_constraints: &'a [String],
     extra_build_requirements: Vec<(&'a str, &'a [String])>,
-    shims: &'a [String],
+    /// With the digests of their Python.
+    shims: Vec<String>,
     #[serde(skip_serializing_if = "Installer::is_uv")]
     installer: Installer,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     build_steps: &'a [BuildStep],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    source_edits: &'a [SourceEdit],
     packages: Vec<(&'a str, &'a str, &'a [String], Option<&'a str>)>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     conda: &'a [CondaPackage],
@@ -97,9 +104,10 @@ pub fn digest(lock: &EnvLock) -> Digest {
             .iter()
             .map(|(name, list)| (name.as_str(), list.as_slice()))
             .collect(),
-        shims: &lock.shims,
+        shims: lock.shims.iter().map(|name| shims::revision(name)).collect(),
         installer: lock.installer,
         build_steps: &lock.build_steps,
+        source_edits: &lock.source_edits,
         packages: lock
             .packages
             .iter()
@@ -130,6 +138,7 @@ mod tests {
                 digest: Digest::of(b"tree"),
                 install: ProjectInstall::Install,
             },
+            requirements: vec!["six".into()],
             exclude_newer: Some("2018-11-28T00:00:00Z".parse().unwrap()),
             exclude_newer_package: BTreeMap::new(),
             build_constraints: vec!["setuptools<58".into()],
@@ -138,6 +147,7 @@ mod tests {
             shims: Vec::new(),
             installer: Installer::Uv,
             build_steps: Vec::new(),
+            source_edits: Vec::new(),
             variables: BTreeMap::from([("MPLBACKEND".into(), "Agg".into())]),
             deviations: vec![Deviation { rule: "r".into(), reason: "because".into() }],
             packages: vec![LockedPackage {

@@ -43,6 +43,17 @@ pub fn exact_pin(requirement: &str) -> Option<&str> {
     plain.then_some(version)
 }
 
+/// Returns the host of a direct reference over HTTPS, such as `demo @ git+https://x.org/y.git`.
+pub fn host_of_reference(requirement: &str) -> Option<String> {
+    let (_, address) = requirement.split_once(" @ ")?;
+    let address = address.trim();
+    let address = address.strip_prefix("git+").unwrap_or(address).strip_prefix("https://")?;
+    let authority = address.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?.split(':').next()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    (host.contains('.') && host.chars().all(plain)).then(|| host.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +64,19 @@ mod tests {
         assert_eq!(of_requirement("PyYAML [x] >= 5 ; python_version < '3'"), "pyyaml");
         assert_eq!(renamed("sklearn>=0.2,<1", "scikit-learn"), "scikit-learn>=0.2,<1");
         assert_eq!(of_requirement("demo @ file:///x"), "demo");
+    }
+
+    #[test]
+    fn hosts_of_references_are_read() {
+        let host = |text| host_of_reference(text);
+        assert_eq!(host("x @ git+https://GitHub.com/a/b.git@v1"), Some("github.com".into()));
+        assert_eq!(
+            host("x @ https://u:p@files.example.org:443/x.whl"),
+            Some("files.example.org".into())
+        );
+        assert_eq!(host("x @ file:///a"), None);
+        assert_eq!(host("x @ git+ssh://git@github.com/a/b"), None);
+        assert_eq!(host("x==1"), None);
     }
 
     #[test]

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sizar_model::inspection::{Driver, Inspection};
-use sizar_model::{Deviation, EnvSpec, ProjectInstall, PythonVersion};
+use sizar_model::{Deviation, Device, EnvSpec, ProjectInstall, PythonVersion};
 
+use crate::build_steps;
+use crate::device;
 use crate::era;
+use crate::gpu::Gpu;
 use crate::name;
+use crate::pins::{self, PinFacts, PinnedWheels};
 use crate::python::{self, NoPython, PythonChoice};
 use crate::requirements;
 
@@ -19,8 +23,11 @@ pub struct Wishes {
     pub date: Option<Timestamp>,
     /// PEP 508 requirements.
     pub extra_requirements: Vec<String>,
-    /// Of pinned releases (`name==version`), the Pythons that there are wheels for.
-    pub wheels: Vec<(String, Vec<PythonVersion>)>,
+    /// What the index knows of the pinned releases.
+    pub pins: Vec<PinFacts>,
+    pub device: Device,
+    /// The GPUs of the machine that is planned for.
+    pub gpus: Vec<Gpu>,
 }
 
 /// A first specification, and what may be tried beside it.
@@ -48,14 +55,22 @@ pub fn plan(
     available: &[PythonVersion],
     wishes: &Wishes,
 ) -> Result<Plan, NoPython> {
-    let date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
+    let mut selection = requirements::select(inspection, driver);
+    selection.deviations.extend(pins::mend(&mut selection.requirements, &wishes.pins));
+    let mut date = wishes.date.or(inspection.code_date).or(inspection.commit_date);
+    if wishes.date.is_none()
+        && let Some(code) = date
+        && let Some((other, reason)) = pins::date_by_pins(code, &wishes.pins)
+    {
+        date = Some(other);
+        selection.deviations.push(Deviation { rule: "dated-by-pins".into(), reason });
+    }
     let evidence = python::evidence(inspection, driver);
     let choice = python::choose(&evidence, date, available, wishes.python)?;
     let choice = with_wheels(choice, wishes);
     let Some(first) = choice.ranked.first().copied() else {
         return Err(NoPython::NothingAvailable);
     };
-    let selection = requirements::select(inspection, driver);
     let package = requirements::package_name(inspection);
     // a date that the user gives is exact; a date that the source has gets some slack
     let cutoff = wishes.date.or_else(|| date.map(era::cutoff));
@@ -77,52 +92,89 @@ pub fn plan(
     let mut requirements = selection.requirements;
     requirements.extend(wishes.extra_requirements.iter().cloned());
     deviations.extend(selection.deviations);
+    let build_steps = build_steps::of(inspection);
+    for requirement in build_steps::requirements(inspection, &build_steps) {
+        let name = name::of_requirement(&requirement);
+        if !requirements.iter().any(|known| name::of_requirement(known) == name) {
+            requirements.push(requirement);
+        }
+    }
     let mut extra_build_requirements = BTreeMap::new();
     if !selection.build.is_empty() && package.is_some() {
         extra_build_requirements.insert(".".to_owned(), selection.build);
     }
+    let installer = python::installer(first);
     let mut spec = EnvSpec {
         python: first,
         requirements,
         constraints: selection.constraints,
         project: if package.is_some() { ProjectInstall::Install } else { ProjectInstall::OnPath },
         exclude_newer: cutoff,
-        exclude_newer_package: cutoff.map(era::package_dates).unwrap_or_default(),
+        exclude_newer_package: cutoff
+            .map(|cutoff| era::package_dates(cutoff, installer))
+            .unwrap_or_default(),
         build_constraints: date.map(|date| era::build_constraints(date, first)).unwrap_or_default(),
         extra_build_requirements,
         metadata: BTreeMap::new(),
         shims: Vec::new(),
-        installer: sizar_model::Installer::Uv,
-        build_steps: Vec::new(),
+        installer,
+        build_steps,
+        source_edits: Vec::new(),
         conda: None,
         variables: BTreeMap::new(),
         deviations,
     };
+    let kept = device::fit(&mut spec, inspection, driver, wishes.device, &wishes.gpus);
+    let ranked = match kept {
+        Some(kept) => among(&kept, choice.ranked, available, &mut spec),
+        None => choice.ranked,
+    };
     seed_setuptools(&mut spec, date);
     Ok(Plan {
         spec,
-        pythons: choice.ranked,
+        pythons: ranked,
         python_reason: choice.reason,
         package,
         undeclared: selection.undeclared,
     })
 }
 
+/// Keeps the Pythons that a framework has wheels for; others are taken where none of the ranked is.
+fn among(
+    kept: &[PythonVersion],
+    ranked: Vec<PythonVersion>,
+    available: &[PythonVersion],
+    spec: &mut EnvSpec,
+) -> Vec<PythonVersion> {
+    let fits = |python: &PythonVersion| kept.iter().any(|wheel| python.satisfies(*wheel));
+    let mut fitting: Vec<_> = ranked.iter().copied().filter(fits).collect();
+    if fitting.is_empty() {
+        fitting = available.iter().copied().filter(fits).collect();
+        fitting.sort();
+    }
+    match fitting.first() {
+        Some(first) => {
+            spec.python = *first;
+            fitting
+        }
+        None => ranked,
+    }
+}
+
 /// Puts the Pythons that the most pinned releases have wheels for before the others.
 fn with_wheels(mut choice: PythonChoice, wishes: &Wishes) -> PythonChoice {
-    let has = |python: PythonVersion, pythons: &[PythonVersion]| {
-        pythons.iter().any(|wheel| python.satisfies(*wheel))
-    };
+    let pinned: Vec<PinnedWheels> = wishes.pins.iter().filter_map(PinFacts::wheels).collect();
     let lacking = |python: PythonVersion| {
-        wishes.wheels.iter().filter(move |(_, pythons)| !has(python, pythons))
+        let has = move |wheels: &&PinnedWheels| wheels.pythons.iter().any(|w| python.satisfies(*w));
+        pinned.iter().filter(move |wheels| !has(wheels))
     };
     let before = choice.ranked.first().copied();
-    choice.ranked.sort_by_key(|python| lacking(*python).count());
+    choice.ranked.sort_by_key(|python| lacking(*python).map(|wheels| wheels.weight).sum::<usize>());
     let after = choice.ranked.first().copied();
     if let (Some(before), Some(after)) = (before, after)
         && before != after
     {
-        let names: Vec<_> = lacking(before).map(|(release, _)| release.as_str()).collect();
+        let names: Vec<_> = lacking(before).map(|wheels| wheels.release.as_str()).collect();
         let python = before.without_patch();
         choice.reason = format!("there are no wheels of {} for Python {python}", names.join(", "));
         choice.deviations.retain(|deviation| deviation.rule != "nearest-python");
@@ -153,6 +205,7 @@ const LAST_PKG_RESOURCES: Timestamp = Timestamp::constant(1_769_904_000, 0);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sizar_model::Installer;
     use sizar_model::inspection::{Declared, Import, PackagingFile};
 
     fn declared(name: &str, requirement: &str, path: &str, scope: &str) -> Declared {
@@ -290,10 +343,16 @@ mod tests {
     #[test]
     fn wheels_of_pinned_releases_decide() {
         let wishes = Wishes {
-            wheels: vec![(
-                "torch==1.4.0".into(),
-                vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
-            )],
+            pins: vec![PinFacts {
+                pin: pins::pin_of("torch==1.4.0").unwrap(),
+                releases: vec![pins::Release {
+                    version: "1.4.0".into(),
+                    published: None,
+                    yanked: false,
+                    pythons: vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
+                }],
+                relatives: Vec::new(),
+            }],
             ..Wishes::default()
         };
         let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
@@ -302,12 +361,26 @@ mod tests {
     }
 
     #[test]
+    fn python_2_gets_its_own_engine_and_dates() {
+        let mut inspection = audio_package();
+        inspection.python.at_most = Some(PythonVersion::minor(2, 7));
+        let available = [pythons(), vec![PythonVersion::minor(2, 7)]].concat();
+        let plan = plan(&inspection, None, &available, &Wishes::default()).unwrap();
+        assert_eq!(plan.spec.python, PythonVersion::minor(2, 7));
+        assert_eq!(plan.spec.installer, Installer::Pip);
+        assert_eq!(plan.spec.exclude_newer, Some("2018-11-28T14:56:22Z".parse().unwrap()));
+        let setuptools = plan.spec.exclude_newer_package["setuptools"];
+        assert!(setuptools > "2020-05-30T00:00:00Z".parse().unwrap(), "44.1.1 may be taken");
+    }
+
+    #[test]
     fn a_wished_python_and_date_are_exact() {
         let wishes = Wishes {
             python: Some(PythonVersion::minor(3, 8)),
             date: Some("2021-01-01T00:00:00Z".parse().unwrap()),
             extra_requirements: vec!["six".into()],
-            wheels: Vec::new(),
+            pins: Vec::new(),
+            ..Wishes::default()
         };
         let plan = plan(&audio_package(), None, &pythons(), &wishes).unwrap();
         assert_eq!(plan.pythons, [PythonVersion::minor(3, 8)]);

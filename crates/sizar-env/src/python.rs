@@ -2,13 +2,19 @@
 
 use jiff::Timestamp;
 use sizar_model::inspection::{Driver, Inspection, PythonEvidence, Sighting};
-use sizar_model::{Deviation, PythonVersion};
+use sizar_model::{Deviation, Installer, PythonVersion};
 use uv_pep440::{Version, VersionSpecifiers};
 
 use crate::era;
+use crate::pip;
 
 /// The oldest Python that uv can make environments for.
 pub const OLDEST: PythonVersion = PythonVersion::minor(3, 6);
+
+/// Returns the engine that makes environments for a Python: uv, wherever it can.
+pub fn installer(python: PythonVersion) -> Installer {
+    if python.without_patch() < OLDEST { Installer::Pip } else { Installer::Uv }
+}
 
 /// The Pythons to try, best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +32,7 @@ pub struct PythonChoice {
 /// No Python that is available can run the code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoPython {
-    #[error("the code is written for Python 2, which uv cannot make environments for")]
+    #[error("the code is written for Python 2, and there is no Python 2.7 on this machine")]
     Python2,
     #[error("no Python that can be used was found on this machine, and none could be fetched")]
     NothingAvailable,
@@ -60,7 +66,8 @@ pub fn choose(
     available: &[PythonVersion],
     requested: Option<PythonVersion>,
 ) -> Result<PythonChoice, NoPython> {
-    let mut available: Vec<_> = available.iter().copied().filter(|v| *v >= OLDEST).collect();
+    let mut available: Vec<_> =
+        available.iter().copied().filter(|v| *v >= OLDEST || pip::drives(*v)).collect();
     available.sort_unstable_by(|a, b| b.cmp(a));
     // the newest patch release of each minor version stands for it
     available.dedup_by_key(|version| version.without_patch());
@@ -74,7 +81,10 @@ pub fn choose(
     let evidence = &mut evidence.clone();
     if evidence.at_most.is_some_and(|newest| newest.major < 3) {
         // a tree may hold its Python 2 beside its Python 3, or tools that were never converted
-        let Some(said) = names_python_3(evidence) else { return Err(NoPython::Python2) };
+        let Some(said) = names_python_3(evidence) else {
+            let two = python_2(&available).ok_or(NoPython::Python2)?;
+            return Ok(only(two, "its syntax is that of Python 2"));
+        };
         deviations.push(Deviation {
             rule: "python-2-aside".into(),
             reason: format!(
@@ -85,6 +95,23 @@ pub fn choose(
         evidence.at_most = None;
     }
     let evidence = &*evidence;
+    let older: Vec<_> = available
+        .iter()
+        .copied()
+        .filter(|version| *version < OLDEST && may_be_tried(evidence, date, *version))
+        .collect();
+    let two = python_2(&available).filter(|_| names_only_python_2(evidence));
+    available.retain(|version| *version >= OLDEST || is_asked_for(evidence, *version));
+    if let Some(two) = two {
+        // what also runs on Python 3 may be tried there afterwards
+        let mut choice = only(two, "it is the only one that the authors name");
+        available.retain(|version| syntax_allows(evidence, *version));
+        choice.ranked.extend(available.iter().rev());
+        return Ok(choice);
+    }
+    if available.is_empty() {
+        return Err(NoPython::NothingAvailable);
+    }
     let by_syntax: Vec<_> =
         available.iter().copied().filter(|version| syntax_allows(evidence, *version)).collect();
     if by_syntax.is_empty() {
@@ -121,6 +148,7 @@ pub fn choose(
             reason: format!("Python {wanted} is asked for ({reason}); {first} is the nearest here"),
         });
     }
+    ranked.extend(older.into_iter().filter(|version| !available.contains(version)));
     Ok(PythonChoice { ranked, reason, wanted, deviations })
 }
 
@@ -166,6 +194,64 @@ fn names_python_3(evidence: &PythonEvidence) -> Option<&Sighting> {
         let digits = sighting.text.trim_start_matches(|c: char| !c.is_ascii_digit());
         digits.starts_with('3') && !sighting.text.contains('<')
     })
+}
+
+fn python_2(available: &[PythonVersion]) -> Option<PythonVersion> {
+    available.iter().copied().find(|version| version.major == 2)
+}
+
+fn only(python: PythonVersion, reason: &str) -> PythonChoice {
+    PythonChoice {
+        ranked: vec![python],
+        reason: reason.to_owned(),
+        wanted: python.without_patch(),
+        deviations: Vec::new(),
+    }
+}
+
+/// Whether the authors name Python 2 and no Python 3, for code that would parse as either.
+fn names_only_python_2(evidence: &PythonEvidence) -> bool {
+    let named = || evidence.named.iter().chain(&evidence.requires);
+    let exact = |sighting: &Sighting| !sighting.text.contains(['<', '>', '!', '~']);
+    evidence.at_least.is_none_or(|oldest| oldest.major < 3)
+        && named().any(|said| {
+            exact(said) && version_in(&said.text).is_some_and(|version| version.major == 2)
+        })
+        && !named().any(|said| {
+            // `Python :: 3` without a minor version counts as well
+            let number = said.text.trim_start_matches(|c: char| !c.is_ascii_digit());
+            number.starts_with('3') || said.text.contains('>')
+        })
+}
+
+/// Whether an old Python may be tried after all others, for code that nothing shows to be of a
+/// newer one.
+fn may_be_tried(
+    evidence: &PythonEvidence,
+    date: Option<Timestamp>,
+    version: PythonVersion,
+) -> bool {
+    let of_its_time = date.is_some_and(|date| era::python_of(date) <= OLDEST);
+    let aside = evidence.at_least.is_none_or(|oldest| oldest.major < 3)
+        && (version.major > 2 || names_python_3(evidence).is_none());
+    of_its_time && aside && allowed(&specifiers(&evidence.requires), version)
+}
+
+/// Whether the evidence asks for a Python that is older than what uv drives, and not Python 2.
+fn is_asked_for(evidence: &PythonEvidence, version: PythonVersion) -> bool {
+    let specifiers = specifiers(&evidence.requires);
+    let plain = version.without_patch();
+    let chosen = evidence
+        .named
+        .iter()
+        .filter(|sighting| CHOICES.contains(&sighting.kind.as_str()))
+        .any(|sighting| version_in(&sighting.text) == Some(plain));
+    let newer_may_do = (OLDEST.minor..20)
+        .any(|minor| allowed(&specifiers, PythonVersion::minor(OLDEST.major, minor)));
+    version.major == OLDEST.major
+        && (chosen
+            || evidence.at_most.is_some_and(|newest| newest.without_patch() == plain)
+            || (!newer_may_do && allowed(&specifiers, version)))
 }
 
 fn asked_for(wanted: PythonVersion, available: &[PythonVersion]) -> Result<PythonChoice, NoPython> {
@@ -358,7 +444,11 @@ mod tests {
     fn what_cannot_be_had_is_an_error() {
         let python2 =
             PythonEvidence { at_most: Some(PythonVersion::minor(2, 7)), ..Default::default() };
-        assert_eq!(choose(&python2, None, &versions(&[8]), None), Err(NoPython::Python2));
+        assert_eq!(choose(&python2, None, &versions(&[5, 8]), None), Err(NoPython::Python2));
+        let two = PythonVersion { major: 2, minor: 7, patch: Some(18) };
+        let choice = choose(&python2, None, &[two, PythonVersion::minor(3, 8)], None).unwrap();
+        assert_eq!(choice.ranked, [two]);
+        assert_eq!(installer(two), Installer::Pip);
         let newer =
             PythonEvidence { at_least: Some(PythonVersion::minor(3, 12)), ..Default::default() };
         assert!(matches!(
@@ -374,6 +464,42 @@ mod tests {
             ),
             Err(NoPython::NotAvailable { .. })
         ));
+    }
+
+    #[test]
+    fn python_2_is_taken_where_the_authors_name_nothing_else() {
+        let two = PythonVersion::minor(2, 7);
+        let available = [versions(&[6, 8]), vec![two]].concat();
+        let ranked = |texts: &[&str]| {
+            let named = texts.iter().map(|text| named("classifier", text)).collect();
+            let evidence = PythonEvidence { named, ..Default::default() };
+            choose(&evidence, day("2014-05-01"), &available, None).unwrap().ranked
+        };
+        let three = versions(&[6, 8]);
+        assert_eq!(ranked(&["2", "2.7"]), [vec![two], three.clone()].concat());
+        assert_eq!(ranked(&["2.7", "3.4"]), three);
+        // where they name no other it comes last
+        assert_eq!(ranked(&[">=2.7"]), [three.clone(), vec![two]].concat());
+        assert_eq!(ranked(&[]), [three, vec![two]].concat());
+    }
+
+    #[test]
+    fn python_3_5_is_taken_only_where_it_is_asked_for() {
+        let available = versions(&[5, 6, 8]);
+        let first = |evidence: &PythonEvidence| {
+            choose(evidence, day("2015-05-01"), &available, None).unwrap().ranked[0]
+        };
+        assert_eq!(first(&PythonEvidence::default()), PythonVersion::minor(3, 6));
+        let chosen = PythonEvidence {
+            named: vec![named("runtime_txt", "python-3.5.2")],
+            ..Default::default()
+        };
+        assert_eq!(first(&chosen), PythonVersion::minor(3, 5));
+        let limited = PythonEvidence {
+            requires: vec![named("setup_py", ">=3.4,<3.6")],
+            ..Default::default()
+        };
+        assert_eq!(first(&limited), PythonVersion::minor(3, 5));
     }
 
     #[test]

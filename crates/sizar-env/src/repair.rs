@@ -2,13 +2,17 @@
 
 use std::collections::HashSet;
 
-use sizar_model::{CondaSpec, Deviation, Digest, EnvSpec, ProjectInstall, PythonVersion};
+use jiff::{SignedDuration, Timestamp};
+use sizar_model::{
+    CondaSpec, Deviation, Digest, EnvSpec, Installer, ProjectInstall, PythonVersion,
+};
 
 use crate::candidates::{Candidate, Change, candidates, matching, worded};
-use crate::diagnosis::error_line;
+use crate::diagnosis::{Diagnosis, diagnose, error_line};
 use crate::era;
-use crate::knowledge::{self, Action, Stage};
+use crate::knowledge::{self, Action, Stage, gone};
 use crate::name;
+use crate::python;
 
 /// A specification that failed, and what was printed.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +33,12 @@ pub struct Facts<'a> {
     pub conda: bool,
     /// Requirements that nobody declared.
     pub undeclared: &'a [String],
+    /// The distributions that the code imports.
+    pub imported: &'a [String],
+    /// The date that the plan began with, which the search over dates goes round.
+    pub date: Option<Timestamp>,
+    /// Returns when the first release of a distribution after a date was published.
+    pub first_release_after: &'a dyn Fn(&str, Timestamp) -> Option<Timestamp>,
     /// Returns the distribution that provides a module, where a table knows it.
     pub distribution_of: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -48,6 +58,8 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Repairer {
     tried: HashSet<Digest>,
+    /// Repairs by a shim that something better went before, with what they are to be applied to.
+    in_reserve: Vec<(EnvSpec, Candidate)>,
 }
 
 impl Repairer {
@@ -59,7 +71,15 @@ impl Repairer {
     /// Finds what to try after `spec` failed.
     pub fn next(&mut self, spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Outcome {
         self.note(spec);
-        for candidate in candidates(spec, failure, facts) {
+        let candidates = candidates(spec, failure, facts);
+        let by_shim = |candidate: &&Candidate| candidate.is_by_shim();
+        for candidate in candidates.iter().filter(by_shim) {
+            self.in_reserve.push((spec.clone(), candidate.clone()));
+        }
+        // an older release is nearer to what the authors had
+        let (last, first): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(Candidate::is_by_shim);
+        for candidate in first.into_iter().chain(last) {
             if let Some(next) = self.applied(spec, &candidate, facts) {
                 return Outcome::Repair {
                     spec: Box::new(next),
@@ -68,13 +88,23 @@ impl Repairer {
                 };
             }
         }
-        match matching(spec, failure).next() {
+        // the better way of an earlier failure led nowhere
+        while let Some((earlier, candidate)) = self.in_reserve.pop() {
+            if let Some(next) = self.applied(&earlier, &candidate, facts) {
+                return Outcome::Repair {
+                    spec: Box::new(next),
+                    rule: candidate.rule,
+                    cause: candidate.cause,
+                };
+            }
+        }
+        match matching(spec, failure).first() {
             Some((row, captures)) => Outcome::Explained {
                 rule: row.id.clone(),
-                cause: worded(&row.cause, &captures),
-                advice: row.advice.clone(),
+                cause: worded(&row.cause, row, captures),
+                advice: row.advice(),
             },
-            None => Outcome::Unexplained { cause: error_line(failure.output) },
+            None => explained_by_diagnosis(failure.output),
         }
     }
 
@@ -107,6 +137,39 @@ impl Repairer {
             .push(Deviation { rule: candidate.rule.clone(), reason: candidate.cause.clone() });
         Some(next)
     }
+}
+
+/// Explains what no row does: what the index does not have, or a contradiction.
+fn explained_by_diagnosis(output: &str) -> Outcome {
+    for diagnosis in diagnose(output) {
+        let (what, gone) = match &diagnosis {
+            Diagnosis::NotOnIndex { package } => {
+                (package.clone(), gone::distribution(package, None))
+            }
+            Diagnosis::NoSuchVersion { package, version } => {
+                (format!("{package} {version}"), gone::distribution(package, Some(version)))
+            }
+            Diagnosis::ModuleMissing { module } => {
+                (format!("the module {module}"), gone::module(module))
+            }
+            Diagnosis::Unsatisfiable { contradiction: Some(cause), .. } => {
+                return Outcome::Explained {
+                    rule: "contradiction".into(),
+                    cause: cause.clone(),
+                    advice: Some("change one of the two in a copy of the requirements".into()),
+                };
+            }
+            _ => continue,
+        };
+        if let Some(gone) = gone {
+            return Outcome::Explained {
+                rule: "gone".into(),
+                cause: format!("the index has no {what}, last seen at {}", gone.last_seen),
+                advice: Some(gone.instead.clone()),
+            };
+        }
+    }
+    Outcome::Unexplained { cause: error_line(output) }
 }
 
 /// Digests what counts of a specification: not why it is so.
@@ -146,21 +209,30 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
             let key = package.as_deref().filter(|_| !own).unwrap_or(".");
             push_new(spec.extra_build_requirements.entry(key.to_owned()).or_default(), requirement);
         }
-        Change::Date { package, date } => {
-            let known = spec.exclude_newer_package.get(package);
-            if known.is_none_or(|known| known < date) {
-                spec.exclude_newer_package.insert(package.clone(), *date);
+        Change::WithoutStep { folder } => spec.build_steps.retain(|step| step.folder != *folder),
+        Change::DateOfAll { date } => {
+            spec.exclude_newer = Some(*date);
+            let late = |other: &Timestamp| other > date;
+            spec.exclude_newer_package.retain(|_, other| late(other));
+            for (package, floor) in era::package_dates(*date, spec.installer) {
+                spec.exclude_newer_package.entry(package).or_insert(floor);
             }
         }
+        Change::Date { package, date } => not_before(spec, package, *date),
     }
 }
 
 fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
     match action {
         Action::PythonAtMost(newest) => {
-            let fits = |python: &&PythonVersion| python.without_patch() <= *newest;
+            // Python 2 is no older Python 3
+            let fits = |python: &&PythonVersion| {
+                python.major == newest.major && python.without_patch() <= *newest
+            };
             let found = facts.pythons.iter().filter(fits).max();
-            let found = found.or_else(|| facts.available.iter().filter(fits).max());
+            // to Python 2 only where nothing shows that the code is for Python 3
+            let others = facts.available.iter().filter(|_| newest.major > 2);
+            let found = found.or_else(|| others.filter(fits).max());
             if let Some(python) = found.filter(|python| **python < spec.python) {
                 set_python(spec, *python);
             }
@@ -181,6 +253,16 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
                 spec.requirements.push(requirement.clone());
             }
         }
+        Action::Instead(requirement) => {
+            let name = name::of_requirement(requirement);
+            spec.constraints.retain(|asked| name::of_requirement(asked) != name);
+            for asked in &mut spec.requirements {
+                if name::of_requirement(asked) == name {
+                    asked.clone_from(requirement);
+                }
+            }
+        }
+        Action::NotBefore { package, date } => not_before(spec, package, *date),
         Action::Constrain(requirement) => push_new(&mut spec.constraints, requirement),
         Action::Drop(package) => {
             spec.requirements.retain(|asked| name::of_requirement(asked) != *package);
@@ -197,10 +279,25 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
                 }
             }
         }
+        Action::WithoutPin(package) => {
+            rewrite(spec, package, |asked| {
+                let marker = asked.split_once(';').map(|(_, marker)| marker.trim().to_owned());
+                Some(marker.map_or(package.clone(), |marker| format!("{package} ; {marker}")))
+            });
+        }
+        Action::WithoutLabel(package) => rewrite(spec, package, without_label),
+        Action::EarlierDate { package, days } => {
+            let known = spec.exclude_newer_package.get(package).copied().or(spec.exclude_newer);
+            let earlier = SignedDuration::from_hours(24 * i64::from(*days));
+            if let Some(date) = known.and_then(|date| date.checked_sub(earlier).ok()) {
+                spec.exclude_newer_package.insert(package.clone(), date);
+            }
+        }
         Action::BuildConstraint(constraint) => push_new(&mut spec.build_constraints, constraint),
         // whose build it is stands in the output, not in the table
         Action::BuildRequirement(_) => {}
         Action::Shim(shim) => push_new(&mut spec.shims, shim),
+        Action::InstallWith(installer) => set_installer(spec, *installer),
         Action::CondaBinary(package) => conda_binary(spec, package),
         Action::OnPath => spec.project = ProjectInstall::OnPath,
         Action::Variable { name, value } => {
@@ -217,6 +314,35 @@ fn conda_binary(spec: &mut EnvSpec, package: &str) {
     spec.requirements.retain(|asked| name::of_requirement(asked) != wanted);
     let conda = spec.conda.get_or_insert_with(CondaSpec::default);
     push_new(&mut conda.packages, &format!("{package}{}", version.unwrap_or_default()));
+    set_installer(spec, Installer::Uv);
+}
+
+fn not_before(spec: &mut EnvSpec, package: &str, date: Timestamp) {
+    let known = spec.exclude_newer_package.get(package).copied().or(spec.exclude_newer);
+    if known.is_some_and(|known| known < date) {
+        spec.exclude_newer_package.insert(package.to_owned(), date);
+    }
+}
+
+/// Gives the requirements of a package another form.
+fn rewrite(spec: &mut EnvSpec, package: &str, form: impl Fn(&str) -> Option<String>) {
+    for asked in &mut spec.requirements {
+        if name::of_requirement(asked) == package
+            && let Some(other) = form(asked)
+        {
+            *asked = other;
+        }
+    }
+}
+
+/// Takes the label of a build (`+cu110`) off a pinned version.
+fn without_label(requirement: &str) -> Option<String> {
+    let (spec, marker) = match requirement.split_once(';') {
+        Some((spec, marker)) => (spec, Some(marker)),
+        None => (requirement, None),
+    };
+    let (public, _) = spec.split_once('+')?;
+    Some(marker.map_or(public.to_owned(), |marker| format!("{public} ;{marker}")))
 }
 
 fn push_new(list: &mut Vec<String>, item: &str) {
@@ -225,8 +351,25 @@ fn push_new(list: &mut Vec<String>, item: &str) {
     }
 }
 
+fn set_installer(spec: &mut EnvSpec, installer: Installer) {
+    // uv alone installs over what conda gives
+    let installer = if spec.conda.is_some() { Installer::Uv } else { installer };
+    spec.installer = installer;
+    if let Some(date) = spec.exclude_newer {
+        for (package, date) in era::package_dates(date, installer) {
+            let known = spec.exclude_newer_package.entry(package).or_insert(date);
+            *known = (*known).max(date);
+        }
+    }
+}
+
 fn set_python(spec: &mut EnvSpec, python: PythonVersion) {
+    let needed = python::installer(spec.python);
     spec.python = python;
+    // an engine that was chosen for another reason stays
+    if python::installer(python) == Installer::Pip || needed == Installer::Pip {
+        set_installer(spec, python::installer(python));
+    }
     if let Some(date) = spec.exclude_newer {
         spec.exclude_newer = era::wheels_from(python, date).or(spec.exclude_newer);
         // some limits hold only for the Pythons that the limited release can run on
@@ -258,6 +401,9 @@ mod tests {
             package: None,
             conda,
             undeclared: &[],
+            imported: &[],
+            date: None,
+            first_release_after: &|_, _| None,
             distribution_of: &|_| None,
         };
         let failure = Failure { stage: Stage::Build, output: FAILED };

@@ -9,6 +9,7 @@ use sizar_model::inspection::{Declared, Driver, Inspection, PackagingFile};
 use crate::candidates::is_build_tool;
 use crate::knowledge;
 use crate::name;
+use crate::pins::{self, Pin};
 
 /// What an environment starts from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,16 +25,9 @@ pub struct Selection {
     pub undeclared: Vec<String>,
 }
 
-/// Returns the pinned releases (name and version) of what is selected.
-pub fn pins(selection: &Selection) -> Vec<(String, String)> {
-    selection
-        .requirements
-        .iter()
-        .filter_map(|requirement| {
-            let version = name::exact_pin(requirement)?;
-            Some((name::of_requirement(requirement), version.to_owned()))
-        })
-        .collect()
+/// Returns the pins of what is selected.
+pub fn pins(selection: &Selection) -> Vec<Pin> {
+    selection.requirements.iter().filter_map(|requirement| pins::pin_of(requirement)).collect()
 }
 
 /// Kinds of packaging files that tell what a package needs when it is installed.

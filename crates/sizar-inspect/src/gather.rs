@@ -49,6 +49,8 @@ pub(crate) fn gather(tree: &Tree, languages: &Languages) -> Gathered {
     let files = tree.files();
     let pieces: Vec<(usize, Piece)> = units
         .into_par_iter()
+        // one file may be as long as a hundred others: no thread shall be left with many of them
+        .with_max_len(1)
         .filter_map(|(at, is_notebook)| {
             let file = files.get(at)?;
             Some((at, if is_notebook { notebook(tree, file) } else { python(tree, file) }))

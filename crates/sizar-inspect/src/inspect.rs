@@ -79,8 +79,9 @@ fn inspection_of(tree: &Tree) -> Inspection {
     findings.extend(found);
     inspection.packaging = packaging.files;
     inspection.system_packages = packaging.system_packages;
-    // a syntax tree takes as long to drop as to walk
-    std::mem::take(&mut gathered.sources).into_par_iter().for_each(drop);
+    // a syntax tree takes as long to drop as to walk: nobody waits for it
+    let sources = std::mem::take(&mut gathered.sources);
+    rayon::spawn(move || sources.into_par_iter().for_each(drop));
     seen(&mut inspection, gathered, &mut findings);
     findings.extend(requirements::findings(&inspection, |path, module| {
         import_lines.get(&(path.to_owned(), module.to_owned())).copied()

@@ -44,6 +44,9 @@ pub struct EnvSpec {
     /// What is built inside the tree before anything of it runs.
     #[serde(default)]
     pub build_steps: Vec<BuildStep>,
+    /// What is changed in the copy of the source that is installed.
+    #[serde(default)]
+    pub source_edits: Vec<SourceEdit>,
     /// What conda gives, the interpreter included, before the requirements are installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conda: Option<CondaSpec>,
@@ -97,6 +100,32 @@ impl Installer {
     }
 }
 
+/// What an environment is to compute on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    /// The GPU where this machine has one that the code's frameworks know, else the CPU.
+    #[default]
+    Auto,
+    Cpu,
+    /// An NVIDIA GPU, whether this machine has one or not.
+    Cuda,
+}
+
+/// A call that a start-up shim took over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Redirection {
+    /// The shim's name.
+    pub shim: String,
+    /// Such as `Tensor.cuda`.
+    pub kind: String,
+    /// The file that called, relative to the tree where it is in it.
+    pub path: String,
+    pub line: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
 /// A build that the authors ask for inside their tree, such as Cython in place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildStep {
@@ -104,6 +133,15 @@ pub struct BuildStep {
     pub folder: String,
     /// The arguments of the environment's Python, such as `setup.py build_ext --inplace`.
     pub args: Vec<String>,
+}
+
+/// A change to the copy of the source that is installed; the source itself stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceEdit {
+    /// Take the table `[project]` out of `pyproject.toml`: the setuptools of its time did not read
+    /// it, and that of today refuses it.
+    DropProjectTable,
 }
 
 /// Whether and how the source itself is installed.
@@ -131,7 +169,7 @@ pub struct Attempt {
     /// From 1.
     pub number: u32,
     pub python: PythonVersion,
-    /// How far it came: `resolve`, `build`, `install`, `import`, `answer`, `done`.
+    /// How far it came: `resolve`, `build`, `install`, `import`, `answer`, `smoke`, `done`.
     pub stage: String,
     /// Why it failed, in one sentence; absent where it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +192,9 @@ pub struct EnvLock {
     /// Such as `linux-x86_64`.
     pub platform: String,
     pub source: LockedSource,
+    /// The requirements that were resolved, one a line: what the packages are there for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclude_newer: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -173,6 +214,9 @@ pub struct EnvLock {
     /// environment's folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "build_step")]
     pub build_steps: Vec<BuildStep>,
+    /// What is changed in the copy of the source that is installed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub source_edits: Vec<SourceEdit>,
     /// Variables that the programs of this environment are started with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,

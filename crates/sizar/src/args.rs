@@ -77,6 +77,7 @@ pub enum Command {
     Cancel(commands::cancel::CancelArgs),
     Resume(commands::resume::ResumeArgs),
     Fetch(commands::fetch::FetchArgs),
+    Explain(commands::explain::ExplainArgs),
     Env(commands::env::EnvArgs),
     Doctor(commands::doctor::DoctorArgs),
     Completions(commands::completions::CompletionsArgs),

@@ -3,11 +3,14 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
+use sizar_env::pip::Pip;
 use sizar_env::uv::{self, BuildRules, Uv};
-use sizar_env::{diagnosis, lock, name, pylock};
+use sizar_env::{diagnosis, lock, name, pylock, shims};
 use sizar_inspect::packaging::name_on_index;
 use sizar_model::environment::LockedSource;
-use sizar_model::{Checkout, CondaPackage, EnvLock, EnvSpec, ProjectInstall};
+use sizar_model::{
+    Checkout, CondaPackage, EnvLock, EnvSpec, Installer, Invocation, LockedPackage, ProjectInstall,
+};
 
 use super::SetupError;
 use super::conda::{self, Refusal};
@@ -15,7 +18,10 @@ use super::error::io;
 use super::folder::{self, Building};
 use super::index;
 use super::interpreters::Interpreter;
+use super::pip;
 use super::scratch::copy_tree;
+use super::source_edits;
+use super::tree_build;
 use super::workshop::{RequirementFiles, View, Workshop};
 use crate::failpoint;
 use crate::home::Home;
@@ -38,28 +44,16 @@ pub fn resolve(
     package: Option<&str>,
     interpreter: &Interpreter,
 ) -> Step<EnvLock> {
-    let packages = loop {
-        if spec.requirements.is_empty() {
-            break Vec::new();
-        }
-        let text = spec.requirements.join("\n") + "\n";
-        let files =
-            RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
-        let uv = workshop.uv(&BuildRules::of_spec(spec, package))?;
-        let answer = workshop.answers().join("pylock.toml");
-        remove_file(&answer)?;
-        let call = uv.compile(&interpreter.path, &files.files(), &answer);
-        let ended = workshop.run_uv(&call, interpreter, View::default())?;
-        if ended.success {
-            break pylock::packages(&fs::read_to_string(&answer).map_err(io(&answer))?)?;
-        }
-        // each round mends a release that was not mended before, so this ends
-        if workshop.is_offline() || !index::mend_metadata(spec, &ended.output) {
-            return Ok(Err(StepFailed {
-                stage: stage_of(&ended.output, Stage::Resolve),
-                output: ended.output,
-            }));
-        }
+    workshop.reach_named_in(spec.requirements.iter().map(String::as_str));
+    let nothing = spec.requirements.is_empty() && spec.extra_build_requirements.is_empty();
+    let resolved = match spec.installer {
+        _ if nothing => Ok(Vec::new()),
+        Installer::Uv => resolve_with_uv(workshop, spec, package, interpreter)?,
+        Installer::Pip => pip::resolve(workshop, spec, interpreter)?,
+    };
+    let packages = match resolved {
+        Ok(packages) => packages,
+        Err(failed) => return Ok(Err(failed)),
     };
     let source = &checkout.source;
     Ok(Ok(EnvLock {
@@ -72,6 +66,7 @@ pub fn resolve(
             digest: source.digest,
             install: spec.project,
         },
+        requirements: spec.requirements.clone(),
         exclude_newer: spec.exclude_newer,
         exclude_newer_package: spec.exclude_newer_package.clone(),
         build_constraints: spec.build_constraints.clone(),
@@ -80,6 +75,7 @@ pub fn resolve(
         shims: spec.shims.clone(),
         installer: spec.installer,
         build_steps: spec.build_steps.clone(),
+        source_edits: spec.source_edits.clone(),
         variables: spec.variables.clone(),
         deviations: spec.deviations.clone(),
         packages,
@@ -88,12 +84,40 @@ pub fn resolve(
     }))
 }
 
-fn stage_of(output: &str, otherwise: Stage) -> Stage {
-    if output.contains("Failed to build") || output.contains("Failed to download and build") {
-        Stage::Build
-    } else {
-        otherwise
+fn resolve_with_uv(
+    workshop: &Workshop<'_>,
+    spec: &mut EnvSpec,
+    package: Option<&str>,
+    interpreter: &Interpreter,
+) -> Step<Vec<LockedPackage>> {
+    if spec.requirements.is_empty() {
+        return Ok(Ok(Vec::new()));
     }
+    loop {
+        let text = spec.requirements.join("\n") + "\n";
+        let files =
+            RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
+        let uv = workshop.uv(&BuildRules::of_spec(spec, package))?;
+        let answer = workshop.answers().join("pylock.toml");
+        remove_file(&answer)?;
+        let call = uv.compile(&interpreter.path, &files.files(), &answer);
+        let ended = workshop.run_uv(&call, interpreter, View::default())?;
+        if ended.success {
+            let text = fs::read_to_string(&answer).map_err(io(&answer))?;
+            return Ok(Ok(pylock::packages(&text)?));
+        }
+        // each round mends a release that was not mended before, so this ends
+        if workshop.is_offline() || !index::mend_metadata(spec, &ended.output) {
+            return Ok(Err(StepFailed {
+                stage: stage_of(&ended.output, Stage::Resolve),
+                output: ended.output,
+            }));
+        }
+    }
+}
+
+fn stage_of(output: &str, otherwise: Stage) -> Stage {
+    if diagnosis::is_build_failure(output) { Stage::Build } else { otherwise }
 }
 
 fn remove_file(path: &Utf8Path) -> Result<(), SetupError> {
@@ -122,6 +146,12 @@ pub fn install(
     interpreter: &Interpreter,
 ) -> Step<Installed> {
     let progress = workshop.progress();
+    let references: Vec<String> = lock
+        .packages
+        .iter()
+        .filter_map(|package| Some(format!("{} @ {}", package.name, package.url.as_ref()?)))
+        .collect();
+    workshop.reach_named_in(references.iter().map(String::as_str));
     let building = match folder::claim(home, lock, || {
         progress.note("waiting for another sizar that makes the same environment");
     })? {
@@ -151,9 +181,10 @@ pub fn install(
             return Ok(Err(failed));
         }
     }
+    add_shims(workshop, lock, interpreter, building.prefix())?;
     let missing = missing_requirements(building.prefix(), lock, package)?;
     failpoint::hit("setup:before-ready");
-    let prefix = building.finish(lock)?;
+    let prefix = building.finish(lock, &interpreter.prefix)?;
     failpoint::hit("setup:after-ready");
     Ok(Ok(Installed { prefix, missing, reused: false }))
 }
@@ -188,8 +219,41 @@ fn fill(
     building: &Building,
 ) -> Step<()> {
     let prefix = building.prefix();
+    let filled = match lock.installer {
+        Installer::Uv => fill_with_uv(workshop, checkout, lock, package, interpreter, prefix)?,
+        Installer::Pip => pip::fill(workshop, checkout, lock, package, interpreter, prefix)?,
+    };
+    if let Err(failed) = filled {
+        return Ok(Err(failed));
+    }
+    if let Err(failed) = tree_build::build(workshop, checkout, lock, prefix, interpreter)? {
+        return Ok(Err(failed));
+    }
+    // files that do not compile belong to another Python and are never imported
+    let view = View {
+        readable: vec![interpreter.prefix.clone()],
+        writable: vec![prefix.to_owned()],
+        ..View::default()
+    };
+    let compile = match lock.python.major {
+        2 => Pip::compile_bytecode(prefix),
+        _ => Uv::compile_bytecode(prefix),
+    };
+    workshop.run(&compile, view, None)?;
+    failpoint::hit("setup:after-install");
+    Ok(Ok(()))
+}
+
+fn fill_with_uv(
+    workshop: &Workshop<'_>,
+    checkout: &Checkout,
+    lock: &EnvLock,
+    package: Option<&str>,
+    interpreter: &Interpreter,
+    prefix: &Utf8Path,
+) -> Step<()> {
     let uv = workshop.uv(&BuildRules::of_lock(lock, package))?;
-    let view = || View { readable: Vec::new(), writable: vec![prefix.to_owned()] };
+    let view = || View { writable: vec![prefix.to_owned()], ..View::default() };
     let failed =
         |output: String| Ok(Err(StepFailed { stage: stage_of(&output, Stage::Install), output }));
     // a prefix of conda's is an environment already
@@ -223,6 +287,7 @@ fn fill(
             fs::remove_dir_all(&copy).map_err(io(&copy))?;
         }
         copy_tree(&checkout.path, &copy)?;
+        source_edits::apply(&lock.source_edits, &copy)?;
         let text = uv::project_requirement(package, &copy);
         let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
         let mut view = view();
@@ -232,12 +297,42 @@ fn fill(
             return failed(ended.output);
         }
     }
-    // files that do not compile belong to another Python and are never imported
-    let view =
-        View { readable: vec![interpreter.prefix.clone()], writable: vec![prefix.to_owned()] };
-    workshop.run(&Uv::compile_bytecode(prefix), view, None)?;
-    failpoint::hit("setup:after-install");
     Ok(Ok(()))
+}
+
+/// Writes the start-up shims of a lock into its environment, whatever installed the rest.
+fn add_shims(
+    workshop: &Workshop<'_>,
+    lock: &EnvLock,
+    interpreter: &Interpreter,
+    prefix: &Utf8Path,
+) -> Result<(), SetupError> {
+    let files = shims::files(&lock.shims);
+    if files.is_empty() {
+        return Ok(());
+    }
+    let site = site_packages(prefix, lock);
+    for (relative, text) in files {
+        let path = site.join(relative);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(io(folder))?;
+        }
+        fs::write(&path, text).map_err(io(&path))?;
+    }
+    // runs cannot write there, and would compile them each time
+    let compile = Invocation::new(prefix.join("bin/python").as_str()).args([
+        "-m",
+        "compileall",
+        "-q",
+        site.join(shims::FOLDER).as_str(),
+    ]);
+    let view = View {
+        readable: vec![interpreter.prefix.clone()],
+        writable: vec![prefix.to_owned()],
+        ..View::default()
+    };
+    workshop.run(&compile, view, None)?;
+    Ok(())
 }
 
 /// Returns whether a lock has a distribution, from the package index or from conda.
@@ -255,7 +350,8 @@ pub fn site_packages(prefix: &Utf8Path, lock: &EnvLock) -> Utf8PathBuf {
     prefix.join("lib").join(format!("python{python}")).join("site-packages")
 }
 
-/// Returns the folder of a distribution's metadata.
+/// Returns the folder of a distribution's metadata: `.dist-info`, or the `.egg-info` of a package
+/// that could not be made a wheel.
 pub fn metadata_folder(
     prefix: &Utf8Path,
     lock: &EnvLock,
@@ -266,13 +362,18 @@ pub fn metadata_folder(
     let installed: Vec<(String, Utf8PathBuf)> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter_map(|file| {
-            let stem = file.strip_suffix(".dist-info")?.split('-').next()?;
+            let stem = file.strip_suffix(".dist-info").or(file.strip_suffix(".egg-info"))?;
+            let stem = stem.split('-').next()?;
             Some((name::normalise(stem), site.join(&file)))
         })
         .collect();
     let wanted = name::normalise(package);
     // a source that computes its name is the one distribution that the lock does not list
-    let is_locked = |name: &str| provides(lock, name);
+    let is_locked = |name: &str| {
+        let seeded =
+            lock.installer == Installer::Pip && matches!(name, "pip" | "setuptools" | "wheel");
+        seeded || provides(lock, name)
+    };
     let own = installed.iter().find(|(name, _)| *name == wanted);
     let own = own.or_else(|| installed.iter().find(|(name, _)| !is_locked(name)));
     Ok(own.map(|(_, folder)| folder.clone()))
@@ -289,20 +390,39 @@ fn missing_requirements(
         return Ok(Vec::new());
     };
     let Some(folder) = metadata_folder(prefix, lock, package)? else { return Ok(Vec::new()) };
-    let path = folder.join("METADATA");
-    let metadata = fs::read_to_string(&path).map_err(io(&path))?;
-    Ok(metadata
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.strip_prefix("Requires-Dist:"))
-        .map(str::trim)
-        // what belongs to an extra was not asked for; other markers are uv's to read
-        .filter(|requirement| !requirement.contains("extra =="))
-        .filter(|requirement| !requirement.contains(';'))
+    Ok(own_requirements(&folder)?
+        .into_iter()
         .filter(|requirement| {
             let name = name::of_requirement(requirement);
             !provides(lock, &name) && name != package
         })
+        .collect())
+}
+
+/// Reads the requirements in a folder of metadata that hold without an extra or a marker.
+fn own_requirements(folder: &Utf8Path) -> Result<Vec<String>, SetupError> {
+    if folder.extension() == Some("egg-info") {
+        let path = folder.join("requires.txt");
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        // bytes, because nobody said in which encoding
+        let text = fs::read(&path).map_err(io(&path))?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        // what follows a `[section]` belongs to an extra or a marker
+        let plain = text.lines().map(str::trim).take_while(|line| !line.starts_with('['));
+        return Ok(plain.filter(|line| !line.is_empty()).map(str::to_owned).collect());
+    }
+    let path = folder.join("METADATA");
+    let metadata = fs::read(&path).map_err(io(&path))?;
+    Ok(String::from_utf8_lossy(&metadata)
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("Requires-Dist:"))
+        .map(str::trim)
+        // what belongs to an extra was not asked for; other markers are the installer's to read
+        .filter(|requirement| !requirement.contains("extra =="))
+        .filter(|requirement| !requirement.contains(';'))
         .map(str::to_owned)
         .collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_model::inspection::{Driver, Inspection};
+use sizar_model::inspection::{Driver, Import, Inspection};
 use sizar_model::{EnvLock, Invocation, ProjectInstall};
 
 use super::SetupError;
@@ -66,6 +66,9 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
     {
         return Some(Launch { program, args: Vec::new(), env });
     }
+    if let Some(module) = script.as_deref().and_then(|path| module_of(root, path)) {
+        return Some(Launch { program: python, args: vec!["-m".to_owned(), module], env });
+    }
     if script.is_some() {
         return Some(Launch { program: python, args: vec![driver.to_owned()], env });
     }
@@ -80,6 +83,21 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
         args: vec!["-m".to_owned(), driver.to_owned()],
         env,
     })
+}
+
+/// Returns the module as which a script must be started: one that imports its own neighbours by
+/// relative imports cannot be started as a file.
+fn module_of(root: &Utf8Path, script: &Utf8Path) -> Option<String> {
+    let inside = script.strip_prefix(root).ok()?.as_str().strip_suffix(".py")?;
+    let folder = script.parent().filter(|folder| *folder != root)?;
+    let text = fs_err::read(script).ok()?;
+    let relative = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("from ."));
+    let is_name = |part: &str| {
+        !part.starts_with(|c: char| c.is_ascii_digit())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let fits = relative && folder.join("__init__.py").is_file() && inside.split('/').all(is_name);
+    fits.then(|| inside.replace('/', "."))
 }
 
 /// A driver that the user named or that tells most about the source.
@@ -139,9 +157,15 @@ fn started_as(driver: &Driver) -> String {
     driver.name.clone().unwrap_or_else(|| driver.path.clone())
 }
 
-/// Installed programs first, then training and prediction at the root.
+/// Installed programs first, then training and prediction near the root; what cannot start, what
+/// others wrote and what is an example or a test comes last.
 fn most_telling(inspection: &Inspection) -> Option<&Driver> {
-    inspection.drivers.iter().filter(|driver| !is_aside(&driver.path)).min_by_key(|driver| {
+    let unknown: Vec<&Import> = inspection
+        .imports
+        .iter()
+        .filter(|import| import.distribution.is_none() && !import.optional && !import.conditional)
+        .collect();
+    inspection.drivers.iter().filter(|driver| !is_no_driver(&driver.path)).min_by_key(|driver| {
         let role = match driver.role.as_str() {
             "train" => 0,
             "predict" => 1,
@@ -150,7 +174,13 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
             _ => 4,
         };
         let answers = u8::from(!answers_help(&driver.framework));
+        let needs =
+            |import: &&Import| driver.closure.iter().any(|file| import.files.contains(file));
+        let python2 = driver.python_at_most.is_some_and(|newest| newest.major < 3);
         (
+            unknown.iter().filter(|import| needs(*import)).count(),
+            python2,
+            distance_from_purpose(&driver.path),
             driver.name.is_none(),
             driver.path.matches('/').count(),
             role,
@@ -160,8 +190,28 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
     })
 }
 
-fn is_aside(path: &str) -> bool {
-    matches!(path, "setup.py" | "conftest.py")
+fn is_no_driver(path: &str) -> bool {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    matches!(file, "setup.py" | "conftest.py" | "conf.py" | "noxfile.py")
+}
+
+/// Ranks folders by how far what lies in them is from what the source is for.
+fn distance_from_purpose(path: &str) -> u8 {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let rank = |part: &str| match part.to_ascii_lowercase().as_str() {
+        "example" | "examples" | "demo" | "demos" | "experiments" | "scripts" | "tools" => 1,
+        "doc" | "docs" | "benchmark" | "benchmarks" | "contrib" | "misc" => 2,
+        "ext" | "external" | "externals" | "third_party" | "thirdparty" | "3rdparty" | "vendor"
+        | "deps" | "submodules" => 3,
+        "test" | "tests" | "testing" => 4,
+        _ => 0,
+    };
+    folders.split('/').map(rank).max().unwrap_or_default()
+}
+
+/// Whether a file is a test, a document or an example: not what somebody wants to run.
+pub fn is_aside(path: &str) -> bool {
+    is_no_driver(path)
         || path
             .split('/')
             .any(|part| matches!(part, "test" | "tests" | "docs" | "doc" | "examples"))
@@ -212,6 +262,25 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_imports_its_neighbours_relatively_is_started_as_a_module() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::create_dir_all(root.join("net/tools")).unwrap();
+        for (file, text) in [
+            ("net/tools/__init__.py", ""),
+            ("net/tools/train.py", "from ..model import Net\n"),
+            ("net/tools/plain.py", "import sys\n"),
+            ("top.py", "from .model import Net\n"),
+        ] {
+            fs_err::write(root.join(file), text).unwrap();
+        }
+        let of = |file: &str| module_of(root, &root.join(file));
+        assert_eq!(of("net/tools/train.py").as_deref(), Some("net.tools.train"));
+        assert_eq!(of("net/tools/plain.py"), None);
+        assert_eq!(of("top.py"), None);
+    }
 
     #[test]
     fn spelling_is_measured() {

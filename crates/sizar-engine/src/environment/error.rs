@@ -5,11 +5,11 @@ use sizar_env::lock::LockError;
 use sizar_env::pylock::PylockError;
 use sizar_env::python::NoPython;
 use sizar_env::uv::SettingsError;
-use sizar_model::{Attempt, PythonVersion};
+use sizar_model::{Attempt, Deviation, PythonVersion};
 
 use crate::home::HomeError;
 use crate::process::ProcessError;
-use crate::tools::UvError;
+use crate::tools::{UvError, VirtualenvError};
 
 /// An environment that could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,10 @@ pub enum SetupError {
     LockedSource,
     #[error("`uv`, which makes the environments, cannot be used")]
     Uv(#[from] UvError),
+    #[error("virtualenv, which makes the environments of old Pythons, cannot be used")]
+    Virtualenv(#[source] Box<VirtualenvError>),
+    #[error("virtualenv, which makes the environments of old Pythons, has no Python to run on")]
+    NoHost,
     #[error("there is no Python in `{locator}`, and nothing that names a Python package")]
     NothingToSetUp { locator: String },
     #[error("there is no driver `{driver}`")]
@@ -53,6 +57,10 @@ pub enum SetupError {
         /// The first failure that no rule explained, if that is another one.
         first_unexplained: Option<String>,
         attempts: Vec<Attempt>,
+        /// The source, as the user names it.
+        locator: String,
+        /// What the last attempt did otherwise than the authors declared.
+        deviations: Vec<Deviation>,
     },
     #[error("the setup was stopped after its time limit of {seconds} s: {cause}")]
     OutOfTime { seconds: u64, cause: String, attempts: Vec<Attempt> },
@@ -64,12 +72,21 @@ pub enum SetupError {
     AmbiguousEnvironment(String),
 }
 
+impl From<VirtualenvError> for SetupError {
+    fn from(error: VirtualenvError) -> Self {
+        Self::Virtualenv(Box::new(error))
+    }
+}
+
 impl SetupError {
     /// Returns what a person may try next.
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::NoPython(NoPython::Python2) => {
-                vec!["convert a copy with `2to3 -w`, and give sizar that folder".to_owned()]
+                vec![
+                    "install Python 2.7: `pyenv install 2.7.18`, or your system's `python2`".to_owned(),
+                    "or convert a copy with `2to3 -w`, and give sizar that folder".to_owned(),
+                ]
             }
             Self::NoPython(_) | Self::LockedPython { .. } => vec![
                 "`sizar doctor` lists the Pythons that were found; `uv python install 3.x` or pyenv adds one".to_owned(),
@@ -78,6 +95,8 @@ impl SetupError {
                 vec!["`sizar setup` without `--locked` resolves again".to_owned()]
             }
             Self::Uv(error) => error.hints(),
+            Self::Virtualenv(error) => error.hints(),
+            Self::NoHost => vec!["`uv python install 3.11` adds one".to_owned()],
             Self::NothingToSetUp { locator } => vec![
                 format!("`sizar inspect {locator}` says what is in it"),
                 "sizar makes environments for Python; name a driver to run another program".into(),
@@ -88,7 +107,7 @@ impl SetupError {
             Self::NoSuchDriver { nearest, .. } => {
                 vec![format!("the nearest are {}", quoted(nearest))]
             }
-            Self::Failed { advice, first_unexplained, attempts, .. } => {
+            Self::Failed { advice, first_unexplained, attempts, locator, .. } => {
                 let mut hints: Vec<String> = advice.iter().cloned().collect();
                 hints.extend(first_unexplained.as_ref().map(|cause| {
                     format!("the first failure that no rule explains was: {cause}")
@@ -96,6 +115,7 @@ impl SetupError {
                 if advice.is_none() {
                     hints.push("`--python 3.x`, `--date YYYY-MM-DD` and `--with REQUIREMENT` change what is tried".to_owned());
                 }
+                hints.push(format!("`sizar explain {locator}` says what was tried"));
                 hints.push(format!("`--verbose` shows the {} attempts in full", attempts.len()));
                 hints
             }
@@ -103,6 +123,14 @@ impl SetupError {
                 vec!["what was built is kept: the same command goes on from there".to_owned()]
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Returns what the last attempt did otherwise than the authors declared.
+    pub fn deviations(&self) -> &[Deviation] {
+        match self {
+            Self::Failed { deviations, .. } => deviations,
+            _ => &[],
         }
     }
 

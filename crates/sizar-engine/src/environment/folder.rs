@@ -43,6 +43,9 @@ struct Ready {
     version: u32,
     digest: Digest,
     kept: Kept,
+    /// The folder of the interpreter, where it is not the system's.
+    #[serde(default)]
+    python_root: Option<Utf8PathBuf>,
 }
 
 /// A folder that may be filled.
@@ -102,7 +105,7 @@ impl Building {
     }
 
     /// Says that the environment is whole.
-    pub fn finish(self, lock: &EnvLock) -> Result<Utf8PathBuf, SetupError> {
+    pub fn finish(self, lock: &EnvLock, python_root: &Utf8Path) -> Result<Utf8PathBuf, SetupError> {
         let path = self.prefix.join(LOCK);
         fs::write(&path, lock::write(lock)?).map_err(io(&path))?;
         let ready = Ready {
@@ -118,6 +121,7 @@ impl Building {
                 made: Timestamp::now(),
                 size: size_of(&self.prefix),
             },
+            python_root: Some(python_root.to_owned()).filter(|root| !is_system(root)),
         };
         let part = self.prefix.join(".ready.json.part");
         let text = serde_json::to_vec(&ready).expect("names and numbers have a form in JSON");
@@ -126,6 +130,16 @@ impl Building {
         fs::rename(&part, &path).map_err(io(&path))?;
         Ok(self.prefix)
     }
+}
+
+/// Writes an environment's copy of its lock again, with what was seen to work.
+pub fn record(prefix: &Utf8Path, lock: &EnvLock) -> Result<(), SetupError> {
+    let path = prefix.join(LOCK);
+    let mut part = tempfile::NamedTempFile::new_in(prefix).map_err(io(prefix))?;
+    let text = lock::write(lock)?;
+    std::io::Write::write_all(&mut part, text.as_bytes()).map_err(io(&path))?;
+    part.persist(&path).map_err(|error| io(&path)(error.error))?;
+    Ok(())
 }
 
 fn size_of(folder: &Utf8Path) -> u64 {
@@ -146,6 +160,12 @@ fn size_of(folder: &Utf8Path) -> u64 {
 /// Returns the folders of the interpreter that an environment was made with, which whatever runs
 /// in it needs to see; none where they are the system's own.
 pub fn python_roots(prefix: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let ready = fs::read(prefix.join(READY)).ok();
+    let ready = ready.and_then(|bytes| serde_json::from_slice::<Ready>(&bytes).ok());
+    // the program of a Python 2 environment is a copy, which leads nowhere
+    if let Some(root) = ready.and_then(|ready| ready.python_root) {
+        return vec![root];
+    }
     let python = prefix.join("bin/python").canonicalize_utf8().ok();
     let root = python.as_deref().and_then(Utf8Path::parent).and_then(Utf8Path::parent);
     root.filter(|root| !is_system(root)).map(Utf8Path::to_owned).into_iter().collect()
@@ -206,6 +226,21 @@ pub fn remove(home: &Home, name: &str) -> Result<Kept, SetupError> {
     remove_tree(&kept.path)?;
     memory::forget_gone(home)?;
     Ok(kept)
+}
+
+/// Removes an environment that turned out not to work.
+pub fn discard(home: &Home, prefix: &Utf8Path) -> Result<(), SetupError> {
+    let name = prefix.file_name().unwrap_or_default();
+    let _held = home.lock(&format!("env-{name}"), || {})?;
+    // first it stops being an environment, then its files go
+    let ready = prefix.join(READY);
+    match fs::remove_file(&ready) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(io(&ready)(error));
+        }
+        _ => {}
+    }
+    remove_tree(prefix)
 }
 
 /// Removes what killed setups left, and plans whose environment is gone; returns the folders.

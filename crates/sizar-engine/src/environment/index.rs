@@ -1,125 +1,137 @@
 //! What the package index knows of single releases, where uv does not say.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
+use jiff::Timestamp;
 use sizar_env::diagnosis::{Diagnosis, diagnose};
 use sizar_env::metadata::mended_requirements;
-use sizar_env::name;
+use sizar_env::pins::{Pin, PinFacts, Release};
+use sizar_env::{knowledge, name};
 use sizar_model::{Deviation, EnvSpec, PythonVersion, SafeUrl};
+use uv_pep440::Version;
 
-use crate::index::{Index, IndexFile};
+use crate::index::{Index, IndexError, Project, SdistName};
 
 /// The most bytes of a wheel's metadata.
 const METADATA_LIMIT: u64 = 4 << 20;
-/// The most pins that are looked up: those of large packages come with few others.
-const MOST_PINS: usize = 60;
+/// How many questions are under way at once.
+const QUESTIONS: usize = 12;
 
-/// Packages whose builds take a compiler and patience: for them a wheel decides the Python.
-const BINARY: &[&str] = &[
-    "numpy",
-    "scipy",
-    "pandas",
-    "torch",
-    "torchvision",
-    "torchaudio",
-    "tensorflow",
-    "jaxlib",
-    "opencv-python",
-    "opencv-python-headless",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
-    "scikit-learn",
-    "scikit-image",
-    "matplotlib",
-    "h5py",
-    "pillow",
-    "numba",
-    "llvmlite",
-    "lxml",
-    "spacy",
-    "thinc",
-    "gensim",
-    "tokenizers",
-    "cython",
-    "pyyaml",
-    "grpcio",
-    "pyarrow",
-    "onnxruntime",
-    "onnx",
-    "mxnet",
-    "dlib",
-    "shapely",
-    "rasterio",
-    "fiona",
-    "pyproj",
-    "statsmodels",
-    "xgboost",
-    "lightgbm",
-    "faiss-cpu",
-    "sentencepiece",
-    "pywavelets",
-    "pycocotools",
-    "psycopg2-binary",
-    "netcdf4",
-    "tables",
-    "astropy",
-    "biopython",
-    "pysam",
-    "rdkit",
-    "vtk",
-    "simpleitk",
-    "pyqt5",
-    "regex",
-    "cffi",
-    "cryptography",
-];
-
-/// Returns the Pythons that the pinned releases of large binary packages have wheels for, as
-/// `name==version` with its Pythons. What the index does not tell is left out.
-pub fn wheels(pins: &[(String, String)]) -> Vec<(String, Vec<PythonVersion>)> {
-    let asked: Vec<_> =
-        pins.iter().filter(|(name, _)| BINARY.contains(&name.as_str())).take(MOST_PINS).collect();
-    if asked.is_empty() {
-        return Vec::new();
-    }
+/// Asks the index about pinned releases. What it does not tell is left out.
+pub fn facts(pins: &[Pin]) -> Vec<PinFacts> {
     let index = Index::from_environment();
-    asked
-        .par_iter()
-        .filter_map(|(name, version)| {
-            let project = index.project(name).ok()?;
-            let pythons = pythons_of(&project.files, version);
-            (!pythons.is_empty()).then(|| (format!("{name}=={version}"), pythons))
-        })
-        .collect()
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..QUESTIONS.min(pins.len()) {
+            // questions wait for answers, not for processors
+            scope.spawn(|| {
+                while let Some(pin) = pins.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let fact = facts_of(&index, pin);
+                    if let (Some(fact), Ok(mut found)) = (fact, found.lock()) {
+                        found.push(fact);
+                    }
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_default()
 }
 
-/// Reads the Pythons from the names of a release's wheels for this kind of system.
-fn pythons_of(files: &[IndexFile], version: &str) -> Vec<PythonVersion> {
-    let mut pythons = Vec::new();
-    for file in files {
-        let Some(stem) = file.filename.strip_suffix(".whl") else { continue };
-        let parts: Vec<&str> = stem.split('-').collect();
-        let [_, found, .., tags, _, platform] = parts.as_slice() else { continue };
-        let fits = *platform == "any"
-            || (platform.contains("linux") && platform.contains(std::env::consts::ARCH));
-        if *found != version || !fits {
-            continue;
+fn facts_of(index: &Index, pin: &Pin) -> Option<PinFacts> {
+    let releases = match index.project(&pin.name) {
+        Ok(project) => releases_of(&project),
+        Err(IndexError::UnknownPackage { .. }) => Vec::new(),
+        Err(_) => return None,
+    };
+    let mut fact = PinFacts { pin: pin.clone(), releases, relatives: Vec::new() };
+    if fact.published().is_none() {
+        let family = knowledge::renames().family(&pin.name);
+        let relatives = family.into_iter().filter(|name| *name != pin.name).filter(|name| {
+            let Ok(project) = index.project(name) else { return false };
+            let pin = Pin { name: (*name).to_owned(), ..pin.clone() };
+            let fact = PinFacts { pin, releases: releases_of(&project), relatives: Vec::new() };
+            fact.published().is_some()
+        });
+        fact.relatives = relatives.map(str::to_owned).collect();
+    }
+    Some(fact)
+}
+
+/// Returns when the first release of a distribution after `date` was published.
+pub fn first_release_after(name: &str, date: Timestamp) -> Option<Timestamp> {
+    let project = Index::from_environment().project(name).ok()?;
+    let usable = releases_of(&project).into_iter().filter(|release| !release.yanked);
+    usable.filter_map(|release| release.published).filter(|published| *published > date).min()
+}
+
+/// Sorts a project's files by their release.
+fn releases_of(project: &Project) -> Vec<Release> {
+    let mut releases: BTreeMap<String, Release> = BTreeMap::new();
+    for file in &project.files {
+        let stem = file.filename.strip_suffix(".whl");
+        let version = match stem {
+            Some(stem) => stem.split('-').nth(1).and_then(|version| version.parse().ok()),
+            None => SdistName::parse(&project.name, &file.filename).map(|name| name.version),
+        };
+        let Some(version) = version.map(|version: Version| version.to_string()) else { continue };
+        let release = releases.entry(version.clone()).or_insert_with(|| Release {
+            version,
+            published: None,
+            yanked: true,
+            pythons: Vec::new(),
+        });
+        release.yanked &= file.yanked;
+        let earlier =
+            release.published.is_none_or(|known| file.upload_time.is_some_and(|t| t < known));
+        if earlier {
+            release.published = file.upload_time.or(release.published);
         }
-        for tag in tags.split('.') {
-            match tag {
-                // any Python 3: nothing is decided by it
-                "py3" => return Vec::new(),
-                _ => pythons.extend(
-                    tag.strip_prefix("cp3")
-                        .and_then(|minor| Some(PythonVersion::minor(3, minor.parse().ok()?))),
-                ),
-            }
+        release.pythons.extend(stem.map(pythons_of).unwrap_or_default());
+    }
+    for release in releases.values_mut() {
+        release.pythons.sort_unstable();
+        release.pythons.dedup();
+        // what any Python 3 runs decides nothing
+        if release.pythons.contains(&ANY) {
+            release.pythons.clear();
         }
     }
-    pythons.sort_unstable();
-    pythons.dedup();
+    releases.into_values().collect()
+}
+
+/// Stands for any Python 3 in a wheel's name.
+const ANY: PythonVersion = PythonVersion::minor(3, 0);
+/// The newest Python that a wheel for the stable interface is counted for.
+const NEWEST: u8 = 16;
+
+/// Reads the Pythons from the name of a wheel for this kind of system.
+fn pythons_of(stem: &str) -> Vec<PythonVersion> {
+    let parts: Vec<&str> = stem.split('-').collect();
+    let [_, _, .., tags, abi, platform] = parts.as_slice() else { return Vec::new() };
+    let fits = *platform == "any"
+        || (platform.contains("linux") && platform.contains(std::env::consts::ARCH));
+    if !fits {
+        return Vec::new();
+    }
+    let mut pythons = Vec::new();
+    for tag in tags.split('.') {
+        if tag == "py3" {
+            pythons.push(ANY);
+        } else if let Some(python) = cpython(tag) {
+            let last = if abi.contains("abi3") { NEWEST } else { python.minor };
+            pythons.extend((python.minor..=last).map(|minor| PythonVersion { minor, ..python }));
+        }
+    }
     pythons
+}
+
+/// Reads a tag such as `cp27` or `cp310`.
+fn cpython(tag: &str) -> Option<PythonVersion> {
+    let (major, minor) = tag.strip_prefix("cp")?.split_at_checked(1)?;
+    Some(PythonVersion::minor(major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// Mends the metadata of the releases that uv could not read, and says so in the specification.
@@ -168,6 +180,7 @@ fn requirements_of(package: &str, version: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::IndexFile;
 
     fn file(filename: &str) -> IndexFile {
         IndexFile {
@@ -177,6 +190,7 @@ mod tests {
             size: None,
             upload_time: None,
             yanked: false,
+            requires_python: None,
         }
     }
 
@@ -186,11 +200,17 @@ mod tests {
         let files = [
             file(&format!("torch-1.4.0-cp37-cp37m-manylinux1_{arch}.whl")),
             file(&format!("torch-1.4.0-cp38-cp38-manylinux1_{arch}.whl")),
+            file(&format!("torch-1.4.0-cp27-cp27mu-manylinux1_{arch}.whl")),
             file("torch-1.4.0-cp36-cp36m-win_amd64.whl"),
             file(&format!("torch-1.5.0-cp39-cp39-manylinux1_{arch}.whl")),
         ];
+        let project = Project { name: "torch".into(), files: files.into() };
         let minor = |minor| PythonVersion::minor(3, minor);
-        assert_eq!(pythons_of(&files, "1.4.0"), [minor(7), minor(8)]);
-        assert!(pythons_of(&[file("six-1.0-py2.py3-none-any.whl")], "1.0").is_empty());
+        let releases = releases_of(&project);
+        assert_eq!(releases[0].pythons, [PythonVersion::minor(2, 7), minor(7), minor(8)]);
+        assert_eq!(releases[1].pythons, [minor(9)]);
+        assert_eq!(pythons_of("six-1.0-py2.py3-none-any"), [ANY]);
+        let stable = pythons_of(&format!("x-1.0-cp38-abi3-manylinux2014_{arch}"));
+        assert!(stable.contains(&minor(8)) && stable.contains(&minor(12)));
     }
 }

@@ -9,9 +9,10 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sizar_env::uv::Uv;
+use sizar_env::{pip, python};
 use sizar_model::artifact::Ending;
 use sizar_model::resources::Walltime;
-use sizar_model::{Activity, Invocation, Progress, PythonVersion};
+use sizar_model::{Activity, Installer, Invocation, Progress, PythonVersion};
 
 use super::SetupError;
 use super::error::io;
@@ -70,12 +71,40 @@ pub struct Interpreters {
 impl Interpreters {
     /// Returns the versions that environments can be made for.
     pub fn versions(&self) -> Vec<PythonVersion> {
-        self.usable.iter().map(|interpreter| interpreter.version).collect()
+        let driven = self.usable.iter().filter(|interpreter| self.engine(interpreter).is_some());
+        driven.map(|interpreter| interpreter.version).collect()
+    }
+
+    /// Returns the engine that makes environments for an interpreter; none where no engine can.
+    pub fn engine(&self, interpreter: &Interpreter) -> Option<Installer> {
+        let engine = python::installer(interpreter.version);
+        let can = match engine {
+            Installer::Uv => true,
+            // pip runs inside the environment, and the files of packages come by TLS
+            Installer::Pip => {
+                pip::drives(interpreter.version) && interpreter.has_ssl && self.host().is_some()
+            }
+        };
+        can.then_some(engine)
+    }
+
+    /// Returns the interpreter that virtualenv runs on: the oldest that it can, because newer
+    /// Pythons lose what it was written for.
+    pub fn host(&self) -> Option<&Interpreter> {
+        self.usable
+            .iter()
+            .rfind(|interpreter| interpreter.version.without_patch() >= pip::OLDEST_HOST)
     }
 
     /// Returns the best interpreter of a version.
     pub fn of(&self, wanted: PythonVersion) -> Option<&Interpreter> {
-        self.usable.iter().find(|interpreter| interpreter.version.satisfies(wanted))
+        let fits = |interpreter: &&Interpreter| interpreter.version.satisfies(wanted);
+        let mut found = self.usable.iter().filter(fits);
+        let first = found.next()?;
+        // of two that are one version, the one that can be used
+        Some(
+            std::iter::once(first).chain(found).find(|i| self.engine(i).is_some()).unwrap_or(first),
+        )
     }
 }
 

@@ -3,10 +3,10 @@
 use camino::Utf8PathBuf;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use sizar_model::{Attempt, Checkout, Digest, EnvLock, Environment};
+use sizar_model::{Attempt, Checkout, Device, Digest, EnvLock, Environment};
 
 use super::error::io;
-use super::{Setup, SetupError, SetupRequest, folder};
+use super::{Setup, SetupError, SetupRequest, folder, gpus};
 use crate::home::Home;
 
 /// A plan that was carried out.
@@ -32,6 +32,9 @@ struct Question<'a> {
     date: Option<String>,
     driver: Option<&'a str>,
     extra_requirements: &'a [String],
+    device: Device,
+    /// Whether this machine has a GPU, which a driver or a card may have changed.
+    gpu: bool,
     locked: Option<Digest>,
 }
 
@@ -44,6 +47,8 @@ pub fn question(checkout: &Checkout, request: &SetupRequest) -> Digest {
         date: request.date.map(|date| date.to_string()),
         driver: request.driver.as_deref(),
         extra_requirements: &request.extra_requirements,
+        device: request.device,
+        gpu: gpus::any(),
         locked: request.locked.as_ref().map(sizar_env::lock::digest),
     };
     Digest::of(&serde_json::to_vec(&question).expect("strings and lists have a form in JSON"))

@@ -1,25 +1,37 @@
 //! From a checkout to a verified environment.
 //!
 //! [`setup`] is the way there: it finds the [`interpreters`], has sizar-env plan, builds with uv
-//! inside the sandbox, verifies by importing and asking the driver, and repairs within bounds.
+//! (or, where uv cannot, with virtualenv and pip of the era) inside the sandbox, verifies by importing and asking the driver, and repairs within bounds.
 //! [`remembered`] finds what an earlier setup made, in a few file reads; [`list`], [`remove`] and
 //! [`collect_garbage`] keep the shelf of environments.
 
+mod answer;
 mod build;
+mod closure;
 mod conda;
 mod driver;
 mod error;
+pub mod explain;
+mod failure;
 mod folder;
+pub mod gpus;
 mod index;
 pub mod interpreters;
+pub mod ledger;
 mod memory;
+mod pip;
 mod scratch;
 mod setup;
+mod smoke;
+mod source_edits;
+mod tree_build;
 mod verify;
 mod workshop;
 
 pub use driver::{Launch, launch};
 pub use error::SetupError;
+pub use failure::{FailedSetup, failure_of};
 pub use folder::{Kept, collect_garbage, list, python_roots, remove, show};
 pub use memory::remembered;
 pub use setup::{Setup, SetupRequest, setup};
+pub use smoke::Bounds as SmokeBounds;

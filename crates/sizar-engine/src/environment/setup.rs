@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use sizar_env::knowledge::Stage;
+use sizar_env::name;
 use sizar_env::plan::{Plan, Wishes, plan};
 use sizar_env::python;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_env::requirements;
 use sizar_model::{
-    Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
+    Attempt, Checkout, Deviation, Device, EnvLock, EnvSpec, Environment, Inspection, Progress,
     PythonVersion, Verification,
 };
 
@@ -18,10 +19,15 @@ use super::SetupError;
 use super::build::{self, Installed, StepFailed};
 use super::conda::{self, Refusal, Source};
 use super::driver::{self, Chosen};
+use super::failure;
 use super::folder;
+use super::gpus;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
+use super::smoke::Bounds;
+use super::source_edits;
+use super::tree_build;
 use super::verify::{self, Subject, Verified};
 use super::workshop::{Order, Workshop, is_system};
 use crate::failpoint;
@@ -39,6 +45,7 @@ pub struct SetupRequest {
     pub driver: Option<String>,
     /// PEP 508 requirements beside the declared ones.
     pub extra_requirements: Vec<String>,
+    pub device: Device,
     /// Build exactly this.
     pub locked: Option<EnvLock>,
     pub sandbox: SandboxKind,
@@ -48,6 +55,8 @@ pub struct SetupRequest {
     pub fresh: bool,
     pub max_attempts: u32,
     pub time_limit: Duration,
+    /// How much of its own work a source does to be verified; nothing where it does none.
+    pub smoke: Option<Bounds>,
 }
 
 impl SetupRequest {
@@ -58,15 +67,20 @@ impl SetupRequest {
             date: None,
             driver,
             extra_requirements: Vec::new(),
+            device: Device::Auto,
             locked: None,
             sandbox,
             offline: false,
             fresh: false,
-            max_attempts: 6,
+            max_attempts: 8,
             time_limit: Duration::from_hours(1),
+            smoke: Some(Bounds::default()),
         }
     }
 }
+
+/// How often versions may be chosen anew: that takes a second, where an installation takes minutes.
+const MOST_RESOLUTIONS: usize = 30;
 
 /// An environment that was made, and how.
 #[derive(Clone, Debug)]
@@ -128,6 +142,7 @@ pub fn setup(
         Order {
             sandbox: request.sandbox,
             uv_program,
+            host: interpreters.host().cloned(),
             offline: request.offline,
             time_limit: request.time_limit,
             progress,
@@ -135,10 +150,18 @@ pub fn setup(
     )?;
     let way = Way { home, checkout, inspection, request, chosen, interpreters, conda, workshop };
     let setup = match &request.locked {
-        Some(lock) => way.rebuild(lock)?,
-        None => way.search()?,
+        Some(lock) => way.rebuild(lock),
+        None => way.search(),
+    };
+    let setup = match setup {
+        Ok(setup) => setup,
+        Err(error) => {
+            failure::keep(home, checkout, request, &error)?;
+            return Err(error);
+        }
     };
     memory::remember(home, checkout, request, &setup)?;
+    failure::forget(home, checkout, request)?;
     Ok(setup)
 }
 
@@ -196,6 +219,15 @@ struct Made {
     verified: Verified,
 }
 
+/// How often more is tried for an environment that works.
+const IMPROVEMENTS: u32 = 2;
+
+/// Whether one environment was seen to do more than another.
+fn is_better(one: &Made, other: &Made) -> bool {
+    let rank = |made: &Made| (made.verified.complete, made.verified.level);
+    rank(one) > rank(other)
+}
+
 /// A try that did not.
 enum Shortfall {
     Failed(StepFailed),
@@ -215,6 +247,9 @@ impl Way<'_> {
         let mut unexplained: Option<String> = None;
         // what failed before a binary of conda's was tried
         let mut before: Option<(EnvSpec, Shortfall)> = None;
+        // what works already, while more is tried
+        let mut best: Option<Made> = None;
+        let mut improvements = 0;
         loop {
             let number = attempts.len() as u32 + 1;
             let began = Instant::now();
@@ -228,10 +263,37 @@ impl Way<'_> {
                 seconds: 0.0,
             };
             let shortfall = match self.attempt(&mut spec, &plan)? {
-                Ok(made) => {
+                Ok(mut made) => {
                     attempt.seconds = began.elapsed().as_secs_f64();
+                    let unmet = made.verified.unmet.take();
+                    let made = match best.take() {
+                        Some(best) => {
+                            let (better, other) =
+                                if is_better(&best, &made) { (best, made) } else { (made, best) };
+                            if other.installed.prefix != better.installed.prefix {
+                                self.discard(&other.installed)?;
+                            }
+                            better
+                        }
+                        None => made,
+                    };
+                    let may = improvements < IMPROVEMENTS
+                        && self.may_try(&attempts)
+                        && !self.workshop.is_late();
+                    let next = match unmet.filter(|_| may) {
+                        Some(unmet) => {
+                            self.improved(&spec, &plan, unmet, &mut attempt, &mut repairer)?
+                        }
+                        None => None,
+                    };
+                    let cause = attempt.cause.clone().unwrap_or_default();
                     attempts.push(attempt);
-                    return Ok(self.finished(made, attempts));
+                    let Some(next) = next else { return self.finished(made, attempts) };
+                    self.workshop.progress().note(format!("{cause}: trying for more"));
+                    best = Some(made);
+                    improvements += 1;
+                    spec = next;
+                    continue;
                 }
                 Err(shortfall) => shortfall,
             };
@@ -242,7 +304,7 @@ impl Way<'_> {
                     attempt.cause = Some(refusal.0.clone());
                     next
                 }
-                (Shortfall::Conda(refusal), None) => {
+                (Shortfall::Conda(refusal), None) if best.is_none() => {
                     plan = self.plan_wheels(refusal)?;
                     Stage::Resolve.name().clone_into(&mut attempt.stage);
                     attempt.cause = Some(refusal.0.clone());
@@ -256,9 +318,19 @@ impl Way<'_> {
                 unexplained.get_or_insert(cause.clone());
             }
             attempts.push(attempt);
-            let Some(next) = next.filter(|_| number < self.request.max_attempts) else {
+            if let Some(made) = best.take() {
+                return self.finished(made, attempts);
+            }
+            let Some(next) = next.filter(|_| self.may_try(&attempts)) else {
                 let first_unexplained = unexplained.filter(|first| *first != cause);
-                return Err(SetupError::Failed { cause, advice, first_unexplained, attempts });
+                return Err(SetupError::Failed {
+                    cause,
+                    advice,
+                    first_unexplained,
+                    attempts,
+                    locator: self.checkout.source.locator.clone(),
+                    deviations: spec.deviations,
+                });
             };
             if self.workshop.is_late() {
                 let seconds = self.workshop.time_limit().as_secs();
@@ -270,6 +342,14 @@ impl Way<'_> {
             }
             spec = next;
         }
+    }
+
+    /// Whether another attempt is within the bounds.
+    fn may_try(&self, attempts: &[Attempt]) -> bool {
+        let tried = |cheap: bool| {
+            attempts.iter().filter(|a| (a.stage == Stage::Resolve.name()) == cheap).count()
+        };
+        tried(false) < self.request.max_attempts as usize && tried(true) < MOST_RESOLUTIONS
     }
 
     /// Plans with conda, where the source asks for it and its channels answer.
@@ -318,14 +398,23 @@ impl Way<'_> {
     fn plan_for(&self, available: &[PythonVersion]) -> Result<Plan, SetupError> {
         let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
         let pins = requirements::pins(&requirements::select(self.inspection, driver));
-        let ask = !self.request.offline && self.request.python.is_none();
         let wishes = Wishes {
-            wheels: if ask { index::wheels(&pins) } else { Vec::new() },
+            pins: if self.request.offline { Vec::new() } else { index::facts(&pins) },
             python: self.request.python,
             date: self.request.date,
             extra_requirements: self.request.extra_requirements.clone(),
+            device: self.request.device,
+            gpus: gpus::gpus(),
         };
         let mut plan = plan(self.inspection, driver, available, &wishes)?;
+        let steps = std::mem::take(&mut plan.spec.build_steps);
+        plan.spec.build_steps = tree_build::feasible(self.checkout, steps);
+        if plan.package.is_some() {
+            for (edit, deviation) in source_edits::needed(self.checkout) {
+                plan.spec.source_edits.push(edit);
+                plan.spec.deviations.push(deviation);
+            }
+        }
         if plan.spec.exclude_newer.is_none() {
             plan.spec.exclude_newer = self.checkout.source.code_date.or(self.checkout.source.date);
         }
@@ -435,6 +524,7 @@ impl Way<'_> {
                 Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
             };
         if !installed.missing.is_empty() {
+            self.discard(&installed)?;
             return Ok(Err(Shortfall::MoreRequirements(installed.missing)));
         }
         let subject = Subject {
@@ -445,11 +535,20 @@ impl Way<'_> {
             lock: &lock,
             package,
             interpreter,
+            smoke: self.request.smoke,
         };
         match verify::verify(workshop, &subject)? {
             Ok(verified) => Ok(Ok(Made { lock, installed, verified })),
-            Err(failed) => Ok(Err(Shortfall::Failed(failed))),
+            Err(failed) => {
+                self.discard(&installed)?;
+                Ok(Err(Shortfall::Failed(failed)))
+            }
         }
+    }
+
+    /// Removes what this setup made and nobody will use: environments are gigabytes.
+    fn discard(&self, installed: &Installed) -> Result<(), SetupError> {
+        if installed.reused { Ok(()) } else { folder::discard(self.home, &installed.prefix) }
     }
 
     /// Finds what to try after a shortfall, and writes down why.
@@ -485,12 +584,21 @@ impl Way<'_> {
         // channels are asked only where one of their packages may help
         let building = matches!(failed.stage, Stage::Resolve | Stage::Build | Stage::Install);
         let conda = building && self.conda.channels()?.is_ok();
+        let imports = self.inspection.imports.iter().filter(|import| !import.optional);
+        let imported: Vec<String> = imports
+            .filter_map(|import| import.distribution.as_deref().map(name::normalise))
+            .collect();
         let facts = Facts {
             conda,
             pythons: &plan.pythons,
             available: if self.request.python.is_some() { &plan.pythons } else { &available },
             package: plan.package.as_deref(),
             undeclared: &plan.undeclared,
+            imported: &imported,
+            date: plan.spec.exclude_newer,
+            first_release_after: &|name, date| {
+                if self.request.offline { None } else { index::first_release_after(name, date) }
+            },
             distribution_of: &distribution_of,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };
@@ -510,6 +618,26 @@ impl Way<'_> {
                 (None, None)
             }
         })
+    }
+
+    /// Finds what may let an environment that works reach more, and writes down why.
+    fn improved(
+        &self,
+        spec: &EnvSpec,
+        plan: &Plan,
+        unmet: StepFailed,
+        attempt: &mut Attempt,
+        repairer: &mut Repairer,
+    ) -> Result<Option<EnvSpec>, SetupError> {
+        let answers = unmet.stage == Stage::Answer;
+        let mut tried = attempt.clone();
+        let (next, _) = self.after(spec, plan, &Shortfall::Failed(unmet), &mut tried, repairer)?;
+        // only for the driver's own answer is another Python worth it
+        let next = next.filter(|next| answers || next.python == spec.python);
+        if next.is_some() {
+            *attempt = tried;
+        }
+        Ok(next)
     }
 
     /// Looks up a module's distribution: never guessed from its name, which may be a stranger's.
@@ -550,7 +678,7 @@ impl Way<'_> {
         let outcome = self.carry_out(lock.clone(), package.as_deref(), &interpreter)?;
         attempt.seconds = began.elapsed().as_secs_f64();
         match outcome {
-            Ok(made) => Ok(self.finished(made, vec![attempt])),
+            Ok(made) => self.finished(made, vec![attempt]),
             Err(shortfall) => {
                 let (stage, cause) = match shortfall {
                     Shortfall::Failed(failed) => {
@@ -564,12 +692,19 @@ impl Way<'_> {
                 stage.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause.clone());
                 let attempts = vec![attempt];
-                Err(SetupError::Failed { cause, advice: None, first_unexplained: None, attempts })
+                Err(SetupError::Failed {
+                    cause,
+                    advice: None,
+                    first_unexplained: None,
+                    attempts,
+                    locator: self.checkout.source.locator.clone(),
+                    deviations: lock.deviations.clone(),
+                })
             }
         }
     }
 
-    fn finished(&self, made: Made, attempts: Vec<Attempt>) -> Setup {
+    fn finished(&self, made: Made, attempts: Vec<Attempt>) -> Result<Setup, SetupError> {
         let Made { mut lock, installed, verified } = made;
         let sandbox = self.workshop.sandbox();
         lock.verification = Some(Verification {
@@ -579,18 +714,19 @@ impl Way<'_> {
             sandbox: sandbox.name().to_owned(),
             checks: verified.checks,
         });
+        folder::record(&installed.prefix, &lock)?;
         let outside = self.interpreters.of(lock.python).filter(|_| lock.conda.is_empty());
         let roots = outside.map(|interpreter| interpreter.prefix.clone());
         let what = if installed.reused { "found" } else { "made" };
         let name = installed.prefix.file_name().unwrap_or_default();
         self.workshop.progress().end(format!("{what} the environment {name}"));
-        Setup {
+        Ok(Setup {
             environment: Environment { path: installed.prefix, lock },
             verified: verified.complete,
             attempts,
             python_roots: roots.into_iter().filter(|root| !is_system(root)).collect(),
             notes: self.workshop.take_notes(),
             cached: false,
-        }
+        })
     }
 }

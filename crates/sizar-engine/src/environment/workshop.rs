@@ -1,23 +1,33 @@
 //! The place of one setup: its files, its limits, and the only door to foreign code.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use sizar_env::knowledge::{self, Stage};
+use sizar_env::pip::{self, Virtualenv};
 use sizar_env::uv::{BuildRules, Files, Uv};
 use sizar_model::artifact::Ending;
-use sizar_model::resources::Walltime;
+use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{Activity, Invocation, Progress};
 
 use super::SetupError;
 use super::error::io;
 use super::interpreters::Interpreter;
 use crate::home::Home;
+use crate::index::TimeMachine;
 use crate::process::{Control, Finished, Io, Limits, execute};
 use crate::sandbox::{Confinement, SandboxKind};
+use crate::tools::find_or_install_virtualenv;
+
+/// How long to wait before uv is run again after the network failed. uv itself has tried each
+/// request several times by then; what it downloaded is in its cache.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
 /// The place of one setup.
 pub struct Workshop<'a> {
@@ -25,6 +35,11 @@ pub struct Workshop<'a> {
     sandbox: SandboxKind,
     uv_program: Utf8PathBuf,
     uv_cache: Utf8PathBuf,
+    home: Home,
+    pip_cache: Utf8PathBuf,
+    /// The interpreter that virtualenv runs on.
+    host: Option<Interpreter>,
+    virtualenv: OnceCell<Virtualenv>,
     offline: bool,
     deadline: Instant,
     time_limit: Duration,
@@ -32,6 +47,8 @@ pub struct Workshop<'a> {
     control: Control,
     /// What sandboxes had to say: an address that was refused.
     notes: RefCell<Vec<String>>,
+    /// Hosts that builds may reach beside the package index, because a requirement names them.
+    hosts: RefCell<Vec<String>>,
     /// Removed with everything in it when the setup ends.
     _staging: tempfile::TempDir,
 }
@@ -41,6 +58,8 @@ pub struct Workshop<'a> {
 pub struct View {
     pub readable: Vec<Utf8PathBuf>,
     pub writable: Vec<Utf8PathBuf>,
+    /// The index as of a date, for installers that know of none.
+    pub time_machine: Option<Arc<TimeMachine>>,
 }
 
 /// How a program ended, in the words of the repair loop.
@@ -55,6 +74,8 @@ pub struct Ended {
 pub struct Order<'a> {
     pub sandbox: SandboxKind,
     pub uv_program: Utf8PathBuf,
+    /// The interpreter that virtualenv runs on.
+    pub host: Option<Interpreter>,
     pub offline: bool,
     pub time_limit: Duration,
     pub progress: &'a dyn Progress,
@@ -69,17 +90,33 @@ impl<'a> Workshop<'a> {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(io(&path))?;
         }
+        // before any foreign code: later it could make them links to other files
+        let settings = [
+            ("home/.pydistutils.cfg", pip::easy_install_settings(TimeMachine::URL)),
+            ("home/.config/pip/pip.conf", pip::pip_settings(TimeMachine::URL, TimeMachine::HOST)),
+        ];
+        for (name, text) in settings {
+            let path = root.join(name);
+            let folder = path.parent().unwrap_or(&root);
+            fs::create_dir_all(folder).map_err(io(folder))?;
+            fs::write(&path, text).map_err(io(&path))?;
+        }
         Ok(Self {
             root,
             sandbox: order.sandbox,
             uv_program: order.uv_program,
             uv_cache: home.folder("cache/uv")?,
+            home: home.clone(),
+            pip_cache: home.folder("cache/pip")?,
+            host: order.host,
+            virtualenv: OnceCell::new(),
             offline: order.offline,
             deadline: Instant::now() + order.time_limit,
             time_limit: order.time_limit,
             progress: order.progress,
             control: Control::default(),
             notes: RefCell::default(),
+            hosts: RefCell::default(),
             _staging: staging,
         })
     }
@@ -92,6 +129,11 @@ impl<'a> Workshop<'a> {
     /// Returns a folder that foreign code may write answers to.
     pub fn answers(&self) -> Utf8PathBuf {
         self.root.join("out")
+    }
+
+    /// Returns the file in which shims write down what they do.
+    pub fn ledger(&self) -> Utf8PathBuf {
+        self.answers().join("shims.jsonl")
     }
 
     /// Writes a file for a program to read.
@@ -119,6 +161,20 @@ impl<'a> Workshop<'a> {
         self.notes.borrow_mut().push(text);
     }
 
+    /// Lets what follows reach the hosts that direct references (`name @ git+https://…`) name.
+    pub fn reach_named_in<'t>(&self, requirements: impl IntoIterator<Item = &'t str>) {
+        let hosts = requirements.into_iter().filter_map(sizar_env::name::host_of_reference);
+        let mut hosts: Vec<String> = hosts.collect();
+        hosts.sort();
+        hosts.dedup();
+        for host in &hosts {
+            self.notes
+                .borrow_mut()
+                .push(format!("builds could reach `{host}`, which a requirement names"));
+        }
+        *self.hosts.borrow_mut() = hosts;
+    }
+
     /// Takes what the sandboxes had to say.
     pub fn take_notes(&self) -> Vec<String> {
         let mut notes = self.notes.take();
@@ -134,6 +190,27 @@ impl<'a> Workshop<'a> {
 
     pub fn time_limit(&self) -> Duration {
         self.time_limit
+    }
+
+    /// Returns virtualenv, fetched if it is not here yet, and the folder of the Python that it
+    /// runs on.
+    pub fn virtualenv(&self) -> Result<(Virtualenv, Utf8PathBuf), SetupError> {
+        let host = self.host.as_ref().ok_or(SetupError::NoHost)?;
+        if let Some(found) = self.virtualenv.get() {
+            return Ok((found.clone(), host.prefix.clone()));
+        }
+        let found = Virtualenv {
+            host: host.path.clone(),
+            modules: find_or_install_virtualenv(&self.home, self.progress)?,
+            data: self.home.folder("cache/virtualenv")?,
+        };
+        let found = self.virtualenv.get_or_init(|| found);
+        Ok((found.clone(), host.prefix.clone()))
+    }
+
+    /// Returns the folder in which pip keeps what it fetched.
+    pub fn pip_cache(&self) -> &Utf8Path {
+        &self.pip_cache
     }
 
     /// Returns uv, set up for the packages of one attempt.
@@ -155,10 +232,35 @@ impl<'a> Workshop<'a> {
         interpreter: &Interpreter,
         view: View,
     ) -> Result<Ended, SetupError> {
-        let View { mut readable, mut writable } = view;
+        let View { mut readable, mut writable, time_machine } = view;
         readable.extend([self.uv_program.clone(), interpreter.prefix.clone()]);
         writable.push(self.uv_cache.clone());
-        self.run(call, View { readable, writable }, None)
+        let view = View { readable, writable, time_machine };
+        for pause in PAUSES {
+            let ended = self.run(call, view.clone(), None)?;
+            let transient = || knowledge::is_transient(Stage::Resolve, &ended.output);
+            if ended.success || self.offline || self.is_late() || !transient() {
+                return Ok(ended);
+            }
+            self.progress.note(format!(
+                "the network failed in the middle: trying again in {} s",
+                pause.as_secs()
+            ));
+            self.pause(pause)?;
+        }
+        self.run(call, view, None)
+    }
+
+    /// Waits for `time`, or until somebody stops the setup.
+    fn pause(&self, time: Duration) -> Result<(), SetupError> {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            if self.control.is_stopped() {
+                return Err(SetupError::Stopped);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Runs a program in the sandbox, for at most `limit` and what is left of the setup's time.
@@ -168,16 +270,30 @@ impl<'a> Workshop<'a> {
         view: View,
         limit: Option<Duration>,
     ) -> Result<Ended, SetupError> {
+        self.run_within(call, view, limit, None)
+    }
+
+    /// Runs a program as [`Self::run`] does, with at most `memory`.
+    pub fn run_within(
+        &self,
+        call: &Invocation,
+        view: View,
+        limit: Option<Duration>,
+        memory: Option<ByteSize>,
+    ) -> Result<Ended, SetupError> {
         let mut confinement =
             Confinement::new(self.sandbox, self.root.join("home"), self.root.join("tmp"));
         confinement.readable = view.readable;
         confinement.readable.push(self.root.clone());
         confinement.writable = view.writable;
         confinement.writable.push(self.answers());
+        confinement.index_hosts.clone_from(&self.hosts.borrow());
+        confinement.time_machine = view.time_machine;
         let left = self.deadline.saturating_duration_since(Instant::now());
         let time = limit.map_or(left, |limit| limit.min(left)).as_secs().max(1);
         let limits = Limits {
             walltime: Some(Walltime(time)),
+            memory,
             grace: Duration::from_secs(5),
             ..Limits::default()
         };

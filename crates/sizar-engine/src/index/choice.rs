@@ -129,6 +129,7 @@ mod tests {
             size: None,
             upload_time: None,
             yanked: name.ends_with('!'),
+            requires_python: None,
         };
         Project { name: "a".into(), files: files.iter().map(file).collect() }
     }

@@ -27,6 +27,8 @@ pub struct IndexFile {
     pub upload_time: Option<Timestamp>,
     /// Whether it was withdrawn (PEP 592).
     pub yanked: bool,
+    /// The Pythons that it is for, as specifiers (PEP 503).
+    pub requires_python: Option<String>,
 }
 
 /// Reads a page in either form.
@@ -59,6 +61,7 @@ struct JsonFile {
     /// `true`, `false`, or the reason as a text.
     #[serde(default)]
     yanked: serde_json::Value,
+    requires_python: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -75,6 +78,7 @@ fn read_json(base: &Url, body: &[u8]) -> Result<Vec<IndexFile>, IndexError> {
             filename: file.filename,
             sha256: file.hashes.sha256.map(|hash| hash.to_ascii_lowercase()),
             size: file.size,
+            requires_python: file.requires_python.filter(|text| !text.is_empty()),
             upload_time: file.upload_time.and_then(|time| time.parse().ok()),
             yanked: match file.yanked {
                 serde_json::Value::Bool(yanked) => yanked,
@@ -136,6 +140,7 @@ fn anchor(base: &Url, attributes: &[(String, String)]) -> Option<IndexFile> {
         size: None,
         upload_time: None,
         yanked: get("data-yanked").is_some(),
+        requires_python: get("data-requires-python").filter(|text| !text.is_empty()).cloned(),
     })
 }
 
@@ -207,11 +212,12 @@ mod tests {
     fn a_json_page_is_read() {
         let body = br#"{"meta":{"api-version":"1.1"},"name":"a","files":[
             {"filename":"a-1.tar.gz","url":"../../f/a-1.tar.gz","hashes":{"sha256":"AB"},"size":3,
-             "upload-time":"2018-11-14T15:05:20.123456Z","yanked":"broken"},
+             "upload-time":"2018-11-14T15:05:20.123456Z","yanked":"broken","requires-python":">=2.7"},
             {"filename":"a-2.tar.gz","url":"https://f.org/a-2.tar.gz","hashes":{},"yanked":false}]}"#;
         let files = read_json(&base(), body).unwrap();
         assert_eq!(files[0].url.expose(), "https://index.org/f/a-1.tar.gz");
         assert_eq!(files[0].sha256.as_deref(), Some("ab"));
+        assert_eq!(files[0].requires_python.as_deref(), Some(">=2.7"));
         assert!(files[0].yanked && !files[1].yanked);
         assert_eq!(files[0].upload_time.unwrap().to_string(), "2018-11-14T15:05:20.123456Z");
     }
@@ -227,6 +233,7 @@ mod tests {
         assert_eq!(files[0].sha256.as_deref(), Some("ab"));
         assert_eq!(files[0].url.expose(), "https://index.org/f/a-1.tar.gz");
         assert!(files[1].yanked && !files[2].yanked);
+        assert_eq!(files[0].requires_python.as_deref(), Some(">=3"));
     }
 
     proptest::proptest! {

@@ -142,10 +142,14 @@ impl Plan<'_> {
             fence: None,
         };
         if self.confinement.kind == SandboxKind::None {
+            let mut proxy = None;
+            if network == NetworkAccess::Index && self.confinement.time_machine.is_some() {
+                proxy = Some(self.proxy_at_port(&mut order)?.0);
+            }
             if network != NetworkAccess::Full {
                 self.notes.push("without a sandbox the network stayed open".to_owned());
             }
-            return Ok((order, None));
+            return Ok((order, proxy));
         }
         let own = network != NetworkAccess::Full && sandbox::landlock::network_namespaces();
         order.own_network = own;
@@ -163,11 +167,7 @@ impl Plan<'_> {
             order.args.splice(0..0, bridge);
             proxy = Some(running);
         } else if network == NetworkAccess::Index {
-            let (running, port) = Proxy::at_port(self.hosts(), Upstream::new(&self.user))
-                .map_err(|source| ProcessError::Proxy { source })?;
-            for (name, value) in sandbox::proxy_variables(port) {
-                order.env.entry(name.to_owned()).or_insert(value);
-            }
+            let (running, port) = self.proxy_at_port(&mut order)?;
             ports = Some(vec![port]);
             proxy = Some(running);
         }
@@ -179,9 +179,22 @@ impl Plan<'_> {
         IndexHosts::new(&self.user, &self.confinement.index_hosts)
     }
 
+    fn proxy_at_port(&self, order: &mut Order) -> Result<(Proxy, u16), ProcessError> {
+        let (upstream, machine) =
+            (Upstream::new(&self.user), self.confinement.time_machine.clone());
+        let (running, port) = Proxy::at_port(self.hosts(), upstream, machine)
+            .map_err(|source| ProcessError::Proxy { source })?;
+        for (name, value) in sandbox::proxy_variables(port) {
+            order.env.entry(name.to_owned()).or_insert(value);
+        }
+        Ok((running, port))
+    }
+
     fn proxy_at_socket(&self) -> Result<(Utf8PathBuf, Proxy), ProcessError> {
         let socket = self.scratch.join("index");
-        let proxy = Proxy::at_socket(&socket, self.hosts(), Upstream::new(&self.user))
+        let (upstream, machine) =
+            (Upstream::new(&self.user), self.confinement.time_machine.clone());
+        let proxy = Proxy::at_socket(&socket, self.hosts(), upstream, machine)
             .map_err(|source| ProcessError::Proxy { source })?;
         Ok((socket, proxy))
     }

@@ -42,7 +42,7 @@ impl Attempt {
         }
         let me = Watcher::current();
         let attempt = Self { folder: parent.join(format!("{UNBORN}{}-{}", me.pid, me.started)) };
-        for folder in [attempt.home(), attempt.tmp()] {
+        for folder in [attempt.home(), attempt.tmp(), attempt.notes()] {
             fs::create_dir_all(&folder)
                 .map_err(|source| HomeError::Unusable { path: folder.clone(), source })?;
         }
@@ -109,6 +109,16 @@ impl Attempt {
     /// Returns the folder for copies of data that are shown under absolute paths.
     pub(super) fn data(&self) -> Utf8PathBuf {
         self.folder.join("data")
+    }
+
+    /// Returns the folder for what start-up shims write down.
+    pub(super) fn notes(&self) -> Utf8PathBuf {
+        self.folder.join("notes")
+    }
+
+    /// Returns the file in which start-up shims write down the calls that they took over.
+    pub fn ledger(&self) -> Utf8PathBuf {
+        self.notes().join("shims.jsonl")
     }
 
     /// Returns the file with all that the program printed.

@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
+use sizar_env::shims::LEDGER;
 use sizar_model::{
     Ending, EventKind, Invocation, NetworkAccess, ProjectInstall, Receipt, RunId, RunState,
 };
@@ -9,6 +10,7 @@ use sizar_model::{
 use super::collect::{Workplace, collect};
 use super::working_copy::{Baseline, Copying, LARGE, copy_tree_by};
 use super::{Attempt, RunError, RunPlan, bind, chain};
+use crate::environment::ledger;
 use crate::failpoint;
 use crate::home::Home;
 use crate::process::{self, Control, Finished, Io, Limits, environment};
@@ -139,7 +141,7 @@ fn run_program(
     let Ready { attempt, baseline, .. } = ready;
     let plan = execution.plan;
     let mut confinement = Confinement::new(ready.kind, attempt.home(), attempt.tmp());
-    confinement.writable.push(attempt.work());
+    confinement.writable.extend([attempt.work(), attempt.notes()]);
     confinement.readable.push(plan.prefix.clone());
     confinement.readable.extend(plan.python_roots.iter().cloned());
     confinement.gpus = !claimed.gpus.is_empty();
@@ -165,6 +167,7 @@ fn run_program(
     let Finished { ending, usage, sandbox, mut notes, .. } = finished;
     notes.extend(baseline.notes.iter().cloned());
     notes.extend(left_out);
+    notes.extend(ledger::read(&attempt.ledger(), &[&work, &plan.prefix]).sentences());
     if plan.job.sandbox && ready.kind == SandboxKind::None {
         notes.push("no sandbox works on this machine; the program could see all files".to_owned());
     }
@@ -198,6 +201,7 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
         .args(args)
         .env("PATH", format!("{}:{}", plan.prefix.join("bin"), environment::PATH))
         .env("VIRTUAL_ENV", plan.prefix.as_str())
+        .env(LEDGER, attempt.ledger().as_str())
         .network(network);
     if plan.project == ProjectInstall::OnPath {
         invocation = invocation.env("PYTHONPATH", work.as_str());

@@ -1,21 +1,27 @@
 //! From a wish to a plan: source, environment, entry, inputs.
 
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sizar_inspect::{InspectError, InspectOptions};
 use sizar_model::source::InvalidLocator;
-use sizar_model::{Checkout, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion};
+use sizar_model::{
+    Checkout, Device, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion,
+};
 
 use super::{Entry, EntryError, Places, RunPlan, Surroundings, find_inputs, resolve};
 use crate::acquire::{AcquireError, AcquireOptions, acquire};
-use crate::environment::{self, Setup, SetupError, SetupRequest};
+use crate::environment::{self, Setup, SetupError, SetupRequest, SmokeBounds};
 use crate::home::Home;
 use crate::sandbox::{self, SandboxKind};
 
 /// How often an environment is tried, and for how long, before sizar gives up.
-const MAX_ATTEMPTS: u32 = 6;
-const TIME_LIMIT: std::time::Duration = std::time::Duration::from_hours(1);
+const MAX_ATTEMPTS: u32 = 8;
+const TIME_LIMIT: Duration = Duration::from_hours(1);
+/// The most seconds of a source's own work: it shows that the code runs, and is no run.
+const LONGEST_SMOKE: u64 = 600;
 
 /// How an environment is wished for; the same for `setup` and `run`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +30,9 @@ pub struct EnvironmentWish {
     pub date: Option<Timestamp>,
     /// PEP 508 requirements beside those of the source.
     pub with: Vec<String>,
+    /// What it is to compute on.
+    #[serde(default)]
+    pub device: Device,
     /// A lock to rebuild exactly.
     pub lock: Option<EnvLock>,
     /// Plan anew, even where an environment is remembered.
@@ -34,6 +43,12 @@ pub struct EnvironmentWish {
     pub offline: bool,
     /// Build and run foreign code without a sandbox.
     pub no_sandbox: bool,
+    /// Verify without doing any of the source's own work.
+    #[serde(default)]
+    pub no_smoke: bool,
+    /// For how many seconds its own work is tried.
+    #[serde(default)]
+    pub smoke_seconds: Option<u64>,
 }
 
 /// What a user wishes to run: enough to prepare it again after a crash.
@@ -68,6 +83,13 @@ impl EnvironmentWish {
         AcquireOptions { refresh: self.refresh, offline: self.offline }
     }
 
+    /// Returns how much of its own work the source does to be verified.
+    fn smoke(&self) -> Option<SmokeBounds> {
+        let seconds = self.smoke_seconds.map(|seconds| seconds.min(LONGEST_SMOKE));
+        let wished = seconds.map(|seconds| SmokeBounds { time: Duration::from_secs(seconds) });
+        (!self.no_smoke).then(|| wished.unwrap_or_default())
+    }
+
     /// Returns the request for an environment in which `driver` works.
     pub fn request(&self, driver: Option<String>) -> SetupRequest {
         SetupRequest {
@@ -75,12 +97,14 @@ impl EnvironmentWish {
             date: self.date,
             driver,
             extra_requirements: self.with.clone(),
+            device: self.device,
             locked: self.lock.clone(),
             sandbox: if self.no_sandbox { SandboxKind::None } else { sandbox::detect() },
             offline: self.offline,
             fresh: self.fresh,
             max_attempts: MAX_ATTEMPTS,
             time_limit: TIME_LIMIT,
+            smoke: self.smoke(),
         }
     }
 }
@@ -156,6 +180,12 @@ pub fn prepare(
     );
     for note in &found.notes {
         progress.note(note.as_str());
+    }
+    // where the interpreter is a copy, no link leads to its library
+    for root in setup.python_roots {
+        if !plan.python_roots.contains(&root) {
+            plan.python_roots.push(root);
+        }
     }
     let lock = &setup.environment.lock;
     plan.project = lock.source.install;

@@ -1,8 +1,11 @@
 //! The words for what foreign code may see.
 
 use std::fmt;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
+
+use crate::index::TimeMachine;
 
 /// What keeps foreign code in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub struct Confinement {
     pub gpus: bool,
     /// Hosts that count as the package index, beside `pypi.org` and what the user configured.
     pub index_hosts: Vec<String>,
+    /// The index as of a date, reached under [`TimeMachine::HOST`] with the network of the index.
+    pub time_machine: Option<Arc<TimeMachine>>,
 }
 
 impl Confinement {
@@ -69,6 +74,7 @@ impl Confinement {
             bindings: Vec::new(),
             gpus: false,
             index_hosts: Vec::new(),
+            time_machine: None,
         }
     }
 }

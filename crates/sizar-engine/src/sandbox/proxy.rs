@@ -17,6 +17,10 @@ use super::index_hosts::IndexHosts;
 use super::relay::{relay, write_all};
 use super::request::{Refusal, Request};
 use super::upstream::{Upstream, read_head};
+use crate::index::{Page, TimeMachine};
+
+/// The most connections at a time: uv opens 50, and a hostile build as many as it is let.
+const MOST_OPEN: usize = 256;
 
 /// A running proxy; dropping it closes every connection.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub struct Proxy {
 struct Shared {
     hosts: IndexHosts,
     upstream: Upstream,
+    /// Answered here, and not sent on.
+    time_machine: Option<Arc<TimeMachine>>,
     refused: Mutex<BTreeSet<String>>,
     open: Mutex<Vec<Weak<OwnedFd>>>,
 }
@@ -40,20 +46,35 @@ impl Proxy {
         path: &Utf8Path,
         hosts: IndexHosts,
         upstream: Upstream,
+        time_machine: Option<Arc<TimeMachine>>,
     ) -> std::io::Result<Self> {
-        Self::serve(UnixListener::bind(path)?.into(), hosts, upstream)
+        Self::serve(UnixListener::bind(path)?.into(), hosts, upstream, time_machine)
     }
 
     /// Listens at a port of this machine's loopback, and returns it.
-    pub fn at_port(hosts: IndexHosts, upstream: Upstream) -> std::io::Result<(Self, u16)> {
+    pub fn at_port(
+        hosts: IndexHosts,
+        upstream: Upstream,
+        time_machine: Option<Arc<TimeMachine>>,
+    ) -> std::io::Result<(Self, u16)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
-        Ok((Self::serve(listener.into(), hosts, upstream)?, port))
+        Ok((Self::serve(listener.into(), hosts, upstream, time_machine)?, port))
     }
 
-    fn serve(listener: OwnedFd, hosts: IndexHosts, upstream: Upstream) -> std::io::Result<Self> {
-        let shared =
-            Arc::new(Shared { hosts, upstream, refused: Mutex::default(), open: Mutex::default() });
+    fn serve(
+        listener: OwnedFd,
+        hosts: IndexHosts,
+        upstream: Upstream,
+        time_machine: Option<Arc<TimeMachine>>,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            hosts,
+            upstream,
+            time_machine,
+            refused: Mutex::default(),
+            open: Mutex::default(),
+        });
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC)?);
         let (sharing, stopping) = (Arc::clone(&shared), Arc::clone(&stop));
         let accepting = std::thread::Builder::new()
@@ -97,6 +118,9 @@ fn accept(listener: &OwnedFd, stop: &OwnedFd, shared: &Arc<Shared>) {
         {
             let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.retain(|socket| socket.strong_count() > 0);
+            if open.len() >= MOST_OPEN {
+                continue;
+            }
             open.push(Arc::downgrade(&client));
         }
         let shared = Arc::clone(shared);
@@ -114,6 +138,12 @@ fn serve(client: &Arc<OwnedFd>, shared: &Shared) {
         Err(Refusal::Malformed) => return answer(client, "400 Bad Request", "not a request"),
         Err(Refusal::Method) => return answer(client, "405 Method Not Allowed", "only reading"),
     };
+    if let (Request::Plain { host, path, is_head, .. }, Some(machine)) =
+        (&request, &shared.time_machine)
+        && host == TimeMachine::HOST
+    {
+        return show(client, &machine.answer(path), *is_head);
+    }
     let (host, port) = request.destination();
     if !shared.hosts.permit(host, port) {
         // The name is the program's choice: bounded, and nothing that could steer a terminal.
@@ -131,7 +161,7 @@ fn serve(client: &Arc<OwnedFd>, shared: &Shared) {
             write_all(client, b"HTTP/1.1 200 Connection established\r\n\r\n")?;
             Ok(socket)
         }),
-        Request::Plain { host, port, to_host, to_proxy } => {
+        Request::Plain { host, port, to_host, to_proxy, .. } => {
             shared.upstream.plain(host, *port).and_then(|(socket, proxy)| {
                 match proxy {
                     None => write_all(&socket, to_host)?,
@@ -156,11 +186,23 @@ fn serve(client: &Arc<OwnedFd>, shared: &Shared) {
 }
 
 fn answer(client: &OwnedFd, status: &str, reason: &str) {
-    let length = reason.len() + 1;
-    let text = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n\
-         Content-Length: {length}\r\nConnection: close\r\n\r\n{reason}\n"
+    send(client, status, "text/plain; charset=utf-8", &format!("{reason}\n"), false);
+}
+
+fn show(client: &OwnedFd, page: &Page, is_head: bool) {
+    send(client, page.status, page.media_type, &page.body, is_head);
+}
+
+fn send(client: &OwnedFd, status: &str, media_type: &str, body: &str, is_head: bool) {
+    let length = body.len();
+    // What is true of one date is not of another, under the same address.
+    let mut text = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\n\r\n"
     );
+    if !is_head {
+        text.push_str(body);
+    }
     let _ = write_all(client, text.as_bytes());
 }
 
@@ -170,7 +212,11 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;
 
+    use sizar_model::SafeUrl;
+
     use super::*;
+    use crate::http::Client;
+    use crate::index::Index;
 
     /// A server that answers every connection with what it was sent first.
     fn server() -> u16 {
@@ -202,12 +248,12 @@ mod tests {
     fn requests_go_through_the_users_own_proxy() {
         let server = server();
         let index = format!("localhost:{server}");
-        let (outer, port) = Proxy::at_port(hosts(&index), Upstream::default()).unwrap();
+        let (outer, port) = Proxy::at_port(hosts(&index), Upstream::default(), None).unwrap();
         let variable = |name: &str| (name.to_owned(), format!("http://u:p@127.0.0.1:{port}"));
         let user = [variable("https_proxy"), variable("http_proxy")].into();
         let more = format!("only.inner.example:{server}");
         let inner_hosts = IndexHosts::new(&BTreeMap::new(), &[index.clone(), more.clone()]);
-        let (inner, inner_port) = Proxy::at_port(inner_hosts, Upstream::new(&user)).unwrap();
+        let (inner, inner_port) = Proxy::at_port(inner_hosts, Upstream::new(&user), None).unwrap();
 
         // Both ways at once: the tunnel, and bytes sent before its answer.
         let answer = ask(inner_port, &format!("CONNECT {index} HTTP/1.1\r\n\r\nhello"));
@@ -226,8 +272,31 @@ mod tests {
     }
 
     #[test]
+    fn the_dated_index_is_answered_here_and_nowhere_else() {
+        let nowhere = SafeUrl::new("http://127.0.0.1:1/simple/");
+        let machine = TimeMachine::new(Index::at(nowhere, Client::new()), None, &BTreeMap::new());
+        let serving = Proxy::at_port(hosts("a"), Upstream::default(), Some(machine)).unwrap();
+        let (proxy, port) = serving;
+        let root = TimeMachine::URL;
+        let answer = ask(port, &format!("GET {root} HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html"), "{answer}");
+        assert!(answer.contains("\r\nCache-Control: no-store\r\n") && answer.contains("<html>"));
+        let answer = ask(port, &format!("HEAD {root} HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\n"), "{answer}");
+        // it is no way to other files, and there is nothing behind its name
+        let answer = ask(port, &format!("GET http://{}/etc HTTP/1.1\r\n\r\n", TimeMachine::HOST));
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        let answer = ask(port, &format!("CONNECT {}:443 HTTP/1.1\r\n\r\n", TimeMachine::HOST));
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert_eq!(proxy.refused(), [format!("{}:443", TimeMachine::HOST)]);
+        let (_proxy, port) = Proxy::at_port(hosts("a"), Upstream::default(), None).unwrap();
+        let answer = ask(port, &format!("GET {root} HTTP/1.1\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+
+    #[test]
     fn what_is_refused_is_bounded_and_cannot_steer_a_terminal() {
-        let (proxy, port) = Proxy::at_port(hosts("a"), Upstream::default()).unwrap();
+        let (proxy, port) = Proxy::at_port(hosts("a"), Upstream::default(), None).unwrap();
         let name = "x".repeat(500);
         let answer = ask(port, &format!("CONNECT \u{1b}[2J{name}:443 HTTP/1.1\r\n\r\n"));
         assert!(answer.starts_with("HTTP/1.1 403 Forbidden"), "{answer}");
@@ -239,7 +308,7 @@ mod tests {
     fn dropping_it_closes_open_connections() {
         let server = server();
         let index = format!("localhost:{server}");
-        let (proxy, port) = Proxy::at_port(hosts(&index), Upstream::default()).unwrap();
+        let (proxy, port) = Proxy::at_port(hosts(&index), Upstream::default(), None).unwrap();
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
         stream.write_all(format!("CONNECT {index} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
         let mut answer = [0; 39];

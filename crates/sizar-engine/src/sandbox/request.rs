@@ -6,7 +6,15 @@ pub enum Request {
     /// A tunnel, for TLS.
     Tunnel { host: String, port: u16 },
     /// One plain request, as it is to be sent on to the host itself, and to another proxy.
-    Plain { host: String, port: u16, to_host: Vec<u8>, to_proxy: Vec<u8> },
+    Plain {
+        host: String,
+        port: u16,
+        /// Whether only the head of the answer is wanted.
+        is_head: bool,
+        path: String,
+        to_host: Vec<u8>,
+        to_proxy: Vec<u8>,
+    },
 }
 
 /// Why a request is not answered.
@@ -64,6 +72,8 @@ impl Request {
         Ok(Self::Plain {
             host: host.to_owned(),
             port,
+            is_head: method == "HEAD",
+            path: url.path().to_owned(),
             to_host: with(&format!("{}{query}", url.path())),
             to_proxy: with(&format!("http://{authority}{}{query}", url.path())),
         })

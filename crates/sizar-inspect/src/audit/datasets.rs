@@ -1,9 +1,9 @@
 //! Data sets that the code expects.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use ruff_python_ast::Expr;
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::facts::sighting;
@@ -30,10 +30,10 @@ struct Table {
 /// The table, turned round.
 #[derive(Default)]
 struct Known {
-    words: HashMap<String, String>,
-    modules: HashMap<String, String>,
-    calls: HashMap<String, String>,
-    titles: HashMap<String, String>,
+    words: FxHashMap<String, String>,
+    modules: FxHashMap<String, String>,
+    calls: FxHashMap<String, String>,
+    titles: FxHashMap<String, String>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {

@@ -1,13 +1,12 @@
 //! What names mean in a file: `osp.join` is `os.path.join` after `import os.path as osp`.
 
-use std::collections::HashMap;
-
 use ruff_python_ast::{Expr, StmtImport, StmtImportFrom};
+use rustc_hash::FxHashMap;
 
 /// The names that imports have bound so far.
 #[derive(Debug, Default)]
 pub struct Names<'a> {
-    meanings: HashMap<&'a str, String>,
+    meanings: FxHashMap<&'a str, String>,
 }
 
 impl<'a> Names<'a> {

@@ -1,7 +1,9 @@
 //! One walk over a parsed file, with every check of code on the way.
 
 use std::rc::Rc;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
     Arguments, Expr, ExprCall, ExprIf, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
@@ -15,6 +17,10 @@ use super::paths::Place;
 use super::{Facts, datasets, devices, paths, secrets, services, weights};
 use crate::python::parse::Module;
 
+/// Words of conditions that ask for a GPU.
+static GPU_WORDS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("cuda|CUDA|gpu|GPU|is_available|device|DEVICE|Device").expect("it is valid")
+});
 /// The longest string that is looked at: what is longer is data or prose.
 const MAX_STRING: usize = 1_000;
 
@@ -32,6 +38,8 @@ pub struct Reading<'a> {
     read_until: TextSize,
     /// Whether what it expects says nothing of a run.
     tests: bool,
+    /// Whether any condition of the file can ask for a GPU.
+    names_a_gpu: bool,
 }
 
 /// What encloses a string.
@@ -52,13 +60,14 @@ pub(super) struct Call<'a, 'b> {
     pub node: &'a ExprCall,
     /// Dotted, with imports resolved; `.method` where the receiver has no name.
     pub name: &'b str,
+    method: &'b str,
     module: &'a Module,
 }
 
-impl<'a> Call<'a, '_> {
+impl<'a, 'b> Call<'a, 'b> {
     /// Returns the last part of the name.
-    pub fn method(&self) -> &str {
-        self.name.rsplit('.').next().unwrap_or(self.name)
+    pub fn method(&self) -> &'b str {
+        self.method
     }
 
     /// Returns the line, from 1.
@@ -103,6 +112,7 @@ impl<'a> Reading<'a> {
             frames: Vec::new(),
             read_until: TextSize::new(0),
             tests: is_beside_a_run(path),
+            names_a_gpu: GPU_WORDS.is_match(&module.text),
         };
         reading.visit_body(module.statements());
         let mut facts = reading.facts;
@@ -130,10 +140,7 @@ impl<'a> Reading<'a> {
     }
 
     fn asks_for_a_gpu(&self, test: &Expr) -> bool {
-        const WORDS: &[&str] =
-            &["cuda", "CUDA", "gpu", "GPU", "is_available", "device", "DEVICE", "Device"];
-        let source = self.module.source_of(test);
-        WORDS.iter().any(|word| source.contains(word))
+        self.names_a_gpu && GPU_WORDS.is_match(self.module.source_of(test))
     }
 
     fn is_no_value(&self) -> bool {
@@ -194,7 +201,8 @@ impl<'a> Reading<'a> {
         if folding::may_be_a_path(&name) {
             self.path_expression(expr);
         }
-        let call = Call { node, name: &name, module: self.module };
+        let method = name.rsplit('.').next().unwrap_or(&name);
+        let call = Call { node, name: &name, method, module: self.module };
         devices::call(self, &call);
         services::call(self, &call);
         if !self.tests {

@@ -1,9 +1,9 @@
 //! Services that the code calls over the network.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use ruff_python_ast::Expr;
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::datasets::prefixes;
@@ -33,14 +33,14 @@ struct Table {
 /// The table, with its modules and calls turned round.
 struct Known {
     rows: Vec<Row>,
-    modules: HashMap<String, usize>,
-    calls: HashMap<String, usize>,
+    modules: FxHashMap<String, usize>,
+    calls: FxHashMap<String, usize>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let table: Table = toml::from_str(include_str!("../../../../knowledge/services.toml"))
         .expect("a test reads the table");
-    let (mut modules, mut calls) = (HashMap::new(), HashMap::new());
+    let (mut modules, mut calls) = (FxHashMap::default(), FxHashMap::default());
     for (at, row) in table.service.iter().enumerate() {
         modules.extend(row.modules.iter().map(|module| (module.clone(), at)));
         calls.extend(row.calls.iter().map(|call| (call.clone(), at)));

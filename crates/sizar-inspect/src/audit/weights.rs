@@ -1,9 +1,9 @@
 //! Weights that the code downloads, or expects to be there.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use ruff_python_ast::Expr;
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::facts::{finding, sighting};
@@ -35,15 +35,15 @@ struct Table {
 struct Known {
     rows: Vec<Row>,
     /// By dotted name.
-    calls: HashMap<String, usize>,
+    calls: FxHashMap<String, usize>,
     /// By the method alone, whatever the receiver.
-    methods: HashMap<String, usize>,
+    methods: FxHashMap<String, usize>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     let table: Table = toml::from_str(include_str!("../../../../knowledge/weights.toml"))
         .expect("a test reads the table");
-    let (mut calls, mut methods) = (HashMap::new(), HashMap::new());
+    let (mut calls, mut methods) = (FxHashMap::default(), FxHashMap::default());
     for (at, row) in table.weights.iter().enumerate() {
         for call in &row.calls {
             match call.strip_prefix('.') {

@@ -50,6 +50,8 @@ fn is_address(text: &str) -> bool {
 enum Place {
     /// The address to give to pip, the name that it suggests, and what was mended.
     Remote { address: String, name: Option<String>, guessed: bool, note: Option<&'static str> },
+    /// A release that a wheel for one platform is of.
+    Release { name: String, version: String },
     /// A file or folder of the authors, with the name and version that a wheel's name gives.
     Local { path: String, name: Option<String>, version: Option<String> },
 }
@@ -65,6 +67,9 @@ impl Place {
             let path = clean.strip_prefix("file:").unwrap_or(&clean).to_owned();
             return Self::Local { path, name: egg.or(name), version };
         }
+        if let Some(release) = Self::wheel_of_one_platform(&clean) {
+            return release;
+        }
         let (mut address, note) = over_https(&clean);
         if EGG.is_match(&address) {
             address = EGG.replace(&address, "").into_owned();
@@ -77,6 +82,16 @@ impl Place {
         let guessed = certain.is_none();
         let name = certain.or_else(|| from_repository(&address));
         Self::Remote { address, name, guessed, note }
+    }
+
+    /// A wheel for one Python, system or CUDA: its release is what the author wanted.
+    fn wheel_of_one_platform(address: &str) -> Option<Self> {
+        pattern!(PLATFORM, r"-(?:linux|manylinux|macosx|win)[\w.]*\.whl(?:[#?].*)?$");
+        if !PLATFORM.is_match(address) {
+            return None;
+        }
+        let (name, version) = from_file_name(address);
+        Some(Self::Release { name: name?, version: version? })
     }
 
     fn distribution(self, name: Option<&str>, extras: &str) -> Distribution {
@@ -100,6 +115,18 @@ impl Place {
                 if name.is_none() && guessed {
                     found.note("named after its repository");
                 }
+                found
+            }
+            Self::Release { name: suggested, version } => {
+                let name = normalise(name.unwrap_or(&suggested));
+                // a label such as `+cu101` names a build that no index has
+                let public = version.split('+').next().unwrap_or(&version);
+                let mut found = Distribution {
+                    requirement: Some(format!("{name}{extras}=={public}")),
+                    name,
+                    ..Distribution::default()
+                };
+                found.note("the address of a wheel for one platform is read as its release");
                 found
             }
             Self::Local { version, .. } if name.is_some() => {

@@ -4,7 +4,7 @@ use sizar_model::inspection::{Declared, PackagingFile, PythonEvidence, Sighting}
 
 use super::kind::Kind;
 use super::requirement::{Asked, Distribution};
-use super::{requirement, text};
+use super::{popular, requirement, text};
 
 /// What one packaging file told.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +149,9 @@ impl Read {
                 if let Some(note) = note {
                     found.note(note);
                 }
+                if !matches!(scope, "conda" | "locked") {
+                    mend_a_slip(&mut found);
+                }
                 self.declare(found, raw, line, scope);
             }
         }
@@ -279,4 +282,23 @@ impl Read {
             line: line.max(1),
         });
     }
+}
+
+/// Puts a name right that is one letter away from a popular one.
+fn mend_a_slip(found: &mut Distribution) {
+    let Some(meant) = popular::meant(&found.name) else { return };
+    let Some(rest) =
+        found.requirement.as_deref().and_then(|asked| asked.strip_prefix(&*found.name))
+    else {
+        return;
+    };
+    // an address says what it is whatever it is called
+    if rest.contains(" @ ") {
+        return;
+    }
+    let requirement = format!("{meant}{rest}");
+    let note = format!("`{}` is read as `{meant}`, one letter away", found.name);
+    found.requirement = Some(requirement);
+    meant.clone_into(&mut found.name);
+    found.note(&note);
 }

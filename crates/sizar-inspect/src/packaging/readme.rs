@@ -2,6 +2,7 @@
 
 use super::command_line;
 use super::kind::Kind;
+use super::mentions::{self, Section};
 use super::read::Read;
 use super::requirement::is_specifiers;
 use super::text::{group, pattern, plain};
@@ -13,9 +14,18 @@ pub(super) fn read(path: &str, text: &str) -> Read {
     pattern!(BROKEN, r"(?i)\b(?:python|pytorch|tensorflow|keras|version)$");
     let mut read = Read::new(path, Kind::Readme);
     let lines = joined(text);
+    let mut section = Section::default();
+    let mut in_code = false;
     for (index, (line, written)) in lines.iter().enumerate() {
         let line = *line;
         let written = plain(written);
+        if written.starts_with("```") || written.starts_with("~~~") {
+            in_code = !in_code;
+        }
+        // `# comment` in a block of commands is no heading
+        if !in_code && let Some(begun) = Section::begun_by(&written) {
+            section = begun;
+        }
         if command_line::is_install(&written) {
             command_line::read(&mut read, &written, line, "mentioned");
             continue;
@@ -32,6 +42,9 @@ pub(super) fn read(path: &str, text: &str) -> Read {
             prose(&mut read, &written, line);
         }
         pinned_names(&mut read, &written, line);
+        if !in_code {
+            mentions::read(&mut read, &written, line, section);
+        }
     }
     read
 }

@@ -438,7 +438,7 @@ clip @ git+https://github.com/openai/CLIP.git   # https instead of the git or ss
 clip @ git+https://github.com/openai/CLIP.git   # https instead of the git or ssh protocol; named after its repository
 clip @ git+https://github.com/openai/CLIP.git@d50d76d ; python_version >= '3.7'
 en-core-web-sm @ https://github.com/explosion/spacy-models/releases/download/en_core_web_sm-2.2.0/en_core_web_sm-2.2.0.tar.gz
-torch @ https://download.pytorch.org/whl/cu100/torch-1.0.0-cp36-cp36m-linux_x86_64.whl ; sys_platform == 'linux'
+torch==1.0.0 ; sys_platform == 'linux'   # the address of a wheel for one platform is read as its release
 fairseq @ https://github.com/pytorch/fairseq/archive/master.zip   # named after its repository
 mmcv-full==1.3.9   # read from the name of a local file
 torch==1.7.1   # read from the name of a local file

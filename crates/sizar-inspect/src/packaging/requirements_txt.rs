@@ -50,6 +50,11 @@ pub(super) fn logical_lines(text: &str) -> Vec<(u32, String)> {
 pub(super) fn entry(read: &mut Read, written: &str, line: u32, scope: &str) {
     pattern!(OPTION, r"^(--?[A-Za-z][A-Za-z-]*)(?:\s*=\s*|\s+|$)(.*)$");
     pattern!(JOINED, r"^(-[rcefi])([^\s=-].*)$");
+    // no package of an index, but the driver's or the system's
+    pattern!(
+        CUDA,
+        r"(?i)^(?:[-*]\s+)?cuda(?:[ -]?toolkit)?\s*(?:version)?\s*[=<>~: (]*\s*(\d{1,2}(?:\.\d+)*)[.\dx*+]*\)?$"
+    );
     pattern!(
         NOISE,
         r"^(?:Package\s+Version\b.*|[-=\s]+|\[[\w.-]+\]|```.*|WARNING: .*|You are using pip .*)$"
@@ -60,6 +65,10 @@ pub(super) fn entry(read: &mut Read, written: &str, line: u32, scope: &str) {
     }
     if command_line::is_install(written) {
         command_line::read(read, written, line, scope);
+        return;
+    }
+    if let Some(cuda) = CUDA.captures(written) {
+        read.on_platform("cuda", group(&cuda, 1), line);
         return;
     }
     let option = JOINED.captures(written).or_else(|| OPTION.captures(written));
@@ -162,5 +171,26 @@ line 11: `For the baseline you need` is no requirement
 "#);
         assert!(told("requirements-dev.txt", "flake8\n").starts_with("1 dev flake8"));
         assert!(told("constraints.txt", "numpy<2\n").starts_with("1 constraint numpy<2"));
+    }
+
+    #[test]
+    fn slips_systems_and_exports() {
+        let text = "\u{feff}opencv-pyhton\r\nscikit_lern==0.22\r\npython 3.6\r\nCUDA 10.1\r\ncuda==10.1\r\nnumpy 1.16.2\r\npytorch (1.0)\r\ntorch >= 1.0 (tested on 1.4)\r\nscipy=>1.0\r\nh5py=2.10\r\nsix @ file:///home/conda/six_1\r\n# Editable install with no version control (foo==1.0)\r\nhttps://download.pytorch.org/whl/cu90/torch-0.4.1-cp36-cp36m-linux_x86_64.whl\r\ncu10 = 1\r\n";
+        let read = read("requirements.txt", text, None);
+        assert_eq!(read.platform.len(), 2);
+        assert_eq!(read.platform[0].text, "10.1");
+        insta::assert_snapshot!(told("requirements.txt", text), @r#"
+1 install opencv-python   `opencv-pyhton` is read as `opencv-python`, one letter away
+2 install scikit-learn==0.22   `scikit-lern` is read as `scikit-learn`, one letter away
+3 python 3.6
+6 install numpy==1.16.2   the version after a space is read as `==`
+7 install pytorch==1.0   the version in parentheses is read as `==`
+8 install torch>=1.0   a remark in parentheses is cut
+9 install scipy>=1.0   the operator is put right
+10 install h5py==2.10   `=` is read as `==`
+11 install six   the address on the authors' machine is dropped
+13 install torch==0.4.1   the address of a wheel for one platform is read as its release
+14 install cu10==1   `=` is read as `==`
+"#);
     }
 }

@@ -3,9 +3,10 @@
 //! A distribution is never guessed from a module's name: names such as `encoding`, `cv` or `new`
 //! exist on the package index as somebody else's.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
@@ -36,8 +37,8 @@ pub struct Provider {
 }
 
 struct Table {
-    rows: HashMap<String, Provider>,
-    same: HashSet<String>,
+    rows: FxHashMap<String, Provider>,
+    same: FxHashSet<String>,
 }
 
 impl Table {
@@ -79,6 +80,18 @@ pub fn provider(module: &str) -> Option<&'static Provider> {
 /// Returns whether strangers' packages have a module of that top-level name.
 pub(super) fn is_known(top: &str) -> bool {
     TABLE.rows.contains_key(top) || TABLE.same.contains(top)
+}
+
+/// Returns whether the table knows a distribution or module of that normalised name.
+pub(crate) fn is_named(name: &str) -> bool {
+    static NAMES: LazyLock<FxHashSet<String>> = LazyLock::new(|| {
+        let rows = TABLE
+            .rows
+            .values()
+            .flat_map(|row| row.also.iter().chain(&row.distribution).chain([&row.module]));
+        rows.chain(&TABLE.same).map(|name| normalised(name)).collect()
+    });
+    NAMES.contains(name)
 }
 
 /// Returns the modules that an import means, up to the part that decides the distribution.
@@ -143,7 +156,7 @@ mod tests {
         assert!(file.same.len() >= 600 && file.import.len() >= 250);
         assert!(file.same.is_sorted_by(|a, b| a < b), "`same` is sorted, each name once");
         let modules: Vec<_> = file.import.iter().map(|row| &row.module).collect();
-        let unique: HashSet<_> = modules.iter().collect();
+        let unique: FxHashSet<_> = modules.iter().collect();
         assert_eq!(unique.len(), modules.len(), "each module has one row");
         for row in &file.import {
             assert!(!file.same.contains(&row.module), "`{}` is in both lists", row.module);

@@ -1,9 +1,10 @@
 //! One walk over a file: what it imports, where it looks for modules, what it does.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{ExceptHandler, Expr, ExprCall, Number, Stmt, StmtIf, StmtTry};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::branch::{Branch, is_main_test};
 use super::expression::{is_dotted, last_name, string};
@@ -59,12 +60,12 @@ impl FileFacts {
         let mut walk = Walk {
             file,
             facts: Self::default(),
-            paths: PathReader { file: &file.path, names: std::collections::HashMap::new() },
+            paths: PathReader { file: &file.path, names: FxHashMap::default() },
             optional: 0,
             conditional: 0,
             in_main: false,
             functions: Vec::new(),
-            path_functions: HashSet::new(),
+            path_functions: FxHashSet::default(),
             path_calls: Vec::new(),
         };
         for statement in file.module.statements() {
@@ -126,7 +127,7 @@ struct Walk<'a> {
     in_main: bool,
     functions: Vec<&'a str>,
     /// Functions that put their argument on `sys.path`.
-    path_functions: HashSet<&'a str>,
+    path_functions: FxHashSet<&'a str>,
     path_calls: Vec<(&'a str, &'a Expr)>,
 }
 

@@ -4,6 +4,7 @@
 //! nested deeper than any person writes is blanked before parsing (generated or hostile files), so
 //! that offsets and lines stay as they were.
 
+use memchr::{memchr, memchr3};
 use ruff_python_ast::token::{Token, TokenKind};
 
 /// The deepest tree that is kept: brackets, operators and blocks together.
@@ -116,6 +117,35 @@ impl Depth {
     }
 }
 
+/// The bytes that words consist of; those of other scripts count as letters.
+const IN_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let ascii = byte as u8;
+        table[byte] = ascii.is_ascii_alphanumeric() || ascii == b'_' || byte >= 0x80;
+        byte += 1;
+    }
+    table
+};
+
+/// The letters of `lambda`.
+const LONGEST_OPERATOR: usize = 6;
+
+/// Whether a word is an operator, under which a tree grows deeper.
+fn is_operator(word: &[u8]) -> bool {
+    // by the first letter: most words are none of them
+    match word {
+        [b'i', b'f' | b'n' | b's'] | [b'o', b'r'] => true,
+        [b'n', b'o', b't'] | [b'a', b'n', b'd'] => true,
+        [b'e', ..] => word == b"else",
+        [b'a', ..] => word == b"await",
+        [b'y', ..] => word == b"yield",
+        [b'l', ..] => word == b"lambda",
+        _ => false,
+    }
+}
+
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -216,30 +246,14 @@ impl<'a> Scan<'a> {
 
     fn skip_line(&mut self) {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        self.at += rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        self.at += memchr(b'\n', rest).unwrap_or(rest.len());
     }
 
     fn skip_word(&mut self) {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let length = rest
-            .iter()
-            .position(|&byte| !(byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80))
-            .unwrap_or(rest.len());
-        if matches!(
-            rest.get(..length),
-            Some(
-                b"not"
-                    | b"lambda"
-                    | b"if"
-                    | b"else"
-                    | b"and"
-                    | b"or"
-                    | b"await"
-                    | b"in"
-                    | b"is"
-                    | b"yield"
-            )
-        ) {
+        let length =
+            rest.iter().position(|&byte| !IN_WORD[usize::from(byte)]).unwrap_or(rest.len());
+        if length <= LONGEST_OPERATOR && is_operator(rest.get(..length).unwrap_or_default()) {
             self.depth.operator();
             if self.depth.total > DEEPEST {
                 self.blank_statement();
@@ -252,7 +266,10 @@ impl<'a> Scan<'a> {
     fn skip_string(&mut self, quote: u8) {
         let triple = self.bytes.get(self.at..self.at + 3).is_some_and(|three| three == [quote; 3]);
         self.at += if triple { 3 } else { 1 };
-        while let Some(&byte) = self.bytes.get(self.at) {
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            self.at += memchr3(quote, b'\\', b'\n', rest).unwrap_or(rest.len());
+            let Some(&byte) = self.bytes.get(self.at) else { return };
             match byte {
                 b'\\' => {
                     if self.bytes.get(self.at + 1) == Some(&b'\n') {

@@ -29,6 +29,7 @@ impl<'a> Project<'a> {
     pub fn read(files: &'a [SourceFile], layout: &Layout) -> Self {
         let (facts, versions): (Vec<_>, Vec<_>) = files
             .par_iter()
+            .with_max_len(1)
             .map(|file| {
                 let facts = FileFacts::read(file);
                 let versions = FileVersions::read(file, &facts);

@@ -1,11 +1,10 @@
 //! Which file of the tree an import means, if any.
 
-use std::collections::{HashMap, HashSet};
-
 use super::facts::{FileFacts, ImportRecord};
 use super::source_file::{Layout, SourceFile, folder_of};
 use super::stdlib::is_stdlib;
 use super::tree_path::{join, normalise};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 /// What an import means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,11 +17,11 @@ pub enum Resolution {
 
 /// The modules of a tree, by path without extension.
 pub(super) struct Tree {
-    modules: HashMap<String, Option<usize>>,
+    modules: FxHashMap<String, Option<usize>>,
     /// Every folder with Python in it or below it.
-    folders: HashSet<String>,
+    folders: FxHashSet<String>,
     /// The last parts of all modules and folders: no other name can be the tree's own.
-    names: HashSet<String>,
+    names: FxHashSet<String>,
     /// Where absolute imports start, beside the file's own places.
     roots: Vec<String>,
     /// Folders put on `sys.path` by any file, and folders of files that can be started.
@@ -39,7 +38,7 @@ struct Found {
 
 impl Tree {
     pub(super) fn new(files: &[SourceFile], facts: &[FileFacts], layout: &Layout) -> Self {
-        let mut modules = HashMap::with_capacity(files.len());
+        let mut modules = FxHashMap::with_capacity_and_hasher(files.len(), FxBuildHasher);
         let compiled =
             layout.paths.iter().filter(|path| is_compiled(path)).map(|path| (path, None));
         let python = files
@@ -60,7 +59,7 @@ impl Tree {
         for path in extensions {
             modules.entry(path).or_insert(None);
         }
-        let mut folders = HashSet::new();
+        let mut folders = FxHashSet::default();
         for path in modules.keys() {
             let mut folder = folder_of(path);
             while !folder.is_empty() && !folders.contains(folder) {
@@ -78,7 +77,7 @@ impl Tree {
                 roots.push(root);
             }
         }
-        let mut seen = HashSet::new();
+        let mut seen = FxHashSet::default();
         let mut weak_roots = Vec::new();
         let added = facts.iter().flat_map(|facts| facts.path_additions.iter().map(String::as_str));
         let startable = files.iter().zip(facts).filter(|(_, facts)| facts.main_guard.is_some());

@@ -1,8 +1,7 @@
 //! Paths of the tree that code spells: `os.path.join(os.path.dirname(__file__), '..', 'lib')`.
 
-use std::collections::HashMap;
-
 use ruff_python_ast::{Expr, ExprCall, Number, Operator};
+use rustc_hash::FxHashMap;
 
 use super::expression::{dotted_name, string};
 use super::source_file::folder_of;
@@ -12,7 +11,7 @@ pub(super) struct PathReader<'a> {
     /// The file's path, relative to the root.
     pub(super) file: &'a str,
     /// Names that were assigned a path.
-    pub(super) names: HashMap<&'a str, String>,
+    pub(super) names: FxHashMap<&'a str, String>,
 }
 
 impl<'a> PathReader<'a> {

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use sizar_engine::environment::interpreters;
+use sizar_engine::environment::{gpus, interpreters};
 use sizar_engine::sandbox::{self, SandboxKind};
+use sizar_model::{Installer, PythonVersion};
 
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
@@ -53,14 +54,16 @@ pub fn doctor(session: &Session, args: &DoctorArgs) -> CommandResult {
         program("git", "sources at git addresses", "sudo apt install git"),
         program("cc", "packages that have to be compiled", "sudo apt install build-essential"),
         uv(session),
+        virtualenv(session, &found),
         pythons(&found),
+        gpu(),
         disk(session),
     ];
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         home: session.home.root().to_string(),
         checks,
-        pythons: found.usable.iter().map(serde_json::to_value).collect::<Result<_, _>>()?,
+        pythons: found.usable.iter().map(|one| described(&found, one)).collect::<Result<_, _>>()?,
         broken: found.broken.iter().map(serde_json::to_value).collect::<Result<_, _>>()?,
     };
     if args.json {
@@ -107,6 +110,21 @@ fn sandbox_check() -> Check {
     }
 }
 
+fn gpu() -> Check {
+    let found = gpus::gpus();
+    if found.is_empty() {
+        return good("gpu", "none: code that asks for CUDA runs on the CPU");
+    }
+    let names: Vec<String> = found
+        .iter()
+        .map(|gpu| match gpu.capability {
+            Some((major, minor)) => format!("{} ({major}.{minor})", gpu.name),
+            None => gpu.name.clone(),
+        })
+        .collect();
+    good("gpu", names.join(", "))
+}
+
 fn program(name: &'static str, what_for: &str, mend: &str) -> Check {
     let output = std::process::Command::new(name).arg("--version").output();
     match output {
@@ -125,13 +143,49 @@ fn uv(session: &Session) -> Check {
     }
 }
 
+/// Describes an interpreter, and the engine that makes environments for it (`null` for none).
+fn described(
+    found: &interpreters::Interpreters,
+    interpreter: &interpreters::Interpreter,
+) -> serde_json::Result<serde_json::Value> {
+    let mut value = serde_json::to_value(interpreter)?;
+    value["engine"] = serde_json::to_value(found.engine(interpreter))?;
+    Ok(value)
+}
+
+fn virtualenv(session: &Session, found: &interpreters::Interpreters) -> Check {
+    if found.host().is_none() {
+        let found = "no Python from 3.8 on to run it: needed for Python 2.7 and 3.5";
+        return lacking("virtualenv", "poor", found, "uv python install 3.11");
+    }
+    match sizar_engine::tools::virtualenv::find(&session.home) {
+        Some(path) => good("virtualenv", path.as_str()),
+        None => good("virtualenv", "not here yet; sizar fetches it for Python 2.7 and 3.5"),
+    }
+}
+
 fn pythons(found: &interpreters::Interpreters) -> Check {
-    let mut versions: Vec<_> =
-        found.versions().into_iter().map(sizar_model::PythonVersion::without_patch).collect();
-    versions.sort_unstable();
-    versions.dedup();
-    let list = versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let old = versions.iter().any(|&version| version < sizar_model::PythonVersion::minor(3, 9));
+    let of = |engine: Option<Installer>| {
+        let matching = found.usable.iter().filter(|one| found.engine(one) == engine);
+        let mut versions: Vec<_> = matching.map(|one| one.version.without_patch()).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    };
+    let listed = |versions: &[PythonVersion]| {
+        versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let (uv, pip, none) = (of(Some(Installer::Uv)), of(Some(Installer::Pip)), of(None));
+    let engines =
+        [("with uv", &uv), ("with virtualenv and pip", &pip), ("which nothing drives", &none)];
+    let parts: Vec<_> = engines
+        .iter()
+        .filter(|(_, versions)| !versions.is_empty())
+        .map(|(how, versions)| format!("{} {how}", listed(versions)))
+        .collect();
+    let list = parts.join("; ");
+    let versions = uv;
+    let old = versions.iter().any(|&version| version < PythonVersion::minor(3, 9));
     if versions.is_empty() {
         lacking("pythons", "missing", "none found", "uv python install 3.8 3.11")
     } else if old {
@@ -160,16 +214,16 @@ fn page(report: &Report) -> String {
     let bold = anstyle::Style::new().bold();
     let mut page = format!("{bold}sizar {}{bold:#}\n", report.version);
     for check in &report.checks {
-        let _ = writeln!(page, "  {:<8} {:<8} {}", check.verdict, check.name, check.found);
+        let _ = writeln!(page, "  {:<8} {:<10} {}", check.verdict, check.name, check.found);
         if let Some(mend) = &check.mend {
-            let _ = writeln!(page, "  {:<8} {:<8} mend it with `{mend}`", "", "");
+            let _ = writeln!(page, "  {:<8} {:<10} mend it with `{mend}`", "", "");
         }
     }
     for broken in &report.broken {
         let field = |name: &str| broken[name].as_str().unwrap_or_default().to_owned();
         let _ = writeln!(
             page,
-            "  {:<8} {:<8} {}: {}",
+            "  {:<8} {:<10} {}: {}",
             "broken",
             "python",
             field("path"),

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use sizar_engine::run::EnvironmentWish;
-use sizar_model::{Locator, PythonVersion};
+use sizar_model::{Device, Locator, PythonVersion};
 
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -22,6 +22,10 @@ pub struct EnvironmentOptions {
     /// Add a requirement that nobody declared, such as 'numpy<1.24'
     #[arg(long = "with", value_name = "REQUIREMENT")]
     with: Vec<String>,
+    /// Compute on the GPU where there is one that the code knows (auto), or on the CPU, or on CUDA
+    #[arg(long, value_name = "auto|cpu|cuda", default_value = "auto", value_parser = parse_device,
+          hide_default_value = true)]
+    device: Device,
     /// Rebuild exactly what a lock says; without a path, the `sizar.lock` in the source's folder
     #[arg(long, value_name = "LOCK", num_args = 0..=1, require_equals = true)]
     #[expect(clippy::option_option, reason = "clap's form of an option with an optional value")]
@@ -38,6 +42,21 @@ pub struct EnvironmentOptions {
     /// Build and run foreign code without a sandbox; the record says so
     #[arg(long)]
     no_sandbox: bool,
+    /// Verify without trying any of the code's own work (its light tests, a random network)
+    #[arg(long)]
+    no_smoke: bool,
+    /// Try the code's own work for at most this many seconds
+    #[arg(long, value_name = "SECONDS", conflicts_with = "no_smoke")]
+    smoke_time: Option<u64>,
+}
+
+fn parse_device(text: &str) -> Result<Device, String> {
+    match text {
+        "auto" => Ok(Device::Auto),
+        "cpu" => Ok(Device::Cpu),
+        "cuda" => Ok(Device::Cuda),
+        _ => Err("it is `auto`, `cpu` or `cuda`".to_owned()),
+    }
 }
 
 impl EnvironmentOptions {
@@ -61,11 +80,14 @@ impl EnvironmentOptions {
             python: self.python,
             date: self.date,
             with: self.with.clone(),
+            device: self.device,
             lock: lock.transpose()?,
             fresh: self.fresh,
             refresh: self.refresh,
             offline: self.offline,
             no_sandbox: self.no_sandbox,
+            no_smoke: self.no_smoke,
+            smoke_seconds: self.smoke_time,
         })
     }
 

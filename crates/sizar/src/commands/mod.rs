@@ -5,6 +5,7 @@ pub mod completions;
 pub mod doctor;
 pub mod env;
 pub mod environment_options;
+pub mod explain;
 pub mod fetch;
 pub mod inspect;
 pub mod internal;
@@ -46,6 +47,7 @@ pub fn execute(cli: &Cli) -> CommandResult<u8> {
                 Command::Cancel(args) => cancel::cancel(&session, args)?,
                 Command::Resume(args) => resume::resume(&session, args)?,
                 Command::Fetch(args) => fetch::fetch(&session, args)?,
+                Command::Explain(args) => explain::explain(&session, args)?,
                 Command::Env(args) => return env::env(&session, args),
                 Command::Doctor(args) => doctor::doctor(&session, args)?,
                 Command::Completions(_) | Command::Man(_) => unreachable!("handled above"),

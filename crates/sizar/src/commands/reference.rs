@@ -15,6 +15,7 @@ pub fn write(folder: &Utf8Path) -> CommandResult<()> {
     fs_err::write(folder.join("commands.md"), commands())?;
     fs_err::write(folder.join("exit-codes.md"), exit_codes())?;
     fs_err::write(folder.join("findings.md"), findings())?;
+    fs_err::write(folder.join("breakages.md"), breakages())?;
     Ok(())
 }
 
@@ -45,6 +46,22 @@ fn exit_codes() -> String {
     );
     for (code, meaning) in exit_code::ALL {
         let _ = writeln!(page, "| {} | {meaning} |", code.number());
+    }
+    page
+}
+
+fn breakages() -> String {
+    let rows = sizar_env::knowledge::breakages();
+    let mut page = format!(
+        "# Breakages\n\nWritten by `cargo xtask generate`. The {} ways to fail that sizar knows; \
+         a row without a repair says what a person can do.\n\n\
+         | id | cause | repaired | source |\n| --- | --- | --- | --- |\n",
+        rows.len()
+    );
+    for row in rows {
+        let repaired = if row.repair.is_empty() { "no" } else { "yes" };
+        let cause = row.cause.replace('|', "\\|");
+        let _ = writeln!(page, "| `{}` | {cause} | {repaired} | {} |", row.id, row.source);
     }
     page
 }

@@ -88,10 +88,14 @@ fn page(checkout: &Checkout, setup: &Setup, source: &Locator) -> String {
     let bold = anstyle::Style::new().bold();
     let lock = &setup.environment.lock;
     let mut page = String::new();
-    let verdict = match lock.verification.as_ref().map(|v| v.level) {
+    let level = lock.verification.as_ref().map(|v| v.level);
+    let verdict = match level.filter(|_| setup.verified) {
         Some(VerificationLevel::Smoke) => "verified: it computes",
         Some(VerificationLevel::Answers) => "verified: the driver answers",
         Some(VerificationLevel::Imports) => "verified: everything it imports is there",
+        _ if level >= Some(VerificationLevel::Imports) => {
+            "not verified: what it imports is there, and the driver was not seen to work"
+        }
         _ => "not verified: the installer ended well, no more is known",
     };
     let revision = checkout.source.revision.as_deref().unwrap_or_default();

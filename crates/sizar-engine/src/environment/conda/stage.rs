@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::name;
-use sizar_model::{CondaPackage, Deviation, EnvSpec, PythonVersion};
+use sizar_model::{CondaPackage, Deviation, EnvSpec, ProjectInstall, PythonVersion};
 
 use super::wish::package_name;
 use super::{Channels, Refusal, Wish, install, platform};
@@ -72,7 +72,8 @@ pub fn stage(
     else {
         return Ok(Err(Refusal("no conda channel has this Python".to_owned())));
     };
-    if python < OLDEST_OF_UV && !spec.requirements.is_empty() {
+    let installs = !spec.requirements.is_empty() || spec.project == ProjectInstall::Install;
+    if python < OLDEST_OF_UV && installs {
         let why = format!("uv, which installs over conda's packages, needs 3.6, not {python}");
         return Ok(Err(Refusal(why)));
     }

@@ -6,7 +6,7 @@ use fs_err as fs;
 use sizar_env::{name, requirements};
 use sizar_inspect::packaging::conda_environment;
 use sizar_model::inspection::{Driver, Inspection};
-use sizar_model::{Checkout, CondaSpec, EnvSpec};
+use sizar_model::{Checkout, CondaSpec, EnvSpec, Installer};
 
 /// What a file of a source asks of conda.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ impl Wish {
         spec.requirements.retain(|asked| !ours.contains(&name::of_requirement(asked)));
         spec.constraints.retain(|asked| !ours.contains(&name::of_requirement(asked)));
         spec.conda = Some(self.spec.clone());
+        // it alone installs over what conda gives
+        spec.installer = Installer::Uv;
     }
 
     /// Returns the requirement that stands for a package that no channel has.

@@ -1,5 +1,8 @@
 //! What calls do while parser-building code is followed.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use ruff_python_ast::{Expr, ExprCall, StmtClassDef};
 use sizar_model::inspection::DriverOption;
 
@@ -211,6 +214,21 @@ impl<'a> Interpreter<'_, '_, 'a> {
         }
         classes
     }
+}
+
+/// A part of every name that [`framework_of`] and [`is_framework_call`] know, in the files that
+/// name it; those of which nothing is made are left out.
+static PARSERS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        "Parser|Tap|[aA]rgument_?[pP]arser|arg_?[pP]arser|Fire|docopt|typer|tyro|simple_parsing\
+         |jsonargparse|argh|plac|defopt|pyrallis|getopt|LightningCLI|importlib|__import__",
+    )
+    .expect("it is valid")
+});
+
+/// Whether a file names what makes a parser, so that following its code can find one.
+pub(super) fn spells_parsers(text: &str) -> bool {
+    PARSERS.is_match(text)
 }
 
 /// Returns the framework whose parser a class outside of the tree is.

@@ -1,6 +1,7 @@
 //! Options of hydra: the keys at the top of its configuration.
 
 use ruff_python_ast::{Expr, ExprCall, Stmt};
+use rustc_hash::FxHashMap;
 use sizar_model::inspection::DriverOption;
 
 use super::ReadText;
@@ -40,8 +41,7 @@ pub(super) fn options<'a>(
             if let Some(literal) = string(path) {
                 join(source.folder(), literal)
             } else {
-                let reader =
-                    PathReader { file: &source.path, names: std::collections::HashMap::new() };
+                let reader = PathReader { file: &source.path, names: FxHashMap::default() };
                 match reader.read(path) {
                     Some(path) => path,
                     None => return Vec::new(),

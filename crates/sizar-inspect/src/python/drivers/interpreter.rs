@@ -3,11 +3,10 @@
 //! Nothing is executed. Statements are walked in order, both branches of each condition, and only
 //! values that matter for parsers are kept. Steps and depth are bounded.
 
-use std::collections::HashMap;
-
 use ruff_python_ast::{
     ExceptHandler, Expr, ExprCall, Number, Operator, Stmt, StmtClassDef, StmtFor, StmtFunctionDef,
 };
+use rustc_hash::FxHashMap;
 
 use super::scope::{self, Binding, Meaning, Scopes};
 use super::value::{Function, Object, Parser, Value};
@@ -35,7 +34,7 @@ pub(super) struct Interpreter<'s, 'p, 'a> {
     pub(super) parsers: Vec<Parser>,
     pub(super) calls: Vec<FrameworkCall<'a>>,
     pub(super) objects: Vec<Object<'a>>,
-    pub(super) modules: HashMap<usize, HashMap<&'a str, Value<'a>>>,
+    pub(super) modules: FxHashMap<usize, FxHashMap<&'a str, Value<'a>>>,
     stack: Vec<*const StmtFunctionDef>,
     steps: u32,
     main: usize,
@@ -44,7 +43,7 @@ pub(super) struct Interpreter<'s, 'p, 'a> {
 /// The names of a function or module that is being walked.
 pub(super) struct Frame<'a> {
     pub(super) file: usize,
-    locals: HashMap<&'a str, Value<'a>>,
+    locals: FxHashMap<&'a str, Value<'a>>,
     class: Option<(usize, &'a StmtClassDef)>,
     is_module: bool,
     returned: Option<Value<'a>>,
@@ -57,7 +56,7 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
             parsers: Vec::new(),
             calls: Vec::new(),
             objects: Vec::new(),
-            modules: HashMap::new(),
+            modules: FxHashMap::default(),
             stack: Vec::new(),
             steps: STEPS,
             main,
@@ -69,10 +68,15 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
         if self.modules.contains_key(&file) || self.modules.len() > 64 {
             return;
         }
-        self.modules.insert(file, HashMap::new());
+        self.modules.insert(file, FxHashMap::default());
         let Some(source) = self.scopes.project.files.get(file) else { return };
-        let mut frame =
-            Frame { file, locals: HashMap::new(), class: None, is_module: true, returned: None };
+        let mut frame = Frame {
+            file,
+            locals: FxHashMap::default(),
+            class: None,
+            is_module: true,
+            returned: None,
+        };
         self.run_all(&mut frame, source.module.statements());
         self.modules.insert(file, frame.locals);
     }
@@ -399,7 +403,7 @@ impl<'s, 'p, 'a> Interpreter<'s, 'p, 'a> {
         }
         let mut frame = Frame {
             file: function.file,
-            locals: HashMap::new(),
+            locals: FxHashMap::default(),
             class: function.class,
             is_module: false,
             returned: None,

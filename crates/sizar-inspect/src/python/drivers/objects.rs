@@ -1,8 +1,7 @@
 //! Objects of classes of the tree, and texts that are put together.
 
-use std::collections::HashMap;
-
 use ruff_python_ast::{Expr, InterpolatedStringElement, Operator, StmtClassDef};
+use rustc_hash::FxHashMap;
 
 use super::interpreter::{Arguments, Frame, Interpreter};
 use super::scope::class_constant;
@@ -75,7 +74,7 @@ impl<'a> Interpreter<'_, '_, 'a> {
         }
         self.objects.push(Object {
             class: Some((file, class)),
-            attributes: HashMap::new(),
+            attributes: FxHashMap::default(),
             parser,
         });
         let instance = Value::Instance(index);

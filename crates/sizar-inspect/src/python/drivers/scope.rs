@@ -1,13 +1,14 @@
 //! The names of a module, and what they mean across files.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 use ruff_python_ast::{
     Expr, Number, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
 };
+use rustc_hash::FxHashMap;
 
+use super::calls::spells_parsers;
 use crate::python::expression::{elements, keyword, string};
 use crate::python::facts::ImportRecord;
 use crate::python::project::Project;
@@ -33,7 +34,7 @@ pub(super) enum Binding<'a> {
 /// The names that the top level of a module binds.
 #[derive(Default)]
 pub(super) struct ModuleScope<'a> {
-    pub(super) names: HashMap<&'a str, Binding<'a>>,
+    pub(super) names: FxHashMap<&'a str, Binding<'a>>,
     /// `from a import *`
     stars: Vec<(&'a str, u32)>,
 }
@@ -146,11 +147,15 @@ pub(super) struct Scopes<'p, 'a> {
     pub(super) project: &'p Project<'a>,
     by_file: Vec<OnceLock<ModuleScope<'a>>>,
     /// Modules that were looked for, by file: the same names are asked for again and again.
-    resolved: Vec<Mutex<HashMap<String, Option<usize>>>>,
+    resolved: Vec<Mutex<FxHashMap<String, Option<usize>>>>,
     /// For each file, whether it builds parsers.
     pub(super) builders: Vec<bool>,
     /// For each file, whether it imports one that builds parsers.
     pub(super) imports_builders: Vec<bool>,
+    /// For each file, whether it names what makes a parser.
+    pub(super) spells_parsers: Vec<bool>,
+    /// For each file, whether it defines flags of absl.
+    pub(super) defines_flags: Vec<bool>,
 }
 
 /// Whether calls into a file are followed without a parser being handed over.
@@ -164,8 +169,10 @@ impl<'p, 'a> Scopes<'p, 'a> {
     pub(super) fn new(project: &'p Project<'a>) -> Self {
         let by_file = project.files.iter().map(|_| OnceLock::new()).collect();
         let resolved = project.files.iter().map(|_| Mutex::default()).collect();
-        let builders: Vec<bool> =
-            project.files.par_iter().map(|file| builds_parsers(&file.module.text)).collect();
+        let files = project.files.par_iter().map(|file| file.module.text.as_str());
+        let (builders, (spells_parsers, defines_flags)): (Vec<_>, (Vec<_>, Vec<_>)) = files
+            .map(|text| (builds_parsers(text), (spells_parsers(text), text.contains("DEFINE_"))))
+            .unzip();
         let imports_one = |resolution: &Resolution| match resolution {
             Resolution::FirstParty(files) => {
                 files.iter().any(|&file| builders.get(file).copied().unwrap_or(false))
@@ -177,7 +184,15 @@ impl<'p, 'a> Scopes<'p, 'a> {
             .iter()
             .map(|resolutions| resolutions.iter().any(imports_one))
             .collect();
-        Self { project, by_file, resolved, builders, imports_builders }
+        Self {
+            project,
+            by_file,
+            resolved,
+            builders,
+            imports_builders,
+            spells_parsers,
+            defines_flags,
+        }
     }
 
     pub(super) fn scope(&self, file: usize) -> Option<&ModuleScope<'a>> {

@@ -29,7 +29,12 @@ pub fn find_drivers(
     let mut drivers: Vec<Driver> = scripts
         .par_iter()
         .filter_map(|script| search.script(script))
-        .chain((0..project.files.len()).into_par_iter().filter_map(|file| search.file(file)))
+        .chain(
+            (0..project.files.len())
+                .into_par_iter()
+                .with_max_len(1)
+                .filter_map(|file| search.file(file)),
+        )
         .collect();
     drivers.sort_by(|a, b| (&a.path, &a.name).cmp(&(&b.path, &b.name)));
     // A file that only calls the function of its console script is that script.
@@ -174,10 +179,15 @@ impl Search<'_, '_, '_> {
 
     /// Finds out how `file` takes its options, when started itself or through `function`.
     fn interface(&self, file: usize, function: Option<&str>) -> Interface {
+        let project = self.scopes.project;
         let mut interpreter = Interpreter::new(&self.scopes, file);
-        interpreter.run_module(file);
-        if let Some(function) = function {
-            interpreter.call_function(file, function);
+        // what no file spells that it reaches, none of them calls
+        let reached = project.reachable(file, function.is_some());
+        if reached.iter().any(|&at| self.scopes.spells_parsers.get(at).copied().unwrap_or(true)) {
+            interpreter.run_module(file);
+            if let Some(function) = function {
+                interpreter.call_function(file, function);
+            }
         }
         let calls = std::mem::take(&mut interpreter.calls);
         let mut interface = of_parsers(&interpreter);
@@ -246,10 +256,7 @@ impl Search<'_, '_, '_> {
     fn add_absl(&self, file: usize, interface: &mut Interface) {
         let project = self.scopes.project;
         let mut files = project.reachable(file, false);
-        let defines = |index: &usize| {
-            project.files.get(*index).is_some_and(|f| f.module.text.contains("DEFINE_"))
-        };
-        files.retain(defines);
+        files.retain(|&index| self.scopes.defines_flags.get(index).copied().unwrap_or(false));
         if files.is_empty() {
             return;
         }

@@ -1,8 +1,7 @@
 //! What the interpreter of parser-building code knows of a value.
 
-use std::collections::HashMap;
-
 use ruff_python_ast::{Expr, StmtClassDef, StmtFunctionDef};
+use rustc_hash::FxHashMap;
 use sizar_model::inspection::DriverOption;
 
 use super::scope::Meaning;
@@ -65,7 +64,7 @@ impl Value<'_> {
 #[derive(Default)]
 pub(super) struct Object<'a> {
     pub(super) class: Option<(usize, &'a StmtClassDef)>,
-    pub(super) attributes: HashMap<&'a str, Value<'a>>,
+    pub(super) attributes: FxHashMap<&'a str, Value<'a>>,
     /// The parser that it is, where its class is derived from one.
     pub(super) parser: Option<usize>,
 }

@@ -2,7 +2,8 @@
 //!
 //! What newer ones removed is a soft limit, since the call may never be reached.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
+use std::sync::LazyLock;
 
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Stmt};
@@ -89,13 +90,13 @@ const ADDED: &[(&str, u8)] = &[
 
 /// Notes attributes and names that were removed.
 pub(super) fn walk(found: &mut Found<'_>) {
-    let mut walk = Walk { found, bound: HashSet::new(), python_2: Vec::new(), forgiving: 0 };
+    let mut walk = Walk { found, bound: FxHashSet::default(), python_2: Vec::new(), forgiving: 0 };
     let file = walk.found.file;
     for statement in file.module.statements() {
         walk.visit_stmt(statement);
     }
     let (bound, names) = (walk.bound, walk.python_2);
-    let mut seen = HashSet::new();
+    let mut seen = FxHashSet::default();
     for (name, line) in names {
         if !bound.contains(name) && seen.insert(name) {
             found.see(Limit::SoftAtMost, PYTHON_2, name, line);
@@ -105,7 +106,7 @@ pub(super) fn walk(found: &mut Found<'_>) {
 
 struct Walk<'a, 'f> {
     found: &'f mut Found<'a>,
-    bound: HashSet<&'a str>,
+    bound: FxHashSet<&'a str>,
     python_2: Vec<(&'a str, u32)>,
     /// Open `try` statements and conditions on the version, in which nothing is certain.
     forgiving: u32,
@@ -176,7 +177,7 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 {
                     let line = self.found.file.module.line_of(expr);
                     self.found.see(Limit::SoftAtMost, PYTHON_2, &format!(".{method}()"), line);
-                } else if REMOVED.iter().any(|(name, _)| name.ends_with(method))
+                } else if REMOVED_MEMBERS.contains(method)
                     && let Some(name) = dotted_name(expr)
                     && let Some(last) = last_with(&name)
                 {
@@ -254,6 +255,11 @@ fn last_with(name: &str) -> Option<PythonVersion> {
         .find(|(removed, _)| *removed == name)
         .map(|&(_, (major, minor))| PythonVersion::minor(major, minor))
 }
+
+/// The last parts of what was removed: most attributes are none of them.
+static REMOVED_MEMBERS: LazyLock<FxHashSet<&str>> = LazyLock::new(|| {
+    REMOVED.iter().map(|(name, _)| name.rsplit('.').next().unwrap_or(name)).collect()
+});
 
 /// What the standard library removed, and the last Python that has it.
 #[rustfmt::skip]

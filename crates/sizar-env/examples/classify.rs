@@ -1,0 +1,54 @@
+//! Classifies captured outputs again and again: in one pass, and row by row as its peer.
+//!
+//! `cargo xtask bench classify` runs it in the release build.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sizar_env::knowledge::{Stage, breakages, matching};
+
+const ROUNDS: usize = 9;
+
+#[expect(clippy::print_stdout, reason = "the report of a measurement is its output")]
+fn main() -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/breakages");
+    let mut outputs = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        outputs.push(fs_err::read_to_string(entry?.path())?);
+    }
+    let bytes: usize = outputs.iter().map(String::len).sum();
+    println!("{} outputs of {} bytes, {} rows", outputs.len(), bytes, breakages().len());
+    let at_once = |output: &str| matching(Stage::Import, output).count();
+    let singly = |output: &str| {
+        breakages()
+            .iter()
+            .filter(|row| row.is_seen_at(Stage::Import))
+            .filter_map(|row| row.symptom.captures(output))
+            .count()
+    };
+    // the first round fills the caches and does not count
+    let (mut fast, mut slow) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        for (times, classify) in
+            [(&mut fast, &at_once as &dyn Fn(&str) -> usize), (&mut slow, &singly)]
+        {
+            let began = Instant::now();
+            for output in &outputs {
+                black_box(classify(black_box(output)));
+            }
+            if round > 0 {
+                times.push(began.elapsed());
+            }
+        }
+    }
+    let rate = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        outputs.len() as f64 / times[times.len() / 2].as_secs_f64()
+    };
+    let (fast, slow) = (rate(&mut fast), rate(&mut slow));
+    println!("in one pass   {fast:>10.0} outputs/s");
+    println!("row by row    {slow:>10.0} outputs/s");
+    println!("ratio         {:>10.1} ×", fast / slow);
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The search over dates: the date of the code is a guess, and the failures say in which direction
+//! it is wrong.
+//!
+//! What did not exist yet gets a later date, first for itself and then for everything; an
+//! installed package that breaks when it is imported was written for companions of another time.
+
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
+use regex::Regex;
+use sizar_model::EnvSpec;
+
+use crate::candidates::{Candidate, Change};
+use crate::knowledge;
+use crate::name;
+use crate::pins;
+use crate::repair::Facts;
+
+/// Days by which the date is moved where nothing says how far, nearest first.
+const STEPS: [i64; 4] = [-180, 180, -400, 400];
+
+fn moved(date: Timestamp, days: i64) -> Option<Timestamp> {
+    date.checked_add(SignedDuration::from_hours(24 * days)).ok()
+}
+
+/// Finds later dates for a package of which nothing that fits existed at the time.
+pub fn later(
+    spec: &EnvSpec,
+    package: &str,
+    published: Option<Timestamp>,
+    facts: &Facts<'_>,
+) -> Vec<Candidate> {
+    let Some(code) = spec.exclude_newer else { return Vec::new() };
+    let cutoff = spec.exclude_newer_package.get(package).copied().unwrap_or(code);
+    let after = |date: Timestamp| date.checked_add(SignedDuration::from_secs(1)).ok();
+    let first = (facts.first_release_after)(package, cutoff).and_then(after);
+    let cause = |what: &str| {
+        format!("what is asked of {package} did not exist on {}{what}", cutoff.strftime("%Y-%m-%d"))
+    };
+    let mut candidates = Vec::new();
+    // once several packages have to be newer, the time itself was wrong
+    let all = first.and_then(|date| moved(date, 30));
+    if let Some(date) = all.filter(|date| *date > code && has_moved(spec, package)) {
+        candidates.push(Candidate {
+            rule: "later-date".into(),
+            cause: cause(", and not it alone"),
+            changes: vec![Change::DateOfAll { date }],
+        });
+    }
+    let later = [
+        first,
+        moved(code, 120),
+        moved(code, 365),
+        moved(code, 3 * 365),
+        published.and_then(after),
+    ];
+    let later = later.into_iter().flatten().filter(|date| *date > cutoff);
+    candidates.extend(later.map(|date| {
+        Candidate {
+            rule: "later-date".into(),
+            cause: cause(""),
+            changes: companions(package)
+                .map(|package| Change::Date { package: package.to_owned(), date })
+                .collect(),
+        }
+    }));
+    candidates
+}
+
+/// Whether a package that is no companion of this one has a later date already.
+fn has_moved(spec: &EnvSpec, package: &str) -> bool {
+    spec.exclude_newer_package.keys().any(|other| {
+        let floor = knowledge::floors().iter().any(|floor| floor.package == *other);
+        !floor && companions(package).all(|companion| companion != other.as_str())
+    })
+}
+
+/// Returns a package and those that are released together with it, which one date must hold for.
+fn companions(package: &str) -> impl Iterator<Item = &str> {
+    const TOGETHER: &[&[&str]] = &[&["jax", "jaxlib"], &["torch", "torchvision", "torchaudio"]];
+    let family = TOGETHER.iter().find(|family| family.contains(&package));
+    let others = family.into_iter().flat_map(|family| family.iter().copied());
+    std::iter::once(package).chain(others.filter(move |other| *other != package))
+}
+
+/// Finds other dates after an installed package broke when it was imported, or lacks what the code
+/// takes from it, and no rule knows why.
+pub fn around(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Vec<Candidate> {
+    let Some(package) = breaks_inside(output).or_else(|| lacks(output)) else { return Vec::new() };
+    let asked = spec.requirements.iter().filter(|r| name::of_requirement(r) == package);
+    let mut pinned = asked.filter(|asked| pins::pin_of(asked).is_some()).peekable();
+    if pinned.peek().is_none() {
+        return steps(spec, &package, facts);
+    }
+    // another date does not move a pin
+    pinned
+        .map(|asked| Candidate {
+            rule: "loosened-pin".into(),
+            cause: format!("{asked} cannot be imported: the newest of the time is taken"),
+            changes: vec![Change::Loosen { package: package.clone(), requirement: None }],
+        })
+        .collect()
+}
+
+/// Returns everything as of other dates, because a package of the time is not what the code needs.
+pub fn steps(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> Vec<Candidate> {
+    // from where the search began: it must not wander
+    let Some(date) = facts.date.or(spec.exclude_newer) else { return Vec::new() };
+    STEPS
+        .iter()
+        .filter_map(|days| moved(date, *days))
+        .map(|date| Candidate {
+            rule: "date-search".into(),
+            cause: format!(
+                "{package} as of its time is not what the code needs; everything is taken as of {}",
+                date.strftime("%Y-%m-%d")
+            ),
+            changes: vec![Change::DateOfAll { date }],
+        })
+        .collect()
+}
+
+/// Returns the installed package in which a traceback ends.
+fn breaks_inside(output: &str) -> Option<String> {
+    let last = output.lines().rev().find(|line| line.trim_start().starts_with("File \""))?;
+    let (_, below) = last.split_once("/site-packages/")?;
+    let module = below.split(['/', '"']).next()?;
+    Some(name::normalise(module.trim_end_matches(".py")))
+}
+
+/// Returns the installed package from which a name is imported that it does not have.
+fn lacks(output: &str) -> Option<String> {
+    static NAME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"cannot import name '?\w+'? from '([A-Za-z0-9_]+)[\w.]*' \([^)]*/site-packages/|module '([A-Za-z0-9_]+)[\w.]*' has no attribute",
+        )
+        .expect("a test reads it")
+    });
+    let found = NAME.captures_iter(output).last()?;
+    found.get(1).or_else(|| found.get(2)).map(|name| name::normalise(name.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_installed_makes_the_date_doubtful() {
+        let inside = "Traceback\n  File \"/w/train.py\", line 1, in <module>\n    import a\n  File \"/e/lib/python3.8/site-packages/a_b/__init__.py\", line 2, in <module>\n    x\nAttributeError: y\n";
+        assert_eq!(breaks_inside(inside).as_deref(), Some("a-b"));
+        let own = "  File \"/e/lib/python3.8/site-packages/a/b.py\", line 1, in f\n  File \"/w/train.py\", line 1, in <module>\nAssertionError: no GPU\n";
+        assert_eq!(breaks_inside(own), None);
+        assert_eq!(lacks(own), None);
+        let name = "ImportError: cannot import name 'x' from 'a_b.c' (/e/lib/python3.8/site-packages/a_b/c.py)\n";
+        assert_eq!(lacks(name).as_deref(), Some("a-b"));
+        assert_eq!(
+            lacks("AttributeError: module 'tf.x' has no attribute 'y'").as_deref(),
+            Some("tf")
+        );
+    }
+
+    #[test]
+    fn companions_share_a_date() {
+        assert_eq!(companions("jaxlib").collect::<Vec<_>>(), ["jaxlib", "jax"]);
+        assert_eq!(companions("numpy").collect::<Vec<_>>(), ["numpy"]);
+    }
+}

@@ -1,0 +1,78 @@
+//! Names that are not the distribution's, and releases that belong together.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// `knowledge/renames.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renames {
+    pub rename: BTreeMap<String, String>,
+    pub drop: BTreeMap<String, String>,
+    same: Vec<Same>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Same {
+    names: Vec<String>,
+}
+
+/// A row of `knowledge/pairs.toml`: minor releases that were built against each other.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    pub torch: String,
+    pub torchvision: String,
+    pub torchaudio: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pairs {
+    pair: Vec<Pair>,
+}
+
+static RENAMES: LazyLock<Renames> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../../../knowledge/renames.toml"))
+        .expect("a test reads the table that is compiled in")
+});
+
+static PAIRS: LazyLock<Pairs> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../../../knowledge/pairs.toml"))
+        .expect("a test reads the table that is compiled in")
+});
+
+/// Returns the table of names that are not the distribution's.
+pub fn renames() -> &'static Renames {
+    &RENAMES
+}
+
+impl Renames {
+    /// Returns the distributions that provide the same modules as `name`, itself included.
+    pub fn family<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        self.same
+            .iter()
+            .find(|same| same.names.iter().any(|other| other == name))
+            .map_or_else(|| vec![name], |same| same.names.iter().map(String::as_str).collect())
+    }
+}
+
+/// Returns the releases that were built against each other.
+pub fn pairs() -> &'static [Pair] {
+    &PAIRS.pair
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_found_by_any_member() {
+        assert!(renames().family("opencv-python").contains(&"opencv-python-headless"));
+        assert_eq!(renames().family("numpy"), ["numpy"]);
+        assert!(pairs().len() > 10);
+    }
+}

@@ -1,0 +1,227 @@
+//! Distributions that the prose, lists and tables of a README name.
+//!
+//! Only names of `knowledge/popular.toml` count: every other word may be anything. A version is
+//! read wherever such a name stands before one; a name alone counts only in a list of
+//! requirements, or in a sentence that says what is required.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::popular;
+use super::read::Read;
+use super::readme::pinned;
+use super::text::{group, pattern};
+
+/// What a heading says of the lines under it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Section {
+    asks: bool,
+}
+
+impl Section {
+    /// Returns the section that `line` begins, if it is a heading.
+    pub(super) fn begun_by(line: &str) -> Option<Self> {
+        pattern!(HEADING, r"^(?:#{1,6}\s*|\*\*)([^#].*)$|^([A-Z][A-Za-z ]{2,40}):?$");
+        pattern!(
+            ASKS,
+            r"(?i)\b(?:requirements?|dependenc(?:y|ies)|prerequisites?|environment|install(?:ation|ing)?|set-?up|packages|libraries)\b"
+        );
+        let found = HEADING.captures(line.trim())?;
+        let words = if group(&found, 1).is_empty() { group(&found, 2) } else { group(&found, 1) };
+        Some(Self { asks: ASKS.is_match(words) })
+    }
+}
+
+/// `PyTorch Lightning` is one name.
+static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
+    let phrases: Vec<String> =
+        popular::phrases().map(|phrase| regex::escape(phrase).replace(' ', "[ -]")).collect();
+    Regex::new(&format!("(?i)(?-u:\\b)(?:{})(?-u:\\b)", phrases.join("|")))
+        .expect("escaped words and spaces")
+});
+
+/// Records what a line of prose, a list item or the row of a table names.
+pub(super) fn read(read: &mut Read, written: &str, line: u32, section: Section) {
+    pattern!(LINK, r"\[([^\]\[]+)\]\([^)\s]*\)");
+    pattern!(ADDRESS, r"(?:https?|git|ssh|ftp)://\S+");
+    // an address has names and versions of its own, badges apart, which are read elsewhere
+    let text = LINK.replace_all(written, "$1");
+    let text = ADDRESS.replace_all(&text, " ");
+    let text =
+        PHRASES.replace_all(&text, |found: &regex::Captures<'_>| group(found, 0).replace(' ', "-"));
+    versions(read, &text, written, line);
+    if section.asks {
+        list(read, &text, written, line);
+    }
+    sentence(read, &text, written, line);
+}
+
+fn versions(read: &mut Read, text: &str, written: &str, line: u32) {
+    pattern!(
+        NAMED,
+        r"(?i)(?:^|[^\w./@:-])([A-Za-z][\w-]*\w)([\s*_`\]\[(:|v]|\(?version\s)*(>=|<=|==|≥|>|<|~=|=)?\s*[`*v(]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?(?:\b|$)(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
+    );
+    let is_row = text.trim_start().starts_with('|') || text.matches('|').count() > 1;
+    for found in NAMED.captures_iter(text) {
+        let Some(distribution) = popular::spoken(group(&found, 1)) else { continue };
+        let (operator, version) = (group(&found, 3), group(&found, 4));
+        if popular::is_a_word(distribution) && operator.is_empty() && !is_row && !is_item(text) {
+            continue;
+        }
+        let requirement = match operator {
+            "≥" | ">=" => format!("{distribution}>={version}"),
+            operator @ ("<=" | ">" | "<" | "~=") => format!("{distribution}{operator}{version}"),
+            _ if !group(&found, 6).is_empty() => format!("{distribution}>={version}"),
+            _ => pinned(distribution, version),
+        };
+        mention(read, distribution, &requirement, written, line);
+    }
+}
+
+fn is_item(text: &str) -> bool {
+    pattern!(ITEM, r"^\s*(?:[-*+•]|\d+[.)])\s+\S");
+    ITEM.is_match(text)
+}
+
+/// `- numpy, scipy and PyTorch >= 0.4`: a list item in which everything is a requirement.
+fn list(read: &mut Read, text: &str, written: &str, line: u32) {
+    pattern!(ITEM, r"^\s*(?:[-*+•]|\d+[.)])\s+(.*?)[.,;]?\s*$");
+    pattern!(REMARK, r"\([^()]*\)");
+    let Some(item) = ITEM.captures(text) else { return };
+    let item = REMARK.replace_all(group(&item, 1), " ");
+    let parts: Vec<&str> = parts(&item).collect();
+    let known: Vec<_> = parts.iter().map(|part| alone(part)).collect();
+    if parts.is_empty() || known.iter().any(Option::is_none) {
+        return;
+    }
+    for distribution in known.into_iter().flatten().flatten() {
+        mention(read, distribution, distribution, written, line);
+    }
+}
+
+/// `The code requires numpy, scipy and nibabel.`: a sentence that names at least two.
+fn sentence(read: &mut Read, text: &str, written: &str, line: u32) {
+    pattern!(
+        ASKS,
+        r"(?i)\b(?:requires?|depends?\s+on|relies\s+on|dependenc(?:y|ies)(?:\s+are|:)|requirements?(?:\s+are|:)|prerequisites?:|you(?:\s+will)?\s+need|needs?)\s+(?:the\s+following\s+\w+:)?\s*(.*)$"
+    );
+    let Some(found) = ASKS.captures(text) else { return };
+    let rest = group(&found, 1);
+    let rest = rest.split(". ").next().unwrap_or(rest).trim_end_matches('.');
+    let named: Vec<&'static str> = parts(rest)
+        .filter_map(|part| {
+            let word = part.split_whitespace().next()?.trim_matches(['`', '*', '_', '"']);
+            popular::spoken(word).filter(|distribution| !popular::is_a_word(distribution))
+        })
+        .collect();
+    if named.len() < 2 {
+        return;
+    }
+    for distribution in named {
+        mention(read, distribution, distribution, written, line);
+    }
+}
+
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    pattern!(BETWEEN, r"\s*(?:[,;&]|\band\b)\s*");
+    BETWEEN
+        .split(text)
+        .map(|part| part.trim_matches([' ', '`', '*', '_', '.']))
+        .filter(|part| !part.is_empty())
+}
+
+/// Returns what a part of a list names: a distribution, nothing that is installed from the index
+/// (Python, CUDA), or `None` for any other words.
+fn alone(part: &str) -> Option<Option<&'static str>> {
+    pattern!(
+        NAME,
+        r"^([A-Za-z][\w-]*)[\s`*]*(?:(?:version\s*)?[<>=~≥v]*\s*[\d.]+[\dx*.]*\+?(?:\s*(?:or|and)\s+\w+)?)?$"
+    );
+    let name = group(&NAME.captures(part)?, 1).to_owned();
+    if matches!(
+        name.to_ascii_lowercase().as_str(),
+        "python" | "python3" | "cuda" | "cudnn" | "gcc" | "ubuntu" | "linux"
+    ) {
+        return Some(None);
+    }
+    popular::spoken(&name).map(Some)
+}
+
+/// Records a requirement once for a line; a name alone says less than one with a version.
+fn mention(read: &mut Read, name: &str, requirement: &str, written: &str, line: u32) {
+    let bare = requirement == name;
+    let known = read.declared.iter().any(|declared| {
+        declared.name == name
+            && if bare {
+                true
+            } else {
+                declared.line == line && declared.requirement.as_deref() == Some(requirement)
+            }
+    });
+    if !known {
+        read.require_with(requirement, written, line, "mentioned", Some("read from prose"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kind::Kind;
+    use super::*;
+
+    fn told(line: &str, section: Section) -> String {
+        let mut seen = Read::new("README.md", Kind::Readme);
+        read(&mut seen, line, 1, section);
+        let told: Vec<&str> =
+            seen.declared.iter().filter_map(|d| d.requirement.as_deref()).collect();
+        told.join(" ")
+    }
+
+    #[test]
+    fn names_with_versions_count_anywhere() {
+        for (line, expected) in [
+            ("- NumPy 1.16", "numpy==1.16.*"),
+            ("- pandas (>=0.25)", "pandas>=0.25"),
+            ("- [timm](https://x.org/v1.2) 0.3.2", "timm==0.3.2"),
+            ("- [einops](https://x.org/einops-9.9) 0.3", "einops==0.3.*"),
+            ("| numpy | 1.18.1 |", "numpy==1.18.1"),
+            ("| torch | `1.4.0` |", "torch==1.4.0"),
+            (
+                "We use PyTorch Lightning 1.2 and librosa v0.8.0.",
+                "pytorch-lightning==1.2.* librosa==0.8.0",
+            ),
+            ("OpenCV (4.1), scikit-learn ≥ 0.22", "opencv-python==4.1.* scikit-learn>=0.22"),
+            ("scipy 1.4 or later", "scipy>=1.4"),
+            ("it makes 3.5 requests 2.0 times", ""),
+            ("transformers==4.5.1 is needed", "transformers==4.5.1"),
+            ("Table 3.1 of numpy", ""),
+            ("Figure 2.1 shows networks 1.5 times", ""),
+        ] {
+            assert_eq!(told(line, Section::default()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn names_alone_count_where_requirements_are_listed() {
+        let asks = Section::begun_by("## Requirements").unwrap();
+        for (line, expected) in [
+            ("- PyTorch, torchvision", "torch torchvision"),
+            ("* numpy, scipy and `scikit-learn`", "numpy scipy scikit-learn"),
+            ("- Python 3.6", ""),
+            ("- CUDA 10.1, numpy", "numpy"),
+            ("- numpy arrays of the images", ""),
+            ("- a GPU with numpy", ""),
+            ("1. tqdm", "tqdm"),
+        ] {
+            assert_eq!(told(line, asks), expected, "{line}");
+            assert_eq!(told(line, Section::default()), "", "{line}");
+        }
+        assert_eq!(
+            told("Our code requires numpy, scipy and nibabel.", Section::default()),
+            "numpy scipy nibabel"
+        );
+        assert_eq!(told("Training requires numpy.", Section::default()), "");
+        assert_eq!(Section::begun_by("## Results"), Some(Section::default()));
+        assert_eq!(Section::begun_by("some words of prose, with more"), None);
+    }
+}
