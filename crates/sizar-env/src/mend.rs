@@ -29,7 +29,7 @@ pub fn changes(
     inspection: &Inspection,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<FileChange> {
-    let found = [requirements(lock, inspection, read), python(lock, read), build(lock, read)];
+    let found = [requirements(lock, inspection, read), Some(python(lock, read)), build(lock, read)];
     found
         .into_iter()
         .flatten()
@@ -117,14 +117,14 @@ fn requirements(
 }
 
 /// Names the Python, in the file that pyenv, uv and others read.
-fn python(lock: &EnvLock, read: &dyn Fn(&str) -> Option<String>) -> Option<FileChange> {
+fn python(lock: &EnvLock, read: &dyn Fn(&str) -> Option<String>) -> FileChange {
     let path = ".python-version".to_owned();
-    Some(FileChange {
+    FileChange {
         before: read(&path),
         path,
         after: format!("{}\n", lock.python.without_patch()),
         reason: "the Python that it was seen to work with".to_owned(),
-    })
+    }
 }
 
 /// Declares what the source's own build needs.
