@@ -401,7 +401,7 @@ mod tests {
             package: None,
             conda,
             undeclared: &[],
-            imported: &[],
+            imported: &["dlib".to_owned()],
             date: None,
             first_release_after: &|_, _| None,
             distribution_of: &|_| None,
