@@ -181,11 +181,6 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
-        // what a row explains and cannot mend, another engine does not mend either
-        if matching(spec, failure).is_empty() {
-            let line = error_line(failure.output);
-            candidates.extend(other_engine(spec, format!("uv's way of building fails ({line})")));
-        }
         // conda builds its packages with the libraries that they need
         let asked = |package: &&String| {
             spec.requirements.iter().any(|asked| name::of_requirement(asked) == **package)
@@ -196,6 +191,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
                 cause: format!("{package} cannot be built here, and conda has it built"),
                 changes: vec![Change::Act(Action::CondaBinary(package.clone()))],
             });
+        }
+        // what a row explains and cannot mend, another engine does not mend either
+        if matching(spec, failure).is_empty() {
+            let line = error_line(failure.output);
+            candidates.extend(other_engine(spec, format!("uv's way of building fails ({line})")));
         }
     }
     // a driver that was asked may also lack data or a device, which no date brings
