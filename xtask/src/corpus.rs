@@ -84,7 +84,7 @@ pub fn corpus(args: &CorpusArgs) -> anyhow::Result<()> {
     let bench = Bench {
         program,
         work,
-        sources: args.sources.as_deref().map(|dir| dir.canonicalize_utf8()).transpose()?,
+        sources: args.sources.as_deref().map(camino::Utf8Path::canonicalize_utf8).transpose()?,
         setup_limit: Duration::from_secs(60 * args.setup_minutes),
         probe_limit: Duration::from_secs(60 * args.probe_minutes),
         keep_free: args.keep_free << 30,

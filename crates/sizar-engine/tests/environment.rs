@@ -114,7 +114,7 @@ fn slow_scripts_are_verified_and_found_again() {
     assert!(made.verified && !made.cached);
     let verification = made.environment.lock.verification.as_ref().unwrap();
     assert_eq!(verification.level, VerificationLevel::Answers);
-    assert_eq!(verification.checks, ["`train.py --help` exits 0"]);
+    assert_eq!(verification.checks.last().unwrap(), "`train.py --help` exits 0");
     assert!(made.environment.path.join("bin/python").exists());
     let (checkout, _) = world.checkout();
     let again = remembered(&world.home, &checkout, &request("train.py")).unwrap();
@@ -354,7 +354,7 @@ fn slow_light_tests_of_the_source_are_run() {
     let (_, kept) = environment::show(&world.home, name).unwrap();
     assert_eq!(kept.verification.unwrap().level, VerificationLevel::Smoke);
     // tests that fail take nothing away
-    world.file("model.py", "def double(x):\n    return 3 * x\n");
+    world.file("model.py", "def double(x):\n    return 1 + 3 * x\n");
     let made = world.setup(&request("train.py")).unwrap();
     let (level, checks) = level_and_checks(&made);
     assert_eq!(level, VerificationLevel::Answers, "{checks}");

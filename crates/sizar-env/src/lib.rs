@@ -14,6 +14,7 @@ pub mod deviations;
 pub mod device;
 pub mod diagnosis;
 pub mod era;
+mod files;
 pub mod gpu;
 pub mod knowledge;
 pub mod lock;

@@ -7,6 +7,7 @@ use sizar_model::Deviation;
 use sizar_model::inspection::{Declared, Driver, Inspection, PackagingFile};
 
 use crate::candidates::is_build_tool;
+use crate::files;
 use crate::knowledge;
 use crate::name;
 use crate::pins::{self, Pin};
@@ -119,10 +120,13 @@ fn declared_for<'a>(
     };
     let mut metadata: Vec<_> =
         scope("install").filter(|declared| METADATA.contains(&kind(declared))).collect();
-    let files: Vec<_> = scope("install")
+    let mut files: Vec<_> = scope("install")
         .filter(|declared| !METADATA.contains(&kind(declared)))
         .filter(|declared| is_main_file(inspection, &declared.path))
+        .filter(|declared| !files::is_another_variant(inspection, &declared.path))
         .collect();
+    // the file in the driver's own folder speaks before those above it
+    files.sort_by_key(|declared| std::cmp::Reverse(declared.path.matches('/').count()));
     // an installed program needs what its package declares; a script in the tree needs the
     // requirement files too, and there the exact pins are
     let installed = driver.is_some_and(|driver| driver.name.is_some());
@@ -134,10 +138,22 @@ fn declared_for<'a>(
         all
     };
     if binding.is_empty() {
-        binding = scope("conda").collect();
+        binding = files::of_the_best(scope("conda").collect(), driver);
     }
     if binding.is_empty() {
         binding = scope("locked").collect();
+    }
+    if binding.is_empty() {
+        // `requirements/base.txt`, `envs/cpu.yml`: kept in a folder of their own
+        let kept = inspection
+            .declared
+            .iter()
+            .filter(|declared| matches!(declared.scope.as_str(), "install" | "conda"))
+            .filter(|declared| readable(declared) && !METADATA.contains(&kind(declared)))
+            .filter(|declared| {
+                files::kept_for(&declared.path).is_some_and(|whole| is_near(whole, driver))
+            });
+        binding = files::of_the_best(kept.collect(), driver);
     }
     binding.extend(
         inspection
@@ -219,6 +235,16 @@ fn mended(declared: &Declared, deviations: &mut Vec<Deviation>) -> Option<String
             reason: format!("`{name}` of `{}` is left out: {why}", declared.path),
         });
         return None;
+    }
+    if let Some(release) = files::release_instead(requirement) {
+        deviations.push(Deviation {
+            rule: "release-instead-of-repository".into(),
+            reason: format!(
+                "`{name}` of `{}` is taken from the index: builds do not reach its repository",
+                declared.path
+            ),
+        });
+        return Some(release);
     }
     let Some(real) = renames.rename.get(&name) else { return Some(requirement.to_owned()) };
     deviations.push(Deviation {

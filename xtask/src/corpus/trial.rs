@@ -1,6 +1,5 @@
 //! One repository: set up, asked again, probed, cleaned up.
 
-use std::fs::File;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +22,13 @@ pub struct Bench {
     /// Bytes.
     pub keep_free: u64,
     pub keep: bool,
+}
+
+/// Where probes run.
+struct Place<'a> {
+    folder: &'a Utf8Path,
+    environment: &'a str,
+    tree: &'a Utf8Path,
 }
 
 /// How a command ended.
@@ -50,13 +56,13 @@ impl Bench {
             Ok(Err(error)) => outcome.cause = format!("{error:#}"),
             Err(_) => "the trial itself broke".clone_into(&mut outcome.cause),
         }
-        outcome.level = match (outcome.l1, outcome.l2, outcome.l3) {
+        let level = match (outcome.l1, outcome.l2, outcome.l3) {
             (_, true, Some(true)) => "L3",
             (_, true, _) => "L2",
             (true, ..) => "L1",
             _ => "L0",
-        }
-        .to_owned();
+        };
+        level.clone_into(&mut outcome.level);
         self.clean_up(&folder);
         outcome
     }
@@ -95,10 +101,10 @@ impl Bench {
         let tree = self.tree(&locator, folder)?;
         let began = Instant::now();
         let mut failed = Vec::new();
-        outcome.l2 = self.probe(row, "l2", &row.probe_l2, environment, &tree, &mut failed)?;
+        let place = Place { folder, environment, tree: &tree };
+        outcome.l2 = self.probe(&place, "l2", &row.probe_l2, &mut failed)?;
         if outcome.l3.is_some() {
-            let reached = self.probe(row, "l3", &row.probe_l3, environment, &tree, &mut failed)?;
-            outcome.l3 = Some(reached);
+            outcome.l3 = Some(self.probe(&place, "l3", &row.probe_l3, &mut failed)?);
         }
         outcome.probe_seconds = began.elapsed().as_secs_f64();
         outcome.cause = failed.join("; ");
@@ -134,17 +140,15 @@ impl Bench {
     /// Runs a probe in a fresh copy of the tree.
     fn probe(
         &self,
-        row: &Row,
+        place: &Place<'_>,
         level: &str,
         probe: &str,
-        environment: &str,
-        tree: &Utf8Path,
         failed: &mut Vec<String>,
     ) -> anyhow::Result<bool> {
+        let Place { folder, environment, tree } = *place;
         if probe.trim().is_empty() {
             return Ok(level == "l2");
         }
-        let folder = self.work.join(folder_name(&row.name));
         let copy = folder.join(format!("work-{level}"));
         if copy.exists() {
             fs_err::remove_dir_all(&copy)?;
@@ -155,7 +159,7 @@ impl Bench {
         anyhow::ensure!(status.success(), "`{tree}` could not be copied");
         let mut command = self.sizar(&["env", "exec", environment, "--", "bash", "-c", probe]);
         command.current_dir(&copy);
-        let ended = ended(command, &folder, level, self.probe_limit)?;
+        let ended = ended(command, folder, level, self.probe_limit)?;
         if !self.keep {
             fs_err::remove_dir_all(&copy)?;
         }
@@ -198,8 +202,8 @@ impl Bench {
 fn read_setup(made: &Value, outcome: &mut Outcome) {
     outcome.l1 = true;
     outcome.verified = made["verified"].as_bool().unwrap_or_default();
-    outcome.claimed = made["level"].as_str().unwrap_or_default().to_owned();
-    outcome.python = made["python"].as_str().unwrap_or_default().to_owned();
+    made["level"].as_str().unwrap_or_default().clone_into(&mut outcome.claimed);
+    made["python"].as_str().unwrap_or_default().clone_into(&mut outcome.python);
     outcome.attempts = made["attempts"].as_array().map_or(0, Vec::len);
     let rules = made["deviations"].as_array().into_iter().flatten();
     let rules: Vec<&str> = rules.filter_map(|deviation| deviation["rule"].as_str()).collect();
@@ -218,8 +222,8 @@ fn ended(
     let (out, err) = (path("stdout"), path("stderr"));
     command
         .stdin(Stdio::null())
-        .stdout(File::create(&out)?)
-        .stderr(File::create(&err)?)
+        .stdout(fs_err::File::create(&out)?.into_parts().0)
+        .stderr(fs_err::File::create(&err)?.into_parts().0)
         .process_group(0);
     let mut child = command.spawn().context("the program could not be started")?;
     let deadline = Instant::now() + limit;

@@ -145,7 +145,7 @@ fn read(
                 "imports_of" => {
                     found.driver_shown = true;
                     let why = stopped.as_ref().map_or_else(
-                        || "it works when it is imported".to_owned(),
+                        || "importing it as a whole would start its work".to_owned(),
                         |stopped| format!("imported as a whole it stops: {stopped}"),
                     );
                     found.checks.push(format!("everything that `{name}` imports is there ({why})"));

@@ -5,7 +5,7 @@ use sizar_env::lock::LockError;
 use sizar_env::pylock::PylockError;
 use sizar_env::python::NoPython;
 use sizar_env::uv::SettingsError;
-use sizar_model::{Attempt, Deviation, PythonVersion};
+use sizar_model::{Attempt, PythonVersion};
 
 use crate::home::HomeError;
 use crate::process::ProcessError;
@@ -53,14 +53,12 @@ pub enum SetupError {
         /// What stopped the last attempt, in one sentence.
         cause: String,
         /// What a person may do, where a rule knows it.
-        advice: Option<String>,
+        advice: Option<Box<str>>,
         /// The first failure that no rule explained, if that is another one.
-        first_unexplained: Option<String>,
+        first_unexplained: Option<Box<str>>,
         attempts: Vec<Attempt>,
         /// The source, as the user names it.
-        locator: String,
-        /// What the last attempt did otherwise than the authors declared.
-        deviations: Vec<Deviation>,
+        locator: Box<str>,
     },
     #[error("the setup was stopped after its time limit of {seconds} s: {cause}")]
     OutOfTime { seconds: u64, cause: String, attempts: Vec<Attempt> },
@@ -108,7 +106,7 @@ impl SetupError {
                 vec![format!("the nearest are {}", quoted(nearest))]
             }
             Self::Failed { advice, first_unexplained, attempts, locator, .. } => {
-                let mut hints: Vec<String> = advice.iter().cloned().collect();
+                let mut hints: Vec<String> = advice.iter().map(ToString::to_string).collect();
                 hints.extend(first_unexplained.as_ref().map(|cause| {
                     format!("the first failure that no rule explains was: {cause}")
                 }));
@@ -123,14 +121,6 @@ impl SetupError {
                 vec!["what was built is kept: the same command goes on from there".to_owned()]
             }
             _ => Vec::new(),
-        }
-    }
-
-    /// Returns what the last attempt did otherwise than the authors declared.
-    pub fn deviations(&self) -> &[Deviation] {
-        match self {
-            Self::Failed { deviations, .. } => deviations,
-            _ => &[],
         }
     }
 

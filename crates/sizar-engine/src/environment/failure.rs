@@ -43,11 +43,15 @@ pub fn keep(
     checkout: &Checkout,
     request: &SetupRequest,
     error: &SetupError,
+    deviations: Vec<Deviation>,
 ) -> Result<(), SetupError> {
     let (cause, advice, first_unexplained, attempts) = match error {
-        SetupError::Failed { cause, advice, first_unexplained, attempts, .. } => {
-            (cause, advice.clone(), first_unexplained.clone(), attempts)
-        }
+        SetupError::Failed { cause, advice, first_unexplained, attempts, .. } => (
+            cause,
+            advice.as_deref().map(str::to_owned),
+            first_unexplained.as_deref().map(str::to_owned),
+            attempts,
+        ),
         SetupError::OutOfTime { cause, attempts, .. } => (cause, None, None, attempts),
         _ => return Ok(()),
     };
@@ -61,7 +65,7 @@ pub fn keep(
         advice,
         first_unexplained,
         attempts: attempts.clone(),
-        deviations: error.deviations().to_vec(),
+        deviations,
     };
     let folder = home.folder("failures")?;
     let path = path(home, checkout, request);

@@ -1,5 +1,6 @@
 //! The whole way: plan, then build, verify and repair until it works or nothing is left to try.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -148,7 +149,18 @@ pub fn setup(
             progress,
         },
     )?;
-    let way = Way { home, checkout, inspection, request, chosen, interpreters, conda, workshop };
+    let deviations = RefCell::default();
+    let way = Way {
+        home,
+        checkout,
+        inspection,
+        request,
+        chosen,
+        interpreters,
+        conda,
+        workshop,
+        deviations,
+    };
     let setup = match &request.locked {
         Some(lock) => way.rebuild(lock),
         None => way.search(),
@@ -156,7 +168,8 @@ pub fn setup(
     let setup = match setup {
         Ok(setup) => setup,
         Err(error) => {
-            failure::keep(home, checkout, request, &error)?;
+            let deviations = way.deviations.take();
+            failure::keep(home, checkout, request, &error, deviations)?;
             return Err(error);
         }
     };
@@ -210,6 +223,8 @@ struct Way<'a> {
     interpreters: Interpreters,
     conda: Source<'a>,
     workshop: Workshop<'a>,
+    /// What the newest attempt does otherwise than the authors declared.
+    deviations: RefCell<Vec<Deviation>>,
 }
 
 /// A try that came to its end.
@@ -254,6 +269,7 @@ impl Way<'_> {
             let number = attempts.len() as u32 + 1;
             let began = Instant::now();
             self.say_attempt(number, &spec);
+            self.deviations.replace(spec.deviations.clone());
             let mut attempt = Attempt {
                 number,
                 python: spec.python,
@@ -322,14 +338,13 @@ impl Way<'_> {
                 return self.finished(made, attempts);
             }
             let Some(next) = next.filter(|_| self.may_try(&attempts)) else {
-                let first_unexplained = unexplained.filter(|first| *first != cause);
+                let first_unexplained = unexplained.filter(|first| *first != cause).map(Into::into);
                 return Err(SetupError::Failed {
                     cause,
-                    advice,
+                    advice: advice.map(Into::into),
                     first_unexplained,
                     attempts,
-                    locator: self.checkout.source.locator.clone(),
-                    deviations: spec.deviations,
+                    locator: self.checkout.source.locator.as_str().into(),
                 });
             };
             if self.workshop.is_late() {
@@ -697,8 +712,7 @@ impl Way<'_> {
                     advice: None,
                     first_unexplained: None,
                     attempts,
-                    locator: self.checkout.source.locator.clone(),
-                    deviations: lock.deviations.clone(),
+                    locator: self.checkout.source.locator.as_str().into(),
                 })
             }
         }

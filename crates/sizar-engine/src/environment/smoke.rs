@@ -261,7 +261,7 @@ fn light_tests(root: &Utf8Path) -> Vec<String> {
         }
     }
     found.sort();
-    let relative = |path: &Utf8Path| path.strip_prefix(root).ok().map(|path| path.to_string());
+    let relative = |path: &Utf8Path| path.strip_prefix(root).ok().map(ToString::to_string);
     found.iter().filter_map(|(_, path)| relative(path)).take(TESTS).collect()
 }
 

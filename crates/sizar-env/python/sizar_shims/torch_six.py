@@ -1,4 +1,4 @@
-# torch 1.9 took names out of `torch._six`, torch 2 removed it.
+# torch 1.8 took names out of `torch._six`, torch 2 removed it.
 
 from __future__ import absolute_import
 

@@ -1,6 +1,6 @@
 //! Known breakages: what a failed command printed, why, and what mends it.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use jiff::Timestamp;
 use regex::{Captures, Regex, RegexSet, RegexSetBuilder};
@@ -186,32 +186,47 @@ const TABLES: &[(&str, &str)] = &tables![
     "system",
 ];
 
-/// All rows, and one automaton that says in a single pass which of them match.
-struct Catalogue {
-    rows: Vec<Breakage>,
-    symptoms: RegexSet,
-}
-
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    let rows: Vec<Breakage> = TABLES
+static ROWS: LazyLock<Vec<Breakage>> = LazyLock::new(|| {
+    TABLES
         .iter()
         .flat_map(|(name, text)| {
             let file: File = toml::from_str(text)
                 .unwrap_or_else(|error| panic!("a test reads `{name}.toml`: {error}"));
             file.breakage
         })
-        .collect();
-    let symptoms = RegexSetBuilder::new(rows.iter().map(|row| row.symptom.as_str()))
-        .size_limit(256 << 20)
-        .dfa_size_limit(64 << 20)
-        .build()
-        .expect("each of the expressions was read alone");
-    Catalogue { rows, symptoms }
+        .collect()
 });
+
+/// The rows of one stage, and one automaton that says in a single pass which of them match.
+///
+/// Row by row is somewhat quicker for a traceback of ten lines, and several times slower for the
+/// log of a build, which is where it is noticed.
+struct OfStage {
+    rows: Vec<&'static Breakage>,
+    symptoms: RegexSet,
+}
+
+impl OfStage {
+    fn new(stage: Stage) -> Self {
+        let rows: Vec<_> = ROWS.iter().filter(|row| row.is_seen_at(stage)).collect();
+        let symptoms = RegexSetBuilder::new(rows.iter().map(|row| row.symptom.as_str()))
+            .size_limit(256 << 20)
+            .dfa_size_limit(64 << 20)
+            .build()
+            .expect("each of the expressions was read alone");
+        Self { rows, symptoms }
+    }
+
+    /// Made when a stage first fails: most runs see no failure at all.
+    fn of(stage: Stage) -> &'static Self {
+        static STAGES: [OnceLock<OfStage>; 7] = [const { OnceLock::new() }; 7];
+        STAGES[stage as usize].get_or_init(|| Self::new(stage))
+    }
+}
 
 /// Returns the known breakages, specific before general.
 pub fn breakages() -> &'static [Breakage] {
-    &CATALOGUE.rows
+    &ROWS
 }
 
 /// Returns the rows that are looked for at `stage` and match `output`, in their order.
@@ -219,13 +234,13 @@ pub fn matching(
     stage: Stage,
     output: &str,
 ) -> impl Iterator<Item = (&'static Breakage, Captures<'_>)> {
-    let hits = CATALOGUE.symptoms.matches(output);
-    CATALOGUE
-        .rows
-        .iter()
-        .enumerate()
-        .filter(move |(index, row)| hits.matched(*index) && row.is_seen_at(stage))
-        .filter_map(move |(_, row)| Some((row, row.symptom.captures(output)?)))
+    let of_stage = OfStage::of(stage);
+    of_stage
+        .symptoms
+        .matches(output)
+        .into_iter()
+        .filter_map(|index| of_stage.rows.get(index))
+        .filter_map(move |row| Some((*row, row.symptom.captures(output)?)))
 }
 
 /// Returns whether `output` tells of a failure that may pass by itself.

@@ -7,4 +7,4 @@ mod names;
 
 pub use breakages::{Action, Breakage, Stage, SystemPackages, breakages, is_transient, matching};
 pub use dates::{BuildLimit, Era, Eras, Floor, Release, build_limits, eras, floors, releases};
-pub use names::{Pair, Renames, pairs, renames};
+pub use names::{Pair, Renames, is_popular, pairs, renames};

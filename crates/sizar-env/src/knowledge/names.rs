@@ -1,6 +1,6 @@
 //! Names that are not the distribution's, and releases that belong together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -63,6 +63,23 @@ impl Renames {
 /// Returns the releases that were built against each other.
 pub fn pairs() -> &'static [Pair] {
     &PAIRS.pair
+}
+
+/// `knowledge/popular.toml`, as far as planning asks.
+#[derive(Debug, Deserialize)]
+struct Popular {
+    popular: BTreeSet<String>,
+}
+
+/// Returns whether `distribution` (normalised) is one that the index has and everybody means by
+/// that name.
+pub fn is_popular(distribution: &str) -> bool {
+    static TABLE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let table: Popular = toml::from_str(include_str!("../../../../knowledge/popular.toml"))
+            .expect("a test reads the table");
+        table.popular
+    });
+    TABLE.contains(distribution)
 }
 
 #[cfg(test)]

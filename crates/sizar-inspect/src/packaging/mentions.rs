@@ -91,12 +91,14 @@ fn list(read: &mut Read, text: &str, written: &str, line: u32) {
     let Some(item) = ITEM.captures(text) else { return };
     let item = REMARK.replace_all(group(&item, 1), " ");
     let parts: Vec<&str> = parts(&item).collect();
-    let known: Vec<_> = parts.iter().map(|part| alone(part)).collect();
-    if parts.is_empty() || known.iter().any(Option::is_none) {
+    let known: Vec<Part> = parts.iter().map(|part| Part::of(part)).collect();
+    if known.contains(&Part::Words) {
         return;
     }
-    for distribution in known.into_iter().flatten().flatten() {
-        mention(read, distribution, distribution, written, line);
+    for part in known {
+        if let Part::Distribution(name) = part {
+            mention(read, name, name, written, line);
+        }
     }
 }
 
@@ -131,33 +133,39 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
         .filter(|part| !part.is_empty())
 }
 
-/// Returns what a part of a list names: a distribution, nothing that is installed from the index
-/// (Python, CUDA), or `None` for any other words.
-fn alone(part: &str) -> Option<Option<&'static str>> {
-    pattern!(
-        NAME,
-        r"^([A-Za-z][\w-]*)[\s`*]*(?:(?:version\s*)?[<>=~≥v]*\s*[\d.]+[\dx*.]*\+?(?:\s*(?:or|and)\s+\w+)?)?$"
-    );
-    let name = group(&NAME.captures(part)?, 1).to_owned();
-    if matches!(
-        name.to_ascii_lowercase().as_str(),
-        "python" | "python3" | "cuda" | "cudnn" | "gcc" | "ubuntu" | "linux"
-    ) {
-        return Some(None);
+/// What a part of a list names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Distribution(&'static str),
+    /// What no index has: Python, CUDA.
+    Platform,
+    /// Anything else.
+    Words,
+}
+
+impl Part {
+    fn of(part: &str) -> Self {
+        const PLATFORMS: &[&str] =
+            &["python", "python3", "cuda", "cudnn", "gcc", "ubuntu", "linux"];
+        pattern!(
+            NAME,
+            r"^([A-Za-z][\w-]*)[\s`*]*(?:(?:version\s*)?[<>=~≥v]*\s*[\d.]+[\dx*.]*\+?(?:\s*(?:or|and)\s+\w+)?)?$"
+        );
+        let Some(found) = NAME.captures(part) else { return Self::Words };
+        let name = group(&found, 1);
+        if PLATFORMS.contains(&name.to_ascii_lowercase().as_str()) {
+            return Self::Platform;
+        }
+        popular::spoken(name).map_or(Self::Words, Self::Distribution)
     }
-    popular::spoken(&name).map(Some)
 }
 
 /// Records a requirement once for a line; a name alone says less than one with a version.
 fn mention(read: &mut Read, name: &str, requirement: &str, written: &str, line: u32) {
     let bare = requirement == name;
     let known = read.declared.iter().any(|declared| {
-        declared.name == name
-            && if bare {
-                true
-            } else {
-                declared.line == line && declared.requirement.as_deref() == Some(requirement)
-            }
+        let same = declared.requirement.as_deref() == Some(requirement);
+        declared.name == name && (bare || declared.line == line && same)
     });
     if !known {
         read.require_with(requirement, written, line, "mentioned", Some("read from prose"));
