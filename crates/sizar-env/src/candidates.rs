@@ -553,10 +553,15 @@ fn minor_form(package: &str, requirement: &str) -> Option<String> {
 
 fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
     let top = module.split('.').next().unwrap_or(module);
-    let distribution = (facts.distribution_of)(module).or_else(|| (facts.distribution_of)(top));
+    let whole = (facts.distribution_of)(top);
+    let distribution = (facts.distribution_of)(module).or_else(|| whole.clone());
     let Some(distribution) = distribution else { return Vec::new() };
-    let name = name::of_requirement(&distribution);
-    let asked = spec.requirements.iter().find(|asked| name::of_requirement(asked) == name);
+    let asked_for = |name: &str| spec.requirements.iter().find(|r| name::of_requirement(r) == name);
+    // `torch.utils.tensorboard` is torch's, once what it needs beside it is there
+    let own = name::of_requirement(&distribution);
+    let whole = whole.filter(|_| asked_for(&own).is_some());
+    let name = whole.map_or(own, |whole| name::of_requirement(&whole));
+    let asked = asked_for(&name);
     // a part that an installed package does not have (yet, or any more) is no missing package
     if module.contains('.')
         && let Some(asked) = asked

@@ -410,3 +410,34 @@ fn a_build_that_prints_a_lost_connection_is_not_tried_again() {
     let output = "error: Failed to build `demo==1.0`\n\n         [stderr]\n         ConnectionResetError: no\n";
     assert!(!is_transient(Stage::Resolve, output));
 }
+
+#[test]
+fn a_part_that_a_package_lacks_asks_for_another_release_of_it() {
+    let pythons = pythons();
+    let facts = Facts {
+        pythons: &pythons,
+        available: &pythons,
+        package: None,
+        undeclared: &[],
+        imported: &[],
+        date: None,
+        first_release_after: &|_, _| None,
+        distribution_of: &|module| match module {
+            "torch.utils.tensorboard" => Some("tensorboard".to_owned()),
+            "torch" => Some("torch".to_owned()),
+            _ => None,
+        },
+    };
+    let output = "ModuleNotFoundError: No module named 'torch.utils.tensorboard'\n";
+    let failure = Failure { stage: Stage::Import, output };
+    let next = |requirements: &[&str]| {
+        let mut before = spec(7);
+        before.requirements = requirements.iter().map(|r| (*r).to_owned()).collect();
+        match Repairer::default().next(&before, failure, &facts) {
+            Outcome::Repair { spec, .. } => spec.requirements,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(next(&["torch==1.0.0"]), ["torch==1.0.0", "tensorboard"]);
+    assert_eq!(next(&["torch==1.0.0", "tensorboard"]), ["torch", "tensorboard"]);
+}
