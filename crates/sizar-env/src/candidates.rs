@@ -16,6 +16,7 @@ use crate::name;
 use crate::pins;
 use crate::pip;
 use crate::repair::{Facts, Failure};
+use crate::without_build;
 
 /// A way out of a failure.
 #[derive(Clone, Debug)]
@@ -144,6 +145,14 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             });
         }
     }
+    let without_build = package
+        .as_ref()
+        .filter(|_| step.is_none() && !git_failed(failure.output))
+        .and_then(|package| without_build::find(spec, package, failure.output, facts));
+    let elsewhere = without_build.as_ref().is_some_and(|found| found.elsewhere);
+    if let Some(found) = without_build.as_ref().filter(|found| !found.elsewhere) {
+        candidates.push(found.candidate.clone());
+    }
     // what nobody asked for goes before anything else is changed
     if let Some(package) = package.as_ref().filter(|package| facts.undeclared.contains(package)) {
         candidates.push(Candidate {
@@ -185,6 +194,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
+        candidates.extend(without_build.filter(|_| elsewhere).map(|found| found.candidate));
         // what a row explains and cannot mend, another engine does not mend either
         if matching(spec, failure).is_empty() {
             let line = error_line(failure.output);

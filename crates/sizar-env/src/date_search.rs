@@ -13,7 +13,7 @@ use sizar_model::EnvSpec;
 use crate::candidates::{Candidate, Change};
 use crate::knowledge;
 use crate::name;
-use crate::pins;
+use crate::pins::{self, Release};
 use crate::repair::Facts;
 
 /// Days by which the date is moved where nothing says how far, nearest first.
@@ -21,6 +21,12 @@ const STEPS: [i64; 4] = [-180, 180, -400, 400];
 
 fn moved(date: Timestamp, days: i64) -> Option<Timestamp> {
     date.checked_add(SignedDuration::from_hours(24 * days)).ok()
+}
+
+/// Returns when the first release after a date was published.
+fn first_release_after(releases: &[Release], date: Timestamp) -> Option<Timestamp> {
+    let usable = releases.iter().filter(|release| !release.yanked);
+    usable.filter_map(|release| release.published).filter(|published| *published > date).min()
 }
 
 /// Finds later dates for a package of which nothing that fits existed at the time.
@@ -33,7 +39,7 @@ pub fn later(
     let Some(code) = spec.exclude_newer else { return Vec::new() };
     let cutoff = spec.exclude_newer_package.get(package).copied().unwrap_or(code);
     let after = |date: Timestamp| date.checked_add(SignedDuration::from_secs(1)).ok();
-    let first = (facts.first_release_after)(package, cutoff).and_then(after);
+    let first = first_release_after(&(facts.releases)(package), cutoff).and_then(after);
     let cause = |what: &str| {
         format!("what is asked of {package} did not exist on {}{what}", cutoff.strftime("%Y-%m-%d"))
     };
