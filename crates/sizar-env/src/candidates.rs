@@ -111,7 +111,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         }
     } else if building {
         for diagnosis in &diagnoses {
-            candidates.extend(from_diagnosis(spec, diagnosis, facts));
+            candidates.extend(from_diagnosis(spec, diagnosis, failure.output, facts));
         }
     }
     for (row, captures) in matching(spec, failure) {
@@ -299,7 +299,12 @@ pub fn is_build_tool(distribution: &str) -> bool {
     BUILD_MODULES.iter().any(|(_, known)| name::of_requirement(known) == distribution)
 }
 
-fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> Vec<Candidate> {
+fn from_diagnosis(
+    spec: &EnvSpec,
+    diagnosis: &Diagnosis,
+    output: &str,
+    facts: &Facts<'_>,
+) -> Vec<Candidate> {
     let one = |rule: &str, cause: String, changes: Vec<Change>| {
         vec![Candidate { rule: rule.to_owned(), cause, changes }]
     };
@@ -329,7 +334,7 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
             )
         }
         Diagnosis::AfterDate { package, published } => {
-            date_search::later(spec, package, *published, facts)
+            date_search::later(spec, package, *published, output, facts)
         }
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
@@ -344,7 +349,11 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         Diagnosis::NoSuchVersion { package, version } => {
             let others = other_versions(spec, package, version);
             // nothing of it was there at the time, whatever its version
-            if others.is_empty() { date_search::later(spec, package, None, facts) } else { others }
+            if others.is_empty() {
+                date_search::later(spec, package, None, output, facts)
+            } else {
+                others
+            }
         }
         Diagnosis::Unsatisfiable { packages, contradiction } => {
             loosened(spec, packages, contradiction.as_deref(), facts)
