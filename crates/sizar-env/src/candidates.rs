@@ -95,6 +95,9 @@ pub fn worded(text: &str, row: &Breakage, captures: &Captures<'_>) -> String {
     worded
 }
 
+/// The row of builds that were stopped because they would not end.
+const ENDLESS: &str = "bld-endless";
+
 /// Returns the ways out of a failure, best first.
 pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec<Candidate> {
     let diagnoses = diagnose(failure.output);
@@ -193,7 +196,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     }
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
-        candidates.extend(other_pythons(spec, failure, facts));
+        // what never ends takes as long on every Python
+        let endless = matching(spec, failure).iter().any(|(row, _)| row.id == ENDLESS);
+        if !endless {
+            candidates.extend(other_pythons(spec, failure, facts));
+        }
         candidates.extend(without_build.filter(|_| elsewhere).map(|found| found.candidate));
         // what a row explains and cannot mend, another engine does not mend either
         if matching(spec, failure).is_empty() {
