@@ -597,7 +597,10 @@ fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candid
             cause: format!("{asked} has no {module}: the newest of the time is taken"),
             changes: vec![Change::Loosen { package: name.clone(), requirement: None }],
         });
-        return loosen.into_iter().chain(date_search::steps(spec, &name, facts)).collect();
+        return loosen
+            .into_iter()
+            .chain(date_search::steps(spec, &name, &format!("it has no {module}"), facts))
+            .collect();
     }
     vec![Candidate {
         rule: "missing-module".into(),

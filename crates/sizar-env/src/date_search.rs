@@ -13,6 +13,7 @@ use sizar_model::EnvSpec;
 use uv_pep440::{Version, VersionSpecifiers};
 
 use crate::candidates::{Candidate, Change};
+use crate::diagnosis::error_line;
 use crate::knowledge;
 use crate::name;
 use crate::pins::{self, Release};
@@ -125,20 +126,23 @@ pub fn around(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Vec<Candidate>
     let asked = spec.requirements.iter().filter(|r| name::of_requirement(r) == package);
     let mut pinned = asked.filter(|asked| pins::pin_of(asked).is_some()).peekable();
     if pinned.peek().is_none() {
-        return steps(spec, &package, facts);
+        return steps(spec, &package, &error_line(output), facts);
     }
     // another date does not move a pin
     pinned
         .map(|asked| Candidate {
             rule: "loosened-pin".into(),
-            cause: format!("{asked} cannot be imported: the newest of the time is taken"),
+            cause: format!(
+                "{asked} cannot be imported ({}): the newest of the time is taken",
+                error_line(output)
+            ),
             changes: vec![Change::Loosen { package: package.clone(), requirement: None }],
         })
         .collect()
 }
 
 /// Returns everything as of other dates, because a package of the time is not what the code needs.
-pub fn steps(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> Vec<Candidate> {
+pub fn steps(spec: &EnvSpec, package: &str, error: &str, facts: &Facts<'_>) -> Vec<Candidate> {
     // from where the search began: it must not wander
     let Some(date) = facts.date.or(spec.exclude_newer) else { return Vec::new() };
     STEPS
@@ -147,7 +151,7 @@ pub fn steps(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> Vec<Candidate>
         .map(|date| Candidate {
             rule: "date-search".into(),
             cause: format!(
-                "{package} as of its time is not what the code needs; everything is taken as of {}",
+                "{package} as of its time is not what the code needs ({error}): everything is taken as of {}",
                 date.strftime("%Y-%m-%d")
             ),
             changes: vec![Change::DateOfAll { date }],

@@ -189,7 +189,7 @@ impl Uv {
         output: &Utf8Path,
         as_wheels: &[&str],
     ) -> Invocation {
-        let as_wheels = as_wheels.iter().flat_map(|package| ["--no-build-package", package]);
+        let as_wheels = as_wheels.iter().flat_map(|package| ["--only-binary", package]);
         self.with_settings(self.call(&["pip", "compile"]))
             .args(["--quiet", "--format", "pylock.toml", "--no-header", "--no-annotate"])
             .args(["--python", python.as_str()])

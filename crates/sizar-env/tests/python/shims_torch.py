@@ -49,10 +49,14 @@ torch.cuda.manual_seed_all(0)
 torch.cuda.set_device(0)
 torch.cuda.synchronize()
 torch.cuda.empty_cache()
+if hasattr(torch, "compile"):
+    # it asserts what kinds of classes it finds
+    import torch._dynamo
 stream, start, end = torch.cuda.Stream(), torch.cuda.Event(enable_timing=True), torch.cuda.Event()
 with torch.cuda.stream(stream), torch.cuda.device(0):
     start.record()
     end.record()
+assert isinstance(start, torch.cuda.Event) and isinstance(stream, torch.cuda.Stream)
 assert start.elapsed_time(end) >= 0 and torch.cuda.max_memory_allocated() == 0
 assert torch.cuda.get_device_properties(0).total_memory > 0
 torch.backends.cudnn.benchmark = True
