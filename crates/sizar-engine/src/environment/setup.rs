@@ -495,9 +495,9 @@ impl Way<'_> {
     /// Looks up a module's distribution: never guessed from its name, which may be a stranger's.
     fn distribution_of(&self, module: &str) -> Option<String> {
         let found = self.inspection.imports.iter().find(|import| import.module == module);
-        found.and_then(|import| import.distribution.clone()).or_else(|| {
-            sizar_inspect::python::distributions::provider(module)?.distribution.clone()
-        })
+        found
+            .and_then(|import| import.distribution.clone())
+            .or_else(|| sizar_inspect::python::distributions::distribution_of(module))
     }
 
     /// Builds exactly what a lock says.

@@ -72,8 +72,14 @@ pub fn normalised(name: &str) -> String {
     normal
 }
 
+/// Returns the distribution that provides a module, where the table knows it: never guessed from
+/// its name, which may be a stranger's.
+pub fn distribution_of(module: &str) -> Option<String> {
+    decide(module, provider(module), &BTreeSet::new()).distribution
+}
+
 /// Returns the table's row for a module: the one with the longest dotted prefix.
-pub fn provider(module: &str) -> Option<&'static Provider> {
+pub(super) fn provider(module: &str) -> Option<&'static Provider> {
     TABLE.row(module)
 }
 
@@ -169,6 +175,14 @@ mod tests {
                 assert_eq!(normalised(name), name.to_ascii_lowercase().replace(['_', '.'], "-"));
             }
         }
+    }
+
+    #[test]
+    fn a_module_that_a_package_misses_is_looked_up_in_the_whole_table() {
+        assert_eq!(distribution_of("pyarrow").as_deref(), Some("pyarrow"));
+        assert_eq!(distribution_of("more_itertools").as_deref(), Some("more-itertools"));
+        assert_eq!(distribution_of("cv2.dnn").as_deref(), Some("opencv-python-headless"));
+        assert_eq!(distribution_of("encoding"), None);
     }
 
     #[test]
