@@ -293,6 +293,21 @@ def loaded():
     return files
 
 
+def of_environment():
+    # what is loaded from the environment, relative to where it is
+    prefix = sys.prefix + os.sep
+    found = set()
+    for module in list(sys.modules.values()):
+        try:
+            path = getattr(module, "__file__", None)
+        except Exception:
+            continue
+        if isinstance(path, str) and path.startswith(prefix):
+            path = path[:-1] if path.endswith((".pyc", ".pyo")) else path
+            found.add(path[len(prefix):])
+    return sorted(path for path in found if path.endswith(".py"))
+
+
 class Job(object):
     def __init__(self, answer_path, job):
         self.answer_path = answer_path
@@ -445,7 +460,7 @@ class Job(object):
         if script:
             self.own(script)
             self.others()
-        self.say({"result": "success", "kind": "end", "name": ""})
+        self.say({"result": "success", "kind": "end", "name": "", "loaded": of_environment()})
 
 
 def exec_in(code, namespace):

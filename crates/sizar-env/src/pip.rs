@@ -151,15 +151,6 @@ impl Pip {
             folder.as_str(),
         ])
     }
-
-    /// Compiles everything that is installed at `prefix`, as
-    /// [`Uv::compile_bytecode`](crate::uv::Uv::compile_bytecode) does.
-    pub fn compile_bytecode(prefix: &Utf8Path) -> Invocation {
-        // Python 2 has no `-j`
-        Invocation::new(prefix.join("bin/python").as_str())
-            .args(["-m", "compileall", "-q"])
-            .arg(prefix.join("lib").as_str())
-    }
 }
 
 fn with_files(call: Invocation, files: &Files<'_>) -> Invocation {

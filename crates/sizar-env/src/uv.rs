@@ -209,14 +209,6 @@ impl Uv {
             .args(["--requirements", files.requirements.as_str()])
     }
 
-    /// Compiles everything that is installed at `prefix`, so that programs start fast the second
-    /// time too: runs cannot write there. (uv's own `--compile-bytecode` needs Python 3.7.)
-    pub fn compile_bytecode(prefix: &Utf8Path) -> Invocation {
-        Invocation::new(prefix.join("bin/python").as_str())
-            .args(["-m", "compileall", "-q", "-j", "0"])
-            .arg(prefix.join("lib").as_str())
-    }
-
     fn with_settings(&self, call: Invocation) -> Invocation {
         call.args(["--config-file", self.settings.as_str()])
     }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
-use sizar_env::pip::Pip;
-use sizar_env::uv::{self, BuildRules, Uv};
+use sizar_env::uv::{self, BuildRules};
 use sizar_env::{diagnosis, lock, name, pins, pylock, shims};
 use sizar_model::environment::LockedSource;
 use sizar_model::{
@@ -206,17 +205,6 @@ fn fill(
     if let Err(failed) = tree_build::build(workshop, checkout, lock, prefix, interpreter)? {
         return Ok(Err(failed));
     }
-    // files that do not compile belong to another Python and are never imported
-    let view = View {
-        readable: vec![interpreter.prefix.clone()],
-        writable: vec![prefix.to_owned()],
-        ..View::default()
-    };
-    let compile = match lock.python.major {
-        2 => Pip::compile_bytecode(prefix),
-        _ => Uv::compile_bytecode(prefix),
-    };
-    workshop.run(&compile, view, None)?;
     failpoint::hit("setup:after-install");
     Ok(Ok(()))
 }

@@ -49,6 +49,9 @@ enum Answer {
         /// What stopped the file after its imports.
         #[serde(default)]
         stopped: Option<String>,
+        /// The files of the environment that were loaded, below its prefix; said at the end.
+        #[serde(default)]
+        loaded: Vec<String>,
     },
     Failure {
         kind: String,
@@ -70,6 +73,8 @@ pub struct Imported {
     pub driver_shown: bool,
     /// Whether importing the driver's file as a whole runs nothing.
     pub driver_whole: bool,
+    /// The environment's files that were loaded meanwhile, below its prefix.
+    pub loaded: Vec<String>,
     /// What another driver lacks.
     pub unmet: Option<StepFailed>,
 }
@@ -135,7 +140,7 @@ fn read(
     let mut done = 0;
     for answer in answers {
         match answer {
-            Answer::Success { kind, name, stopped } => match kind.as_str() {
+            Answer::Success { kind, name, stopped, loaded } => match kind.as_str() {
                 "import" => modules.push(name.clone()),
                 "driver" => {
                     found.driver_shown = true;
@@ -151,7 +156,10 @@ fn read(
                     found.checks.push(format!("everything that `{name}` imports is there ({why})"));
                 }
                 "other" => working.push(format!("`{name}`")),
-                "end" => ended = true,
+                "end" => {
+                    ended = true;
+                    found.loaded.clone_from(loaded);
+                }
                 _ => {}
             },
             Answer::Failure { kind, name, exception, message, traceback } => {

@@ -7,6 +7,7 @@
 
 mod answer;
 mod build;
+mod bytecode;
 mod closure;
 mod driver;
 mod error;

@@ -9,6 +9,7 @@ use sizar_model::{Checkout, EnvLock, Inspection, VerificationLevel};
 use super::SetupError;
 use super::answer::{self, Asked};
 use super::build::{Step, StepFailed};
+use super::bytecode;
 use super::closure::{self, Imported};
 use super::driver::Chosen;
 use super::error::io;
@@ -86,6 +87,7 @@ fn check(workshop: &Workshop<'_>, subject: &Subject<'_>, scratch: &Utf8Path) -> 
         Ok(imported) => imported,
         Err(failed) => return Ok(Err(failed)),
     };
+    bytecode::compile(workshop, subject, &imported.loaded)?;
     let importable = imported.driver_whole;
     let mut verified = match asked(workshop, subject, scratch, imported)? {
         Ok(verified) => verified,
