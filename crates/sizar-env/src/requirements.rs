@@ -302,7 +302,7 @@ fn declared_elsewhere(inspection: &Inspection, distribution: &str) -> Option<Str
         .map(str::to_owned)
 }
 
-/// Tests, documentation and examples: not what somebody wants to run.
+/// Tests, documentation, examples and what was put away: not what somebody wants to run.
 fn is_incidental(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
     matches!(
@@ -312,7 +312,7 @@ fn is_incidental(path: &str) -> bool {
         || file.ends_with("_test.py")
         || path.split('/').any(|part| {
             matches!(
-                part,
+                part.to_ascii_lowercase().as_str(),
                 "test"
                     | "tests"
                     | "testing"
@@ -322,6 +322,16 @@ fn is_incidental(path: &str) -> bool {
                     | "example"
                     | "benchmarks"
                     | "ci"
+                    | "old"
+                    | "legacy"
+                    | "deprecated"
+                    | "archive"
+                    | "archived"
+                    | "attic"
+                    | "obsolete"
+                    | "unused"
+                    | "backup"
+                    | "bak"
             )
         })
 }

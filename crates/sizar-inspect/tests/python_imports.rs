@@ -149,3 +149,20 @@ fn absence_may_be_caught() {
         assert_eq!((import.optional, import.conditional), (optional, conditional), "{text}");
     }
 }
+
+#[test]
+fn a_submodule_that_the_tree_has_is_the_trees_own() {
+    // `datasets` is also a stranger's package, which has no `coco`
+    let files = |import: &'static str| {
+        [
+            ("detr/d2/detr/net.py", import),
+            ("detr/d2/detr/__init__.py", ""),
+            ("src/main.py", "import sys\nsys.path.append('../detr')\nimport datasets.coco\n"),
+            ("detr/datasets/__init__.py", ""),
+            ("detr/datasets/coco.py", ""),
+        ]
+    };
+    let own = "detr/datasets/__init__.py detr/datasets/coco.py";
+    assert_eq!(of_files(&files("from datasets.coco import mask")), own);
+    assert_eq!(of_files(&files("from datasets import load_dataset")), "third party");
+}

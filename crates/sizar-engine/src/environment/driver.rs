@@ -163,7 +163,8 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
     let unknown: Vec<&Import> = inspection
         .imports
         .iter()
-        .filter(|import| import.distribution.is_none() && !import.optional && !import.conditional)
+        .filter(|import| import.distribution.is_none() && !import.declared)
+        .filter(|import| !import.optional && !import.conditional)
         .collect();
     inspection.drivers.iter().filter(|driver| !is_no_driver(&driver.path)).min_by_key(|driver| {
         let role = match driver.role.as_str() {
@@ -204,6 +205,9 @@ fn distance_from_purpose(path: &str) -> u8 {
         "ext" | "external" | "externals" | "third_party" | "thirdparty" | "3rdparty" | "vendor"
         | "deps" | "submodules" => 3,
         "test" | "tests" | "testing" => 4,
+        // what its authors put away
+        "old" | "legacy" | "deprecated" | "archive" | "archived" | "attic" | "obsolete"
+        | "unused" | "backup" | "bak" => 5,
         _ => 0,
     };
     folders.split('/').map(rank).max().unwrap_or_default()

@@ -117,7 +117,8 @@ impl Tree {
                 (_, false) => {
                     (found.complete && (parts.len() > 1 || named)) || !(standard || known(top))
                 }
-                (false, true) => found.complete && !(standard || known(top)),
+                // A stranger's package has other submodules than the tree's own of that name.
+                (false, true) => found.complete && !standard && (parts.len() > 1 || !known(top)),
             }
         };
         let is_init = file.stem() == "__init__";
