@@ -200,6 +200,11 @@ pub fn is_build_failure(output: &str) -> bool {
         || pip_diagnosis::is_build_failure(output)
 }
 
+/// Whether a resolution failed because packages were only to be taken as wheels.
+pub fn wants_to_build(output: &str) -> bool {
+    output.contains("building from source is disabled") || output.contains("no usable wheels")
+}
+
 /// How many of a build's last lines count as its last words.
 const LAST_LINES: usize = 40;
 
@@ -339,6 +344,14 @@ mod tests {
             diagnose(version)[0],
             Diagnosis::NoSuchVersion { package: "torch".into(), version: "1.7.1+cu110".into() }
         );
+    }
+
+    #[test]
+    fn what_has_no_wheel_is_told_from_what_cannot_be() {
+        // of uv 0.13.9
+        let output = "error: No solution found when resolving dependencies\n  cause: Because all versions of pandas have no usable wheels and you require pandas, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required for `pandas` because building from source is disabled for `pandas` (i.e., with `--no-build-package pandas`)\n";
+        assert!(wants_to_build(output));
+        assert!(!wants_to_build("error: No solution found when resolving dependencies\n"));
     }
 
     #[test]

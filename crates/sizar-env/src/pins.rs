@@ -64,6 +64,7 @@ const HEAVY: &[&str] = &[
     "torchvision",
     "torchaudio",
     "tensorflow",
+    "jax",
     "jaxlib",
     "opencv-python",
     "opencv-python-headless",

@@ -109,13 +109,13 @@ fn resolve_with_uv(
         if !workshop.is_offline() && index::mend_metadata(spec, &ended.output) {
             continue;
         }
-        if as_wheels.is_empty() {
+        // what is needed may never have had a wheel; any other failure would be the same again
+        if as_wheels.is_empty() || !diagnosis::wants_to_build(&ended.output) {
             return Ok(Err(StepFailed {
                 stage: stage_of(&ended.output, Stage::Resolve),
                 output: ended.output,
             }));
         }
-        // there were no wheels of it at the time, or the failure has nothing to do with them
         as_wheels.clear();
     }
 }

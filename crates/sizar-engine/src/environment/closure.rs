@@ -318,7 +318,10 @@ fn modules(subject: &Subject<'_>, script: bool) -> Result<(Vec<String>, Vec<Stri
     let used = |import: &&Import| match &closure {
         Some(closure) => import.files.iter().any(|file| closure.contains(file.as_str())),
         // without a driver, only what was meant to be installed can be asked of it
-        None => import.distribution.as_deref().is_some_and(|name| is_locked(subject.lock, name)),
+        None => {
+            import.files.iter().any(|file| !is_aside(file))
+                && import.distribution.as_deref().is_some_and(|name| is_locked(subject.lock, name))
+        }
     };
     let imports = || subject.inspection.imports.iter().filter(|import| !import.optional);
     let needed: BTreeSet<String> = imports()

@@ -196,6 +196,9 @@ fn is_no_driver(path: &str) -> bool {
     matches!(file, "setup.py" | "conftest.py" | "conf.py" | "noxfile.py")
 }
 
+/// How far from a source's purpose is what its authors put away.
+const PUT_AWAY: u8 = 5;
+
 /// Ranks folders by how far what lies in them is from what the source is for.
 fn distance_from_purpose(path: &str) -> u8 {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
@@ -207,7 +210,7 @@ fn distance_from_purpose(path: &str) -> u8 {
         "test" | "tests" | "testing" => 4,
         // what its authors put away
         "old" | "legacy" | "deprecated" | "archive" | "archived" | "attic" | "obsolete"
-        | "unused" | "backup" | "bak" => 5,
+        | "unused" | "backup" | "bak" => PUT_AWAY,
         _ => 0,
     };
     folders.split('/').map(rank).max().unwrap_or_default()
@@ -219,6 +222,7 @@ pub fn is_aside(path: &str) -> bool {
         || path
             .split('/')
             .any(|part| matches!(part, "test" | "tests" | "docs" | "doc" | "examples"))
+        || distance_from_purpose(path) == PUT_AWAY
 }
 
 /// Whether drivers of a framework answer `--help` without doing anything else.
