@@ -185,6 +185,17 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
         candidates.extend(other_pythons(spec, failure, facts));
+        // conda builds its packages with the libraries that they need
+        let asked = |package: &&String| {
+            spec.requirements.iter().any(|asked| name::of_requirement(asked) == **package)
+        };
+        if let Some(package) = package.as_ref().filter(asked) {
+            candidates.push(Candidate {
+                rule: "conda-binary".into(),
+                cause: format!("{package} cannot be built here, and conda has it built"),
+                changes: vec![Change::Act(Action::CondaBinary(package.clone()))],
+            });
+        }
         // what a row explains and cannot mend, another engine does not mend either
         if matching(spec, failure).is_empty() {
             let line = error_line(failure.output);
@@ -352,7 +363,7 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
 
 /// Has pip of the era install what uv refuses.
 fn other_engine(spec: &EnvSpec, cause: String) -> Vec<Candidate> {
-    if spec.installer == Installer::Pip || !pip::drives(spec.python) {
+    if spec.conda.is_some() || spec.installer == Installer::Pip || !pip::drives(spec.python) {
         return Vec::new();
     }
     let changes = vec![Change::Act(Action::InstallWith(Installer::Pip))];

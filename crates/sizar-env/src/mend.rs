@@ -214,6 +214,7 @@ mod tests {
                 package("six", "1.13.0"),
                 package("tqdm", "4.1"),
             ],
+            conda: Vec::new(),
             verification: None,
         }
     }

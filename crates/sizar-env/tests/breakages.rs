@@ -32,6 +32,7 @@ fn spec(minor: u8) -> EnvSpec {
         installer: sizar_model::Installer::Uv,
         build_steps: Vec::new(),
         source_edits: Vec::new(),
+        conda: None,
         variables: BTreeMap::new(),
         deviations: Vec::new(),
     }
@@ -49,6 +50,7 @@ fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str)
         date: None,
         first_release_after: &|_, _| None,
         distribution_of: &|module| (module == "six").then(|| "six".to_owned()),
+        conda_answers: &|| false,
     };
     repairer.next(spec, Failure { stage, output }, &facts)
 }
@@ -216,6 +218,7 @@ fn code_for_python_2_goes_to_python_2_where_the_evidence_allows_it() {
             date: None,
             first_release_after: &|_, _| None,
             distribution_of: &|_| None,
+            conda_answers: &|| false,
         };
         let failure = Failure { stage: Stage::Import, output: &output };
         Repairer::default().next(&spec(6), failure, &facts)
@@ -363,6 +366,7 @@ fn a_python_that_was_asked_for_is_kept_by_a_shim() {
         date: None,
         first_release_after: &|_, _| None,
         distribution_of: &|_| None,
+        conda_answers: &|| false,
     };
     let output = captured("py312-imp.txt");
     let failure = Failure { stage: Stage::Import, output: &output };
@@ -427,6 +431,7 @@ fn a_part_that_a_package_lacks_asks_for_another_release_of_it() {
             "torch" => Some("torch".to_owned()),
             _ => None,
         },
+        conda_answers: &|| false,
     };
     let output = "ModuleNotFoundError: No module named 'torch.utils.tensorboard'\n";
     let failure = Failure { stage: Stage::Import, output };

@@ -8,6 +8,7 @@
 mod answer;
 mod build;
 mod closure;
+mod conda;
 mod driver;
 mod error;
 pub mod explain;

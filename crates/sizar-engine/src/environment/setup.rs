@@ -1,6 +1,6 @@
 //! The whole way: plan, then build, verify and repair until it works or nothing is left to try.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -18,6 +18,7 @@ use sizar_model::{
 
 use super::SetupError;
 use super::build::{self, Installed, StepFailed};
+use super::conda::{self, Refusal, Source};
 use super::driver::{self, Chosen};
 use super::failure;
 use super::folder;
@@ -128,21 +129,38 @@ pub fn setup(
     }
     let chosen = driver::choose(inspection, &checkout.path, request.driver.as_deref())?;
     let uv_program = find_or_install_uv(home, progress)?;
-    let interpreters = interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?;
+    let driver = chosen.driver.as_ref().filter(|_| chosen.named);
+    let subject = (checkout, inspection);
+    let conda = Source::of(home, subject, driver, request.offline, progress);
+    let found = if is_from_conda(&conda, request)? {
+        interpreters::find(home)?
+    } else {
+        interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?
+    };
     let workshop = Workshop::open(
         home,
         Order {
             sandbox: request.sandbox,
             uv_program,
-            host: interpreters.host().cloned(),
+            host: found.host().cloned(),
             offline: request.offline,
             time_limit: request.time_limit,
             progress,
         },
     )?;
     let deviations = RefCell::default();
-    let way =
-        Way { home, checkout, inspection, request, chosen, interpreters, workshop, deviations };
+    let way = Way {
+        home,
+        checkout,
+        inspection,
+        request,
+        chosen,
+        found,
+        fetched: OnceCell::new(),
+        conda,
+        workshop,
+        deviations,
+    };
     let setup = match &request.locked {
         Some(lock) => way.rebuild(lock),
         None => way.search(),
@@ -158,6 +176,11 @@ pub fn setup(
     memory::remember(home, checkout, request, &setup)?;
     failure::forget(home, checkout, request)?;
     Ok(setup)
+}
+
+/// Returns whether conda is to give the Python, so that no other is looked for.
+fn is_from_conda(conda: &Source<'_>, request: &SetupRequest) -> Result<bool, SetupError> {
+    Ok(request.locked.is_none() && request.python.is_none() && conda.speaks()?)
 }
 
 /// Finds the Pythons, and fetches the one that is asked for if it can be had.
@@ -177,30 +200,39 @@ fn interpreters_for(
     let evidence = python::evidence(inspection, driver);
     let date = request.date.or(inspection.code_date).or(inspection.commit_date);
     let requested = request.locked.as_ref().map(|lock| lock.python).or(request.python);
-    let missing = python::worth_fetching(&evidence, date, &found.versions(), requested);
-    match missing {
-        Some(python) if interpreters::fetch(home, uv_program, python, progress)? => {
-            interpreters::find(home)
-        }
-        _ => Ok(found),
+    let versions = found.versions();
+    let by_uv = python::worth_fetching(&evidence, date, &versions, requested);
+    let missing = python::missing(&evidence, date, &versions, requested);
+    let of_conda = request.locked.as_ref().is_some_and(|lock| !lock.conda.is_empty());
+    let Some(missing) = missing.filter(|_| !of_conda) else { return Ok(found) };
+    let fetched = match by_uv {
+        Some(python) => interpreters::fetch(home, uv_program, python, progress)?,
+        None => false,
+    };
+    if fetched || conda::fetch_python(home, missing, progress)? {
+        return interpreters::find(home);
     }
+    Ok(found)
 }
 
-/// One setup under way.
-struct Way<'a> {
-    home: &'a Home,
-    checkout: &'a Checkout,
+/// One setup under way; [`conda`] goes some of it.
+pub(super) struct Way<'a> {
+    pub(super) home: &'a Home,
+    pub(super) checkout: &'a Checkout,
     inspection: &'a Inspection,
     request: &'a SetupRequest,
     chosen: Chosen,
-    interpreters: Interpreters,
-    workshop: Workshop<'a>,
+    found: Interpreters,
+    /// Those that are there after a search for what conda could not give.
+    fetched: OnceCell<Interpreters>,
+    pub(super) conda: Source<'a>,
+    pub(super) workshop: Workshop<'a>,
     /// What the newest attempt does otherwise than the authors declared.
     deviations: RefCell<Vec<Deviation>>,
 }
 
 /// A try that came to its end.
-struct Made {
+pub(super) struct Made {
     lock: EnvLock,
     installed: Installed,
     verified: Verified,
@@ -216,20 +248,24 @@ fn is_better(one: &Made, other: &Made) -> bool {
 }
 
 /// A try that did not.
-enum Shortfall {
+pub(super) enum Shortfall {
     Failed(StepFailed),
     /// The source's own metadata asks for more.
     MoreRequirements(Vec<String>),
+    /// Conda cannot give what it was asked.
+    Conda(Refusal),
 }
 
 impl Way<'_> {
     /// Plans, and repairs until it works or nothing is left to try.
     fn search(&self) -> Result<Setup, SetupError> {
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
         let mut spec = plan.spec.clone();
         let mut repairer = Repairer::default();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut unexplained: Option<String> = None;
+        // what failed before a binary of conda's was tried
+        let mut before: Option<(EnvSpec, Shortfall)> = None;
         // what works already, while more is tried
         let mut best: Option<Made> = None;
         let mut improvements = 0;
@@ -279,7 +315,21 @@ impl Way<'_> {
                 Err(shortfall) => shortfall,
             };
             attempt.seconds = began.elapsed().as_secs_f64();
-            let (next, advice) = self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer);
+            let (next, advice) = match (&shortfall, before.take()) {
+                (Shortfall::Conda(refusal), Some((spec, shortfall))) => {
+                    let next = self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer);
+                    attempt.cause = Some(refusal.0.clone());
+                    next
+                }
+                (Shortfall::Conda(refusal), None) if best.is_none() => {
+                    plan = self.plan_wheels(refusal)?;
+                    Stage::Resolve.name().clone_into(&mut attempt.stage);
+                    attempt.cause = Some(refusal.0.clone());
+                    attempt.rule = Some(conda::TRANSLATED.to_owned());
+                    (Some(plan.spec.clone()), None)
+                }
+                _ => self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer),
+            };
             let cause = attempt.cause.clone().unwrap_or_default();
             if attempt.rule.is_none() {
                 unexplained.get_or_insert(cause.clone());
@@ -303,8 +353,33 @@ impl Way<'_> {
                 return Err(SetupError::OutOfTime { seconds, cause, attempts });
             }
             self.workshop.progress().note(format!("{cause}: trying again"));
+            if spec.conda.is_none() && next.conda.is_some() {
+                before = Some((spec, shortfall));
+            }
             spec = next;
         }
+    }
+
+    /// Returns the Pythons of this machine.
+    pub(super) fn interpreters(&self) -> &Interpreters {
+        self.fetched.get().unwrap_or(&self.found)
+    }
+
+    /// Looks for the Python that is missing, which nobody did while conda was to give it.
+    pub(super) fn look_for_python(&self) -> Result<(), SetupError> {
+        if self.fetched.get().is_none() && self.is_from_conda()? {
+            let (uv_program, progress) = (self.workshop.uv_program(), self.workshop.progress());
+            let (inspection, request) = (self.inspection, self.request);
+            let (home, chosen) = (self.home, &self.chosen);
+            let found = interpreters_for(home, inspection, request, chosen, uv_program, progress)?;
+            // nobody else can have set it in between
+            let _ = self.fetched.set(found);
+        }
+        Ok(())
+    }
+
+    fn is_from_conda(&self) -> Result<bool, SetupError> {
+        is_from_conda(&self.conda, self.request)
     }
 
     /// Whether another attempt is within the bounds.
@@ -315,7 +390,8 @@ impl Way<'_> {
         tried(false) < self.request.max_attempts as usize && tried(true) < MOST_RESOLUTIONS
     }
 
-    fn plan(&self) -> Result<Plan, SetupError> {
+    /// Plans for one of the Pythons that are `available`.
+    pub(super) fn plan_for(&self, available: &[PythonVersion]) -> Result<Plan, SetupError> {
         let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
         let pins = requirements::pins(&requirements::select(self.inspection, driver));
         let wishes = Wishes {
@@ -326,7 +402,7 @@ impl Way<'_> {
             device: self.request.device,
             gpus: gpus::gpus(),
         };
-        let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
+        let mut plan = plan(self.inspection, driver, available, &wishes)?;
         let steps = std::mem::take(&mut plan.spec.build_steps);
         plan.spec.build_steps = tree_build::feasible(self.checkout, steps);
         if plan.package.is_some() {
@@ -351,8 +427,8 @@ impl Way<'_> {
             .begin(format!("making an environment with Python {python}{date}{again}"));
     }
 
-    fn interpreter(&self, wanted: PythonVersion) -> Result<&Interpreter, SetupError> {
-        self.interpreters.of(wanted).ok_or(SetupError::LockedPython { wanted })
+    pub(super) fn interpreter(&self, wanted: PythonVersion) -> Result<&Interpreter, SetupError> {
+        self.interpreters().of(wanted).ok_or(SetupError::LockedPython { wanted })
     }
 
     fn attempt(
@@ -360,8 +436,11 @@ impl Way<'_> {
         spec: &mut EnvSpec,
         plan: &Plan,
     ) -> Result<Result<Made, Shortfall>, SetupError> {
-        let interpreter = self.interpreter(spec.python)?;
         let package = plan.package.as_deref();
+        if spec.conda.is_some() {
+            return self.attempt_with_conda(spec, package);
+        }
+        let interpreter = self.interpreter(spec.python)?;
         let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)?
         {
             Ok(lock) => lock,
@@ -373,7 +452,7 @@ impl Way<'_> {
     }
 
     /// Installs a lock and verifies what came of it.
-    fn carry_out(
+    pub(super) fn carry_out(
         &self,
         lock: EnvLock,
         package: Option<&str>,
@@ -433,12 +512,18 @@ impl Way<'_> {
                 attempt.rule = Some("computed-requirements".to_owned());
                 return (repairer.with_requirements(spec, missing, deviation), None);
             }
+            Shortfall::Conda(refusal) => {
+                attempt.cause = Some(refusal.0.clone());
+                return (None, None);
+            }
             Shortfall::Failed(failed) => failed,
         };
         failed.stage.name().clone_into(&mut attempt.stage);
         tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
-        let available = self.interpreters.versions();
+        let available = self.interpreters().versions();
         let distribution_of = |module: &str| self.distribution_of(module);
+        // a folder of our own that cannot be used is said by whatever needs it next
+        let conda_answers = || matches!(self.conda.channels(), Ok(Ok(_)));
         let imports = self.inspection.imports.iter().filter(|import| !import.optional);
         let imported: Vec<String> = imports
             .filter_map(|import| import.distribution.as_deref().map(name::normalise))
@@ -454,6 +539,7 @@ impl Way<'_> {
                 if self.request.offline { None } else { index::first_release_after(name, date) }
             },
             distribution_of: &distribution_of,
+            conda_answers: &conda_answers,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };
         match repairer.next(spec, failure, &facts) {
@@ -503,7 +589,7 @@ impl Way<'_> {
     /// Builds exactly what a lock says.
     fn rebuild(&self, lock: &EnvLock) -> Result<Setup, SetupError> {
         let began = Instant::now();
-        let interpreter = self.interpreter(lock.python)?;
+        let interpreter = self.interpreter_of(lock)?;
         if lock.platform != interpreter.platform {
             return Err(SetupError::LockedPlatform {
                 locked: lock.platform.clone(),
@@ -527,7 +613,7 @@ impl Way<'_> {
             rule: None,
             seconds: 0.0,
         };
-        let outcome = self.carry_out(lock.clone(), package.as_deref(), interpreter)?;
+        let outcome = self.carry_out(lock.clone(), package.as_deref(), &interpreter)?;
         attempt.seconds = began.elapsed().as_secs_f64();
         match outcome {
             Ok(made) => self.finished(made, vec![attempt]),
@@ -539,6 +625,7 @@ impl Way<'_> {
                     Shortfall::MoreRequirements(missing) => {
                         (Stage::Install, format!("the lock lacks {}", missing.join(", ")))
                     }
+                    Shortfall::Conda(refusal) => (Stage::Install, refusal.0),
                 };
                 stage.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause.clone());
@@ -565,7 +652,8 @@ impl Way<'_> {
             checks: verified.checks,
         });
         folder::record(&installed.prefix, &lock)?;
-        let roots = self.interpreters.of(lock.python).map(|interpreter| interpreter.prefix.clone());
+        let outside = self.interpreters().of(lock.python).filter(|_| lock.conda.is_empty());
+        let roots = outside.map(|interpreter| interpreter.prefix.clone());
         let what = if installed.reused { "found" } else { "made" };
         let name = installed.prefix.file_name().unwrap_or_default();
         self.workshop.progress().end(format!("{what} the environment {name}"));
