@@ -219,7 +219,7 @@ fn slow_a_package_that_computes_its_name_is_installed() {
 /// Waits for a condition, a minute at most.
 #[track_caller]
 fn wait_for(condition: impl Fn() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !condition() {
         assert!(std::time::Instant::now() < deadline, "it did not come true in a minute");
         std::thread::sleep(std::time::Duration::from_millis(50));
