@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rattler_conda_types::package::{BuildString, DistArchiveType};
@@ -29,6 +29,8 @@ use crate::{Conda, CondaError};
 
 /// The longest that one try of the solver may take.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// The longest that all of them may take: the package index is asked after that.
+const PATIENCE_IN_ALL: Duration = Duration::from_mins(5);
 
 /// What is to be solved.
 #[derive(Clone, Debug)]
@@ -107,7 +109,12 @@ impl Conda {
         }
         let virtual_packages = virtual_packages(&question.virtual_packages, question.platform);
         let mut first_reason = None;
+        let began = Instant::now();
         for step in Step::all(question.exclude_newer.is_some()) {
+            let left = PATIENCE_IN_ALL.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                break;
+            }
             let specs = settled
                 .iter()
                 .map(|asked| self.in_channel(&asked.with(step.slack), &channels, question))
@@ -117,7 +124,7 @@ impl Conda {
             let task = SolverTask {
                 virtual_packages: virtual_packages.clone(),
                 specs,
-                timeout: Some(PATIENCE),
+                timeout: Some(PATIENCE.min(left)),
                 channel_priority: step.priority,
                 exclude_newer: question.exclude_newer.filter(|_| step.dated).map(as_of),
                 ..known
