@@ -231,6 +231,14 @@ pub struct EnvLock {
     pub verification: Option<Verification>,
 }
 
+impl EnvLock {
+    /// Returns how many packages there are, those of conda included.
+    #[must_use]
+    pub fn package_count(&self) -> usize {
+        self.packages.len() + self.conda.len()
+    }
+}
+
 /// The source that an environment was made for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockedSource {

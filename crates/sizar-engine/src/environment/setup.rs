@@ -1,9 +1,9 @@
 //! The whole way: plan, then build, verify and repair until it works or nothing is left to try.
 
 use std::cell::{OnceCell, RefCell};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use jiff::Timestamp;
 use sizar_env::knowledge::Stage;
 use sizar_env::name;
@@ -12,11 +12,10 @@ use sizar_env::python;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_env::requirements;
 use sizar_model::{
-    Attempt, Checkout, Deviation, Device, EnvLock, EnvSpec, Environment, Inspection, Progress,
+    Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
     PythonVersion, Verification,
 };
 
-use super::SetupError;
 use super::build::{self, Installed, StepFailed};
 use super::conda::{self, Refusal, Source};
 use super::driver::{self, Chosen};
@@ -26,77 +25,17 @@ use super::gpus;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
-use super::smoke::Bounds;
 use super::source_edits;
 use super::tree_build;
 use super::verify::{self, Subject, Verified};
 use super::workshop::{Order, Workshop, is_system};
+use super::{Setup, SetupError, SetupRequest};
 use crate::failpoint;
 use crate::home::Home;
-use crate::sandbox::SandboxKind;
 use crate::tools::find_or_install_uv;
-
-/// What an environment is wanted for.
-#[derive(Clone, Debug)]
-pub struct SetupRequest {
-    pub python: Option<PythonVersion>,
-    /// Nothing newer than this is resolved, whatever the source's own date.
-    pub date: Option<Timestamp>,
-    /// The driver that must work: an installed program, a script's path, a module.
-    pub driver: Option<String>,
-    /// PEP 508 requirements beside the declared ones.
-    pub extra_requirements: Vec<String>,
-    pub device: Device,
-    /// Build exactly this.
-    pub locked: Option<EnvLock>,
-    pub sandbox: SandboxKind,
-    /// Use only what is cached.
-    pub offline: bool,
-    /// Do not use what an earlier setup came to.
-    pub fresh: bool,
-    pub max_attempts: u32,
-    pub time_limit: Duration,
-    /// How much of its own work a source does to be verified; nothing where it does none.
-    pub smoke: Option<Bounds>,
-}
-
-impl SetupRequest {
-    /// Asks for an environment for `driver` in a sandbox, with the usual bounds.
-    pub fn new(sandbox: SandboxKind, driver: Option<String>) -> Self {
-        Self {
-            python: None,
-            date: None,
-            driver,
-            extra_requirements: Vec::new(),
-            device: Device::Auto,
-            locked: None,
-            sandbox,
-            offline: false,
-            fresh: false,
-            max_attempts: 8,
-            time_limit: Duration::from_hours(1),
-            smoke: Some(Bounds::default()),
-        }
-    }
-}
 
 /// How often versions may be chosen anew: that takes a second, where an installation takes minutes.
 const MOST_RESOLUTIONS: usize = 30;
-
-/// An environment that was made, and how.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    pub environment: Environment,
-    /// True only where the driver was seen to work, as far as it can be without running it.
-    pub verified: bool,
-    pub attempts: Vec<Attempt>,
-    /// The interpreter's own folders, which runs need to see.
-    pub python_roots: Vec<Utf8PathBuf>,
-    /// What a person should know: an address that a build was refused.
-    pub notes: Vec<String>,
-    /// Whether an earlier setup made it.
-    pub cached: bool,
-}
 
 /// Makes a verified environment for a checkout.
 ///
@@ -132,7 +71,7 @@ pub fn setup(
     let driver = chosen.driver.as_ref().filter(|_| chosen.named);
     let subject = (checkout, inspection);
     let conda = Source::of(home, subject, driver, request.offline, progress);
-    let found = if is_from_conda(&conda, request)? {
+    let found = if conda.gives_python(request)? {
         interpreters::find(home)?
     } else {
         interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?
@@ -178,13 +117,8 @@ pub fn setup(
     Ok(setup)
 }
 
-/// Returns whether conda is to give the Python, so that no other is looked for.
-fn is_from_conda(conda: &Source<'_>, request: &SetupRequest) -> Result<bool, SetupError> {
-    Ok(request.locked.is_none() && request.python.is_none() && conda.speaks()?)
-}
-
 /// Finds the Pythons, and fetches the one that is asked for if it can be had.
-fn interpreters_for(
+pub(super) fn interpreters_for(
     home: &Home,
     inspection: &Inspection,
     request: &SetupRequest,
@@ -219,12 +153,12 @@ fn interpreters_for(
 pub(super) struct Way<'a> {
     pub(super) home: &'a Home,
     pub(super) checkout: &'a Checkout,
-    inspection: &'a Inspection,
-    request: &'a SetupRequest,
-    chosen: Chosen,
+    pub(super) inspection: &'a Inspection,
+    pub(super) request: &'a SetupRequest,
+    pub(super) chosen: Chosen,
     found: Interpreters,
     /// Those that are there after a search for what conda could not give.
-    fetched: OnceCell<Interpreters>,
+    pub(super) fetched: OnceCell<Interpreters>,
     pub(super) conda: Source<'a>,
     pub(super) workshop: Workshop<'a>,
     /// What the newest attempt does otherwise than the authors declared.
@@ -363,23 +297,6 @@ impl Way<'_> {
     /// Returns the Pythons of this machine.
     pub(super) fn interpreters(&self) -> &Interpreters {
         self.fetched.get().unwrap_or(&self.found)
-    }
-
-    /// Looks for the Python that is missing, which nobody did while conda was to give it.
-    pub(super) fn look_for_python(&self) -> Result<(), SetupError> {
-        if self.fetched.get().is_none() && self.is_from_conda()? {
-            let (uv_program, progress) = (self.workshop.uv_program(), self.workshop.progress());
-            let (inspection, request) = (self.inspection, self.request);
-            let (home, chosen) = (self.home, &self.chosen);
-            let found = interpreters_for(home, inspection, request, chosen, uv_program, progress)?;
-            // nobody else can have set it in between
-            let _ = self.fetched.set(found);
-        }
-        Ok(())
-    }
-
-    fn is_from_conda(&self) -> Result<bool, SetupError> {
-        is_from_conda(&self.conda, self.request)
     }
 
     /// Whether another attempt is within the bounds.

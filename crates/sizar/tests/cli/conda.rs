@@ -79,4 +79,15 @@ fn slow_what_cannot_be_built_comes_from_conda_with_its_interpreter() {
     let said = world.said(command(&world, &channel, &args).env("MPICC", "/nowhere")).exits(0);
     assert!(said.stdout.contains("conda-binary"), "{said}");
     assert!(said.stdout.contains("mpi4py"), "{said}");
+    // it runs in it, and others can have it without sizar
+    world.write("code/train.py", "import mpi4py\nimport six\nprint(mpi4py.__version__)\n");
+    let args = ["setup", &code, "--driver", "train.py", "--python", minor];
+    world.said(command(&world, &channel, &args).env("MPICC", "/nowhere")).exits(0);
+    let args = ["run", "-q", "--python", minor, &code, "--", "train.py"];
+    let said = world.said(command(&world, &channel, &args).env("MPICC", "/nowhere")).exits(0);
+    assert_eq!(said.stdout, "3.0.0\n", "{said}");
+    let args = ["explain", &code, "--patch"];
+    let said = world.said(&mut command(&world, &channel, &args)).exits(0);
+    assert!(said.stdout.contains("+++ b/environment.yml"), "{said}");
+    assert!(said.stdout.contains("+  - mpi4py=3.0.0"), "{said}");
 }

@@ -24,6 +24,14 @@ struct Remembered {
     silence: Option<String>,
 }
 
+impl Remembered {
+    fn holds(&self, age: SignedDuration) -> bool {
+        let believed = if self.silence.is_some() { SILENCE } else { ANSWERS };
+        // a clock that was set back makes no answer young for ever
+        !age.is_negative() && age < believed
+    }
+}
+
 /// What channels said lately, by their address.
 pub struct Memory {
     path: Utf8PathBuf,
@@ -45,11 +53,10 @@ impl Memory {
     /// Returns what a channel said, unless it must be asked again.
     pub fn knows(&self, channel: &Address) -> Option<Answer> {
         let known = self.known.get(channel.asked.as_str())?;
-        let believed = if known.silence.is_some() { SILENCE } else { ANSWERS };
         let age = Timestamp::now().duration_since(known.at);
-        // a clock that was set back makes no answer young for ever
-        let fresh = !age.is_negative() && age < believed;
-        fresh.then(|| Answer { channel: channel.clone(), silence: known.silence.clone() })
+        known
+            .holds(age)
+            .then(|| Answer { channel: channel.clone(), silence: known.silence.clone() })
     }
 
     /// Returns what channels say, asking those of which nothing is known.
@@ -83,5 +90,21 @@ impl Memory {
         let part = self.path.with_extension(format!("part-{}", std::process::id()));
         fs::write(&part, text).map_err(io(&part))?;
         fs::rename(&part, &self.path).map_err(io(&self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_believed_for_less_long_than_an_answer() {
+        let holds = |silence: Option<&str>, minutes| {
+            Remembered { at: Timestamp::UNIX_EPOCH, silence: silence.map(str::to_owned) }
+                .holds(SignedDuration::from_mins(minutes))
+        };
+        assert!(holds(None, 0) && holds(None, 23 * 60) && !holds(None, 24 * 60));
+        assert!(holds(Some("no answer"), 59) && !holds(Some("no answer"), 60));
+        assert!(!holds(None, -1) && !holds(Some("no answer"), -1));
     }
 }

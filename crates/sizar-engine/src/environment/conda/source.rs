@@ -6,7 +6,7 @@ use sizar_model::inspection::{Driver, Inspection};
 use sizar_model::{Checkout, Progress};
 
 use super::{Channels, Refusal, Wish, open, wish};
-use crate::environment::SetupError;
+use crate::environment::{SetupError, SetupRequest};
 use crate::home::Home;
 
 /// What conda may give to one setup.
@@ -53,11 +53,16 @@ impl<'a> Source<'a> {
     }
 
     /// Returns whether what the source's file asks can be asked of conda.
+    fn speaks(&self) -> Result<bool, SetupError> {
+        Ok(self.wish.is_some() && self.channels()?.is_ok())
+    }
+
+    /// Returns whether conda is to give the Python, so that no other is looked for.
     ///
     /// # Errors
     ///
     /// [`SetupError`] where sizar's own folder cannot be used.
-    pub fn speaks(&self) -> Result<bool, SetupError> {
-        Ok(self.wish.is_some() && self.channels()?.is_ok())
+    pub fn gives_python(&self, request: &SetupRequest) -> Result<bool, SetupError> {
+        Ok(request.locked.is_none() && request.python.is_none() && self.speaks()?)
     }
 }

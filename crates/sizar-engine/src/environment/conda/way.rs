@@ -8,11 +8,15 @@ use crate::environment::SetupError;
 use crate::environment::build;
 use crate::environment::folder;
 use crate::environment::interpreters::Interpreter;
-use crate::environment::setup::{Made, Shortfall, Way};
+use crate::environment::setup::{Made, Shortfall, Way, interpreters_for};
 use crate::failpoint;
 
 /// The rule of what conda was asked for and the package index gives.
 pub const TRANSLATED: &str = "conda-translated";
+
+fn translated(refusal: &Refusal) -> String {
+    format!("{}: translated to wheels", refusal.0)
+}
 
 impl Way<'_> {
     /// Plans with conda, where the source asks for it and its channels answer.
@@ -22,7 +26,10 @@ impl Way<'_> {
         };
         let channels = match self.conda.channels()? {
             Ok(channels) => channels,
-            Err(refusal) => return self.plan_wheels(refusal),
+            Err(refusal) => {
+                self.workshop.progress().note(translated(refusal));
+                return self.plan_wheels(refusal);
+            }
         };
         let mut available = channels.pythons();
         // a list that cannot be read is said by the first attempt
@@ -32,8 +39,9 @@ impl Way<'_> {
         let mut plan = match self.plan_for(&available) {
             Ok(plan) => plan,
             Err(SetupError::NoPython(_)) => {
-                let why = "no conda channel has a Python that fits".to_owned();
-                return self.plan_wheels(&Refusal(why));
+                let refusal = Refusal("no conda channel has a Python that fits".to_owned());
+                self.workshop.progress().note(translated(&refusal));
+                return self.plan_wheels(&refusal);
             }
             Err(error) => return Err(error),
         };
@@ -54,8 +62,9 @@ impl Way<'_> {
     pub fn plan_wheels(&self, refusal: &Refusal) -> Result<Plan, SetupError> {
         self.look_for_python()?;
         let mut plan = self.plan_for(&self.interpreters().versions())?;
-        let reason = format!("{}: translated to wheels", refusal.0);
-        plan.spec.deviations.push(Deviation { rule: TRANSLATED.into(), reason });
+        plan.spec
+            .deviations
+            .push(Deviation { rule: TRANSLATED.into(), reason: translated(refusal) });
         Ok(plan)
     }
 
@@ -107,5 +116,19 @@ impl Way<'_> {
         }
         let prefix = folder::prefix(self.home, lock)?;
         Ok(Interpreter::of_prefix(&prefix, lock.python, platform()))
+    }
+
+    /// Looks for the Python that is missing, which nobody did while conda was to give it.
+    fn look_for_python(&self) -> Result<(), SetupError> {
+        if self.fetched.get().is_some() || !self.conda.gives_python(self.request)? {
+            return Ok(());
+        }
+        let (uv_program, progress) = (self.workshop.uv_program(), self.workshop.progress());
+        let (home, inspection, request) = (self.home, self.inspection, self.request);
+        let found =
+            interpreters_for(home, inspection, request, &self.chosen, uv_program, progress)?;
+        // nobody else can have set it in between
+        let _ = self.fetched.set(found);
+        Ok(())
     }
 }
