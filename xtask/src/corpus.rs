@@ -6,6 +6,7 @@
 //! copy of its tree. The outcome is a CSV file and a table. One bad repository never ends it.
 
 mod outcome;
+mod peer;
 mod row;
 mod source;
 mod trial;
@@ -51,6 +52,10 @@ pub struct CorpusArgs {
     /// Keep the environments
     #[arg(long)]
     keep: bool,
+    /// Also measure what uv takes to install the lock that each setup found, both without cached
+    /// packages
+    #[arg(long)]
+    against_uv: bool,
     /// The folder in which everything happens; a temporary one if it is left out
     #[arg(long, value_name = "DIR")]
     work: Option<Utf8PathBuf>,
@@ -89,6 +94,7 @@ pub fn corpus(args: &CorpusArgs) -> anyhow::Result<()> {
         probe_limit: Duration::from_secs(60 * args.probe_minutes),
         keep_free: args.keep_free << 30,
         keep: args.keep,
+        against_uv: args.against_uv,
     };
     let queue = Mutex::new(queue);
     let done: Mutex<Vec<Outcome>> = Mutex::new(Vec::new());
@@ -111,6 +117,9 @@ pub fn corpus(args: &CorpusArgs) -> anyhow::Result<()> {
     let done = done.into_inner().unwrap_or_default();
     outcome::write(&args.out, &done)?;
     line(&outcome::table(&done));
+    if let Some(ratio) = outcome::against_uv(&done) {
+        line(&ratio);
+    }
     line(&outcome::summary(&done));
     Ok(())
 }

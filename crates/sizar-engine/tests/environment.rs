@@ -187,6 +187,23 @@ fn slow_what_cannot_be_mended_says_why() {
 }
 
 #[test]
+fn slow_a_build_that_forks_without_end_is_stopped_and_named() {
+    let world = World::new();
+    // bounded, should nobody stop it
+    let bomb = "from setuptools import setup\nimport os, time\n\
+        for _ in range(3000):\n    if os.fork() == 0:\n        time.sleep(600)\n        os._exit(0)\n\
+        time.sleep(600)\nsetup(name='demo', version='1', py_modules=['demo'])\n";
+    world
+        .file("setup.py", bomb)
+        .file("demo.py", "import argparse\nargparse.ArgumentParser().parse_args()\n");
+    let error = world.setup(&request("demo.py")).unwrap_err();
+    assert!(error.to_string().contains("it starts processes without end"), "{error}");
+    assert_eq!(error.attempts().len(), 1, "it would fork on any Python");
+    assert!(error.hints().iter().any(|hint| hint.contains("setup.py")), "{:?}", error.hints());
+    assert_eq!(environments(&world.home), 0);
+}
+
+#[test]
 fn slow_a_lock_builds_the_same_again() {
     let world = World::new();
     world

@@ -30,6 +30,8 @@ for_each_kind!(bubblewrap Bubblewrap, landlock Landlock, none None: {
     slow_nothing_outlives_sizar nothing_outlives_sizar,
     slow_walltime_first_warns walltime_first_warns,
     slow_memory_is_limited memory_is_limited,
+    slow_processes_are_limited processes_are_limited,
+    slow_a_program_that_hangs_is_ended a_program_that_hangs_is_ended,
     slow_cores_are_limited cores_are_limited,
     slow_usage_is_measured usage_is_measured,
     slow_much_output_is_kept much_output_is_kept,
@@ -251,6 +253,34 @@ for _ in range(3):
 for _ in range(3): os.wait()
 ";
     assert_eq!(world.python(script).ending, Ending::Exited { code: 0 });
+}
+
+fn processes_are_limited(kind: SandboxKind) {
+    let mut world = World::new(kind);
+    world.limits.processes = Some(20);
+    // bounded, should the limit not hold
+    let script = "
+import os, time
+for _ in range(200):
+    if os.fork() == 0: time.sleep(1000); os._exit(0)
+time.sleep(1000)
+";
+    let done = world.python(script);
+    assert_eq!(done.ending, Ending::TooManyProcesses);
+    assert!(!done.places.is_empty());
+}
+
+fn a_program_that_hangs_is_ended(kind: SandboxKind) {
+    let mut world = World::new(kind);
+    world.limits.idle = Some(Duration::from_millis(1500));
+    let done = world.python("print('begun', flush=True)\nimport time; time.sleep(1000)");
+    assert_eq!((done.ending, &*done.stdout), (Ending::Idle, "begun\n"));
+    let busy = "
+import time
+end = time.monotonic() + 3
+while time.monotonic() < end: pass
+";
+    assert_eq!(world.python(busy).ending, Ending::Exited { code: 0 });
 }
 
 fn cores_are_limited(kind: SandboxKind) {

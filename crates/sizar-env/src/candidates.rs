@@ -16,6 +16,7 @@ use crate::name;
 use crate::pins;
 use crate::pip;
 use crate::repair::{Facts, Failure};
+use crate::without_build;
 
 /// A way out of a failure.
 #[derive(Clone, Debug)]
@@ -94,6 +95,9 @@ pub fn worded(text: &str, row: &Breakage, captures: &Captures<'_>) -> String {
     worded
 }
 
+/// The row of builds that were stopped because they would not end.
+const ENDLESS: &str = "bld-endless";
+
 /// Returns the ways out of a failure, best first.
 pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec<Candidate> {
     let diagnoses = diagnose(failure.output);
@@ -110,7 +114,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         }
     } else if building {
         for diagnosis in &diagnoses {
-            candidates.extend(from_diagnosis(spec, diagnosis, facts));
+            candidates.extend(from_diagnosis(spec, diagnosis, failure.output, facts));
         }
     }
     for (row, captures) in matching(spec, failure) {
@@ -143,6 +147,14 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
                 changes: vec![Change::Act(Action::Drop(package.clone()))],
             });
         }
+    }
+    let without_build = package
+        .as_ref()
+        .filter(|_| step.is_none() && !git_failed(failure.output))
+        .and_then(|package| without_build::find(spec, package, failure.output, facts));
+    let elsewhere = without_build.as_ref().is_some_and(|found| found.elsewhere);
+    if let Some(found) = without_build.as_ref().filter(|found| !found.elsewhere) {
+        candidates.push(found.candidate.clone());
     }
     // what nobody asked for goes before anything else is changed
     if let Some(package) = package.as_ref().filter(|package| facts.undeclared.contains(package)) {
@@ -184,18 +196,14 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     }
     // what has wheels for another Python need not be built at all
     if matches!(failure.stage, Stage::Build | Stage::Resolve) && is_build_failure(failure.output) {
-        candidates.extend(other_pythons(spec, failure, facts));
-        // conda builds its packages with the libraries that they need
-        let asked = |package: &&String| {
-            spec.requirements.iter().any(|asked| name::of_requirement(asked) == **package)
-        };
-        if let Some(package) = package.as_ref().filter(asked) {
-            candidates.push(Candidate {
-                rule: "conda-binary".into(),
-                cause: format!("{package} cannot be built here, and conda has it built"),
-                changes: vec![Change::Act(Action::CondaBinary(package.clone()))],
-            });
+        // what never ends takes as long on every Python
+        let endless = matching(spec, failure).iter().any(|(row, _)| row.id == ENDLESS);
+        if !endless {
+            candidates.extend(other_pythons(spec, failure, facts));
         }
+        candidates.extend(without_build.filter(|_| elsewhere).map(|found| found.candidate));
+        candidates
+            .extend(package.as_ref().and_then(|package| without_build::by_conda(spec, package)));
         // what a row explains and cannot mend, another engine does not mend either
         if matching(spec, failure).is_empty() {
             let line = error_line(failure.output);
@@ -300,7 +308,12 @@ pub fn is_build_tool(distribution: &str) -> bool {
     BUILD_MODULES.iter().any(|(_, known)| name::of_requirement(known) == distribution)
 }
 
-fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> Vec<Candidate> {
+fn from_diagnosis(
+    spec: &EnvSpec,
+    diagnosis: &Diagnosis,
+    output: &str,
+    facts: &Facts<'_>,
+) -> Vec<Candidate> {
     let one = |rule: &str, cause: String, changes: Vec<Change>| {
         vec![Candidate { rule: rule.to_owned(), cause, changes }]
     };
@@ -330,7 +343,7 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
             )
         }
         Diagnosis::AfterDate { package, published } => {
-            date_search::later(spec, package, *published, facts)
+            date_search::later(spec, package, *published, output, facts)
         }
         Diagnosis::NotOnIndex { package } => one(
             "not-on-index",
@@ -345,7 +358,11 @@ fn from_diagnosis(spec: &EnvSpec, diagnosis: &Diagnosis, facts: &Facts<'_>) -> V
         Diagnosis::NoSuchVersion { package, version } => {
             let others = other_versions(spec, package, version);
             // nothing of it was there at the time, whatever its version
-            if others.is_empty() { date_search::later(spec, package, None, facts) } else { others }
+            if others.is_empty() {
+                date_search::later(spec, package, None, output, facts)
+            } else {
+                others
+            }
         }
         Diagnosis::Unsatisfiable { packages, contradiction } => {
             loosened(spec, packages, contradiction.as_deref(), facts)

@@ -4,16 +4,18 @@
 //! What did not exist yet gets a later date, first for itself and then for everything; an
 //! installed package that breaks when it is imported was written for companions of another time.
 
+use std::str::FromStr as _;
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 use sizar_model::EnvSpec;
+use uv_pep440::{Version, VersionSpecifiers};
 
 use crate::candidates::{Candidate, Change};
 use crate::knowledge;
 use crate::name;
-use crate::pins;
+use crate::pins::{self, Release};
 use crate::repair::Facts;
 
 /// Days by which the date is moved where nothing says how far, nearest first.
@@ -23,17 +25,50 @@ fn moved(date: Timestamp, days: i64) -> Option<Timestamp> {
     date.checked_add(SignedDuration::from_hours(24 * days)).ok()
 }
 
+/// Returns when the first release after a date was published that `asked` allows.
+fn first_release_after(
+    releases: &[Release],
+    date: Timestamp,
+    asked: &[VersionSpecifiers],
+) -> Option<Timestamp> {
+    let allowed = |release: &&Release| {
+        let version = Version::from_str(&release.version);
+        version.is_ok_and(|version| asked.iter().all(|asked| asked.contains(&version)))
+    };
+    let usable = releases.iter().filter(|release| !release.yanked).filter(allowed);
+    usable.filter_map(|release| release.published).filter(|published| *published > date).min()
+}
+
+/// Reads which versions of a package the resolver says that others need, as in `jaxlib depends on
+/// numpy>=1.22`.
+fn asked_by_others(package: &str, output: &str) -> Vec<VersionSpecifiers> {
+    static NEEDS: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(?:depends? on|requires?) ([A-Za-z0-9._-]+?)((?:[<>=!~]=?[^\s,]+,?)+)")
+            .expect("a test reads it")
+    });
+    let one = output.split_whitespace().collect::<Vec<_>>().join(" ");
+    NEEDS
+        .captures_iter(&one)
+        .filter(|captures| name::normalise(&captures[1]) == package)
+        .filter_map(|captures| VersionSpecifiers::from_str(captures[2].trim_end_matches(',')).ok())
+        .collect()
+}
+
 /// Finds later dates for a package of which nothing that fits existed at the time.
 pub fn later(
     spec: &EnvSpec,
     package: &str,
     published: Option<Timestamp>,
+    output: &str,
     facts: &Facts<'_>,
 ) -> Vec<Candidate> {
     let Some(code) = spec.exclude_newer else { return Vec::new() };
     let cutoff = spec.exclude_newer_package.get(package).copied().unwrap_or(code);
     let after = |date: Timestamp| date.checked_add(SignedDuration::from_secs(1)).ok();
-    let first = (facts.first_release_after)(package, cutoff).and_then(after);
+    let releases = (facts.releases)(package);
+    let asked = asked_by_others(package, output);
+    let first = first_release_after(&releases, cutoff, &asked);
+    let first = first.or_else(|| first_release_after(&releases, cutoff, &[])).and_then(after);
     let cause = |what: &str| {
         format!("what is asked of {package} did not exist on {}{what}", cutoff.strftime("%Y-%m-%d"))
     };
@@ -157,6 +192,27 @@ mod tests {
             lacks("AttributeError: module 'tf.x' has no attribute 'y'").as_deref(),
             Some("tf")
         );
+    }
+
+    #[test]
+    fn the_first_release_that_others_need_is_looked_for() {
+        // of uv 0.13.9
+        let output = "  cause: Because jaxlib<=0.4.18 depends on numpy>=1.22 and only numpy<=1.20.3 is available, we can conclude that\n         all versions of jaxlib cannot be used.";
+        let asked = asked_by_others("numpy", output);
+        assert_eq!(asked, [VersionSpecifiers::from_str(">=1.22").unwrap()]);
+        let release = |version: &str, day: &str| Release {
+            version: version.into(),
+            published: format!("{day}T00:00:00Z").parse().ok(),
+            yanked: false,
+            wheels: true,
+            pythons: Vec::new(),
+        };
+        let releases = [release("1.21.0", "2021-06-22"), release("1.22.0", "2021-12-31")];
+        let date = "2021-06-08T00:00:00Z".parse().unwrap();
+        let first = |asked: &[_]| first_release_after(&releases, date, asked).unwrap();
+        assert_eq!(first(&asked), "2021-12-31T00:00:00Z".parse().unwrap());
+        assert_eq!(first(&[]), "2021-06-22T00:00:00Z".parse().unwrap());
+        assert!(asked_by_others("scipy", output).is_empty());
     }
 
     #[test]

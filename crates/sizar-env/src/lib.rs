@@ -31,3 +31,4 @@ pub mod repair;
 pub mod requirements;
 pub mod shims;
 pub mod uv;
+mod without_build;

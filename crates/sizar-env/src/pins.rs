@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 
 use jiff::{SignedDuration, Timestamp};
 use sizar_model::{Deviation, PythonVersion};
-use uv_pep440::Version;
+use uv_pep440::{Version, VersionSpecifiers};
 
 use crate::name;
 
@@ -32,8 +32,17 @@ pub struct Release {
     pub published: Option<Timestamp>,
     /// Whether all its files were withdrawn.
     pub yanked: bool,
+    /// Whether it has a wheel for this system, for whatever Python.
+    pub wheels: bool,
     /// The Pythons that it has wheels for on this system; empty where it runs on any, or is built.
     pub pythons: Vec<PythonVersion>,
+}
+
+impl Release {
+    /// Whether a Python can have it without building it.
+    pub fn runs_on(&self, python: PythonVersion) -> bool {
+        self.wheels && (self.pythons.is_empty() || self.pythons.contains(&python.without_patch()))
+    }
 }
 
 /// What the index knows of a pin.
@@ -121,6 +130,15 @@ pub fn is_heavy(package: &str) -> bool {
     HEAVY.contains(&package)
 }
 
+/// Returns the heavy packages whose release is left to the resolver: what nobody pinned had better
+/// come as a wheel than be the newest, and a resolver that goes back in time in search of metadata
+/// that it can read must not end at a source of ten years before.
+pub fn better_as_wheels<'a>(asked: impl Iterator<Item = &'a String>) -> Vec<&'static str> {
+    let decided = asked.filter(|asked| pin_of(asked).is_some() || asked.contains('@'));
+    let decided: Vec<String> = decided.map(|asked| name::of_requirement(asked)).collect();
+    HEAVY.iter().copied().filter(|heavy| !decided.iter().any(|name| name == heavy)).collect()
+}
+
 /// Reads a pin; other requirements are none.
 pub fn pin_of(requirement: &str) -> Option<Pin> {
     let name = name::of_requirement(requirement);
@@ -131,6 +149,21 @@ pub fn pin_of(requirement: &str) -> Option<Pin> {
     let version = version.trim().strip_suffix(".*")?;
     let plain = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     (plain && !version.is_empty()).then(|| Pin { name, version: version.to_owned(), prefix: true })
+}
+
+/// Whether an exact pin among `asked` keeps to a constraint such as `numpy<2` anyway.
+pub fn keep_to(asked: &[String], constraint: &str) -> bool {
+    let name = name::of_requirement(constraint);
+    let limits =
+        constraint.find(['<', '>', '=', '!', '~']).and_then(|start| constraint.get(start..));
+    let Some(limits) = limits.and_then(|limits| VersionSpecifiers::from_str(limits).ok()) else {
+        return false;
+    };
+    let mut pins = asked.iter().filter(|asked| name::of_requirement(asked) == name);
+    pins.any(|asked| {
+        let version = name::exact_pin(asked).and_then(|pin| Version::from_str(pin).ok());
+        version.is_some_and(|version| limits.contains(&version))
+    })
 }
 
 impl PinFacts {
@@ -208,19 +241,9 @@ fn replacement(fact: &PinFacts) -> Option<String> {
     let pin = &fact.pin;
     let public = pin.version.split('+').next().unwrap_or(&pin.version);
     let wanted = Version::from_str(public).ok()?;
-    let usable = |yanked: bool| {
-        fact.releases
-            .iter()
-            .filter(move |release| release.yanked == yanked)
-            .filter_map(|release| Some((Version::from_str(&release.version).ok()?, release)))
-            .filter(|(version, _)| wanted.any_prerelease() || !version.any_prerelease())
-            .collect::<Vec<_>>()
-    };
-    let mut found = usable(false);
-    if found.is_empty() {
-        found = usable(true);
-    }
-    let (version, release) = found.into_iter().min_by_key(|(version, _)| far(&wanted, version))?;
+    let usable = |yanked: bool| fact.releases.iter().filter(move |other| other.yanked == yanked);
+    let release = nearest(&wanted, usable(false)).or_else(|| nearest(&wanted, usable(true)))?;
+    let version = Version::from_str(&release.version).ok()?;
     let same_minor =
         segment(&version, 0) == segment(&wanted, 0) && segment(&version, 1) == segment(&wanted, 1);
     match fact.relatives.first() {
@@ -229,6 +252,18 @@ fn replacement(fact: &PinFacts) -> Option<String> {
         }
         _ => Some(format!("{}=={}", pin.name, release.version)),
     }
+}
+
+/// Returns the release that differs least from a wanted one.
+pub fn nearest<'a>(
+    wanted: &Version,
+    releases: impl Iterator<Item = &'a Release>,
+) -> Option<&'a Release> {
+    releases
+        .filter_map(|release| Some((Version::from_str(&release.version).ok()?, release)))
+        .filter(|(version, _)| wanted.any_prerelease() || !version.any_prerelease())
+        .min_by_key(|(version, _)| far(wanted, version))
+        .map(|(_, release)| release)
 }
 
 fn segment(version: &Version, index: usize) -> u64 {
@@ -294,6 +329,7 @@ mod tests {
             version: version.into(),
             published: format!("{day}T00:00:00Z").parse().ok(),
             yanked: false,
+            wheels: false,
             pythons: Vec::new(),
         }
     }
@@ -344,6 +380,22 @@ mod tests {
         let mut requirements = ["torchvision==0.2.*".to_owned()];
         mend(&mut requirements, &[fact]);
         assert_eq!(requirements, ["torchvision==0.2.2"]);
+    }
+
+    #[test]
+    fn a_pin_may_keep_to_a_constraint_anyway() {
+        let asked = ["numpy==1.12.1".to_owned(), "scipy".to_owned()];
+        assert!(keep_to(&asked, "numpy<2") && keep_to(&asked, "numpy>=1.12,<1.13"));
+        assert!(!keep_to(&asked, "numpy<1.12") && !keep_to(&asked, "scipy<2"));
+        assert!(!keep_to(&asked, "pandas<2") && !keep_to(&asked, "numpy @ file:///x"));
+    }
+
+    #[test]
+    fn what_somebody_pinned_may_be_built() {
+        let asked = ["numpy==1.12.1", "pandas>=0.20", "torch @ https://x.org/t.whl"];
+        let heavy = better_as_wheels(asked.map(str::to_owned).iter());
+        assert!(heavy.contains(&"pandas") && heavy.contains(&"scipy"));
+        assert!(!heavy.contains(&"numpy") && !heavy.contains(&"torch"));
     }
 
     #[test]

@@ -349,6 +349,7 @@ mod tests {
                     version: "1.4.0".into(),
                     published: None,
                     yanked: false,
+                    wheels: true,
                     pythons: vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
                 }],
                 relatives: Vec::new(),

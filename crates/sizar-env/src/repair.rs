@@ -12,6 +12,7 @@ use crate::diagnosis::{Diagnosis, diagnose, error_line};
 use crate::era;
 use crate::knowledge::{self, Action, Stage, gone};
 use crate::name;
+use crate::pins::{self, Release};
 use crate::python;
 
 /// A specification that failed, and what was printed.
@@ -35,8 +36,8 @@ pub struct Facts<'a> {
     pub imported: &'a [String],
     /// The date that the plan began with, which the search over dates goes round.
     pub date: Option<Timestamp>,
-    /// Returns when the first release of a distribution after a date was published.
-    pub first_release_after: &'a dyn Fn(&str, Timestamp) -> Option<Timestamp>,
+    /// Returns the releases of a distribution that the index has; none where it cannot be asked.
+    pub releases: &'a dyn Fn(&str) -> Vec<Release>,
     /// Returns the distribution that provides a module, where a table knows it.
     pub distribution_of: &'a dyn Fn(&str) -> Option<String>,
     /// Returns whether a channel of conda's answers, so that binaries can be had from there; it is
@@ -264,6 +265,8 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
             }
         }
         Action::NotBefore { package, date } => not_before(spec, package, *date),
+        // what changes nothing is no new state, and not worth an attempt
+        Action::Constrain(requirement) if pins::keep_to(&spec.requirements, requirement) => {}
         Action::Constrain(requirement) => push_new(&mut spec.constraints, requirement),
         Action::Drop(package) => {
             spec.requirements.retain(|asked| name::of_requirement(asked) != *package);
@@ -403,7 +406,7 @@ mod tests {
             undeclared: &[],
             imported: &["dlib".to_owned()],
             date: None,
-            first_release_after: &|_, _| None,
+            releases: &|_| Vec::new(),
             distribution_of: &|_| None,
             conda_answers: &|| conda,
         };

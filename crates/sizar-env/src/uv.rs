@@ -180,12 +180,21 @@ impl Uv {
             .network(NetworkAccess::None)
     }
 
-    /// Resolves `requirements` into a `pylock.toml`.
-    pub fn compile(&self, python: &Utf8Path, files: &Files<'_>, output: &Utf8Path) -> Invocation {
+    /// Resolves `requirements` into a `pylock.toml`, taking releases with wheels only of the
+    /// packages `as_wheels`.
+    pub fn compile(
+        &self,
+        python: &Utf8Path,
+        files: &Files<'_>,
+        output: &Utf8Path,
+        as_wheels: &[&str],
+    ) -> Invocation {
+        let as_wheels = as_wheels.iter().flat_map(|package| ["--no-build-package", package]);
         self.with_settings(self.call(&["pip", "compile"]))
             .args(["--quiet", "--format", "pylock.toml", "--no-header", "--no-annotate"])
             .args(["--python", python.as_str()])
             .args(files.options())
+            .args(as_wheels)
             .args(["--output-file", output.as_str()])
             .arg(files.requirements.as_str())
     }

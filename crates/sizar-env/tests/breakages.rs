@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_env::knowledge::{Stage, breakages, is_transient, matching};
+use sizar_env::pins::Release;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_model::{EnvSpec, ProjectInstall, PythonVersion};
 
@@ -48,7 +49,7 @@ fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str)
         undeclared: &["numpy".to_owned()],
         imported: &[],
         date: None,
-        first_release_after: &|_, _| None,
+        releases: &|_| Vec::new(),
         distribution_of: &|module| (module == "six").then(|| "six".to_owned()),
         conda_answers: &|| false,
     };
@@ -183,7 +184,9 @@ fn a_build_that_prints_another_builds_error_is_known_by_its_last_words() {
 
 #[test]
 fn a_version_of_the_output_goes_into_the_constraint() {
-    let (next, rule) = first(&spec(8), Stage::Import, &captured("pd-numpy-floor.txt"));
+    let mut unpinned = spec(8);
+    unpinned.requirements = vec!["numpy".into(), "pandas".into()];
+    let (next, rule) = first(&unpinned, Stage::Import, &captured("pd-numpy-floor.txt"));
     assert_eq!(rule, "pd-numpy-floor");
     assert!(next.constraints[0].starts_with("numpy>=1."), "{:?}", next.constraints);
 }
@@ -216,7 +219,7 @@ fn code_for_python_2_goes_to_python_2_where_the_evidence_allows_it() {
             undeclared: &[],
             imported: &[],
             date: None,
-            first_release_after: &|_, _| None,
+            releases: &|_| Vec::new(),
             distribution_of: &|_| None,
             conda_answers: &|| false,
         };
@@ -364,7 +367,7 @@ fn a_python_that_was_asked_for_is_kept_by_a_shim() {
         undeclared: &[],
         imported: &[],
         date: None,
-        first_release_after: &|_, _| None,
+        releases: &|_| Vec::new(),
         distribution_of: &|_| None,
         conda_answers: &|| false,
     };
@@ -425,7 +428,7 @@ fn a_part_that_a_package_lacks_asks_for_another_release_of_it() {
         undeclared: &[],
         imported: &[],
         date: None,
-        first_release_after: &|_, _| None,
+        releases: &|_| Vec::new(),
         distribution_of: &|module| match module {
             "torch.utils.tensorboard" => Some("tensorboard".to_owned()),
             "torch" => Some("torch".to_owned()),
@@ -445,4 +448,59 @@ fn a_part_that_a_package_lacks_asks_for_another_release_of_it() {
     };
     assert_eq!(next(&["torch==1.0.0"]), ["torch==1.0.0", "tensorboard"]);
     assert_eq!(next(&["torch==1.0.0", "tensorboard"]), ["torch", "tensorboard"]);
+}
+
+#[test]
+fn what_cannot_be_built_gives_way_to_the_nearest_release_with_a_wheel() {
+    // of uv 0.13.9: shapely of 2015 looks for GEOS with what Python 3.6 does not have any more
+    let output = "  × Failed to build `shapely==1.5.13`\n  ├─▶ The build backend returned an error\n  ╰─▶ Call to `setuptools.build_meta.build_wheel` failed (exit status: 1)\n\n      [stderr]\n      TypeError: expected str, bytes or os.PathLike object, not NoneType\n";
+    let release = |version: &str, day: &str, wheels: &[u8]| Release {
+        version: version.into(),
+        published: format!("{day}T00:00:00Z").parse().ok(),
+        yanked: false,
+        wheels: !wheels.is_empty(),
+        pythons: wheels.iter().map(|minor| PythonVersion::minor(3, *minor)).collect(),
+    };
+    let releases = [
+        release("1.5.12", "2015-09-01", &[]),
+        release("1.5.13", "2015-10-09", &[]),
+        release("1.6.0", "2017-08-21", &[6]),
+        release("1.6.1", "2017-09-01", &[6]),
+        release("1.7.1", "2020-09-01", &[9]),
+    ];
+    let repaired = |releases: &[Release], asked: &str| {
+        let facts = Facts {
+            pythons: &[PythonVersion::minor(3, 6), PythonVersion::minor(3, 5)],
+            available: &pythons(),
+            package: None,
+            undeclared: &[],
+            imported: &["shapely".to_owned()],
+            date: None,
+            releases: &|_| releases.to_vec(),
+            distribution_of: &|_| None,
+            conda_answers: &|| false,
+        };
+        let mut spec = spec(6);
+        spec.requirements = vec![asked.to_owned()];
+        spec.exclude_newer = Some("2017-07-30T00:00:00Z".parse().unwrap());
+        let failure = Failure { stage: Stage::Build, output };
+        match Repairer::default().next(&spec, failure, &facts) {
+            Outcome::Repair { spec, rule, .. } => (*spec, rule),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (next, rule) = repaired(&releases, "shapely==1.5.13");
+    assert_eq!(
+        (rule.as_str(), next.requirements),
+        ("nearest-wheel", vec!["shapely==1.6.0".into()])
+    );
+    let date = next.exclude_newer_package["shapely"];
+    assert_eq!(date, "2017-08-21T00:00:01Z".parse().unwrap(), "it must be found at its time");
+    // a dependency of something else is held by a constraint
+    let (next, rule) = repaired(&releases, "geopandas");
+    assert_eq!((rule.as_str(), next.constraints), ("nearest-wheel", vec!["shapely==1.6.0".into()]));
+    // the very release, on the Python that it was made for
+    let mut elsewhere = releases.clone();
+    elsewhere[1] = release("1.5.13", "2015-10-09", &[5]);
+    assert_eq!(repaired(&elsewhere, "shapely==1.5.13").1, "another-python");
 }

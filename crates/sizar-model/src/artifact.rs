@@ -62,6 +62,10 @@ pub enum Ending {
     TimedOut,
     /// It used more memory than it asked for.
     OutOfMemory,
+    /// It started more processes than it may.
+    TooManyProcesses,
+    /// It did nothing for as long as it may.
+    Idle,
     /// The user stopped it.
     Cancelled,
 }
@@ -72,8 +76,8 @@ impl Ending {
         match self {
             Self::Exited { code } => *code,
             Self::Signalled { signal } => 128 + signal,
-            Self::TimedOut => 124,
-            Self::OutOfMemory => 137,
+            Self::TimedOut | Self::Idle => 124,
+            Self::OutOfMemory | Self::TooManyProcesses => 137,
             Self::Cancelled => 130,
         }
     }
@@ -85,6 +89,10 @@ impl Ending {
             Self::Signalled { signal } => Some(format!("the program was ended by signal {signal}")),
             Self::TimedOut => Some("the program was stopped at its walltime".to_owned()),
             Self::OutOfMemory => Some("the program used more memory than it asked for".to_owned()),
+            Self::TooManyProcesses => {
+                Some("the program started more processes than it may".to_owned())
+            }
+            Self::Idle => Some("the program did nothing any more and was stopped".to_owned()),
             Self::Cancelled => Some("it was cancelled while it ran".to_owned()),
         }
     }

@@ -123,10 +123,11 @@ impl RunState {
             (Self::Preparing | Self::Queued, E::Started { .. }) => Self::Running,
             (Self::Running, E::Ended { receipt }) => match receipt.ending {
                 Ending::Exited { code: 0 } => Self::Completed,
-                Ending::Exited { .. } | Ending::Signalled { .. } | Ending::OutOfMemory => {
-                    Self::Failed
-                }
-                Ending::TimedOut => Self::Timeout,
+                Ending::Exited { .. }
+                | Ending::Signalled { .. }
+                | Ending::OutOfMemory
+                | Ending::TooManyProcesses => Self::Failed,
+                Ending::TimedOut | Ending::Idle => Self::Timeout,
                 Ending::Cancelled => Self::Cancelled,
             },
             (Self::Created | Self::Preparing | Self::Queued | Self::Running, E::Failed { .. }) => {
@@ -222,6 +223,8 @@ mod tests {
             (Ending::Exited { code: 3 }, RunState::Failed),
             (Ending::Signalled { signal: 11 }, RunState::Failed),
             (Ending::OutOfMemory, RunState::Failed),
+            (Ending::TooManyProcesses, RunState::Failed),
+            (Ending::Idle, RunState::Timeout),
             (Ending::TimedOut, RunState::Timeout),
             (Ending::Cancelled, RunState::Cancelled),
         ] {

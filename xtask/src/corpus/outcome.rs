@@ -21,6 +21,8 @@ pub struct Outcome {
     /// Seconds of the setup, and of the same setup again.
     pub seconds: f64,
     pub again_seconds: f64,
+    /// Seconds in which uv alone installs the same packages, where that was measured.
+    pub uv_seconds: Option<f64>,
     pub probe_seconds: f64,
     pub attempts: usize,
     /// The rules, in their order.
@@ -87,6 +89,22 @@ pub fn table(outcomes: &[Outcome]) -> String {
     text
 }
 
+/// Tells how much longer the verified setups took than uv alone, in the middle; nothing where that
+/// was not measured.
+pub fn against_uv(outcomes: &[Outcome]) -> Option<String> {
+    let verified = outcomes.iter().filter(|outcome| outcome.verified);
+    let pairs = verified.filter_map(|outcome| Some((outcome.seconds, outcome.uv_seconds?)));
+    let mut ratios: Vec<f64> =
+        pairs.filter(|(_, uv)| *uv > 0.0).map(|(sizar, uv)| sizar / uv).collect();
+    ratios.sort_by(f64::total_cmp);
+    let middle = ratios.get(ratios.len() / 2)?;
+    let (least, most) = (ratios.first()?, ratios.last()?);
+    let n = ratios.len();
+    Some(format!(
+        "setup against uv alone, {n} verified: median {middle:.2}, from {least:.2} to {most:.2}"
+    ))
+}
+
 /// Renders the last line: how many reached each level.
 pub fn summary(outcomes: &[Outcome]) -> String {
     let count = |reached: &dyn Fn(&Outcome) -> bool| outcomes.iter().filter(|o| reached(o)).count();
@@ -113,6 +131,28 @@ fn shortened(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_against_uv_is_of_what_was_verified_and_measured() {
+        let outcome = |seconds, uv_seconds, verified| Outcome {
+            verified,
+            seconds,
+            uv_seconds,
+            ..Outcome::default()
+        };
+        let outcomes = [
+            outcome(30.0, Some(10.0), true),
+            outcome(20.0, Some(10.0), true),
+            outcome(10.0, Some(10.0), true),
+            outcome(10.0, None, true),
+            outcome(90.0, Some(1.0), false),
+        ];
+        assert_eq!(
+            against_uv(&outcomes).as_deref(),
+            Some("setup against uv alone, 3 verified: median 2.00, from 1.00 to 3.00")
+        );
+        assert_eq!(against_uv(&outcomes[3..]), None);
+    }
 
     #[test]
     fn the_last_line_counts_levels() {

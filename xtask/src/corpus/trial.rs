@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
 use super::outcome::Outcome;
+use super::peer;
 use super::row::Row;
 use super::source;
 use crate::shell::say;
@@ -22,6 +23,7 @@ pub struct Bench {
     /// Bytes.
     pub keep_free: u64,
     pub keep: bool,
+    pub against_uv: bool,
 }
 
 /// Where probes run.
@@ -77,6 +79,9 @@ impl Bench {
             None if row.commit.is_empty() => format!("github:{}", row.github),
             None => format!("github:{}@{}", row.github, row.commit),
         };
+        if self.against_uv {
+            peer::forget_packages(&self.home())?;
+        }
         let began = Instant::now();
         let setup = self.sizar(&["setup", &locator, "--json"]);
         let setup = ended(setup, folder, "setup", self.setup_limit)?;
@@ -96,6 +101,12 @@ impl Bench {
         let again = self.sizar(&["setup", &locator, "--json"]);
         if ended(again, folder, "again", self.setup_limit)?.success {
             outcome.again_seconds = began.elapsed().as_secs_f64();
+        }
+        if self.against_uv {
+            let home = self.home();
+            let prefix = Utf8Path::new(prefix);
+            let made = peer::Made { program: &self.program, home: &home, prefix, folder };
+            outcome.uv_seconds = peer::time(&made)?.map(|took| took.as_secs_f64());
         }
         let environment = Utf8Path::new(prefix).file_name().context("a prefix without a name")?;
         let tree = self.tree(&locator, folder)?;
@@ -176,8 +187,12 @@ impl Bench {
 
     fn sizar(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(args).env("SIZAR_HOME", self.work.join("home")).env("NO_COLOR", "1");
+        command.args(args).env("SIZAR_HOME", self.home()).env("NO_COLOR", "1");
         command
+    }
+
+    fn home(&self) -> Utf8PathBuf {
+        self.work.join("home")
     }
 
     /// Removes what the trial left, and sizar's caches where the disk gets full.
@@ -192,7 +207,7 @@ impl Bench {
         if free.is_some_and(|free| free < self.keep_free) {
             say("the disk gets full: what sizar has cached is removed");
             for name in ["envs", "cache/uv"] {
-                let _ = fs_err::remove_dir_all(self.work.join("home").join(name));
+                let _ = fs_err::remove_dir_all(self.home().join(name));
             }
         }
     }

@@ -5,7 +5,7 @@ use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::pip::Pip;
 use sizar_env::uv::{self, BuildRules, Uv};
-use sizar_env::{diagnosis, lock, name, pylock, shims};
+use sizar_env::{diagnosis, lock, name, pins, pylock, shims};
 use sizar_inspect::packaging::name_on_index;
 use sizar_model::environment::LockedSource;
 use sizar_model::{
@@ -93,6 +93,7 @@ fn resolve_with_uv(
     if spec.requirements.is_empty() {
         return Ok(Ok(Vec::new()));
     }
+    let mut as_wheels = pins::better_as_wheels(spec.requirements.iter().chain(&spec.constraints));
     loop {
         let text = spec.requirements.join("\n") + "\n";
         let files =
@@ -100,19 +101,24 @@ fn resolve_with_uv(
         let uv = workshop.uv(&BuildRules::of_spec(spec, package))?;
         let answer = workshop.answers().join("pylock.toml");
         remove_file(&answer)?;
-        let call = uv.compile(&interpreter.path, &files.files(), &answer);
+        let call = uv.compile(&interpreter.path, &files.files(), &answer, &as_wheels);
         let ended = workshop.run_uv(&call, interpreter, View::default())?;
         if ended.success {
             let text = fs::read_to_string(&answer).map_err(io(&answer))?;
             return Ok(Ok(pylock::packages(&text)?));
         }
         // each round mends a release that was not mended before, so this ends
-        if workshop.is_offline() || !index::mend_metadata(spec, &ended.output) {
+        if !workshop.is_offline() && index::mend_metadata(spec, &ended.output) {
+            continue;
+        }
+        if as_wheels.is_empty() {
             return Ok(Err(StepFailed {
                 stage: stage_of(&ended.output, Stage::Resolve),
                 output: ended.output,
             }));
         }
+        // there were no wheels of it at the time, or the failure has nothing to do with them
+        as_wheels.clear();
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jiff::Timestamp;
 use sizar_env::diagnosis::{Diagnosis, diagnose};
 use sizar_env::metadata::mended_requirements;
 use sizar_env::pins::{Pin, PinFacts, Release};
@@ -60,11 +59,10 @@ fn facts_of(index: &Index, pin: &Pin) -> Option<PinFacts> {
     Some(fact)
 }
 
-/// Returns when the first release of a distribution after `date` was published.
-pub fn first_release_after(name: &str, date: Timestamp) -> Option<Timestamp> {
-    let project = Index::from_environment().project(name).ok()?;
-    let usable = releases_of(&project).into_iter().filter(|release| !release.yanked);
-    usable.filter_map(|release| release.published).filter(|published| *published > date).min()
+/// Returns the releases of a distribution; none where the index does not tell.
+pub fn releases(name: &str) -> Vec<Release> {
+    let project = Index::from_environment().project(name);
+    project.map(|project| releases_of(&project)).unwrap_or_default()
 }
 
 /// Sorts a project's files by their release.
@@ -81,6 +79,7 @@ fn releases_of(project: &Project) -> Vec<Release> {
             version,
             published: None,
             yanked: true,
+            wheels: false,
             pythons: Vec::new(),
         });
         release.yanked &= file.yanked;
@@ -89,7 +88,9 @@ fn releases_of(project: &Project) -> Vec<Release> {
         if earlier {
             release.published = file.upload_time.or(release.published);
         }
-        release.pythons.extend(stem.map(pythons_of).unwrap_or_default());
+        let pythons = stem.map(pythons_of).unwrap_or_default();
+        release.wheels |= !pythons.is_empty();
+        release.pythons.extend(pythons);
     }
     for release in releases.values_mut() {
         release.pythons.sort_unstable();

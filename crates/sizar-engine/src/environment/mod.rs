@@ -27,6 +27,7 @@ mod scratch;
 mod setup;
 mod smoke;
 mod source_edits;
+mod stuck;
 mod tree_build;
 mod verify;
 mod workshop;

@@ -452,8 +452,8 @@ impl Way<'_> {
             undeclared: &plan.undeclared,
             imported: &imported,
             date: plan.spec.exclude_newer,
-            first_release_after: &|name, date| {
-                if self.request.offline { None } else { index::first_release_after(name, date) }
+            releases: &|name| {
+                if self.request.offline { Vec::new() } else { index::releases(name) }
             },
             distribution_of: &distribution_of,
             conda_answers: &conda_answers,

@@ -18,6 +18,7 @@ use sizar_model::{Activity, Invocation, Progress};
 use super::SetupError;
 use super::error::io;
 use super::interpreters::Interpreter;
+use super::stuck;
 use crate::home::Home;
 use crate::index::TimeMachine;
 use crate::process::{Control, Finished, Io, Limits, execute};
@@ -299,6 +300,8 @@ impl<'a> Workshop<'a> {
         let limits = Limits {
             walltime: Some(Walltime(time)),
             memory,
+            processes: Some(stuck::PROCESSES),
+            idle: Some(stuck::IDLE),
             grace: Duration::from_secs(5),
             ..Limits::default()
         };
@@ -326,15 +329,12 @@ fn ended(finished: Finished, seconds: u64) -> Ended {
             let _ = writeln!(output, "\nError: it was ended by signal {signal}");
             None
         }
-        Ending::TimedOut => {
-            let _ = writeln!(output, "\nError: it did not end within {seconds} s");
+        ref ending => {
+            if let Some(said) = stuck::said(ending, &finished.places, seconds) {
+                let _ = write!(output, "\n{said}");
+            }
             None
         }
-        Ending::OutOfMemory => {
-            output.push_str("\nError: it used more memory than there is\n");
-            None
-        }
-        Ending::Cancelled => None,
     };
     Ended { success: code == Some(0), code, output }
 }

@@ -30,6 +30,8 @@ pub struct Finished {
     /// What it printed; of very much the beginning and the end.
     pub stdout: String,
     pub stderr: String,
+    /// The folders in which its processes were when a limit ended it.
+    pub places: Vec<String>,
 }
 
 /// Runs a program to its end, and with it everything that it started.
@@ -61,6 +63,7 @@ pub fn execute(
         notes: Vec::new(),
         stdout: String::new(),
         stderr: String::new(),
+        places: Vec::new(),
     };
     if control.is_stopped() {
         return Ok(finished);
@@ -84,6 +87,7 @@ pub fn execute(
     }
     finished.ending = watched.ending;
     finished.usage = watched.usage;
+    finished.places = watched.places;
     finished.notes.extend(notes);
     if let Some(proxy) = &launch.proxy {
         let refused = proxy.refused().into_iter();

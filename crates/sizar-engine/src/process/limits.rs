@@ -13,6 +13,10 @@ pub struct Limits {
     pub memory: Option<ByteSize>,
     /// The longest time it may run: then a signal, and after [`Limits::grace`] the kill.
     pub walltime: Option<Walltime>,
+    /// Processes at once, itself included; more ends it.
+    pub processes: Option<usize>,
+    /// The longest time in which it may use no processor: then it hangs, and is ended.
+    pub idle: Option<Duration>,
     /// From a signal to the next harder one.
     pub grace: Duration,
     /// Bytes of the log that are kept.
@@ -25,6 +29,8 @@ impl Default for Limits {
             cpus: None,
             memory: None,
             walltime: None,
+            processes: None,
+            idle: None,
             grace: Duration::from_secs(10),
             output: 1 << 30,
         }

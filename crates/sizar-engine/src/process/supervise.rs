@@ -23,6 +23,8 @@ const SAMPLE_SHARE: u32 = 50;
 pub struct Watched {
     pub ending: Ending,
     pub usage: Usage,
+    /// The folders in which its processes were when a limit ended it.
+    pub places: Vec<String>,
 }
 
 /// What stands between this process and the program.
@@ -34,6 +36,16 @@ pub enum Chain {
     Warden,
 }
 
+/// When the processor time last grew.
+#[derive(Clone, Copy, Debug)]
+struct Activity {
+    cpu_seconds: f64,
+    since: Instant,
+}
+
+/// Processor time that is no work: what waking up now and then takes, in seconds.
+const NOTHING: f64 = 0.05;
+
 struct Watch<'a> {
     root: i32,
     claim: Claim,
@@ -44,6 +56,8 @@ struct Watch<'a> {
     started: Instant,
     /// Why the program is being ended; it decides the verdict.
     cause: Option<Ending>,
+    places: Vec<String>,
+    activity: Activity,
     /// The last signal, and when the next harder one is due.
     sent: Option<Signal>,
     next: Option<Instant>,
@@ -70,6 +84,8 @@ pub fn supervise(
         limits,
         started,
         cause: None,
+        places: Vec::new(),
+        activity: Activity { cpu_seconds: 0.0, since: started },
         sent: None,
         next: None,
         sample_at: started,
@@ -88,7 +104,7 @@ pub fn supervise(
     watched?;
     drain(output, control);
     let ending = watch.cause.take().unwrap_or_else(|| ending(status, chain));
-    Ok(Watched { ending, usage: watch.usage })
+    Ok(Watched { ending, usage: watch.usage, places: watch.places })
 }
 
 impl Watch<'_> {
@@ -164,6 +180,10 @@ impl Watch<'_> {
             return;
         }
         let pids = self.program();
+        if self.cause.is_none() && self.limits.processes.is_some_and(|most| pids.len() > most) {
+            self.end(Ending::TooManyProcesses, &pids);
+        }
+        self.feel_pulse(&pids);
         let memory = tree::memory(&pids);
         let used = proportional(&pids).unwrap_or(memory.now);
         self.usage.peak_memory = self.usage.peak_memory.max(used).max(memory.highest);
@@ -171,13 +191,32 @@ impl Watch<'_> {
         // Processes are asked one after the other, and what they share may move from one to the
         // next meanwhile: only what is seen twice counts.
         if self.cause.is_none() && over(used) && proportional(&pids).is_none_or(over) {
-            self.cause = Some(Ending::OutOfMemory);
-            self.sent = Some(Signal::KILL);
-            self.kill();
+            self.end(Ending::OutOfMemory, &pids);
         }
         let done = Instant::now();
         self.interval = (self.interval * 2).min(SAMPLE).max((done - now) * SAMPLE_SHARE);
         self.sample_at = done + self.interval;
+    }
+
+    /// Ends a program at once that is beyond a limit.
+    fn end(&mut self, cause: Ending, pids: &[i32]) {
+        self.places = tree::folders(pids);
+        self.cause = Some(cause);
+        self.sent = Some(Signal::KILL);
+        self.kill();
+    }
+
+    /// Ends a program that has used no processor for too long.
+    fn feel_pulse(&mut self, pids: &[i32]) {
+        let Some(idle) = self.limits.idle.filter(|_| self.cause.is_none()) else { return };
+        let now = Instant::now();
+        let cpu_seconds: f64 = pids.iter().map(|pid| tree::cpu_seconds(*pid)).sum();
+        // it shrinks where a process ends that nobody waits for: that is a sign of life too
+        if (cpu_seconds - self.activity.cpu_seconds).abs() > NOTHING {
+            self.activity = Activity { cpu_seconds, since: now };
+        } else if now - self.activity.since >= idle {
+            self.end(Ending::Idle, pids);
+        }
     }
 
     /// Sends the signal that is due.
@@ -188,6 +227,7 @@ impl Watch<'_> {
         if wish != Wish::GoOn && self.cause.is_none() {
             self.cause = Some(Ending::Cancelled);
         } else if overdue && self.cause.is_none() {
+            self.places = tree::folders(&self.program());
             self.cause = Some(Ending::TimedOut);
         }
         let due = self.next.is_none_or(|next| now >= next);

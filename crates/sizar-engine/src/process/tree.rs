@@ -44,6 +44,16 @@ pub fn argument(pid: i32, number: usize) -> Option<String> {
     Some(String::from_utf8_lossy(argument).into_owned())
 }
 
+/// Returns the folders that processes are in, each once.
+pub fn folders(pids: &[i32]) -> Vec<String> {
+    let links = pids.iter().filter_map(|pid| fs::read_link(format!("/proc/{pid}/cwd")).ok());
+    let mut folders: Vec<String> =
+        links.filter_map(|link| link.into_os_string().into_string().ok()).collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
 /// Returns the resident memory of `pids`.
 pub fn memory(pids: &[i32]) -> Memory {
     let mut total = Memory::default();
