@@ -229,3 +229,40 @@ fn slow_what_conda_cannot_solve_becomes_wheels() {
     assert!(told.starts_with("conda cannot fit these packages together"), "{told}");
     assert!(told.contains("lost"), "{told}");
 }
+
+#[test]
+fn slow_what_conda_gives_and_does_not_work_becomes_wheels() {
+    let world = World::new();
+    let python = world.python();
+    let minor = python.version.without_patch();
+    let channel = CondaChannel::new(world.root.join("channel"));
+    channel.add(&packed(&python));
+    channel.add(
+        &CondaRecipe::new("six", "1.15.0")
+            .noarch("python")
+            .depends("python >=3")
+            .built_at(1_500_000_000)
+            .file(
+                "site-packages/six.py",
+                "raise RuntimeError('libsix.so.1 was built elsewhere')\n",
+            ),
+    );
+    world
+        .file(
+            "environment.yml",
+            &format!(
+                "channels:\n  - {}\ndependencies:\n  - python={minor}\n  - six=1.15.0\n",
+                channel.address()
+            ),
+        )
+        .file("train.py", "import argparse\nimport six\nargparse.ArgumentParser().parse_args()\n");
+    let made = world.setup();
+    assert!(made.verified, "{:?}", made.attempts);
+    let lock = &made.environment.lock;
+    assert!(lock.conda.is_empty());
+    assert!(lock.packages.iter().any(|package| package.name == "six"));
+    let told = reasons(lock, "conda-translated").join("\n");
+    assert!(told.starts_with("what conda gave was not seen to work"), "{told}");
+    let translated = made.attempts.iter().find(|a| a.rule.as_deref() == Some("conda-translated"));
+    assert_eq!(translated.unwrap().stage, "import");
+}

@@ -156,7 +156,7 @@ pub(super) struct Way<'a> {
     pub(super) inspection: &'a Inspection,
     pub(super) request: &'a SetupRequest,
     pub(super) chosen: Chosen,
-    found: Interpreters,
+    pub(super) found: Interpreters,
     /// Those that are there after a search for what conda could not give.
     pub(super) fetched: OnceCell<Interpreters>,
     pub(super) conda: Source<'a>,
@@ -188,6 +188,12 @@ pub(super) enum Shortfall {
     MoreRequirements(Vec<String>),
     /// Conda cannot give what it was asked.
     Conda(Refusal),
+}
+
+/// Counts the attempts that ended with the choice of versions, or those that went on.
+fn tried(attempts: &[Attempt], resolving: bool) -> usize {
+    let ended = |attempt: &&Attempt| (attempt.stage == Stage::Resolve.name()) == resolving;
+    attempts.iter().filter(ended).count()
 }
 
 impl Way<'_> {
@@ -256,13 +262,21 @@ impl Way<'_> {
                     next
                 }
                 (Shortfall::Conda(refusal), None) if best.is_none() => {
-                    plan = self.plan_wheels(refusal)?;
                     Stage::Resolve.name().clone_into(&mut attempt.stage);
                     attempt.cause = Some(refusal.0.clone());
-                    attempt.rule = Some(conda::TRANSLATED.to_owned());
-                    (Some(plan.spec.clone()), None)
+                    (None, None)
                 }
                 _ => self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer),
+            };
+            // wheels may do what the source's own words do not
+            let given_up = next.is_none() || self.is_half_tried(&attempts);
+            let next = if given_up && best.is_none() && conda::is_asked(&spec) {
+                let cause = attempt.cause.clone().unwrap_or_default();
+                plan = self.plan_wheels(&conda::refusal(&shortfall, cause))?;
+                attempt.rule = Some(conda::TRANSLATED.to_owned());
+                Some(plan.spec.clone())
+            } else {
+                next
             };
             let cause = attempt.cause.clone().unwrap_or_default();
             if attempt.rule.is_none() {
@@ -294,17 +308,16 @@ impl Way<'_> {
         }
     }
 
-    /// Returns the Pythons of this machine.
-    pub(super) fn interpreters(&self) -> &Interpreters {
-        self.fetched.get().unwrap_or(&self.found)
-    }
-
     /// Whether another attempt is within the bounds.
     fn may_try(&self, attempts: &[Attempt]) -> bool {
-        let tried = |cheap: bool| {
-            attempts.iter().filter(|a| (a.stage == Stage::Resolve.name()) == cheap).count()
-        };
-        tried(false) < self.request.max_attempts as usize && tried(true) < MOST_RESOLUTIONS
+        tried(attempts, false) < self.request.max_attempts as usize
+            && tried(attempts, true) < MOST_RESOLUTIONS
+    }
+
+    /// Whether, with the attempt under way, half of the attempts are gone.
+    fn is_half_tried(&self, attempts: &[Attempt]) -> bool {
+        (tried(attempts, false) + 1) * 2 >= self.request.max_attempts as usize
+            || (tried(attempts, true) + 1) * 2 >= MOST_RESOLUTIONS
     }
 
     /// Plans for one of the Pythons that are `available`.

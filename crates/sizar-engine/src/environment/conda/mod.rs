@@ -26,7 +26,7 @@ pub use open::{Channels, install, open};
 pub use python::fetch_python;
 pub use source::Source;
 pub use stage::{Request, stage};
-pub use way::TRANSLATED;
+pub use way::{TRANSLATED, is_asked, refusal};
 pub use wish::{Wish, wish};
 
 /// Why conda cannot give what it was asked for, in one sentence.

@@ -7,12 +7,25 @@ use super::{Refusal, Request, platform, stage};
 use crate::environment::SetupError;
 use crate::environment::build;
 use crate::environment::folder;
-use crate::environment::interpreters::Interpreter;
+use crate::environment::interpreters::{Interpreter, Interpreters};
 use crate::environment::setup::{Made, Shortfall, Way, interpreters_for};
 use crate::failpoint;
 
 /// The rule of what conda was asked for and the package index gives.
 pub const TRANSLATED: &str = "conda-translated";
+
+/// Returns whether the source's own file asks conda for something.
+pub fn is_asked(spec: &EnvSpec) -> bool {
+    spec.conda.as_ref().is_some_and(|conda| conda.path.is_some())
+}
+
+/// Returns why wheels are tried in the place of what conda was asked.
+pub fn refusal(shortfall: &Shortfall, cause: String) -> Refusal {
+    match shortfall {
+        Shortfall::Conda(refusal) => refusal.clone(),
+        _ => Refusal(format!("what conda gave was not seen to work ({cause})")),
+    }
+}
 
 fn translated(refusal: &Refusal) -> String {
     format!("{}: translated to wheels", refusal.0)
@@ -116,6 +129,11 @@ impl Way<'_> {
         }
         let prefix = folder::prefix(self.home, lock)?;
         Ok(Interpreter::of_prefix(&prefix, lock.python, platform()))
+    }
+
+    /// Returns the Pythons of this machine.
+    pub fn interpreters(&self) -> &Interpreters {
+        self.fetched.get().unwrap_or(&self.found)
     }
 
     /// Looks for the Python that is missing, which nobody did while conda was to give it.
