@@ -271,7 +271,7 @@ impl Way<'_> {
             // wheels may do what the source's own words do not
             let given_up = next.is_none() || self.is_half_tried(&attempts);
             let next = if given_up && best.is_none() && conda::is_asked(&spec) {
-                let cause = attempt.cause.clone().unwrap_or_default();
+                let cause = attempt.cause.as_deref().unwrap_or_default();
                 plan = self.plan_wheels(&conda::refusal(&shortfall, cause))?;
                 attempt.rule = Some(conda::TRANSLATED.to_owned());
                 Some(plan.spec.clone())

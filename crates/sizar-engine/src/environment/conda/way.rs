@@ -20,7 +20,7 @@ pub fn is_asked(spec: &EnvSpec) -> bool {
 }
 
 /// Returns why wheels are tried in the place of what conda was asked.
-pub fn refusal(shortfall: &Shortfall, cause: String) -> Refusal {
+pub fn refusal(shortfall: &Shortfall, cause: &str) -> Refusal {
     match shortfall {
         Shortfall::Conda(refusal) => refusal.clone(),
         _ => Refusal(format!("what conda gave was not seen to work ({cause})")),
