@@ -202,6 +202,8 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
             candidates.extend(other_pythons(spec, failure, facts));
         }
         candidates.extend(without_build.filter(|_| elsewhere).map(|found| found.candidate));
+        candidates
+            .extend(package.as_ref().and_then(|package| without_build::by_conda(spec, package)));
         // what a row explains and cannot mend, another engine does not mend either
         if matching(spec, failure).is_empty() {
             let line = error_line(failure.output);
@@ -378,7 +380,7 @@ fn from_diagnosis(
 
 /// Has pip of the era install what uv refuses.
 fn other_engine(spec: &EnvSpec, cause: String) -> Vec<Candidate> {
-    if spec.installer == Installer::Pip || !pip::drives(spec.python) {
+    if spec.conda.is_some() || spec.installer == Installer::Pip || !pip::drives(spec.python) {
         return Vec::new();
     }
     let changes = vec![Change::Act(Action::InstallWith(Installer::Pip))];

@@ -1,7 +1,9 @@
 //! `sizar.lock`: what was resolved, as a file that people can read and keep beside their paper.
 
 use serde::{Deserialize, Serialize};
-use sizar_model::{BuildStep, Digest, EnvLock, Installer, ProjectInstall, SourceEdit};
+use sizar_model::{
+    BuildStep, CondaPackage, Digest, EnvLock, Installer, ProjectInstall, SourceEdit,
+};
 
 use crate::shims;
 
@@ -74,6 +76,8 @@ struct Content<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     source_edits: &'a [SourceEdit],
     packages: Vec<(&'a str, &'a str, &'a [String], Option<&'a str>)>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    conda: &'a [CondaPackage],
 }
 
 /// Returns the digest that names the environment's folder.
@@ -109,6 +113,7 @@ pub fn digest(lock: &EnvLock) -> Digest {
             .iter()
             .map(|p| (p.name.as_str(), p.version.as_str(), p.hashes.as_slice(), p.url.as_deref()))
             .collect(),
+        conda: &lock.conda,
     };
     let text =
         serde_json::to_vec(&content).expect("strings, lists and numbers have a form in JSON");
@@ -151,6 +156,7 @@ mod tests {
                 hashes: vec!["sha256:aa".into()],
                 url: None,
             }],
+            conda: Vec::new(),
             verification: None,
         }
     }
@@ -166,6 +172,22 @@ mod tests {
             checks: vec!["`demo --help` exits 0".into()],
         });
         assert_eq!(read(&write(&lock).unwrap()).unwrap(), lock);
+    }
+
+    #[test]
+    fn packages_of_conda_are_content_and_change_no_other_lock() {
+        let lock = sample();
+        assert!(!write(&lock).unwrap().contains("conda"));
+        let mut with = lock.clone();
+        with.conda.push(CondaPackage {
+            name: "python".into(),
+            version: "3.6.15".into(),
+            build: "h1_0".into(),
+            url: "https://conda.anaconda.org/conda-forge/linux-64/python-3.6.15-h1_0.conda".into(),
+            sha256: "0a".repeat(32),
+        });
+        assert_ne!(digest(&lock), digest(&with));
+        assert_eq!(read(&write(&with).unwrap()).unwrap(), with);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use similar::TextDiff;
 use sizar_model::inspection::Inspection;
-use sizar_model::{EnvLock, ProjectInstall};
+use sizar_model::{EnvLock, LockedPackage, ProjectInstall};
 
 use crate::name;
+use crate::requirements::conda_file;
 
 /// A file of the source before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +30,13 @@ pub fn changes(
     inspection: &Inspection,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<FileChange> {
-    let found = [requirements(lock, inspection, read), Some(python(lock, read)), build(lock, read)];
+    let (packages, python) = if lock.conda.is_empty() {
+        (requirements(lock, inspection, read), Some(python(lock, read)))
+    } else {
+        // it names the Python as well
+        (Some(environment(lock, inspection, read)), None)
+    };
+    let found = [packages, python, build(lock, read)];
     found
         .into_iter()
         .flatten()
@@ -63,7 +70,7 @@ fn requirements(
     inspection: &Inspection,
     read: &dyn Fn(&str) -> Option<String>,
 ) -> Option<FileChange> {
-    let locked: BTreeMap<&str, &sizar_model::LockedPackage> =
+    let locked: BTreeMap<&str, &LockedPackage> =
         lock.packages.iter().map(|package| (package.name.as_str(), package)).collect();
     let mut wanted: BTreeSet<String> =
         lock.requirements.iter().map(|line| name::of_requirement(line)).collect();
@@ -71,13 +78,7 @@ fn requirements(
     if wanted.is_empty() {
         return None;
     }
-    let pin = |name: &str| {
-        let package = locked.get(name)?;
-        Some(package.url.as_ref().map_or_else(
-            || format!("{name}=={}", package.version),
-            |url| format!("{name} @ {url}"),
-        ))
-    };
+    let pin = |name: &str| locked.get(name).map(|package| pinned(package));
     let file = inspection
         .packaging
         .iter()
@@ -114,6 +115,66 @@ fn requirements(
     }
     let reason = "the versions that were seen to work together".to_owned();
     Some(FileChange { path: file.to_owned(), before, after, reason })
+}
+
+/// Lists all that conda and pip gave, as `conda env export --no-builds` would.
+fn environment(
+    lock: &EnvLock,
+    inspection: &Inspection,
+    read: &dyn Fn(&str) -> Option<String>,
+) -> FileChange {
+    let own = conda_file(inspection, None).filter(|path| path.ends_with(".yml"));
+    let path = own.unwrap_or("environment.yml").to_owned();
+    let before = read(&path);
+    let mut lines = before.as_deref().unwrap_or_default().lines();
+    let name = lines.find(|line| line.starts_with("name:")).unwrap_or("name: code").trim_end();
+    let mut channels: Vec<String> = Vec::new();
+    for channel in lock.conda.iter().filter_map(|package| channel_of(&package.url)) {
+        if !channels.contains(&channel) {
+            channels.push(channel);
+        }
+    }
+    // what it has is meant to be taken where the others have nothing
+    channels.sort_by_key(|channel| channel == "defaults");
+    let mut after = format!("{name}\nchannels:\n");
+    for channel in channels {
+        let _ = writeln!(after, "  - {channel}");
+    }
+    after.push_str("dependencies:\n");
+    let mut conda: Vec<_> =
+        lock.conda.iter().map(|p| format!("{}={}", p.name, p.version)).collect();
+    conda.sort();
+    let pip = (!lock.packages.is_empty() && !lock.conda.iter().any(|p| p.name == "pip"))
+        .then(|| "pip".to_owned());
+    for package in conda.into_iter().chain(pip) {
+        let _ = writeln!(after, "  - {package}");
+    }
+    if !lock.packages.is_empty() {
+        after.push_str("  - pip:\n");
+    }
+    for package in &lock.packages {
+        let _ = writeln!(after, "      - {}", pinned(package));
+    }
+    let reason = "the versions that were seen to work together".to_owned();
+    FileChange { path, before, after, reason }
+}
+
+/// Returns the channel of a package's address, as people write it.
+fn channel_of(url: &str) -> Option<String> {
+    // the platform and the archive lie below it
+    let channel = url.rsplitn(3, '/').nth(2)?;
+    if channel.starts_with("https://repo.anaconda.com/pkgs/") {
+        return Some("defaults".to_owned());
+    }
+    let named = channel.strip_prefix("https://conda.anaconda.org/");
+    Some(named.unwrap_or(channel).to_owned())
+}
+
+fn pinned(package: &LockedPackage) -> String {
+    package.url.as_ref().map_or_else(
+        || format!("{}=={}", package.name, package.version),
+        |url| format!("{} @ {url}", package.name),
+    )
 }
 
 /// Names the Python, in the file that pyenv, uv and others read.
@@ -176,7 +237,7 @@ mod tests {
     use camino::Utf8Path;
     use sizar_model::environment::LockedSource;
     use sizar_model::inspection::{Declared, PackagingFile};
-    use sizar_model::{Digest, LockedPackage, PythonVersion};
+    use sizar_model::{CondaPackage, Digest, PythonVersion};
 
     fn lock() -> EnvLock {
         let package = |name: &str, version: &str| LockedPackage {
@@ -214,6 +275,7 @@ mod tests {
                 package("six", "1.13.0"),
                 package("tqdm", "4.1"),
             ],
+            conda: Vec::new(),
             verification: None,
         }
     }
@@ -296,5 +358,37 @@ mod tests {
         assert!(made.iter().all(|change| change.before.is_none()));
         let patch = patch(&made);
         assert!(patch.contains("new file mode 100644\n--- /dev/null\n+++ b/requirements.txt\n"));
+    }
+
+    #[test]
+    fn what_conda_gave_is_an_environment_file() {
+        let package = |name: &str, version: &str, channel: &str| CondaPackage {
+            name: name.into(),
+            version: version.into(),
+            build: "0".into(),
+            url: format!("https://{channel}/linux-64/{name}-{version}-0.conda"),
+            sha256: "0a".repeat(32),
+        };
+        let mut lock = lock();
+        lock.packages.retain(|package| package.name == "six");
+        lock.extra_build_requirements.clear();
+        lock.conda = vec![
+            package("python", "3.7.3", "repo.anaconda.com/pkgs/main"),
+            package("pytorch", "1.0.0", "conda.anaconda.org/pytorch"),
+            package("own", "2", "server.example/conda"),
+        ];
+        let mut inspection = inspection("environment.yml", "");
+        inspection.packaging[0].kind = "environment_yml".into();
+        let before = "name: theirs\nchannels:\n  - defaults\ndependencies:\n  - pytorch\n";
+        let made = changes(&lock, &inspection, &|_| Some(before.to_owned()));
+        let [change] = made.as_slice() else { panic!("{made:?}") };
+        assert_eq!(change.path, "environment.yml");
+        assert_eq!(
+            change.after,
+            "name: theirs\nchannels:\n  - pytorch\n  - https://server.example/conda\n  - defaults\n\
+             dependencies:\n  - own=2\n  - python=3.7.3\n  - pytorch=1.0.0\n  - pip\n  - pip:\n      \
+             - six==1.13.0\n"
+        );
+        assert!(changes(&lock, &inspection, &|_| Some(change.after.clone())).is_empty());
     }
 }

@@ -120,6 +120,7 @@ pub fn plan(
         installer,
         build_steps,
         source_edits: Vec::new(),
+        conda: None,
         variables: BTreeMap::new(),
         deviations,
     };

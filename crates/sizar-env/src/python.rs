@@ -160,6 +160,18 @@ pub fn worth_fetching(
     available: &[PythonVersion],
     requested: Option<PythonVersion>,
 ) -> Option<PythonVersion> {
+    let missing = missing(evidence, date, available, requested);
+    missing.filter(|missing| missing.without_patch() >= OLDEST_FETCHED)
+}
+
+/// Returns the Python that is asked for, or that the evidence asks for, and that is not
+/// `available`, whoever may have it.
+pub fn missing(
+    evidence: &PythonEvidence,
+    date: Option<Timestamp>,
+    available: &[PythonVersion],
+    requested: Option<PythonVersion>,
+) -> Option<PythonVersion> {
     let missing = match choose(evidence, date, available, requested) {
         Ok(choice) => choice.wanted,
         Err(NoPython::Python2) => return None,
@@ -170,7 +182,7 @@ pub fn worth_fetching(
         }
     };
     let there = available.iter().any(|python| python.satisfies(missing));
-    (!there && missing.without_patch() >= OLDEST_FETCHED).then_some(missing)
+    (!there).then_some(missing)
 }
 
 /// The oldest Python that uv has builds of.

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
-use sizar_model::{Deviation, Digest, EnvSpec, Installer, ProjectInstall, PythonVersion};
+use sizar_model::{
+    CondaSpec, Deviation, Digest, EnvSpec, Installer, ProjectInstall, PythonVersion,
+};
 
 use crate::candidates::{Candidate, Change, candidates, matching, worded};
 use crate::diagnosis::{Diagnosis, diagnose, error_line};
@@ -38,6 +40,9 @@ pub struct Facts<'a> {
     pub releases: &'a dyn Fn(&str) -> Vec<Release>,
     /// Returns the distribution that provides a module, where a table knows it.
     pub distribution_of: &'a dyn Fn(&str) -> Option<String>,
+    /// Returns whether a channel of conda's answers, so that binaries can be had from there; it is
+    /// asked only where one would help.
+    pub conda_answers: &'a dyn Fn() -> bool,
 }
 
 /// What follows from a failure.
@@ -119,6 +124,10 @@ impl Repairer {
     }
 
     fn applied(&self, spec: &EnvSpec, candidate: &Candidate, facts: &Facts<'_>) -> Option<EnvSpec> {
+        let from_conda = |change: &Change| matches!(change, Change::Act(Action::CondaBinary(_)));
+        if candidate.changes.iter().any(from_conda) && !(facts.conda_answers)() {
+            return None;
+        }
         let mut next = spec.clone();
         for change in &candidate.changes {
             apply(&mut next, change, facts);
@@ -293,11 +302,23 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         Action::BuildRequirement(_) => {}
         Action::Shim(shim) => push_new(&mut spec.shims, shim),
         Action::InstallWith(installer) => set_installer(spec, *installer),
+        Action::CondaBinary(package) => conda_binary(spec, package),
         Action::OnPath => spec.project = ProjectInstall::OnPath,
         Action::Variable { name, value } => {
             spec.variables.insert(name.clone(), value.clone());
         }
     }
+}
+
+/// Moves a requirement from the package index to conda. Other packages stay where they are.
+fn conda_binary(spec: &mut EnvSpec, package: &str) {
+    let wanted = name::normalise(package);
+    let asked = spec.requirements.iter().find(|asked| name::of_requirement(asked) == wanted);
+    let version = asked.and_then(|asked| name::exact_pin(asked)).map(|v| format!("={v}"));
+    spec.requirements.retain(|asked| name::of_requirement(asked) != wanted);
+    let conda = spec.conda.get_or_insert_with(CondaSpec::default);
+    push_new(&mut conda.packages, &format!("{package}{}", version.unwrap_or_default()));
+    set_installer(spec, Installer::Uv);
 }
 
 fn not_before(spec: &mut EnvSpec, package: &str, date: Timestamp) {
@@ -335,6 +356,8 @@ fn push_new(list: &mut Vec<String>, item: &str) {
 }
 
 fn set_installer(spec: &mut EnvSpec, installer: Installer) {
+    // uv alone installs over what conda gives
+    let installer = if spec.conda.is_some() { Installer::Uv } else { installer };
     spec.installer = installer;
     if let Some(date) = spec.exclude_newer {
         for (package, date) in era::package_dates(date, installer) {
@@ -360,5 +383,44 @@ fn set_python(spec: &mut EnvSpec, python: PythonVersion) {
                 || defaults.contains(constraint)
         };
         spec.build_constraints.retain(known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Wishes, plan};
+    use sizar_model::inspection::Inspection;
+
+    const FAILED: &str = "error: Failed to build `dlib==19.6.0`\n  CMake must be installed\n";
+
+    fn next(conda: bool) -> Outcome {
+        let python = [PythonVersion::minor(3, 8)];
+        let mut spec =
+            plan(&Inspection::default(), None, &python, &Wishes::default()).unwrap().spec;
+        spec.requirements = vec!["dlib==19.6.0".into(), "six".into()];
+        let facts = Facts {
+            pythons: &python,
+            available: &python,
+            package: None,
+            undeclared: &[],
+            imported: &["dlib".to_owned()],
+            date: None,
+            releases: &|_| Vec::new(),
+            distribution_of: &|_| None,
+            conda_answers: &|| conda,
+        };
+        let failure = Failure { stage: Stage::Build, output: FAILED };
+        Repairer::default().next(&spec, failure, &facts)
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_taken_from_conda_where_it_answers() {
+        let Outcome::Repair { spec, rule, .. } = next(true) else { panic!("conda answers") };
+        assert_eq!(rule, "conda-binary");
+        assert_eq!(spec.requirements, ["six"]);
+        let conda = spec.conda.unwrap();
+        assert_eq!((conda.path, conda.packages), (None, vec!["dlib=19.6.0".to_owned()]));
+        assert!(!matches!(next(false), Outcome::Repair { rule, .. } if rule == "conda-binary"));
     }
 }

@@ -173,6 +173,31 @@ fn declared_for<'a>(
     binding
 }
 
+/// Returns the file of conda's that speaks for `driver`: the one that binds, or one beside a
+/// package whose other files say only what the package itself needs.
+pub fn conda_file<'a>(inspection: &'a Inspection, driver: Option<&Driver>) -> Option<&'a str> {
+    let kinds: BTreeMap<&str, &str> =
+        inspection.packaging.iter().map(|file| (file.path.as_str(), file.kind.as_str())).collect();
+    let kind = |declared: &Declared| kinds.get(declared.path.as_str()).copied().unwrap_or_default();
+    let installed = driver.is_some_and(|driver| driver.name.is_some());
+    let others = declared_for(inspection, driver, &kinds).into_iter().any(|declared| {
+        declared.scope != "conda" && (installed || !METADATA.contains(&kind(declared)))
+    });
+    if others {
+        return None;
+    }
+    let files: Vec<&str> = inspection
+        .packaging
+        .iter()
+        .filter(|file| matches!(file.kind.as_str(), "environment_yml" | "conda_list"))
+        .filter(|file| is_near(&file.path, driver))
+        .map(|file| file.path.as_str())
+        .collect();
+    // the usual name before those of single machines
+    let usual = files.iter().find(|path| path.rsplit('/').next() == Some("environment.yml"));
+    usual.or(files.first()).copied()
+}
+
 /// Whether a packaging file lies at the root or on the driver's way to it.
 fn is_near(path: &str, driver: Option<&Driver>) -> bool {
     match path.rsplit_once('/') {
@@ -408,5 +433,54 @@ fn pair_torch(chosen: &mut BTreeMap<String, String>, deviations: &mut Vec<Deviat
             }
         }
         return;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An inspection of files (kind and path) that each declare one requirement.
+    fn inspection(files: &[(&str, &str, &str)]) -> Inspection {
+        let mut inspection = Inspection::default();
+        for (kind, path, scope) in files {
+            inspection.packaging.push(PackagingFile {
+                path: (*path).into(),
+                kind: (*kind).into(),
+                name: None,
+                version: None,
+                requires_python: None,
+                build_backend: None,
+                compiles: false,
+                unreadable: Vec::new(),
+            });
+            inspection.declared.push(Declared {
+                name: "numpy".into(),
+                requirement: Some("numpy".into()),
+                raw: "numpy".into(),
+                path: (*path).into(),
+                line: 1,
+                scope: (*scope).into(),
+                repaired: None,
+                unreadable: None,
+            });
+        }
+        inspection
+    }
+
+    #[test]
+    fn a_file_of_condas_speaks_unless_a_requirement_file_does() {
+        let yml = ("environment_yml", "environment.yml", "conda");
+        let gpu = ("environment_yml", "environment-gpu.yml", "conda");
+        let setup = ("setup_py", "setup.py", "install");
+        let txt = ("requirements_txt", "requirements.txt", "install");
+        let below = ("environment_yml", "docs/environment.yml", "conda");
+        let speaks = |files: &[_]| conda_file(&inspection(files), None).map(str::to_owned);
+        assert_eq!(speaks(&[gpu, yml]).as_deref(), Some("environment.yml"));
+        assert_eq!(speaks(&[gpu]).as_deref(), Some("environment-gpu.yml"));
+        assert_eq!(speaks(&[setup, yml]).as_deref(), Some("environment.yml"));
+        assert_eq!(speaks(&[txt, yml]), None);
+        assert_eq!(speaks(&[below]), None);
+        assert_eq!(speaks(&[setup]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A release with a wheel in the place of one that cannot be built here.
+//! A release with a wheel, or a binary of conda's, in the place of what cannot be built here.
 //!
 //! An old release that comes as source only needs the compiler and the libraries of its time. Its
 //! next release often has a wheel, and differs less from it than anything else that can be had.
@@ -22,6 +22,16 @@ pub struct WithoutBuild {
     pub candidate: Candidate,
     /// Whether the very release has a wheel, for another Python.
     pub elsewhere: bool,
+}
+
+/// Takes a package that is asked for from conda, which builds with the libraries that it needs.
+pub fn by_conda(spec: &EnvSpec, package: &str) -> Option<Candidate> {
+    let asked = spec.requirements.iter().any(|asked| name::of_requirement(asked) == package);
+    asked.then(|| Candidate {
+        rule: "conda-binary".into(),
+        cause: format!("{package} cannot be built here, and conda has it built"),
+        changes: vec![Change::Act(Action::CondaBinary(package.to_owned()))],
+    })
 }
 
 /// Finds the nearest release that the specification's Python has a wheel of.

@@ -33,6 +33,7 @@ fn spec(minor: u8) -> EnvSpec {
         installer: sizar_model::Installer::Uv,
         build_steps: Vec::new(),
         source_edits: Vec::new(),
+        conda: None,
         variables: BTreeMap::new(),
         deviations: Vec::new(),
     }
@@ -50,6 +51,7 @@ fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str)
         date: None,
         releases: &|_| Vec::new(),
         distribution_of: &|module| (module == "six").then(|| "six".to_owned()),
+        conda_answers: &|| false,
     };
     repairer.next(spec, Failure { stage, output }, &facts)
 }
@@ -219,6 +221,7 @@ fn code_for_python_2_goes_to_python_2_where_the_evidence_allows_it() {
             date: None,
             releases: &|_| Vec::new(),
             distribution_of: &|_| None,
+            conda_answers: &|| false,
         };
         let failure = Failure { stage: Stage::Import, output: &output };
         Repairer::default().next(&spec(6), failure, &facts)
@@ -366,6 +369,7 @@ fn a_python_that_was_asked_for_is_kept_by_a_shim() {
         date: None,
         releases: &|_| Vec::new(),
         distribution_of: &|_| None,
+        conda_answers: &|| false,
     };
     let output = captured("py312-imp.txt");
     let failure = Failure { stage: Stage::Import, output: &output };
@@ -430,6 +434,7 @@ fn a_part_that_a_package_lacks_asks_for_another_release_of_it() {
             "torch" => Some("torch".to_owned()),
             _ => None,
         },
+        conda_answers: &|| false,
     };
     let output = "ModuleNotFoundError: No module named 'torch.utils.tensorboard'\n";
     let failure = Failure { stage: Stage::Import, output };
@@ -473,6 +478,7 @@ fn what_cannot_be_built_gives_way_to_the_nearest_release_with_a_wheel() {
             date: None,
             releases: &|_| releases.to_vec(),
             distribution_of: &|_| None,
+            conda_answers: &|| false,
         };
         let mut spec = spec(6);
         spec.requirements = vec![asked.to_owned()];

@@ -47,12 +47,39 @@ pub struct EnvSpec {
     /// What is changed in the copy of the source that is installed.
     #[serde(default)]
     pub source_edits: Vec<SourceEdit>,
+    /// What conda gives, the interpreter included, before the requirements are installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conda: Option<CondaSpec>,
     /// Variables that the programs of this environment are started with.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
     /// Where this differs from what the authors declared, and why.
     #[serde(default)]
     pub deviations: Vec<Deviation>,
+}
+
+/// What conda is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CondaSpec {
+    /// The file that asks for it; absent where sizar does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Names and addresses, the first before the others.
+    pub channels: Vec<String>,
+    /// Match specifications, one each, as they are written.
+    pub packages: Vec<String>,
+}
+
+/// A package of conda: one build, at one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CondaPackage {
+    pub name: String,
+    pub version: String,
+    pub build: String,
+    /// Its address in the channel itself, whatever mirror it came from.
+    pub url: String,
+    /// The SHA-256 of the archive.
+    pub sha256: String,
 }
 
 /// What installs the packages of an environment.
@@ -197,8 +224,19 @@ pub struct EnvLock {
     pub deviations: Vec<Deviation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "package")]
     pub packages: Vec<LockedPackage>,
+    /// What conda gives, the interpreter included; the other packages are installed over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conda: Vec<CondaPackage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+}
+
+impl EnvLock {
+    /// Returns how many packages there are, those of conda included.
+    #[must_use]
+    pub fn package_count(&self) -> usize {
+        self.packages.len() + self.conda.len()
+    }
 }
 
 /// The source that an environment was made for.

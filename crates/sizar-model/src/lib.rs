@@ -21,8 +21,9 @@ pub mod source;
 pub use artifact::{Artifact, Ending, Receipt, Usage};
 pub use digest::Digest;
 pub use environment::{
-    Attempt, BuildStep, Deviation, Device, EnvLock, EnvSpec, Environment, Installer, LockedPackage,
-    ProjectInstall, Redirection, SourceEdit, Verification, VerificationLevel,
+    Attempt, BuildStep, CondaPackage, CondaSpec, Deviation, Device, EnvLock, EnvSpec, Environment,
+    Installer, LockedPackage, ProjectInstall, Redirection, SourceEdit, Verification,
+    VerificationLevel,
 };
 pub use event::{Event, EventKind};
 pub use id::RunId;

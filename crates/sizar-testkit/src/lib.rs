@@ -1,12 +1,18 @@
 //! For tests only: a temporary world in which sizar runs.
 //!
 //! Each [`World`] has a home folder, a `SIZAR_HOME` and a folder to stand in, all of them gone
-//! when it is dropped.
+//! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder.
+
+mod conda_channel;
+mod conda_python;
 
 use std::process::Command;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+
+pub use conda_channel::{CondaChannel, CondaRecipe, Form};
+pub use conda_python::packed_python;
 
 /// A temporary world.
 pub struct World {

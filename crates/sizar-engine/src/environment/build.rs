@@ -1,18 +1,18 @@
 //! From a specification to a folder: resolve, lock, install.
 
-use std::collections::BTreeMap;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::uv::{self, BuildRules};
 use sizar_env::{diagnosis, lock, name, pins, pylock, shims};
+use sizar_inspect::packaging::name_on_index;
 use sizar_model::environment::LockedSource;
 use sizar_model::{
-    Checkout, EnvLock, EnvSpec, Installer, Invocation, LockedPackage, ProjectInstall,
+    Checkout, CondaPackage, EnvLock, EnvSpec, Installer, Invocation, LockedPackage, ProjectInstall,
 };
 
 use super::SetupError;
+use super::conda::{self, Refusal};
 use super::error::io;
 use super::folder::{self, Building};
 use super::index;
@@ -78,6 +78,7 @@ pub fn resolve(
         variables: spec.variables.clone(),
         deviations: spec.deviations.clone(),
         packages,
+        conda: Vec::new(),
         verification: None,
     }))
 }
@@ -165,6 +166,13 @@ pub fn install(
         }
         folder::Claim::Build(building) => building,
     };
+    if !lock.conda.is_empty()
+        && let Err(refusal) = from_conda(home, workshop, lock, building.prefix())?
+    {
+        building.abandon()?;
+        let output = format!("Error: {}\n", refusal.0);
+        return Ok(Err(StepFailed { stage: Stage::Install, output }));
+    }
     let mut filled = fill(workshop, checkout, lock, package, interpreter, &building)?;
     if let Err(failed) = &filled
         && let Some(own) = diagnosis::own_name(&failed.output)
@@ -184,6 +192,27 @@ pub fn install(
     let prefix = building.finish(lock, &interpreter.prefix)?;
     failpoint::hit("setup:after-ready");
     Ok(Ok(Installed { prefix, missing, reused: false }))
+}
+
+/// Puts what conda gives into an empty prefix.
+fn from_conda(
+    home: &Home,
+    workshop: &Workshop<'_>,
+    lock: &EnvLock,
+    prefix: &Utf8Path,
+) -> Result<Result<(), Refusal>, SetupError> {
+    let (offline, progress) = (workshop.is_offline(), workshop.progress());
+    let scripts = match conda::install(home, &lock.conda, prefix, offline, progress)? {
+        Ok(scripts) => scripts,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if !scripts.is_empty() {
+        workshop.note(format!(
+            "conda's scripts of {} were not run: they run outside every sandbox",
+            scripts.join(", ")
+        ));
+    }
+    Ok(Ok(()))
 }
 
 fn fill(
@@ -221,16 +250,24 @@ fn fill_with_uv(
     let view = || View { writable: vec![prefix.to_owned()], ..View::default() };
     let failed =
         |output: String| Ok(Err(StepFailed { stage: stage_of(&output, Stage::Install), output }));
-    let ended = workshop.run_uv(&uv.venv(&interpreter.path, prefix), interpreter, view())?;
-    if !ended.success {
-        return failed(ended.output);
+    // a prefix of conda's is an environment already
+    let of_conda = !lock.conda.is_empty();
+    if !of_conda {
+        let ended = workshop.run_uv(&uv.venv(&interpreter.path, prefix), interpreter, view())?;
+        if !ended.success {
+            return failed(ended.output);
+        }
     }
+    let install = |files: &RequirementFiles| {
+        let call = uv.install(&prefix.join("bin/python"), &files.files());
+        // conda's newer Pythons say that others should keep away
+        if of_conda { call.arg("--break-system-packages") } else { call }
+    };
     failpoint::hit("setup:after-venv");
-    let python = prefix.join("bin/python");
     if !lock.packages.is_empty() {
         let text = uv::locked_requirements(lock);
         let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
-        let ended = workshop.run_uv(&uv.install(&python, &files.files()), interpreter, view())?;
+        let ended = workshop.run_uv(&install(&files), interpreter, view())?;
         if !ended.success {
             return failed(ended.output);
         }
@@ -249,7 +286,7 @@ fn fill_with_uv(
         let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
         let mut view = view();
         view.writable.push(copy);
-        let ended = workshop.run_uv(&uv.install(&python, &files.files()), interpreter, view)?;
+        let ended = workshop.run_uv(&install(&files), interpreter, view)?;
         if !ended.success {
             return failed(ended.output);
         }
@@ -292,6 +329,15 @@ fn add_shims(
     Ok(())
 }
 
+/// Returns whether a lock has a distribution, from the package index or from conda.
+pub fn provides(lock: &EnvLock, distribution: &str) -> bool {
+    let from_conda = |package: &CondaPackage| {
+        name_on_index(&package.name).is_some_and(|known| name::normalise(known) == distribution)
+    };
+    lock.packages.iter().any(|locked| locked.name == distribution)
+        || lock.conda.iter().any(from_conda)
+}
+
 /// Returns the folder of installed packages.
 pub fn site_packages(prefix: &Utf8Path, lock: &EnvLock) -> Utf8PathBuf {
     let python = lock.python.without_patch();
@@ -320,7 +366,7 @@ pub fn metadata_folder(
     let is_locked = |name: &str| {
         let seeded =
             lock.installer == Installer::Pip && matches!(name, "pip" | "setuptools" | "wheel");
-        seeded || lock.packages.iter().any(|locked| locked.name == name)
+        seeded || provides(lock, name)
     };
     let own = installed.iter().find(|(name, _)| *name == wanted);
     let own = own.or_else(|| installed.iter().find(|(name, _)| !is_locked(name)));
@@ -338,13 +384,11 @@ fn missing_requirements(
         return Ok(Vec::new());
     };
     let Some(folder) = metadata_folder(prefix, lock, package)? else { return Ok(Vec::new()) };
-    let locked: BTreeMap<&str, &str> =
-        lock.packages.iter().map(|p| (p.name.as_str(), p.version.as_str())).collect();
     Ok(own_requirements(&folder)?
         .into_iter()
         .filter(|requirement| {
             let name = name::of_requirement(requirement);
-            !locked.contains_key(name.as_str()) && name != package
+            !provides(lock, &name) && name != package
         })
         .collect())
 }

@@ -14,7 +14,7 @@ use sizar_model::inspection::{Driver, Import};
 use sizar_model::{EnvLock, Invocation, ProjectInstall};
 
 use super::SetupError;
-use super::build::{Step, StepFailed, metadata_folder, site_packages};
+use super::build::{Step, StepFailed, metadata_folder, provides, site_packages};
 use super::driver::{is_aside, launch};
 use super::error::io;
 use super::verify::Subject;
@@ -293,8 +293,7 @@ fn is_promised(subject: &Subject<'_>, module: &str) -> bool {
 }
 
 fn is_locked(lock: &EnvLock, distribution: &str) -> bool {
-    let name = sizar_env::name::normalise(distribution);
-    lock.packages.iter().any(|package| package.name == name)
+    provides(lock, &sizar_env::name::normalise(distribution))
 }
 
 fn listed(names: &[String]) -> String {

@@ -117,7 +117,7 @@ impl Building {
                 locator: lock.source.locator.clone(),
                 revision: lock.source.revision.clone(),
                 python: lock.python,
-                packages: lock.packages.len(),
+                packages: lock.package_count(),
                 made: Timestamp::now(),
                 size: size_of(&self.prefix),
             },

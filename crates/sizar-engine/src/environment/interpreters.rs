@@ -38,6 +38,21 @@ pub struct Interpreter {
     pub has_headers: bool,
 }
 
+impl Interpreter {
+    /// Describes the interpreter of a prefix whose packages are known; it is not asked.
+    pub fn of_prefix(prefix: &Utf8Path, version: PythonVersion, platform: String) -> Self {
+        Self {
+            path: prefix.join("bin/python"),
+            version,
+            implementation: "CPython".to_owned(),
+            platform,
+            prefix: prefix.to_owned(),
+            has_ssl: true,
+            has_headers: true,
+        }
+    }
+}
+
 /// A program that looks like an interpreter and does not answer like one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {

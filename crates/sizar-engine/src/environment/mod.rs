@@ -1,7 +1,9 @@
 //! From a checkout to a verified environment.
 //!
 //! [`setup`] is the way there: it finds the [`interpreters`], has sizar-env plan, builds with uv
-//! (or, where uv cannot, with virtualenv and pip of the era) inside the sandbox, verifies by importing and asking the driver, and repairs within bounds.
+//! (or, where uv cannot, with virtualenv and pip of the era; over what conda gives, where the source
+//! asks it) inside the sandbox, verifies by importing and asking the driver, and repairs within
+//! bounds.
 //! [`remembered`] finds what an earlier setup made, in a few file reads; [`list`], [`remove`] and
 //! [`collect_garbage`] keep the shelf of environments.
 
@@ -9,6 +11,7 @@ mod answer;
 mod build;
 mod bytecode;
 mod closure;
+mod conda;
 mod driver;
 mod error;
 pub mod explain;
@@ -20,6 +23,7 @@ pub mod interpreters;
 pub mod ledger;
 mod memory;
 mod pip;
+mod request;
 mod scratch;
 mod setup;
 mod smoke;
@@ -34,5 +38,6 @@ pub use error::SetupError;
 pub use failure::{FailedSetup, failure_of};
 pub use folder::{Kept, collect_garbage, list, python_roots, remove, show};
 pub use memory::remembered;
-pub use setup::{Setup, SetupRequest, setup};
+pub use request::{Setup, SetupRequest};
+pub use setup::setup;
 pub use smoke::Bounds as SmokeBounds;

@@ -1,9 +1,9 @@
 //! The whole way: plan, then build, verify and repair until it works or nothing is left to try.
 
-use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::cell::{OnceCell, RefCell};
+use std::time::Instant;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use jiff::Timestamp;
 use sizar_env::knowledge::Stage;
 use sizar_env::name;
@@ -12,12 +12,12 @@ use sizar_env::python;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_env::requirements;
 use sizar_model::{
-    Attempt, Checkout, Deviation, Device, EnvLock, EnvSpec, Environment, Inspection, Progress,
+    Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
     PythonVersion, Verification,
 };
 
-use super::SetupError;
 use super::build::{self, Installed, StepFailed};
+use super::conda::{self, Refusal, Source};
 use super::driver::{self, Chosen};
 use super::failure;
 use super::folder;
@@ -25,77 +25,17 @@ use super::gpus;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
-use super::smoke::Bounds;
 use super::source_edits;
 use super::tree_build;
 use super::verify::{self, Subject, Verified};
 use super::workshop::{Order, Workshop, is_system};
+use super::{Setup, SetupError, SetupRequest};
 use crate::failpoint;
 use crate::home::Home;
-use crate::sandbox::SandboxKind;
 use crate::tools::find_or_install_uv;
-
-/// What an environment is wanted for.
-#[derive(Clone, Debug)]
-pub struct SetupRequest {
-    pub python: Option<PythonVersion>,
-    /// Nothing newer than this is resolved, whatever the source's own date.
-    pub date: Option<Timestamp>,
-    /// The driver that must work: an installed program, a script's path, a module.
-    pub driver: Option<String>,
-    /// PEP 508 requirements beside the declared ones.
-    pub extra_requirements: Vec<String>,
-    pub device: Device,
-    /// Build exactly this.
-    pub locked: Option<EnvLock>,
-    pub sandbox: SandboxKind,
-    /// Use only what is cached.
-    pub offline: bool,
-    /// Do not use what an earlier setup came to.
-    pub fresh: bool,
-    pub max_attempts: u32,
-    pub time_limit: Duration,
-    /// How much of its own work a source does to be verified; nothing where it does none.
-    pub smoke: Option<Bounds>,
-}
-
-impl SetupRequest {
-    /// Asks for an environment for `driver` in a sandbox, with the usual bounds.
-    pub fn new(sandbox: SandboxKind, driver: Option<String>) -> Self {
-        Self {
-            python: None,
-            date: None,
-            driver,
-            extra_requirements: Vec::new(),
-            device: Device::Auto,
-            locked: None,
-            sandbox,
-            offline: false,
-            fresh: false,
-            max_attempts: 8,
-            time_limit: Duration::from_hours(1),
-            smoke: Some(Bounds::default()),
-        }
-    }
-}
 
 /// How often versions may be chosen anew: that takes a second, where an installation takes minutes.
 const MOST_RESOLUTIONS: usize = 30;
-
-/// An environment that was made, and how.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    pub environment: Environment,
-    /// True only where the driver was seen to work, as far as it can be without running it.
-    pub verified: bool,
-    pub attempts: Vec<Attempt>,
-    /// The interpreter's own folders, which runs need to see.
-    pub python_roots: Vec<Utf8PathBuf>,
-    /// What a person should know: an address that a build was refused.
-    pub notes: Vec<String>,
-    /// Whether an earlier setup made it.
-    pub cached: bool,
-}
 
 /// Makes a verified environment for a checkout.
 ///
@@ -128,21 +68,38 @@ pub fn setup(
     }
     let chosen = driver::choose(inspection, &checkout.path, request.driver.as_deref())?;
     let uv_program = find_or_install_uv(home, progress)?;
-    let interpreters = interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?;
+    let driver = chosen.driver.as_ref().filter(|_| chosen.named);
+    let subject = (checkout, inspection);
+    let conda = Source::of(home, subject, driver, request.offline, progress);
+    let found = if conda.gives_python(request)? {
+        interpreters::find(home)?
+    } else {
+        interpreters_for(home, inspection, request, &chosen, &uv_program, progress)?
+    };
     let workshop = Workshop::open(
         home,
         Order {
             sandbox: request.sandbox,
             uv_program,
-            host: interpreters.host().cloned(),
+            host: found.host().cloned(),
             offline: request.offline,
             time_limit: request.time_limit,
             progress,
         },
     )?;
     let deviations = RefCell::default();
-    let way =
-        Way { home, checkout, inspection, request, chosen, interpreters, workshop, deviations };
+    let way = Way {
+        home,
+        checkout,
+        inspection,
+        request,
+        chosen,
+        found,
+        fetched: OnceCell::new(),
+        conda,
+        workshop,
+        deviations,
+    };
     let setup = match &request.locked {
         Some(lock) => way.rebuild(lock),
         None => way.search(),
@@ -161,7 +118,7 @@ pub fn setup(
 }
 
 /// Finds the Pythons, and fetches the one that is asked for if it can be had.
-fn interpreters_for(
+pub(super) fn interpreters_for(
     home: &Home,
     inspection: &Inspection,
     request: &SetupRequest,
@@ -177,30 +134,39 @@ fn interpreters_for(
     let evidence = python::evidence(inspection, driver);
     let date = request.date.or(inspection.code_date).or(inspection.commit_date);
     let requested = request.locked.as_ref().map(|lock| lock.python).or(request.python);
-    let missing = python::worth_fetching(&evidence, date, &found.versions(), requested);
-    match missing {
-        Some(python) if interpreters::fetch(home, uv_program, python, progress)? => {
-            interpreters::find(home)
-        }
-        _ => Ok(found),
+    let versions = found.versions();
+    let by_uv = python::worth_fetching(&evidence, date, &versions, requested);
+    let missing = python::missing(&evidence, date, &versions, requested);
+    let of_conda = request.locked.as_ref().is_some_and(|lock| !lock.conda.is_empty());
+    let Some(missing) = missing.filter(|_| !of_conda) else { return Ok(found) };
+    let fetched = match by_uv {
+        Some(python) => interpreters::fetch(home, uv_program, python, progress)?,
+        None => false,
+    };
+    if fetched || conda::fetch_python(home, missing, progress)? {
+        return interpreters::find(home);
     }
+    Ok(found)
 }
 
-/// One setup under way.
-struct Way<'a> {
-    home: &'a Home,
-    checkout: &'a Checkout,
-    inspection: &'a Inspection,
-    request: &'a SetupRequest,
-    chosen: Chosen,
-    interpreters: Interpreters,
-    workshop: Workshop<'a>,
+/// One setup under way; [`conda`] goes some of it.
+pub(super) struct Way<'a> {
+    pub(super) home: &'a Home,
+    pub(super) checkout: &'a Checkout,
+    pub(super) inspection: &'a Inspection,
+    pub(super) request: &'a SetupRequest,
+    pub(super) chosen: Chosen,
+    pub(super) found: Interpreters,
+    /// Those that are there after a search for what conda could not give.
+    pub(super) fetched: OnceCell<Interpreters>,
+    pub(super) conda: Source<'a>,
+    pub(super) workshop: Workshop<'a>,
     /// What the newest attempt does otherwise than the authors declared.
     deviations: RefCell<Vec<Deviation>>,
 }
 
 /// A try that came to its end.
-struct Made {
+pub(super) struct Made {
     lock: EnvLock,
     installed: Installed,
     verified: Verified,
@@ -216,20 +182,30 @@ fn is_better(one: &Made, other: &Made) -> bool {
 }
 
 /// A try that did not.
-enum Shortfall {
+pub(super) enum Shortfall {
     Failed(StepFailed),
     /// The source's own metadata asks for more.
     MoreRequirements(Vec<String>),
+    /// Conda cannot give what it was asked.
+    Conda(Refusal),
+}
+
+/// Counts the attempts that ended with the choice of versions, or those that went on.
+fn tried(attempts: &[Attempt], resolving: bool) -> usize {
+    let ended = |attempt: &&Attempt| (attempt.stage == Stage::Resolve.name()) == resolving;
+    attempts.iter().filter(ended).count()
 }
 
 impl Way<'_> {
     /// Plans, and repairs until it works or nothing is left to try.
     fn search(&self) -> Result<Setup, SetupError> {
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
         let mut spec = plan.spec.clone();
         let mut repairer = Repairer::default();
         let mut attempts: Vec<Attempt> = Vec::new();
         let mut unexplained: Option<String> = None;
+        // what failed before a binary of conda's was tried
+        let mut before: Option<(EnvSpec, Shortfall)> = None;
         // what works already, while more is tried
         let mut best: Option<Made> = None;
         let mut improvements = 0;
@@ -279,7 +255,29 @@ impl Way<'_> {
                 Err(shortfall) => shortfall,
             };
             attempt.seconds = began.elapsed().as_secs_f64();
-            let (next, advice) = self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer);
+            let (next, advice) = match (&shortfall, before.take()) {
+                (Shortfall::Conda(refusal), Some((spec, shortfall))) => {
+                    let next = self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer);
+                    attempt.cause = Some(refusal.0.clone());
+                    next
+                }
+                (Shortfall::Conda(refusal), None) if best.is_none() => {
+                    Stage::Resolve.name().clone_into(&mut attempt.stage);
+                    attempt.cause = Some(refusal.0.clone());
+                    (None, None)
+                }
+                _ => self.after(&spec, &plan, &shortfall, &mut attempt, &mut repairer),
+            };
+            // wheels may do what the source's own words do not
+            let given_up = next.is_none() || self.is_half_tried(&attempts);
+            let next = if given_up && best.is_none() && conda::is_asked(&spec) {
+                let cause = attempt.cause.as_deref().unwrap_or_default();
+                plan = self.plan_wheels(&conda::refusal(&shortfall, cause))?;
+                attempt.rule = Some(conda::TRANSLATED.to_owned());
+                Some(plan.spec.clone())
+            } else {
+                next
+            };
             let cause = attempt.cause.clone().unwrap_or_default();
             if attempt.rule.is_none() {
                 unexplained.get_or_insert(cause.clone());
@@ -303,19 +301,27 @@ impl Way<'_> {
                 return Err(SetupError::OutOfTime { seconds, cause, attempts });
             }
             self.workshop.progress().note(format!("{cause}: trying again"));
+            if spec.conda.is_none() && next.conda.is_some() {
+                before = Some((spec, shortfall));
+            }
             spec = next;
         }
     }
 
     /// Whether another attempt is within the bounds.
     fn may_try(&self, attempts: &[Attempt]) -> bool {
-        let tried = |cheap: bool| {
-            attempts.iter().filter(|a| (a.stage == Stage::Resolve.name()) == cheap).count()
-        };
-        tried(false) < self.request.max_attempts as usize && tried(true) < MOST_RESOLUTIONS
+        tried(attempts, false) < self.request.max_attempts as usize
+            && tried(attempts, true) < MOST_RESOLUTIONS
     }
 
-    fn plan(&self) -> Result<Plan, SetupError> {
+    /// Whether, with the attempt under way, half of the attempts are gone.
+    fn is_half_tried(&self, attempts: &[Attempt]) -> bool {
+        (tried(attempts, false) + 1) * 2 >= self.request.max_attempts as usize
+            || (tried(attempts, true) + 1) * 2 >= MOST_RESOLUTIONS
+    }
+
+    /// Plans for one of the Pythons that are `available`.
+    pub(super) fn plan_for(&self, available: &[PythonVersion]) -> Result<Plan, SetupError> {
         let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
         let pins = requirements::pins(&requirements::select(self.inspection, driver));
         let wishes = Wishes {
@@ -326,7 +332,7 @@ impl Way<'_> {
             device: self.request.device,
             gpus: gpus::gpus(),
         };
-        let mut plan = plan(self.inspection, driver, &self.interpreters.versions(), &wishes)?;
+        let mut plan = plan(self.inspection, driver, available, &wishes)?;
         let steps = std::mem::take(&mut plan.spec.build_steps);
         plan.spec.build_steps = tree_build::feasible(self.checkout, steps);
         if plan.package.is_some() {
@@ -351,8 +357,8 @@ impl Way<'_> {
             .begin(format!("making an environment with Python {python}{date}{again}"));
     }
 
-    fn interpreter(&self, wanted: PythonVersion) -> Result<&Interpreter, SetupError> {
-        self.interpreters.of(wanted).ok_or(SetupError::LockedPython { wanted })
+    pub(super) fn interpreter(&self, wanted: PythonVersion) -> Result<&Interpreter, SetupError> {
+        self.interpreters().of(wanted).ok_or(SetupError::LockedPython { wanted })
     }
 
     fn attempt(
@@ -360,8 +366,11 @@ impl Way<'_> {
         spec: &mut EnvSpec,
         plan: &Plan,
     ) -> Result<Result<Made, Shortfall>, SetupError> {
-        let interpreter = self.interpreter(spec.python)?;
         let package = plan.package.as_deref();
+        if spec.conda.is_some() {
+            return self.attempt_with_conda(spec, package);
+        }
+        let interpreter = self.interpreter(spec.python)?;
         let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)?
         {
             Ok(lock) => lock,
@@ -373,7 +382,7 @@ impl Way<'_> {
     }
 
     /// Installs a lock and verifies what came of it.
-    fn carry_out(
+    pub(super) fn carry_out(
         &self,
         lock: EnvLock,
         package: Option<&str>,
@@ -433,12 +442,18 @@ impl Way<'_> {
                 attempt.rule = Some("computed-requirements".to_owned());
                 return (repairer.with_requirements(spec, missing, deviation), None);
             }
+            Shortfall::Conda(refusal) => {
+                attempt.cause = Some(refusal.0.clone());
+                return (None, None);
+            }
             Shortfall::Failed(failed) => failed,
         };
         failed.stage.name().clone_into(&mut attempt.stage);
         tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
-        let available = self.interpreters.versions();
+        let available = self.interpreters().versions();
         let distribution_of = |module: &str| self.distribution_of(module);
+        // a folder of our own that cannot be used is said by whatever needs it next
+        let conda_answers = || matches!(self.conda.channels(), Ok(Ok(_)));
         let imports = self.inspection.imports.iter().filter(|import| !import.optional);
         let imported: Vec<String> = imports
             .filter_map(|import| import.distribution.as_deref().map(name::normalise))
@@ -454,6 +469,7 @@ impl Way<'_> {
                 if self.request.offline { Vec::new() } else { index::releases(name) }
             },
             distribution_of: &distribution_of,
+            conda_answers: &conda_answers,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };
         match repairer.next(spec, failure, &facts) {
@@ -503,7 +519,7 @@ impl Way<'_> {
     /// Builds exactly what a lock says.
     fn rebuild(&self, lock: &EnvLock) -> Result<Setup, SetupError> {
         let began = Instant::now();
-        let interpreter = self.interpreter(lock.python)?;
+        let interpreter = self.interpreter_of(lock)?;
         if lock.platform != interpreter.platform {
             return Err(SetupError::LockedPlatform {
                 locked: lock.platform.clone(),
@@ -527,7 +543,7 @@ impl Way<'_> {
             rule: None,
             seconds: 0.0,
         };
-        let outcome = self.carry_out(lock.clone(), package.as_deref(), interpreter)?;
+        let outcome = self.carry_out(lock.clone(), package.as_deref(), &interpreter)?;
         attempt.seconds = began.elapsed().as_secs_f64();
         match outcome {
             Ok(made) => self.finished(made, vec![attempt]),
@@ -539,6 +555,7 @@ impl Way<'_> {
                     Shortfall::MoreRequirements(missing) => {
                         (Stage::Install, format!("the lock lacks {}", missing.join(", ")))
                     }
+                    Shortfall::Conda(refusal) => (Stage::Install, refusal.0),
                 };
                 stage.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause.clone());
@@ -565,7 +582,8 @@ impl Way<'_> {
             checks: verified.checks,
         });
         folder::record(&installed.prefix, &lock)?;
-        let roots = self.interpreters.of(lock.python).map(|interpreter| interpreter.prefix.clone());
+        let outside = self.interpreters().of(lock.python).filter(|_| lock.conda.is_empty());
+        let roots = outside.map(|interpreter| interpreter.prefix.clone());
         let what = if installed.reused { "found" } else { "made" };
         let name = installed.prefix.file_name().unwrap_or_default();
         self.workshop.progress().end(format!("{what} the environment {name}"));

@@ -157,6 +157,11 @@ impl<'a> Workshop<'a> {
         self.sandbox
     }
 
+    /// Notes what a person should know once the environment is there.
+    pub fn note(&self, text: String) {
+        self.notes.borrow_mut().push(text);
+    }
+
     /// Lets what follows reach the hosts that direct references (`name @ git+https://…`) name.
     pub fn reach_named_in<'t>(&self, requirements: impl IntoIterator<Item = &'t str>) {
         let hosts = requirements.into_iter().filter_map(sizar_env::name::host_of_reference);
@@ -207,6 +212,11 @@ impl<'a> Workshop<'a> {
     /// Returns the folder in which pip keeps what it fetched.
     pub fn pip_cache(&self) -> &Utf8Path {
         &self.pip_cache
+    }
+
+    /// Returns uv's program.
+    pub fn uv_program(&self) -> &Utf8Path {
+        &self.uv_program
     }
 
     /// Returns uv, set up for the packages of one attempt.

@@ -134,6 +134,8 @@ pub enum Action {
     BuildRequirement(String),
     /// Keep a build requirement within limits.
     BuildConstraint(String),
+    /// Take a package that cannot be built, and the interpreter with it, from conda.
+    CondaBinary(String),
     /// Have the other engine install the packages.
     InstallWith(Installer),
     /// Put the source on the path, and do not build it.

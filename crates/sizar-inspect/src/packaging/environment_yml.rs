@@ -8,7 +8,7 @@ use super::{conda, requirements_txt};
 
 /// An entry of the file.
 #[derive(Debug, PartialEq)]
-enum Entry {
+pub(super) enum Entry {
     Name(String),
     Channel(String),
     Conda(String),
@@ -40,6 +40,12 @@ pub(super) fn read(path: &str, text: &str) -> Read {
         }
     }
     read
+}
+
+/// Returns the entries of an environment file.
+pub(super) fn entries(text: &str) -> Vec<Entry> {
+    let entries = strict(text).unwrap_or_else(|_| tolerant(text));
+    entries.into_iter().map(|(_, entry)| entry).collect()
 }
 
 /// Reads by the letter of YAML; the lines are looked up in the text.

@@ -10,6 +10,7 @@ mod address;
 mod bounds;
 mod command_line;
 mod conda;
+mod conda_environment;
 mod conda_list;
 mod conda_names;
 mod dockerfile;
@@ -36,6 +37,7 @@ mod setup_py;
 mod text;
 mod tree;
 
+pub use conda_environment::{CondaEnvironment, conda_environment, name_on_index};
 pub use kind::{Kind, recognise};
 pub use read::{Read, Reference, ScriptDeclaration, ScriptTarget};
 pub use requirement::{Asked, Distribution, normalise};

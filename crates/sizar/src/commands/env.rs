@@ -172,7 +172,10 @@ fn page(kept: &Kept, lock: &EnvLock) -> String {
     for deviation in &lock.deviations {
         let _ = writeln!(page, "decided   {} ({})", deviation.reason, deviation.rule);
     }
-    let _ = writeln!(page, "{bold}{} packages{bold:#}", lock.packages.len());
+    let _ = writeln!(page, "{bold}{} packages{bold:#}", lock.package_count());
+    for package in &lock.conda {
+        let _ = writeln!(page, "  {} {} {} of conda", package.name, package.version, package.build);
+    }
     for package in &lock.packages {
         let _ = writeln!(page, "  {} {}", package.name, package.version);
     }

@@ -78,7 +78,7 @@ fn document(setup: &Setup) -> serde_json::Value {
         "attempts": setup.attempts,
         "notes": setup.notes,
         "cached": setup.cached,
-        "packages": lock.packages.len(),
+        "packages": lock.package_count(),
         "exclude_newer": lock.exclude_newer,
         "lock": setup.environment.path.join(sizar_env::lock::FILE_NAME),
     })
@@ -105,7 +105,7 @@ fn page(checkout: &Checkout, setup: &Setup, source: &Locator) -> String {
         .exclude_newer
         .map(|date| format!(", as of {}", date.strftime("%Y-%m-%d")))
         .unwrap_or_default();
-    let _ = writeln!(page, "  Python {}, {} packages{as_of}", lock.python, lock.packages.len());
+    let _ = writeln!(page, "  Python {}, {} packages{as_of}", lock.python, lock.package_count());
     let _ = writeln!(page, "  {}", setup.environment.path);
     if let Some(verification) = &lock.verification {
         for check in &verification.checks {

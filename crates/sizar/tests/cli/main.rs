@@ -1,6 +1,8 @@
 //! The program as its users meet it: one picture of what they see for each situation.
 
 mod bad_input;
+#[cfg(feature = "conda")]
+mod conda;
 mod explain;
 mod faults;
 mod help;

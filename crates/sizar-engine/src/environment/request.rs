@@ -1,0 +1,69 @@
+//! What a setup is asked for, and what it comes to.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use jiff::Timestamp;
+use sizar_model::{Attempt, Device, EnvLock, Environment, PythonVersion};
+
+use super::smoke::Bounds;
+use crate::sandbox::SandboxKind;
+
+/// What an environment is wanted for.
+#[derive(Clone, Debug)]
+pub struct SetupRequest {
+    pub python: Option<PythonVersion>,
+    /// Nothing newer than this is resolved, whatever the source's own date.
+    pub date: Option<Timestamp>,
+    /// The driver that must work: an installed program, a script's path, a module.
+    pub driver: Option<String>,
+    /// PEP 508 requirements beside the declared ones.
+    pub extra_requirements: Vec<String>,
+    pub device: Device,
+    /// Build exactly this.
+    pub locked: Option<EnvLock>,
+    pub sandbox: SandboxKind,
+    /// Use only what is cached.
+    pub offline: bool,
+    /// Do not use what an earlier setup came to.
+    pub fresh: bool,
+    pub max_attempts: u32,
+    pub time_limit: Duration,
+    /// How much of its own work a source does to be verified; nothing where it does none.
+    pub smoke: Option<Bounds>,
+}
+
+impl SetupRequest {
+    /// Asks for an environment for `driver` in a sandbox, with the usual bounds.
+    pub fn new(sandbox: SandboxKind, driver: Option<String>) -> Self {
+        Self {
+            python: None,
+            date: None,
+            driver,
+            extra_requirements: Vec::new(),
+            device: Device::Auto,
+            locked: None,
+            sandbox,
+            offline: false,
+            fresh: false,
+            max_attempts: 8,
+            time_limit: Duration::from_hours(1),
+            smoke: Some(Bounds::default()),
+        }
+    }
+}
+
+/// An environment that was made, and how.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub environment: Environment,
+    /// True only where the driver was seen to work, as far as it can be without running it.
+    pub verified: bool,
+    pub attempts: Vec<Attempt>,
+    /// The interpreter's own folders, which runs need to see.
+    pub python_roots: Vec<Utf8PathBuf>,
+    /// What a person should know: an address that a build was refused.
+    pub notes: Vec<String>,
+    /// Whether an earlier setup made it.
+    pub cached: bool,
+}
