@@ -204,6 +204,26 @@ fn slow_a_build_that_forks_without_end_is_stopped_and_named() {
 }
 
 #[test]
+fn slow_a_package_that_installs_nothing_is_used_from_its_tree() {
+    let world = World::new();
+    let setup = "from setuptools import setup, find_packages\n\
+        setup(name='demo', version='1', packages=find_packages())\n";
+    world
+        .file("setup.py", setup)
+        // no `__init__.py`
+        .file("demo/core.py", "answer = 42\n")
+        .file(
+            "bin/ask.py",
+            "import argparse\nfrom demo import core\nargparse.ArgumentParser().parse_args()\n",
+        );
+    let made = world.setup(&request("bin/ask.py")).unwrap();
+    assert!(made.verified);
+    let lock = made.environment.lock;
+    assert_eq!(lock.source.install, sizar_model::ProjectInstall::OnPath);
+    assert!(lock.deviations.iter().any(|d| d.rule == "bld-nothing-installed"));
+}
+
+#[test]
 fn slow_a_lock_builds_the_same_again() {
     let world = World::new();
     world

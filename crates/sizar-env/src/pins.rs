@@ -64,7 +64,6 @@ const HEAVY: &[&str] = &[
     "torchvision",
     "torchaudio",
     "tensorflow",
-    "jax",
     "jaxlib",
     "opencv-python",
     "opencv-python-headless",

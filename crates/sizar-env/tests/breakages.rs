@@ -504,3 +504,15 @@ fn what_cannot_be_built_gives_way_to_the_nearest_release_with_a_wheel() {
     elsewhere[1] = release("1.5.13", "2015-10-09", &[5]);
     assert_eq!(repaired(&elsewhere, "shapely==1.5.13").1, "another-python");
 }
+
+#[test]
+fn a_pinned_numpy_that_is_older_than_what_was_built_is_let_go() {
+    let mut pinned = spec(6);
+    pinned.requirements = vec!["numpy==1.12.1".into(), "matplotlib==1.5.1".into()];
+    let (next, rule) = first(&pinned, Stage::Import, &captured("np-pin-older.txt"));
+    assert_eq!((rule.as_str(), next.constraints.len()), ("np-pin-older", 0));
+    assert_eq!(next.requirements, ["numpy", "matplotlib==1.5.1"]);
+    pinned.requirements = vec!["numpy".into()];
+    let (_, rule) = first(&pinned, Stage::Import, &captured("np-abi-multiarray.txt"));
+    assert_eq!(rule, "np-abi-multiarray");
+}

@@ -393,6 +393,27 @@ fn missing_requirements(
         .collect())
 }
 
+/// Whether the source's own package has nothing in it but its metadata: `find_packages` passes over
+/// folders without `__init__.py`, which work all the same from the source's own folder.
+pub fn installs_nothing(
+    prefix: &Utf8Path,
+    lock: &EnvLock,
+    package: Option<&str>,
+) -> Result<bool, SetupError> {
+    let (ProjectInstall::Install, Some(package)) = (lock.source.install, package) else {
+        return Ok(false);
+    };
+    let Some(folder) = metadata_folder(prefix, lock, package)? else { return Ok(false) };
+    let (Some("dist-info"), Some(name)) = (folder.extension(), folder.file_name()) else {
+        return Ok(false);
+    };
+    let path = folder.join("RECORD");
+    let record = fs::read(&path).map_err(io(&path))?;
+    let record = String::from_utf8_lossy(&record).into_owned();
+    let metadata = format!("{name}/");
+    Ok(record.lines().all(|line| line.trim_start_matches('"').starts_with(&metadata)))
+}
+
 /// Reads the requirements in a folder of metadata that hold without an extra or a marker.
 fn own_requirements(folder: &Utf8Path) -> Result<Vec<String>, SetupError> {
     if folder.extension() == Some("egg-info") {

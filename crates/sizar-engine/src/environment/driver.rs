@@ -186,6 +186,8 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
             driver.path.matches('/').count(),
             role,
             answers,
+            // what reaches most of the source's own code tells most about it
+            std::cmp::Reverse(driver.closure.len()),
             driver.path.as_str(),
         )
     })

@@ -398,6 +398,11 @@ impl Way<'_> {
             self.discard(&installed)?;
             return Ok(Err(Shortfall::MoreRequirements(installed.missing)));
         }
+        if build::installs_nothing(&installed.prefix, &lock, package)? {
+            self.discard(&installed)?;
+            let output = "Error: the package of the source installs no module\n".to_owned();
+            return Ok(Err(Shortfall::Failed(StepFailed { stage: Stage::Install, output })));
+        }
         let subject = Subject {
             checkout: self.checkout,
             inspection: self.inspection,
