@@ -166,3 +166,14 @@ fn a_submodule_that_the_tree_has_is_the_trees_own() {
     assert_eq!(of_files(&files("from datasets.coco import mask")), own);
     assert_eq!(of_files(&files("from datasets import load_dataset")), "third party");
 }
+
+#[test]
+fn a_file_may_import_itself_by_its_packages_name() {
+    let files = |import: &'static str| {
+        [("lib/datasets/imagenet.py", import), ("lib/datasets/__init__.py", "")]
+    };
+    let own = "lib/datasets/__init__.py lib/datasets/imagenet.py";
+    assert_eq!(of_files(&files("import datasets.imagenet")), own);
+    assert_eq!(of_files(&files("import datasets")), "lib/datasets/__init__.py");
+    assert_eq!(of_files(&[("examples/tensorflow.py", "import tensorflow")]), "third party");
+}

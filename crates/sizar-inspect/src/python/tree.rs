@@ -140,9 +140,10 @@ impl Tree {
         candidates.extend(above.skip(1).map(|root| (root, false)));
         for (root, strong) in candidates {
             let Some(found) = self.find(root, &parts, &import.names) else { continue };
-            // A file does not import itself: `examples/tensorflow.py` means the package.
+            // A file does not import itself: `examples/tensorflow.py` means the package. By the name
+            // of the package that it lies in, it may.
             let this = self.index_of(&file.path);
-            if !is_init && found.files.last().is_some_and(|&last| this == Some(last)) {
+            if !is_init && this.is_some_and(|this| found.files == [this]) {
                 continue;
             }
             // The standard library wins except over the started file's own folder.
