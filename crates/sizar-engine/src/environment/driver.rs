@@ -179,10 +179,11 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
             |import: &&Import| driver.closure.iter().any(|file| import.files.contains(file));
         let python2 = driver.python_at_most.is_some_and(|newest| newest.major < 3);
         (
+            // what the authors install is what they mean to be run
+            driver.name.is_none(),
             unknown.iter().filter(|import| needs(import)).count(),
             python2,
             distance_from_purpose(&driver.path),
-            driver.name.is_none(),
             driver.path.matches('/').count(),
             role,
             answers,
