@@ -512,6 +512,9 @@ fn a_pinned_numpy_that_is_older_than_what_was_built_is_let_go() {
     let (next, rule) = first(&pinned, Stage::Import, &captured("np-pin-older.txt"));
     assert_eq!((rule.as_str(), next.constraints.len()), ("np-pin-older", 0));
     assert_eq!(next.requirements, ["numpy", "matplotlib==1.5.1"]);
+    // where only the end of it is known
+    let (next, rule) = first(&pinned, Stage::Import, &captured("np-abi-multiarray.txt"));
+    assert_eq!((rule.as_str(), next.requirements[0].as_str()), ("np-abi-multiarray", "numpy"));
     pinned.requirements = vec!["numpy".into()];
     let (_, rule) = first(&pinned, Stage::Import, &captured("np-abi-multiarray.txt"));
     assert_eq!(rule, "np-abi-multiarray");
