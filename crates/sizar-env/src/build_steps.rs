@@ -47,7 +47,7 @@ pub fn requirements(inspection: &Inspection, steps: &[BuildStep]) -> Vec<String>
             folder.is_some_and(|folder| steps.iter().any(|step| step.folder == folder))
         })
         .filter_map(|declared| declared.requirement.clone())
-        .filter(|requirement| crate::candidates::is_build_tool(&name::of_requirement(requirement)))
+        .filter(|requirement| crate::build_tools::is_build_tool(&name::of_requirement(requirement)))
         .collect();
     found.sort();
     found.dedup();

@@ -5,6 +5,7 @@ use regex::Captures;
 use sizar_model::{EnvSpec, Installer, PythonVersion};
 
 use crate::build_steps;
+use crate::build_tools;
 use crate::date_search;
 use crate::diagnosis::{
     Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
@@ -109,7 +110,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         // it runs in the environment, which must have what it imports
         for diagnosis in &diagnoses {
             if let Diagnosis::BuildImports { module, .. } = diagnosis {
-                candidates.extend(build_tool(module, facts));
+                candidates.extend(build_tools::in_tree(module, facts));
             }
         }
     } else if building {
@@ -271,43 +272,6 @@ fn other_pythons(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec
         .collect()
 }
 
-/// Modules that builds import and the distributions that have them.
-const BUILD_MODULES: &[(&str, &str)] = &[
-    ("Cython", "Cython"),
-    ("numpy", "numpy"),
-    ("scipy", "scipy"),
-    ("torch", "torch"),
-    ("pybind11", "pybind11"),
-    ("cmake", "cmake<4"),
-    ("skbuild", "scikit-build"),
-    ("setuptools_scm", "setuptools-scm"),
-    ("setuptools_rust", "setuptools-rust"),
-    ("pkgconfig", "pkgconfig"),
-    ("packaging", "packaging"),
-    ("wheel", "wheel"),
-    ("cffi", "cffi"),
-    ("six", "six"),
-    ("yaml", "PyYAML"),
-    ("requests", "requests"),
-    ("pbr", "pbr"),
-    ("extension_helpers", "extension-helpers"),
-    ("astropy_helpers", "astropy-helpers"),
-    ("versioneer", "versioneer"),
-    ("jinja2", "Jinja2"),
-    ("mpi4py", "mpi4py"),
-    ("pythran", "pythran"),
-    ("hatchling", "hatchling"),
-    ("poetry", "poetry-core"),
-    ("flit_core", "flit-core"),
-    ("ninja", "ninja"),
-];
-
-/// Whether a distribution is one that builds are known to need: a module of a build that nobody
-/// knows is rather a file of its own than a stranger's package.
-pub fn is_build_tool(distribution: &str) -> bool {
-    BUILD_MODULES.iter().any(|(_, known)| name::of_requirement(known) == distribution)
-}
-
 fn from_diagnosis(
     spec: &EnvSpec,
     diagnosis: &Diagnosis,
@@ -329,7 +293,7 @@ fn from_diagnosis(
             vec![Change::Act(Action::PythonAtLeast(*at_least))],
         ),
         Diagnosis::BuildImports { package, module } => {
-            build_imports(package.as_deref(), module, facts)
+            build_tools::imported(package.as_deref(), module, facts)
         }
         Diagnosis::Yanked { package, version } => {
             let exactly = format!("{package}=={version}");
@@ -409,48 +373,6 @@ fn not_on_index(package: &str) -> Action {
         Some(real) => Action::Rename { from: package.to_owned(), to: real.clone() },
         None => Action::Drop(package.to_owned()),
     }
-}
-
-fn build_imports(package: Option<&str>, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
-    let whose = package.unwrap_or("the source");
-    let top = module.split('.').next().unwrap_or(module);
-    if matches!(top, "pkg_resources" | "setuptools") {
-        return vec![Candidate {
-            rule: "build-pkg-resources".into(),
-            cause: format!(
-                "building {whose} needs `pkg_resources`, which setuptools has until version 81"
-            ),
-            changes: vec![Change::Act(Action::BuildConstraint("setuptools<81".into()))],
-        }];
-    }
-    let Some(requirement) = provider(top, facts) else { return Vec::new() };
-    vec![Candidate {
-        rule: "undeclared-build-requirement".into(),
-        cause: format!("building {whose} imports {module}, which it does not declare"),
-        changes: vec![Change::BuildRequirement {
-            package: package.map(str::to_owned),
-            requirement,
-        }],
-    }]
-}
-
-/// Returns what provides a module that a build imports.
-fn provider(module: &str, facts: &Facts<'_>) -> Option<String> {
-    BUILD_MODULES
-        .iter()
-        .find(|(known, _)| *known == module)
-        .map(|(_, distribution)| (*distribution).to_owned())
-        .or_else(|| (facts.distribution_of)(module))
-}
-
-/// Installs what a build inside the tree imports.
-fn build_tool(module: &str, facts: &Facts<'_>) -> Option<Candidate> {
-    let requirement = provider(module.split('.').next().unwrap_or(module), facts)?;
-    Some(Candidate {
-        rule: "undeclared-build-requirement".into(),
-        cause: format!("a build inside the tree imports {module}, which nothing declares"),
-        changes: vec![Change::Act(Action::Add(requirement))],
-    })
 }
 
 fn other_versions(spec: &EnvSpec, package: &str, version: &str) -> Vec<Candidate> {

@@ -7,6 +7,7 @@
 //! world is data, in [`knowledge`].
 
 pub mod build_steps;
+mod build_tools;
 mod candidates;
 mod contradiction;
 mod date_search;

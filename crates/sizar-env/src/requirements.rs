@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sizar_model::Deviation;
 use sizar_model::inspection::{Declared, Driver, Inspection, PackagingFile};
 
-use crate::candidates::is_build_tool;
+use crate::build_tools::is_build_tool;
 use crate::files;
 use crate::knowledge;
 use crate::name;

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
+use wait_timeout::ChildExt as _;
 
 use super::outcome::Outcome;
 use super::peer;
 use super::row::Row;
 use super::source;
 use crate::shell::say;
+
+/// How long a command that took too long may take to end.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What all trials share.
 pub struct Bench {
@@ -241,22 +245,18 @@ fn ended(
         .stderr(fs_err::File::create(&err)?.into_parts().0)
         .process_group(0);
     let mut child = command.spawn().context("the program could not be started")?;
-    let deadline = Instant::now() + limit;
-    let mut timed_out = false;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if Instant::now() >= deadline {
-            timed_out = true;
+    let ended = child.wait_timeout(limit)?;
+    let timed_out = ended.is_none();
+    let status = match ended {
+        Some(status) => status,
+        None => {
             // its sandboxes end with it
             let group = format!("-{}", child.id());
             let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
-            std::thread::sleep(Duration::from_secs(5));
+            let polite = child.wait_timeout(GRACE)?;
             let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-            break child.wait()?;
+            polite.map_or_else(|| child.wait(), Ok)?
         }
-        std::thread::sleep(Duration::from_millis(20));
     };
     let read = |path: &Utf8Path| -> anyhow::Result<String> {
         Ok(String::from_utf8_lossy(&fs_err::read(path)?).into_owned())

@@ -8,6 +8,7 @@
 //! [`collect_garbage`] keep the shelf of environments.
 
 mod answer;
+mod attempts;
 mod build;
 mod bytecode;
 mod closure;

@@ -16,8 +16,9 @@ use sizar_model::{
     PythonVersion, Verification,
 };
 
+use super::attempts::{Made, Shortfall, is_better, tried};
 use super::build::{self, Installed, StepFailed};
-use super::conda::{self, Refusal, Source};
+use super::conda::{self, Source};
 use super::driver::{self, Chosen};
 use super::failure;
 use super::folder;
@@ -27,7 +28,7 @@ use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
 use super::source_edits;
 use super::tree_build;
-use super::verify::{self, Subject, Verified};
+use super::verify::{self, Subject};
 use super::workshop::{Order, Workshop, is_system};
 use super::{Setup, SetupError, SetupRequest};
 use crate::failpoint;
@@ -165,36 +166,8 @@ pub(super) struct Way<'a> {
     deviations: RefCell<Vec<Deviation>>,
 }
 
-/// A try that came to its end.
-pub(super) struct Made {
-    lock: EnvLock,
-    installed: Installed,
-    verified: Verified,
-}
-
 /// How often more is tried for an environment that works.
 const IMPROVEMENTS: u32 = 2;
-
-/// Whether one environment was seen to do more than another.
-fn is_better(one: &Made, other: &Made) -> bool {
-    let rank = |made: &Made| (made.verified.complete, made.verified.level);
-    rank(one) > rank(other)
-}
-
-/// A try that did not.
-pub(super) enum Shortfall {
-    Failed(StepFailed),
-    /// The source's own metadata asks for more.
-    MoreRequirements(Vec<String>),
-    /// Conda cannot give what it was asked.
-    Conda(Refusal),
-}
-
-/// Counts the attempts that ended with the choice of versions, or those that went on.
-fn tried(attempts: &[Attempt], resolving: bool) -> usize {
-    let ended = |attempt: &&Attempt| (attempt.stage == Stage::Resolve.name()) == resolving;
-    attempts.iter().filter(ended).count()
-}
 
 impl Way<'_> {
     /// Plans, and repairs until it works or nothing is left to try.
@@ -564,12 +537,11 @@ impl Way<'_> {
                 };
                 stage.name().clone_into(&mut attempt.stage);
                 attempt.cause = Some(cause.clone());
-                let attempts = vec![attempt];
                 Err(SetupError::Failed {
                     cause,
                     advice: None,
                     first_unexplained: None,
-                    attempts,
+                    attempts: vec![attempt],
                     locator: self.checkout.source.locator.as_str().into(),
                 })
             }

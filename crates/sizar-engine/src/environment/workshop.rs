@@ -259,14 +259,7 @@ impl<'a> Workshop<'a> {
 
     /// Waits for `time`, or until somebody stops the setup.
     fn pause(&self, time: Duration) -> Result<(), SetupError> {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            if self.control.is_stopped() {
-                return Err(SetupError::Stopped);
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(())
+        if self.control.is_stopped_within(time) { Err(SetupError::Stopped) } else { Ok(()) }
     }
 
     /// Runs a program in the sandbox, for at most `limit` and what is left of the setup's time.

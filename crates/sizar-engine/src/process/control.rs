@@ -3,8 +3,9 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 /// Stops a running program from another thread, such as one that waits for signals.
 ///
@@ -26,6 +27,9 @@ impl Default for Switch {
         Self { level: AtomicU8::new(0), wake }
     }
 }
+
+/// How often is looked where nothing wakes.
+const REGULARLY: Duration = Duration::from_millis(50);
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +58,31 @@ impl Control {
     /// Returns whether it was asked to end.
     pub fn is_stopped(&self) -> bool {
         self.wish() != Wish::GoOn
+    }
+
+    /// Waits until it is asked to end, for `time` at most; returns whether it was.
+    pub fn is_stopped_within(&self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        while !self.is_stopped() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            // without a descriptor it looks regularly
+            let most = if self.wake_fd().is_some() { left } else { left.min(REGULARLY) };
+            let timeout = Timespec {
+                tv_sec: i64::try_from(most.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(most.subsec_nanos()),
+            };
+            let mut fds: Vec<PollFd<'_>> = self
+                .wake_fd()
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+                .into_iter()
+                .collect();
+            // interrupted or not, what counts is looked at next
+            let _ = poll(&mut fds, Some(&timeout));
+        }
+        true
     }
 
     pub(super) fn wish(&self) -> Wish {

@@ -5,10 +5,11 @@ use sizar_model::{Deviation, EnvLock, EnvSpec};
 
 use super::{Refusal, Request, platform, stage};
 use crate::environment::SetupError;
+use crate::environment::attempts::{Made, Shortfall};
 use crate::environment::build;
 use crate::environment::folder;
 use crate::environment::interpreters::{Interpreter, Interpreters};
-use crate::environment::setup::{Made, Shortfall, Way, interpreters_for};
+use crate::environment::setup::{Way, interpreters_for};
 use crate::failpoint;
 
 /// The rule of what conda was asked for and the package index gives.
