@@ -79,7 +79,8 @@ pub fn choose(
     }
     let mut deviations = Vec::new();
     let evidence = &mut evidence.clone();
-    if evidence.at_most.is_some_and(|newest| newest.major < 3) {
+    let written_for_2 = evidence.at_most.is_some_and(|newest| newest.major < 3);
+    if written_for_2 {
         // a tree may hold its Python 2 beside its Python 3, or tools that were never converted
         let Some(said) = names_python_3(evidence) else {
             let two = python_2(&available).ok_or(NoPython::Python2)?;
@@ -98,7 +99,11 @@ pub fn choose(
     let older: Vec<_> = available
         .iter()
         .copied()
-        .filter(|version| *version < OLDEST && may_be_tried(evidence, date, *version))
+        .filter(|version| {
+            // what the authors say of Python 3 may be about another tree
+            let by_syntax = written_for_2 && version.major == 2;
+            *version < OLDEST && (by_syntax || may_be_tried(evidence, date, *version))
+        })
         .collect();
     let two = python_2(&available).filter(|_| names_only_python_2(evidence));
     available.retain(|version| *version >= OLDEST || is_asked_for(evidence, *version));
@@ -512,6 +517,11 @@ mod tests {
         let choice = choose(&evidence, day("2019-01-01"), &versions(&[6, 7]), None).unwrap();
         assert_eq!(choice.ranked[0], PythonVersion::minor(3, 7));
         assert_eq!(choice.deviations[0].rule, "python-2-aside");
+        // it comes last, for when Python 3 cannot read the files after all
+        let two = PythonVersion::minor(2, 7);
+        let available = [versions(&[6, 7]), vec![two]].concat();
+        let choice = choose(&evidence, day("2019-01-01"), &available, None).unwrap();
+        assert_eq!(choice.ranked, [versions(&[7, 6]), vec![two]].concat());
     }
 
     #[test]

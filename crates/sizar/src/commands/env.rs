@@ -1,15 +1,16 @@
 //! `sizar env`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, Subcommand};
 use sizar_engine::environment::{self, Kept};
 use sizar_engine::process::{self, Control, Io, Limits};
 use sizar_engine::sandbox::{self, Confinement, SandboxKind};
 use sizar_model::resources::ByteSize;
-use sizar_model::{EnvLock, Invocation, NetworkAccess};
+use sizar_model::{EnvLock, Invocation, NetworkAccess, ProjectInstall};
 
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -219,7 +220,7 @@ fn exec(
         .env("VIRTUAL_ENV", kept.path.as_str())
         .network(if network { NetworkAccess::Full } else { NetworkAccess::None })
         .cwd(&here);
-    for (name, value) in &lock.variables {
+    for (name, value) in lock.variables.iter().chain(&source_path(&lock, &here)) {
         invocation = invocation.env(name, value);
     }
     let control = Control::default();
@@ -240,10 +241,20 @@ fn shell(session: &Session, name: &str) -> CommandResult<u8> {
     let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".to_owned());
     session.say(&format!("{} is active, without a sandbox; `exit` leaves it", kept.name));
     let path = std::env::var("PATH").unwrap_or_default();
+    let here = Utf8PathBuf::try_from(std::env::current_dir()?)
+        .map_err(|error| Failure::new(ExitCode::Failure, error))?;
     let status = std::process::Command::new(shell)
         .env("VIRTUAL_ENV", &kept.path)
         .env("PATH", format!("{}:{path}", kept.path.join("bin")))
         .envs(&lock.variables)
+        .envs(source_path(&lock, &here))
         .status()?;
     Ok(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1))
+}
+
+/// Returns the variable by which a source that is not installed is found, as in a run: the command
+/// is meant to start in the source's own folder, or in a copy of it.
+fn source_path(lock: &EnvLock, here: &Utf8Path) -> BTreeMap<String, String> {
+    let on_path = lock.source.install == ProjectInstall::OnPath;
+    on_path.then(|| ("PYTHONPATH".to_owned(), here.to_string())).into_iter().collect()
 }
