@@ -101,7 +101,9 @@ pub fn choose(
         .copied()
         .filter(|version| {
             // what the authors say of Python 3 may be about another tree
-            let by_syntax = written_for_2 && version.major == 2;
+            let by_syntax = written_for_2
+                && version.major == 2
+                && allowed(&specifiers(&evidence.requires), *version);
             *version < OLDEST && (by_syntax || may_be_tried(evidence, date, *version))
         })
         .collect();
