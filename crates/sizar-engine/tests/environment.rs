@@ -224,6 +224,36 @@ fn slow_a_package_that_installs_nothing_is_used_from_its_tree() {
 }
 
 #[test]
+fn slow_what_was_left_out_is_not_asked_for_again() {
+    let world = World::new();
+    world
+        .file(
+            "setup.py",
+            "from setuptools import setup\n\
+             setup(name='demo', version='1', py_modules=['demo'],\n\
+             install_requires=['six', 'PIL', 'no-index-has-this-one'],\n\
+             entry_points={'console_scripts': ['demo=demo:main']})\n",
+        )
+        .file(
+            "demo.py",
+            "import argparse, six\ndef main():\n    argparse.ArgumentParser().parse_args()\n",
+        );
+    let made = world.setup(&request("demo")).unwrap();
+    assert!(made.verified);
+    let rules: Vec<_> = made.attempts.iter().map(|attempt| attempt.rule.as_deref()).collect();
+    assert_eq!(rules, [Some("not-on-index"), None]);
+    let lock = made.environment.lock;
+    // one that has another name in the index, and one that the index lacks
+    assert_eq!(lock.left_out, ["pil", "no-index-has-this-one"]);
+    // and a rebuild knows it from the lock
+    let name = made.environment.path.file_name().unwrap();
+    environment::remove(&world.home, name).unwrap();
+    let mut locked = request("demo");
+    locked.locked = Some(lock);
+    assert!(world.setup(&locked).unwrap().verified);
+}
+
+#[test]
 fn slow_a_lock_builds_the_same_again() {
     let world = World::new();
     world

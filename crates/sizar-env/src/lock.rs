@@ -148,6 +148,7 @@ mod tests {
             installer: Installer::Uv,
             build_steps: Vec::new(),
             source_edits: Vec::new(),
+            left_out: Vec::new(),
             variables: BTreeMap::from([("MPLBACKEND".into(), "Agg".into())]),
             deviations: vec![Deviation { rule: "r".into(), reason: "because".into() }],
             packages: vec![LockedPackage {

@@ -266,6 +266,7 @@ mod tests {
             installer: sizar_model::Installer::Uv,
             build_steps: Vec::new(),
             source_edits: Vec::new(),
+            left_out: Vec::new(),
             variables: BTreeMap::new(),
             deviations: Vec::new(),
             packages: vec![

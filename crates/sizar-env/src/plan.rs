@@ -120,6 +120,7 @@ pub fn plan(
         installer,
         build_steps,
         source_edits: Vec::new(),
+        left_out: selection.left_out,
         conda: None,
         variables: BTreeMap::new(),
         deviations,

@@ -249,6 +249,7 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         }
         Action::Add(requirement) => {
             let name = name::of_requirement(requirement);
+            spec.left_out.retain(|dropped| *dropped != name);
             if spec.requirements.iter().any(|asked| name::of_requirement(asked) == name) {
                 push_new(&mut spec.constraints, requirement);
             } else {
@@ -269,6 +270,9 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         Action::Constrain(requirement) if pins::keep_to(&spec.requirements, requirement) => {}
         Action::Constrain(requirement) => push_new(&mut spec.constraints, requirement),
         Action::Drop(package) => {
+            if spec.requirements.iter().any(|asked| name::of_requirement(asked) == *package) {
+                push_new(&mut spec.left_out, package);
+            }
             spec.requirements.retain(|asked| name::of_requirement(asked) != *package);
             spec.constraints.retain(|asked| name::of_requirement(asked) != *package);
             for list in spec.extra_build_requirements.values_mut() {
@@ -280,6 +284,7 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
             for asked in &mut spec.requirements {
                 if name::of_requirement(asked) == *from {
                     *asked = name::renamed(asked, to);
+                    push_new(&mut spec.left_out, from);
                 }
             }
         }

@@ -24,6 +24,8 @@ pub struct Selection {
     pub deviations: Vec<Deviation>,
     /// The normalised names of requirements that nothing declares, weakest last.
     pub undeclared: Vec<String>,
+    /// The normalised names of what is declared and not taken, or taken by another name.
+    pub left_out: Vec<String>,
 }
 
 /// Returns the pins of what is selected.
@@ -41,13 +43,13 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
         inspection.packaging.iter().map(|file| (file.path.as_str(), file.kind.as_str())).collect();
     let mut chosen: BTreeMap<String, String> = BTreeMap::new();
     for declared in declared_for(inspection, driver, &kinds) {
-        if let Some(requirement) = mended(declared, &mut selection.deviations) {
+        if let Some(requirement) = mended(declared, &mut selection) {
             let name = name::of_requirement(&requirement);
             // a later file speaks only of what the stronger ones leave open
             chosen.entry(name).or_insert(requirement);
         }
     }
-    one_of_each_family(&mut chosen, &mut selection.deviations);
+    one_of_each_family(&mut chosen, &mut selection);
     for constraint in inspection.declared.iter().filter(|declared| declared.scope == "constraint") {
         selection.constraints.extend(constraint.requirement.clone());
     }
@@ -225,34 +227,37 @@ fn is_main_file(inspection: &Inspection, path: &str) -> bool {
 }
 
 /// Returns the requirement with known mistakes mended, or nothing where it is noise.
-fn mended(declared: &Declared, deviations: &mut Vec<Deviation>) -> Option<String> {
+fn mended(declared: &Declared, selection: &mut Selection) -> Option<String> {
     let requirement = declared.requirement.as_deref()?;
     let name = name::of_requirement(requirement);
     let renames = knowledge::renames();
     if let Some(why) = renames.drop.get(&name) {
-        deviations.push(Deviation {
+        selection.deviations.push(Deviation {
             rule: "no-distribution".into(),
             reason: format!("`{name}` of `{}` is left out: {why}", declared.path),
         });
+        selection.left_out.push(name);
         return None;
     }
     let Some(real) = renames.rename.get(&name) else { return Some(requirement.to_owned()) };
-    deviations.push(Deviation {
+    selection.deviations.push(Deviation {
         rule: "renamed".into(),
         reason: format!("`{name}` of `{}` is called {real} in the index", declared.path),
     });
+    selection.left_out.push(name);
     Some(name::renamed(requirement, real))
 }
 
 /// Keeps one of the distributions that provide the same modules.
-fn one_of_each_family(chosen: &mut BTreeMap<String, String>, deviations: &mut Vec<Deviation>) {
+fn one_of_each_family(chosen: &mut BTreeMap<String, String>, selection: &mut Selection) {
     let names: Vec<String> = chosen.keys().cloned().collect();
     for name in &names {
         let family = knowledge::renames().family(name);
         let first = names.iter().find(|other| family.contains(&other.as_str()));
         if let Some(first) = first.filter(|first| *first != name) {
             chosen.remove(name);
-            deviations.push(Deviation {
+            selection.left_out.push(name.clone());
+            selection.deviations.push(Deviation {
                 rule: "same-modules".into(),
                 reason: format!("{name} is left out: {first} provides the same modules"),
             });
@@ -293,6 +298,9 @@ fn undeclared(
             continue;
         };
         let distribution = name::normalise(distribution);
+        // who declared the module's name was given the distribution's
+        let renamed = knowledge::renames().rename.get(&distribution);
+        let distribution = renamed.map_or(distribution, |real| name::normalise(real));
         let known = knowledge::renames()
             .family(&distribution)
             .iter()

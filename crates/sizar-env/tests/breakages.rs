@@ -33,6 +33,7 @@ fn spec(minor: u8) -> EnvSpec {
         installer: sizar_model::Installer::Uv,
         build_steps: Vec::new(),
         source_edits: Vec::new(),
+        left_out: Vec::new(),
         conda: None,
         variables: BTreeMap::new(),
         deviations: Vec::new(),

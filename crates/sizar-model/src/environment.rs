@@ -47,6 +47,9 @@ pub struct EnvSpec {
     /// What is changed in the copy of the source that is installed.
     #[serde(default)]
     pub source_edits: Vec<SourceEdit>,
+    /// What was asked for and dropped: the source's own metadata may ask for it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// What conda gives, the interpreter included, before the requirements are installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conda: Option<CondaSpec>,
@@ -217,6 +220,9 @@ pub struct EnvLock {
     /// What is changed in the copy of the source that is installed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub source_edits: Vec<SourceEdit>,
+    /// Distributions that the source asks for and that were left out on purpose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// Variables that the programs of this environment are started with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,

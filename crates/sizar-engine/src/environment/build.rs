@@ -75,6 +75,7 @@ pub fn resolve(
         installer: spec.installer,
         build_steps: spec.build_steps.clone(),
         source_edits: spec.source_edits.clone(),
+        left_out: spec.left_out.clone(),
         variables: spec.variables.clone(),
         deviations: spec.deviations.clone(),
         packages,
@@ -373,8 +374,8 @@ pub fn metadata_folder(
     Ok(own.map(|(_, folder)| folder.clone()))
 }
 
-/// Reads the requirements that the source has by its own metadata, and that are not locked: a
-/// `setup.py` may compute them.
+/// Reads the requirements that the source has by its own metadata, and that are neither locked nor
+/// left out on purpose: a `setup.py` may compute them.
 fn missing_requirements(
     prefix: &Utf8Path,
     lock: &EnvLock,
@@ -388,7 +389,7 @@ fn missing_requirements(
         .into_iter()
         .filter(|requirement| {
             let name = name::of_requirement(requirement);
-            !provides(lock, &name) && name != package
+            !provides(lock, &name) && name != package && !lock.left_out.contains(&name)
         })
         .collect())
 }

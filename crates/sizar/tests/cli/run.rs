@@ -225,3 +225,22 @@ fn wait_for(condition: impl Fn() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
+
+#[test]
+fn slow_a_program_in_an_environment_finds_the_sources_modules() {
+    let world = world_with_shared_cache();
+    world.write("code/model.py", "ANSWER = 42\n");
+    let source = script(
+        &world,
+        "tools/ask.py",
+        "import argparse, model\nif __name__ == '__main__':\n    \
+         argparse.ArgumentParser().parse_args()\n    print(model.ANSWER)\n",
+    );
+    let made = world.sizar(&["setup", &source, "--driver", "tools/ask.py", "--json"]).exits(0);
+    let made = made.json();
+    let name = camino::Utf8Path::new(made["path"].as_str().unwrap());
+    let name = name.file_name().unwrap();
+    let code = world.here().join("code");
+    let mut asked = world.command(&["env", "exec", name, "--", "python", "tools/ask.py"]);
+    assert_eq!(world.said(asked.current_dir(&code)).exits(0).stdout, "42\n");
+}
