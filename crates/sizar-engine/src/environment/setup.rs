@@ -310,6 +310,7 @@ impl Way<'_> {
         let (steps, left_out) = tree_build::feasible(self.checkout, steps);
         plan.spec.build_steps = steps;
         plan.spec.deviations.extend(left_out);
+        tree_build::stand_in(self.checkout, &mut plan.spec);
         if plan.package.is_some() {
             for (edit, deviation) in source_edits::needed(self.checkout) {
                 plan.spec.source_edits.push(edit);

@@ -12,7 +12,7 @@ use fs_err as fs;
 use regex::Regex;
 use sizar_env::build_steps;
 use sizar_env::knowledge::Stage;
-use sizar_model::{BuildStep, Checkout, Deviation, EnvLock, Invocation};
+use sizar_model::{BuildStep, Checkout, Deviation, EnvLock, EnvSpec, Invocation};
 
 use super::SetupError;
 use super::build::{Step, StepFailed, site_packages};
@@ -71,6 +71,47 @@ pub fn feasible(checkout: &Checkout, steps: Vec<BuildStep>) -> (Vec<BuildStep>, 
         kept.push(step);
     }
     (kept, deviations)
+}
+
+/// The shim that stands in for the known operators of CUDA extensions.
+const OPERATORS: &str = "cuda-operators";
+
+/// Has known operators of CUDA extensions stood in for, where the tree has sources of some and
+/// nothing here compiles them.
+pub fn stand_in(checkout: &Checkout, spec: &mut EnvSpec) {
+    if has_cuda_compiler() {
+        return;
+    }
+    let Some(source) = cuda_source(&checkout.path) else { return };
+    spec.shims.push(OPERATORS.to_owned());
+    spec.deviations.push(Deviation {
+        rule: "operators-for-cuda".into(),
+        reason: format!(
+            "there is no CUDA compiler here, so known operators of extensions that need one (`{source}`) are computed by NumPy and torchvision"
+        ),
+    });
+}
+
+/// Finds the first CUDA source of a tree.
+fn cuda_source(root: &Utf8Path) -> Option<Utf8PathBuf> {
+    let mut open = vec![root.to_owned()];
+    let mut left = 20_000_u32;
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let mut names: Vec<_> = entries.flatten().collect();
+        names.sort_by_key(fs_err::DirEntry::file_name);
+        for entry in names {
+            left = left.checked_sub(1)?;
+            let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder && path.file_name() != Some(".git") {
+                open.push(path);
+            } else if !is_folder && path.extension() == Some("cu") {
+                return path.strip_prefix(root).ok().map(Utf8Path::to_owned);
+            }
+        }
+    }
+    None
 }
 
 fn is_comment(line: &str) -> bool {
