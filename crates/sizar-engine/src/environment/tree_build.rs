@@ -53,8 +53,7 @@ pub fn feasible(checkout: &Checkout, steps: Vec<BuildStep>) -> (Vec<BuildStep>, 
         // bytes, because nobody said in which encoding
         let text = fs::read(path).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let code: String =
-            text.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n");
+        let code = without_comments(&text);
         let for_cuda = FOR_CUDA.is_match(&code);
         if for_cuda && !FOR_CPU.is_match(&code) {
             continue;
@@ -94,6 +93,27 @@ pub fn stand_in(checkout: &Checkout, spec: &mut EnvSpec) {
 
 /// Finds the first CUDA source of a tree.
 fn cuda_source(root: &Utf8Path) -> Option<Utf8PathBuf> {
+    first_file(root, |path| path.extension() == Some("cu"))
+}
+
+/// Finds the file of a tree that builds the extension whose name ends in `stem` with nvcc.
+pub fn cuda_build_of(root: &Utf8Path, stem: &str) -> Option<Utf8PathBuf> {
+    // the last part of a name in quotes: `'points._ext'`
+    let named = Regex::new(&format!(r#"['".]{}['"]"#, regex::escape(stem))).ok()?;
+    first_file(root, |path| {
+        if !matches!(path.file_name(), Some("setup.py" | "build.py")) {
+            return false;
+        }
+        let text = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let code = without_comments(&text);
+        let for_cuda = FOR_CUDA.is_match(&code) || code.contains("with_cuda");
+        for_cuda && named.is_match(&code)
+    })
+}
+
+/// Returns the first file of a tree that is `wanted`, relative to the root.
+fn first_file(root: &Utf8Path, wanted: impl Fn(&Utf8Path) -> bool) -> Option<Utf8PathBuf> {
     let mut open = vec![root.to_owned()];
     let mut left = 20_000_u32;
     while let Some(folder) = open.pop() {
@@ -103,15 +123,19 @@ fn cuda_source(root: &Utf8Path) -> Option<Utf8PathBuf> {
         for entry in names {
             left = left.checked_sub(1)?;
             let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if is_folder && path.file_name() != Some(".git") {
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && path.file_name() != Some(".git") {
                 open.push(path);
-            } else if !is_folder && path.extension() == Some("cu") {
+            } else if kind.is_file() && wanted(&path) {
                 return path.strip_prefix(root).ok().map(Utf8Path::to_owned);
             }
         }
     }
     None
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn is_comment(line: &str) -> bool {

@@ -9,14 +9,15 @@ from __future__ import absolute_import
 
 import os
 import sys
+import types
 
 from sizar_shims import hooks, ledger
 
 NAME = "cuda-operators"
 _PYTHON_2 = sys.version_info[0] == 2
 
-# modules that were stood in for
-_standing = []
+# stand-ins whose callers look first whether their tensors are on a GPU
+_claiming = []
 
 
 def install():
@@ -158,7 +159,7 @@ def _mmdet_deform(module):
 
     module.deform_conv_forward_cuda = deform_conv_forward_cuda
     module.modulated_deform_conv_cuda_forward = modulated_deform_conv_cuda_forward
-    _claims_cuda()
+    _claims_cuda(module)
 
 
 def _dcn_v2(module):
@@ -175,7 +176,7 @@ def _dcn_v2(module):
 
     module.dcn_v2_forward = dcn_v2_forward
     module.dcn_v2_cuda_forward = dcn_v2_cuda_forward
-    _claims_cuda()
+    _claims_cuda(module)
 
 
 def _ffi_nms(module):
@@ -211,10 +212,11 @@ def _nothing(module):
     """A member of a known family whose operators are not known: it can be imported."""
 
 
-def _claims_cuda():
-    """Lets code that calls a stand-in, and looks first whether its tensors are on a GPU, go on."""
+def _claims_cuda(module):
+    """Lets the code that imported a stand-in take its tensors for some on a GPU, and go on."""
     import torch
 
+    _claiming.append(module)
     if getattr(torch.Tensor.is_cuda, "_sizar", False):
         return
     original = torch.Tensor.is_cuda
@@ -225,9 +227,9 @@ def _claims_cuda():
         def __get__(self, tensor, kind=None):
             if tensor is None:
                 return self
-            caller = sys._getframe(1).f_globals.values()
-            if any(value is module for module in _standing for value in list(caller)):
-                return True
+            for value in list(sys._getframe(1).f_globals.values()):
+                if isinstance(value, _Module) and value in _claiming:
+                    return True
             return original.__get__(tensor, kind)
 
     torch.Tensor.is_cuda = IsCuda()
@@ -309,23 +311,22 @@ def _family(name, path):
     return None
 
 
-class _Library(object):
-    pass
-
-
 def _half(fill):
     def fill_half(module):
-        module.lib = _Library()
+        module.lib = _Module(module.__name__)
         module.ffi = None
         fill(module.lib)
 
     return fill_half
 
 
-def _unknown(name):
-    def missing(attribute):
+class _Module(types.ModuleType):
+    """A stand-in: what it does not have says so when it is called, not before."""
+
+    def __getattr__(self, attribute):
         if attribute.startswith("__"):
             raise AttributeError(attribute)
+        name = self.__name__
 
         def unknown(*args, **options):
             raise RuntimeError(
@@ -334,8 +335,6 @@ def _unknown(name):
             )
 
         return unknown
-
-    return missing
 
 
 class _Operators(object):
@@ -372,19 +371,14 @@ class _Loader(object):
         self.package = package
 
     def create_module(self, spec):
-        return None
+        return None if self.package else _Module(spec.name)
 
     def exec_module(self, module):
         self.fill(module)
-        if not self.package:
-            module.__getattr__ = _unknown(module.__name__)
-            _standing.append(module)
         ledger.record(NAME, "import " + module.__name__)
 
     def load_module(self, name):
-        import types
-
-        module = types.ModuleType(name)
+        module = types.ModuleType(name) if self.package else _Module(name)
         module.__loader__ = self
         if self.package:
             module.__path__ = []

@@ -1,0 +1,98 @@
+# Checks the shim `cuda-operators` against NumPy and a real torchvision, without CUDA.
+
+from __future__ import print_function
+
+import os
+import sys
+
+FOLDER = sys.argv[1]
+sys.path.insert(0, FOLDER)
+
+
+def write(name, text=""):
+    path = os.path.join(FOLDER, name)
+    if not os.path.isdir(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(path))
+    with open(path, "w") as file:
+        file.write(text)
+
+
+def refused(function):
+    try:
+        function()
+    except (ImportError, RuntimeError) as error:
+        return str(error)
+    raise AssertionError("nothing was refused")
+
+
+# the trees of the families
+write("net/__init__.py")
+write("net/csrc/cuda/nms.cu")
+write("net/plain/__init__.py")
+write("ops/__init__.py")
+write(
+    "ops/deform.py",
+    "import torch\n"
+    "from . import deform_conv_cuda\n"
+    "def deform(x, weight, offset):\n"
+    "    if not x.is_cuda:\n"
+    "        raise NotImplementedError\n"
+    "    output = x.new_empty(0)\n"
+    "    deform_conv_cuda.deform_conv_forward_cuda(x, weight, offset, output, None, None,\n"
+    "        3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 64)\n"
+    "    return output\n",
+)
+write("boxes/__init__.py")
+write("boxes/build.py", "from torch.utils.ffi import create_extension\n")
+
+import numpy as np
+
+dets = np.array([[0, 0, 10, 10, 0.8], [1, 1, 10, 10, 0.9], [20, 20, 30, 30, 0.7]], dtype="float32")
+
+import gpu_nms
+
+assert gpu_nms.gpu_nms(dets, 0.5, device_id=0) == [1, 2], gpu_nms.gpu_nms(dets, 0.5)
+assert gpu_nms.gpu_nms(dets, 0.95) == [1, 0, 2]
+assert gpu_nms.gpu_nms(dets[:0], 0.5) == []
+assert "`soft_nms` of the CUDA extension `gpu_nms`" in refused(lambda: gpu_nms.soft_nms(dets))
+
+# what is no known family, or belongs to something that is installed, is missing as before
+refused(lambda: __import__("net.plain._C"))
+refused(lambda: __import__("net.pointops_cuda"))
+refused(lambda: __import__("numpy.gpu_nms"))
+
+try:
+    import torch
+    import torchvision.ops as ops
+except ImportError:
+    print("boxes only")
+    sys.exit(0)
+
+from net import _C
+from ops.deform import deform
+
+boxes = torch.from_numpy(dets)
+assert _C.nms(boxes[:, :4], boxes[:, 4], 0.5).tolist() == [1, 2]
+features = torch.randn(1, 2, 8, 8)
+rois = torch.tensor([[0.0, 1.0, 1.0, 5.0, 5.0]])
+pooled, argmax = _C.roi_pool_forward(features, rois, 1.0, 2, 2)
+assert torch.equal(pooled, ops.roi_pool(features, rois, (2, 2), 1.0)) and argmax.shape == pooled.shape
+aligned = _C.roi_align_forward(features, rois, 1.0, 2, 2, 2)
+assert torch.equal(aligned, ops.roi_align(features, rois, (2, 2), 1.0, 2))
+
+# a convolution that is deformed by nothing is a convolution
+x, weight = torch.randn(1, 2, 5, 5), torch.randn(3, 2, 3, 3)
+plain = torch.nn.functional.conv2d(x, weight, padding=1)
+assert torch.allclose(deform(x, weight, torch.zeros(1, 18, 5, 5)), plain, atol=1e-5)
+assert x.is_cuda is False
+
+from boxes._ext import nms, roi_align, roi_crop
+
+keep, count = torch.zeros(3, 1).int(), torch.zeros(1).int()
+nms.nms_cuda(keep, boxes, count, 0.5)
+assert keep[: count[0], 0].tolist() == [1, 2]
+output = torch.zeros(1, 2, 2, 2)
+roi_align.roi_align_forward_cuda(2, 2, 1.0, features, rois, output)
+assert torch.equal(output, ops.roi_align(features, rois, (2, 2), 1.0, 0))
+assert "no form for the CPU" in refused(lambda: roi_crop.BilinearSamplerBHWD_updateOutput_cuda())
+print("all good")
