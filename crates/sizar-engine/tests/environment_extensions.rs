@@ -62,7 +62,7 @@ const CPU_NMS: &str = "import numpy as np\ncimport numpy as np\n\n\
     def cpu_nms(np.ndarray[np.float32_t, ndim=2] dets, float thresh):\n    return dets.shape[0]\n";
 
 /// A `setup.py` of Cython and CUDA together, in the manner of Fast R-CNN.
-const MIXED: &str = r#"
+const MIXED: &str = r"
 import os
 from os.path import join as pjoin
 import numpy as np
@@ -102,7 +102,7 @@ setup(
     ],
     cmdclass={'build_ext': custom_build_ext},
 )
-"#;
+";
 
 #[test]
 fn slow_cython_in_a_folder_is_built_without_the_cuda_of_the_same_setup() {
@@ -161,4 +161,24 @@ fn slow_what_is_compiled_when_it_is_imported_finds_the_environments_python() {
     assert!(made.verified);
     let checks = &made.environment.lock.verification.as_ref().unwrap().checks;
     assert!(checks.iter().any(|check| check == "`train.py --help` exits 0"), "{checks:?}");
+}
+
+#[test]
+fn slow_a_cuda_extension_that_nothing_replaces_is_named() {
+    let setup = "from distutils.core import setup, Extension\n\
+        setup(name='points', ext_modules=[\n    \
+            Extension('points.sampling', ['points/src/sampling.cu'], libraries=['cudart'])])\n";
+    let world = World::new(&[
+        ("requirements.txt", "six\n"),
+        ("tools/train.py", &driver("import points")),
+        ("lib/setup.py", setup),
+        ("lib/points/__init__.py", "from . import sampling\n"),
+        ("lib/points/src/sampling.cu", "__global__ void sample() {}\n"),
+    ]);
+    let error = world.setup("tools/train.py").unwrap_err();
+    let SetupError::Failed { cause, advice, .. } = error else { panic!("{error}") };
+    let wanted =
+        "it needs the CUDA extension `sampling`, which its `lib/setup.py` builds with nvcc";
+    assert_eq!(cause, wanted);
+    assert!(advice.unwrap().contains("CUDA toolkit"));
 }

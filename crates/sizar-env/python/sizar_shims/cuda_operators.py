@@ -21,12 +21,12 @@ _claiming = []
 
 
 def install():
-    hooks.where_absent("torch.utils.ffi", NAME, _torch_ffi)
+    sys.meta_path.insert(0, _Ffi())
     sys.meta_path.append(_Operators())
 
 
 def _torch_ffi(module):
-    # torch 1.0 dropped it; what the tree made with it stands in here already
+    # what the tree made with it stands in here already
     module._wrap_function = lambda function, ffi: function
 
     def create_extension(name, *args, **options):
@@ -323,6 +323,10 @@ def _half(fill):
 class _Module(types.ModuleType):
     """A stand-in: what it does not have says so when it is called, not before."""
 
+    def __dir__(self):
+        # generated packages copy all that is listed
+        return [name for name in self.__dict__ if not name.startswith("__")]
+
     def __getattr__(self, attribute):
         if attribute.startswith("__"):
             raise AttributeError(attribute)
@@ -363,6 +367,26 @@ class _Operators(object):
         except ImportError:
             return _Loader(*family)
         return None
+
+
+class _Ffi(object):
+    """Finds torch.utils.ffi where torch has only an error in its place, from 1.0 on."""
+
+    def find_spec(self, name, path=None, target=None):
+        if not self.is_meant(name):
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, _Loader(_torch_ffi, True), origin="sizar", is_package=True)
+
+    def find_module(self, name, path=None):
+        return _Loader(_torch_ffi, True) if _PYTHON_2 and self.is_meant(name) else None
+
+    def is_meant(self, name):
+        if name != "torch.utils.ffi":
+            return False
+        version = str(getattr(sys.modules.get("torch"), "__version__", "0"))
+        return not version.startswith("0")
 
 
 class _Loader(object):
