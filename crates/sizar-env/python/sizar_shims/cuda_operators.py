@@ -89,7 +89,62 @@ def _align(features, rois, height, width, scale, ratio=0, aligned=False):
 
 
 def _pool(features, rois, height, width, scale):
-    return _torchvision("roi_pool")(features, rois, (int(height), int(width)), float(scale))
+    try:
+        roi_pool = _torchvision("roi_pool")
+    except RuntimeError:
+        return _pool_by_parts(features, rois, int(height), int(width), float(scale))
+    return roi_pool(features, rois, (int(height), int(width)), float(scale))
+
+
+def _pool_by_parts(features, rois, height, width, scale):
+    """The same without torchvision, which has it from 0.3 on."""
+    import numpy
+
+    data, boxes = _array(features), _array(rois)
+    rows, columns = data.shape[2:]
+    result = numpy.zeros((len(boxes), data.shape[1], height, width), dtype=data.dtype)
+    for at, box in enumerate(boxes):
+        # halves go up, as the kernel's round() has it
+        left, top, right, bottom = numpy.floor(box[1:5] * scale + 0.5).astype(int)
+        tall = max(bottom - top + 1, 1) / float(height)
+        wide = max(right - left + 1, 1) / float(width)
+        for row in range(height):
+            start = min(max(int(numpy.floor(row * tall)) + top, 0), rows)
+            end = min(max(int(numpy.ceil((row + 1) * tall)) + top, 0), rows)
+            for column in range(width):
+                first = min(max(int(numpy.floor(column * wide)) + left, 0), columns)
+                last = min(max(int(numpy.ceil((column + 1) * wide)) + left, 0), columns)
+                if end > start and last > first:
+                    part = data[int(box[0]), :, start:end, first:last]
+                    result[at, :, row, column] = part.max(axis=(1, 2))
+    return features.new_tensor(result)
+
+
+def _align_by_points(features, rois, height, width, scale):
+    """The alignment that came before that of torchvision, with one point for each bin."""
+    import numpy
+
+    data, boxes = _array(features), _array(rois)
+    rows, columns = data.shape[2:]
+    result = numpy.zeros((len(boxes), data.shape[1], height, width), dtype=data.dtype)
+    for at, box in enumerate(boxes):
+        left, top, right, bottom = box[1:5] * scale
+        ys = top + numpy.arange(height) * (max(bottom - top + 1, 0) / (height - 1.0))
+        xs = left + numpy.arange(width) * (max(right - left + 1, 0) / (width - 1.0))
+        inside = ((ys >= 0) & (ys < rows))[:, None] & ((xs >= 0) & (xs < columns))[None, :]
+        up = numpy.clip(numpy.floor(ys), 0, max(rows - 2, 0)).astype(int)
+        west = numpy.clip(numpy.floor(xs), 0, max(columns - 2, 0)).astype(int)
+        down, east = numpy.minimum(up + 1, rows - 1), numpy.minimum(west + 1, columns - 1)
+        v, h = (ys - up)[:, None], (xs - west)[None, :]
+        image = data[int(box[0])]
+        mixed = (
+            image[:, up][:, :, west] * (1 - v) * (1 - h)
+            + image[:, up][:, :, east] * (1 - v) * h
+            + image[:, down][:, :, west] * v * (1 - h)
+            + image[:, down][:, :, east] * v * h
+        )
+        result[at] = numpy.where(inside, mixed, 0)
+    return features.new_tensor(result)
 
 
 def _deform(input, offset, weight, bias, stride, padding, dilation, mask=None):
@@ -196,7 +251,8 @@ def _ffi_nms(module):
 
 def _ffi_align(module):
     def forward(height, width, scale, features, rois, output):
-        return _into(output, _align(features, rois, height, width, scale))
+        aligned = _align_by_points(features, rois, int(height), int(width), float(scale))
+        return _into(output, aligned)
 
     module.roi_align_forward = module.roi_align_forward_cuda = forward
 

@@ -91,9 +91,15 @@ from boxes._ext import nms, roi_align, roi_crop
 keep, count = torch.zeros(3, 1).int(), torch.zeros(1).int()
 nms.nms_cuda(keep, boxes, count, 0.5)
 assert keep[: count[0], 0].tolist() == [1, 2]
-output = torch.zeros(1, 2, 2, 2)
-roi_align.roi_align_forward_cuda(2, 2, 1.0, features, rois, output)
-assert torch.equal(output, ops.roi_align(features, rois, (2, 2), 1.0, 0))
+# a plane is its own interpolation; what lies outside is nothing
+rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0))
+plane = (10 * rows + columns)[None, None]
+output = torch.zeros(1, 1, 2, 3)
+roi_align.roi_align_forward_cuda(2, 3, 0.5, plane, torch.tensor([[0.0, 2.0, 3.0, 8.0, 6.0]]), output)
+# rows 1.5 and 4, columns 1, 3 and 5
+assert torch.allclose(output[0, 0], torch.tensor([[16.0, 18.0, 20.0], [41.0, 43.0, 45.0]])), output
+roi_align.roi_align_forward_cuda(2, 3, 1.0, plane, torch.tensor([[0.0, 5.0, 7.5, 9.0, 9.0]]), output)
+assert output[0, 0, 1].tolist() == [0, 0, 0] and output[0, 0, 0, 2] == 0, output
 assert "no form for the CPU" in refused(lambda: roi_crop.BilinearSamplerBHWD_updateOutput_cuda())
 
 # what a build left in the tree: its Python half, without the compiled one
@@ -111,4 +117,10 @@ from layers._ext import roi_pooling
 
 roi_pooling.roi_pooling_forward_cuda(2, 2, 1.0, features, rois, output, argmax)
 assert torch.equal(output, pooled)
+# as it is done where torchvision has no operators
+many = torch.tensor([[0.0, 1.0, 1.0, 5.0, 5.0], [0.0, 3.2, 0.1, 7.9, 2.0], [0.0, 6.0, 6.0, 12.0, 12.0]])
+expected = ops.roi_pool(features, many, (3, 2), 0.8)
+del ops.roi_pool
+roi_pooling.roi_pooling_forward_cuda(3, 2, 0.8, features, many, output, argmax)
+assert torch.equal(output, expected), (output, expected)
 print("all good")
