@@ -54,7 +54,7 @@ fn driver(imports: &str) -> String {
     format!(
         "import argparse, os.path as osp, sys\n\
          sys.path.insert(0, osp.join(osp.dirname(__file__), '..', 'lib'))\n\
-         {imports}\nif __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n"
+         {imports}\nargparse.ArgumentParser().parse_args()\n"
     )
 }
 
