@@ -31,7 +31,7 @@ sys.path[:] = [p for p in sys.path if p != os.path.dirname(os.path.abspath(__fil
 # still be imported
 HARMLESS = (
     "sys.path.", "sys.setrecursionlimit", "sys.stdout.", "sys.stderr.", "site.addsitedir",
-    "os.path.", "os.environ.", "os.getenv", "os.getcwd", "os.putenv", "os.cpu_count",
+    "os.path.", "osp.", "os.environ.", "os.getenv", "os.getcwd", "os.putenv", "os.cpu_count",
     "os.sep.", "warnings.", "logging.", "logger.", "log.", "platform.", "locale.", "signal.", "gc.",
     "re.compile", "time.time", "datetime.", "random.seed", "np.random.seed", "numpy.random.seed",
     "matplotlib.use", "mpl.use", "plt.switch_backend", "plt.style.use", "plt.rcParams.",

@@ -66,6 +66,12 @@ pub fn failed<'a>(steps: &'a [BuildStep], output: &str) -> Option<&'a BuildStep>
     steps.iter().find(|step| step.folder == folder)
 }
 
+/// Returns what a step that succeeded left out, each as `without the extension …: why`.
+pub fn left_out(output: &str) -> impl Iterator<Item = &str> {
+    let said = output.lines().filter_map(|line| line.strip_prefix("sizar: "));
+    said.filter(|said| said.starts_with("without the extension "))
+}
+
 /// Returns the folder that distutils wanted to put an extension into and did not find.
 pub fn wanted_folder(output: &str) -> Option<&str> {
     static WANTED: LazyLock<Regex> = LazyLock::new(|| {

@@ -46,8 +46,11 @@ const KINDS: &[(&str, &[&str])] = &[
             "torch-numpy",
         ],
     ),
-    ("How it is built", &["build-", "bld-", "cython", "in-place", "installer", "pip-"]),
-    ("What was changed at start-up", &["shim", "cpu", "cuda", "gpu"]),
+    (
+        "How it is built",
+        &["build-", "without-cuda-", "bld-", "cython", "in-place", "installer", "pip-"],
+    ),
+    ("What was changed at start-up", &["shim", "cpu", "cuda", "operators-", "gpu"]),
     ("Where packages come from", &["conda", "wheel", "git-", "index-"]),
 ];
 

@@ -65,6 +65,7 @@ const FILES: &[(&str, &str)] = embedded![
     "cpu/tensorflow_devices.py",
     "cpu/torch_calls.py",
     "cpu/torch_cuda.py",
+    "cuda_operators.py",
     "cv2_headless.py",
     "fractions_gcd.py",
     "imp.py",

@@ -159,6 +159,22 @@ fn slow_calls_for_cuda_run_on_the_cpu_of_an_old_torch() {
 }
 
 #[test]
+fn slow_operators_of_cuda_extensions_are_torchvisions() {
+    let Some(python) = python("3.7") else { return eprintln!("there is no Python 3.7 here") };
+    let site = Site::with(&["cuda-operators"]);
+    // without torch, boxes are suppressed all the same
+    let own = site.environment(&python, &["numpy<1.22"]);
+    assert!(site.run(&own, "shims_cuda_operators.py").contains("boxes only"));
+    let own = site.environment(&python, &["torch==1.6.0", "torchvision==0.7.0", "numpy<1.22"]);
+    assert!(site.run(&own, "shims_cuda_operators.py").contains("all good"));
+    let ledger = fs_err::read_to_string(site.ledger()).unwrap();
+    assert!(!ledger.contains("\"error\""), "{ledger}");
+    for kind in ["import gpu_nms", "import net._C", "import ops.deform_conv_cuda"] {
+        assert!(ledger.contains(kind), "{kind} is not in the ledger:\n{ledger}");
+    }
+}
+
+#[test]
 fn slow_devices_of_tensorflow_are_the_cpu() {
     for (minor, packages) in [
         ("3.7", ["tensorflow-cpu==1.15.0", "protobuf<3.21", "numpy<1.20"]),

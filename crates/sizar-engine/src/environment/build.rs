@@ -18,6 +18,7 @@ use super::folder::{self, Building};
 use super::index;
 use super::interpreters::Interpreter;
 use super::pip;
+use super::python_config;
 use super::scratch::copy_tree;
 use super::source_edits;
 use super::tree_build;
@@ -232,6 +233,8 @@ fn fill(
     if let Err(failed) = filled {
         return Ok(Err(failed));
     }
+    // before builds inside the tree, which may ask it
+    python_config::write(prefix, lock.python)?;
     if let Err(failed) = tree_build::build(workshop, checkout, lock, prefix, interpreter)? {
         return Ok(Err(failed));
     }

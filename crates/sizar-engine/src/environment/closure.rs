@@ -17,6 +17,7 @@ use super::SetupError;
 use super::build::{Step, StepFailed, metadata_folder, provides, site_packages};
 use super::driver::{is_aside, launch};
 use super::error::io;
+use super::tree_build;
 use super::verify::Subject;
 use super::workshop::Workshop;
 
@@ -214,11 +215,17 @@ static MISSING: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"No module named '?([\w.]+)|cannot import name '?(\w+)").expect("a test uses it")
 });
 
-/// Says which file of the tree a missing module has to be built from.
+/// Says from which file of the tree a missing module has to be built, or which build for CUDA
+/// would make it.
 fn unbuilt(root: &Utf8Path, message: &str) -> Option<String> {
     let captures = MISSING.captures(message)?;
     let module = captures.get(1).or_else(|| captures.get(2))?.as_str();
     let stem = module.rsplit('.').next()?;
+    if let Some(build) = tree_build::cuda_build_of(root, stem) {
+        return Some(format!(
+            "ImportError: needs the CUDA extension `{module}`, which its `{build}` builds with nvcc\n"
+        ));
+    }
     let mut left = 20_000;
     let source = ["pyx", "pyx.in", "c", "cpp", "cu", "f90"]
         .iter()
@@ -411,6 +418,13 @@ mod tests {
         );
         assert!(unbuilt(root, "cannot import name 'overlap' from 'utils'").is_some());
         assert_eq!(unbuilt(root, "No module named 'numpy'"), None);
+        let setup = "setup(ext_modules=[CUDAExtension('points._ext', glob('src/*.cu'))])\n";
+        fs::create_dir_all(root.join("points/src")).unwrap();
+        fs::write(root.join("points/setup.py"), setup).unwrap();
+        assert_eq!(
+            unbuilt(root, "No module named 'points._ext'").unwrap(),
+            "ImportError: needs the CUDA extension `points._ext`, which its `points/setup.py` builds with nvcc\n"
+        );
         assert_eq!(unbuilt(root, "no such luck"), None);
     }
 

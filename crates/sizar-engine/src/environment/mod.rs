@@ -24,6 +24,7 @@ pub mod interpreters;
 pub mod ledger;
 mod memory;
 mod pip;
+mod python_config;
 mod request;
 mod scratch;
 mod setup;

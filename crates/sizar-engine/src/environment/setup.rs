@@ -307,7 +307,10 @@ impl Way<'_> {
         };
         let mut plan = plan(self.inspection, driver, available, &wishes)?;
         let steps = std::mem::take(&mut plan.spec.build_steps);
-        plan.spec.build_steps = tree_build::feasible(self.checkout, steps);
+        let (steps, left_out) = tree_build::feasible(self.checkout, steps);
+        plan.spec.build_steps = steps;
+        plan.spec.deviations.extend(left_out);
+        tree_build::stand_in(self.checkout, &mut plan.spec);
         if plan.package.is_some() {
             for (edit, deviation) in source_edits::needed(self.checkout) {
                 plan.spec.source_edits.push(edit);

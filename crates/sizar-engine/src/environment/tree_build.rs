@@ -5,12 +5,14 @@
 //! (`python/sizar_tree_products.py`) leads imports of the tree's own modules to them.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use regex::Regex;
 use sizar_env::build_steps;
 use sizar_env::knowledge::Stage;
-use sizar_model::{BuildStep, Checkout, EnvLock, Invocation};
+use sizar_model::{BuildStep, Checkout, Deviation, EnvLock, EnvSpec, Invocation};
 
 use super::SetupError;
 use super::build::{Step, StepFailed, site_packages};
@@ -27,14 +29,123 @@ const FINDER: &str = include_str!("../../python/sizar_tree_products.py");
 /// How often a build may name a folder that it wants and that is not there.
 const FOLDERS: usize = 3;
 
-/// Returns the steps that this machine can carry out: CUDA sources need a compiler of their own.
-pub fn feasible(checkout: &Checkout, steps: Vec<BuildStep>) -> Vec<BuildStep> {
-    let cuda = |step: &BuildStep| {
-        let folder = checkout.path.join(&step.folder);
-        let text = fs::read_to_string(folder.join("setup.py")).unwrap_or_default();
-        text.contains("CUDAExtension") || text.contains("nvcc")
-    };
-    steps.into_iter().filter(|step| !cuda(step)).collect()
+/// Runs a `setup.py`, and leaves out what needs a CUDA compiler where there is none.
+const RUNNER: &str = include_str!("../../python/build_step.py");
+
+/// How a `setup.py` names sources for nvcc, or the extensions that are made of them.
+static FOR_CUDA: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"CUDAExtension|['"][^'"\n]+\.cu['"]"#).expect("a test uses it"));
+
+/// Extensions that a compiler of C builds.
+static FOR_CPU: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b(?:Cpp)?Extension\b|\bcythonize\(").expect("a test uses it"));
+
+/// Returns the steps that this machine can carry out, and what it leaves out of them: CUDA sources
+/// need a compiler of their own.
+pub fn feasible(checkout: &Checkout, steps: Vec<BuildStep>) -> (Vec<BuildStep>, Vec<Deviation>) {
+    if has_cuda_compiler() {
+        return (steps, Vec::new());
+    }
+    let mut deviations = Vec::new();
+    let mut kept = Vec::new();
+    for step in steps {
+        let path = checkout.path.join(&step.folder).join("setup.py");
+        // bytes, because nobody said in which encoding
+        let text = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let code = without_comments(&text);
+        let for_cuda = FOR_CUDA.is_match(&code);
+        if for_cuda && !FOR_CPU.is_match(&code) {
+            continue;
+        }
+        if for_cuda {
+            deviations.push(Deviation {
+                rule: "without-cuda-extensions".into(),
+                reason: format!(
+                    "there is no CUDA compiler here, so of `{}/setup.py` only what needs none is built",
+                    step.folder
+                ),
+            });
+        }
+        kept.push(step);
+    }
+    (kept, deviations)
+}
+
+/// The shim that stands in for the known operators of CUDA extensions.
+const OPERATORS: &str = "cuda-operators";
+
+/// Has known operators of CUDA extensions stood in for, where the tree has sources of some and
+/// nothing here compiles them.
+pub fn stand_in(checkout: &Checkout, spec: &mut EnvSpec) {
+    if has_cuda_compiler() {
+        return;
+    }
+    let Some(source) = cuda_source(&checkout.path) else { return };
+    spec.shims.push(OPERATORS.to_owned());
+    spec.deviations.push(Deviation {
+        rule: "operators-for-cuda".into(),
+        reason: format!(
+            "there is no CUDA compiler here, so known operators of extensions that need one (`{source}`) are computed by NumPy and torchvision"
+        ),
+    });
+}
+
+/// Finds the first CUDA source of a tree.
+fn cuda_source(root: &Utf8Path) -> Option<Utf8PathBuf> {
+    first_file(root, |path| path.extension() == Some("cu"))
+}
+
+/// Finds the file of a tree that builds the extension whose name ends in `stem` with nvcc.
+pub fn cuda_build_of(root: &Utf8Path, stem: &str) -> Option<Utf8PathBuf> {
+    // the last part of a name in quotes: `'points._ext'`
+    let named = Regex::new(&format!(r#"['".]{}['"]"#, regex::escape(stem))).ok()?;
+    first_file(root, |path| {
+        if !matches!(path.file_name(), Some("setup.py" | "build.py")) {
+            return false;
+        }
+        let text = fs::read(path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let code = without_comments(&text);
+        let for_cuda = FOR_CUDA.is_match(&code) || code.contains("with_cuda");
+        for_cuda && named.is_match(&code)
+    })
+}
+
+/// Returns the first file of a tree that is `wanted`, relative to the root.
+fn first_file(root: &Utf8Path, wanted: impl Fn(&Utf8Path) -> bool) -> Option<Utf8PathBuf> {
+    let mut open = vec![root.to_owned()];
+    let mut left = 20_000_u32;
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let mut names: Vec<_> = entries.flatten().collect();
+        names.sort_by_key(fs_err::DirEntry::file_name);
+        for entry in names {
+            left = left.checked_sub(1)?;
+            let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && path.file_name() != Some(".git") {
+                open.push(path);
+            } else if kind.is_file() && wanted(&path) {
+                return path.strip_prefix(root).ok().map(Utf8Path::to_owned);
+            }
+        }
+    }
+    None
+}
+
+fn without_comments(text: &str) -> String {
+    text.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n")
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// Whether foreign builds would find nvcc: in the folders of the system, as they see them.
+fn has_cuda_compiler() -> bool {
+    let folders = crate::process::environment::PATH.split(':').chain(["/usr/local/cuda/bin"]);
+    folders.map(Utf8Path::new).any(|folder| folder.join("nvcc").exists())
 }
 
 /// Carries out the lock's steps in a copy of the tree, and keeps what they made.
@@ -80,8 +191,13 @@ fn carry_out(
     interpreter: &Interpreter,
 ) -> Result<Result<(), String>, SetupError> {
     let folder = copy.join(&step.folder);
-    let call = Invocation::new(prefix.join("bin/python").as_str())
+    let runner = workshop.write("build_step.py", RUNNER)?;
+    let bin = prefix.join("bin");
+    let call = Invocation::new(bin.join("python").as_str())
+        .arg(runner.as_str())
         .args(step.args.iter().map(String::as_str))
+        // the tools that builds call, such as ninja, lie beside the Python
+        .env("PATH", format!("{bin}:{}", crate::process::environment::PATH))
         .cwd(&folder);
     let mut made = 0;
     loop {
@@ -92,6 +208,9 @@ fn carry_out(
         };
         let ended = workshop.run(&call, view, None)?;
         if ended.success {
+            for left_out in build_steps::left_out(&ended.output) {
+                workshop.note(format!("`{}` was built {left_out}", step.folder));
+            }
             return Ok(Ok(()));
         }
         // distutils puts an extension of the package `a` into `a/`, which authors made by hand
@@ -144,6 +263,18 @@ fn write_finder(prefix: &Utf8Path, lock: &EnvLock) -> Result<(), SetupError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cuda_sources_are_told_from_what_a_compiler_of_c_builds() {
+        let cuda = |text: &str| FOR_CUDA.is_match(text);
+        assert!(cuda("['nms/nms_kernel.cu', 'nms/gpu_nms.pyx']"));
+        assert!(cuda("glob('src/*.cu')") && cuda("CUDAExtension('x', s)"));
+        // what only teaches a compiler about such files
+        assert!(!cuda("self.src_extensions.append('.cu')"));
+        assert!(!FOR_CPU.is_match("ext_modules=[CUDAExtension('x', s)]"));
+        assert!(FOR_CPU.is_match("extension = CppExtension") && FOR_CPU.is_match("Extension('a')"));
+        assert!(is_comment("  # CUDA = locate_cuda()") && !is_comment("CUDA = 1"));
+    }
 
     #[test]
     fn a_wanted_folder_lies_in_the_tree() {
