@@ -254,6 +254,23 @@ fn slow_what_was_left_out_is_not_asked_for_again() {
 }
 
 #[test]
+fn slow_what_no_index_has_and_the_code_imports_is_named() {
+    let world = World::new();
+    world.file("requirements.txt", "no-index-has-this-one\n").file(
+        "train.py",
+        "import argparse\nfrom no_index_has_this_one import layers\n\
+         argparse.ArgumentParser().parse_args()\n",
+    );
+    let error = world.setup(&request("train.py")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no environment could be made for it: it cannot do without the module \
+         no_index_has_this_one, and the index has no no-index-has-this-one"
+    );
+    assert!(error.hints().iter().any(|hint| hint.contains("--with")), "{:?}", error.hints());
+}
+
+#[test]
 fn slow_a_lock_builds_the_same_again() {
     let world = World::new();
     world

@@ -106,7 +106,7 @@ impl Repairer {
                 cause: worded(&row.cause, row, captures),
                 advice: row.advice(),
             },
-            None => explained_by_diagnosis(failure.output),
+            None => explained_by_diagnosis(spec, failure.output),
         }
     }
 
@@ -142,8 +142,13 @@ impl Repairer {
 }
 
 /// Explains what no row does: what the index does not have, or a contradiction.
-fn explained_by_diagnosis(output: &str) -> Outcome {
+fn explained_by_diagnosis(spec: &EnvSpec, output: &str) -> Outcome {
     for diagnosis in diagnose(output) {
+        if let Diagnosis::ModuleMissing { module } = &diagnosis
+            && let Some(outcome) = left_out_and_needed(spec, module)
+        {
+            return outcome;
+        }
         let (what, gone) = match &diagnosis {
             Diagnosis::NotOnIndex { package } => {
                 (package.clone(), gone::distribution(package, None))
@@ -172,6 +177,19 @@ fn explained_by_diagnosis(output: &str) -> Outcome {
         }
     }
     Outcome::Unexplained { cause: error_line(output) }
+}
+
+/// Says of a module that the code needs that it was left out before, and why.
+fn left_out_and_needed(spec: &EnvSpec, module: &str) -> Option<Outcome> {
+    let top = module.split('.').next().unwrap_or(module);
+    let distribution = spec.left_out.iter().find(|name| **name == name::normalise(top))?;
+    let mut why = spec.deviations.iter().filter(|known| known.rule == "not-on-index");
+    let why = why.find(|known| known.reason.split(' ').any(|word| word == distribution))?;
+    Some(Outcome::Explained {
+        rule: "gone".into(),
+        cause: format!("it cannot do without the module {module}, and {}", why.reason),
+        advice: Some(format!("`--with '{distribution} @ ADDRESS'` says where it can be had")),
+    })
 }
 
 /// Digests what counts of a specification: not why it is so.
