@@ -10,6 +10,7 @@
 mod answer;
 mod attempts;
 mod build;
+mod builds_cache;
 mod bytecode;
 mod closure;
 mod conda;
@@ -20,8 +21,10 @@ mod failure;
 mod folder;
 pub mod gpus;
 mod index;
+mod inside;
 pub mod interpreters;
 pub mod ledger;
+mod links;
 mod memory;
 mod pip;
 mod request;
@@ -31,6 +34,7 @@ mod smoke;
 mod source_edits;
 mod stuck;
 mod tree_build;
+mod uv;
 mod verify;
 mod workshop;
 
