@@ -124,6 +124,24 @@ impl Home {
         Ok(Lock { _file: file })
     }
 
+    /// Takes the lock `name` beside others that share it, waiting for whoever holds it alone.
+    ///
+    /// # Errors
+    ///
+    /// [`HomeError::Lock`] where the file system refuses.
+    pub fn share(&self, name: &str) -> Result<Lock, HomeError> {
+        let path = self.folder("locks")?.join(name);
+        let failed = |source| HomeError::Lock { name: name.to_owned(), source };
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
+        file.file().lock_shared().map_err(failed)?;
+        Ok(Lock { _file: file })
+    }
+
     /// Takes the lock `name` if nobody holds it.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,7 +12,7 @@ use sizar_engine::environment::{
     self, Setup, SetupError, SetupRequest, collect_garbage, interpreters, remembered, setup,
 };
 use sizar_engine::home::Home;
-use sizar_engine::sandbox::{detect, helper};
+use sizar_engine::sandbox::{SandboxKind, detect, helper, landlock_abi, try_bubblewrap};
 use sizar_inspect::InspectOptions;
 use sizar_model::inspection::Inspection;
 use sizar_model::{Checkout, Digest, Silent, Source, VerificationLevel};
@@ -314,7 +315,7 @@ fn slow_two_setups_make_one_environment() {
 
 #[test]
 fn slow_hostile_builds_are_contained() {
-    if detect() == sizar_engine::sandbox::SandboxKind::None {
+    if detect() == SandboxKind::None {
         return;
     }
     let world = World::new();
@@ -472,4 +473,108 @@ fn slow_a_failed_setup_is_kept_until_it_succeeds() {
     let kept = environment::failure_of(&world.home, "source").unwrap();
     assert_eq!(kept.attempts.len(), 1);
     assert!(error.to_string().contains(&kept.cause), "{}", kept.cause);
+}
+
+/// Returns what keeps foreign code in on this machine, each of them.
+fn sandboxes() -> Vec<SandboxKind> {
+    let landlock = (landlock_abi() > 0).then_some(SandboxKind::Landlock);
+    let bubblewrap = try_bubblewrap().is_ok().then_some(SandboxKind::Bubblewrap);
+    landlock.into_iter().chain(bubblewrap).collect()
+}
+
+/// Returns every file below `folder` with its inode, its mode and its bytes.
+fn contents(folder: &Utf8Path) -> BTreeMap<Utf8PathBuf, (u64, u32, Vec<u8>)> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = Utf8PathBuf::from_path_buf(entry.unwrap().path()).unwrap();
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            found.extend(contents(&path));
+        } else if metadata.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            found.insert(path, (metadata.ino(), metadata.mode(), bytes));
+        }
+    }
+    found
+}
+
+#[test]
+fn slow_foreign_builds_do_not_reach_what_environments_share() {
+    for kind in sandboxes() {
+        let world = World::new();
+        let driver = "import argparse, six\nargparse.ArgumentParser().parse_args()\n";
+        world.file("requirements.txt", "six==1.15.0\n").file("train.py", driver);
+        let request = |driver: &str| SetupRequest::new(kind, Some(driver.to_owned()));
+        let first = world.setup(&request("train.py")).unwrap();
+        let six = first.environment.path.join("lib");
+        let six = contents(&six).into_iter().find(|(path, _)| path.ends_with("six.py")).unwrap();
+        let archive = world.home.root().join("cache/uv");
+        let before = contents(&archive);
+        let shared = |inode: u64| before.values().any(|(other, ..)| *other == inode);
+        assert!(shared(six.1.0), "{kind}: a wheel's file is a link to the cache");
+        // it writes to each file that it can name, by all ways that there are
+        let hostile = format!(
+            "import os\n\
+             for top in ['{home}/cache', '{home}/envs', '{home}/tools']:\n    \
+             for folder, _, names in os.walk(top):\n        \
+             for name in names + ['planted']:\n            \
+             path = os.path.join(folder, name)\n            \
+             if '/builds/' in path or name.startswith('python') or name == 'pyvenv.cfg':\n                continue\n            \
+             for way in ('r+b', 'ab', 'wb'):\n                \
+             try:\n                    open(path, way).write(b'hacked = 1\\n')\n                \
+             except (IOError, OSError):\n                    pass\n            \
+             try:\n                os.chmod(path, 0o777)\n            \
+             except OSError:\n                pass\n\
+             from setuptools import setup\n\
+             setup(name='demo', version='1', py_modules=['demo'], install_requires=['six==1.15.0'])\n",
+            home = world.home.root(),
+        );
+        world.file("setup.py", &hostile).file("demo.py", driver);
+        let made = world.setup(&request("demo.py"));
+        let after = contents(&archive);
+        for (path, file) in &before {
+            // its own pages of the index, which the second setup may have asked for again
+            if path.as_str().contains("/archive-v") || path.as_str().contains("/wheels-v") {
+                assert_eq!(after.get(path), Some(file), "{kind}: {path}");
+            }
+        }
+        assert!(after.values().all(|(.., bytes)| !bytes.starts_with(b"hacked")), "{kind}");
+        assert!(after.keys().all(|path| path.file_name() != Some("planted")), "{kind}");
+        let (path, (_, _, bytes)) = six;
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{kind}: another environment is as it was");
+        let made = made.unwrap();
+        assert!(made.verified, "{kind}");
+        let inside = contents(&made.environment.path.join("lib"));
+        let (_, (inode, ..)) = inside.iter().find(|(path, _)| path.ends_with("six.py")).unwrap();
+        assert!(shared(*inode), "{kind}");
+        let demo = inside.iter().find(|(path, _)| path.ends_with("demo.py")).unwrap();
+        assert!(!shared(demo.1.0), "{kind}: what was built is a copy");
+    }
+}
+
+#[test]
+fn slow_what_has_no_wheel_is_built_beside_what_has_one() {
+    let world = World::new();
+    world
+        .file("requirements.txt", "six==1.15.0\ndocopt==0.6.2\n")
+        .file("train.py", "import argparse, docopt, six\nargparse.ArgumentParser().parse_args()\n");
+    let made = world.setup(&request("train.py")).unwrap();
+    assert!(made.verified);
+    // again from its lock alone, of which nobody remembers what has wheels, and offline
+    let name = made.environment.path.file_name().unwrap();
+    environment::remove(&world.home, name).unwrap();
+    let mut again = request("train.py");
+    again.locked = Some(made.environment.lock.clone());
+    again.offline = true;
+    let again = world.setup(&again).unwrap();
+    assert!(again.verified);
+    assert_eq!(again.environment.path, made.environment.path);
+    // what was built is in the source's own cache, and goes with its last environment
+    let builds = world.home.root().join("cache/builds");
+    assert_eq!(fs::read_dir(&builds).unwrap().count(), 1);
+    let shared = contents(&world.home.root().join("cache/uv"));
+    assert!(shared.keys().all(|path| !path.as_str().contains("docopt.py")));
+    environment::remove(&world.home, name).unwrap();
+    collect_garbage(&world.home).unwrap();
+    assert_eq!(fs::read_dir(&builds).unwrap().count(), 0);
 }

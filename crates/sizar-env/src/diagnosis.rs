@@ -205,6 +205,30 @@ pub fn wants_to_build(output: &str) -> bool {
     output.contains("building from source is disabled") || output.contains("no usable wheels")
 }
 
+/// Returns the distributions that have no wheel for this Python, where only wheels were to be taken.
+pub fn without_wheel(output: &str) -> Vec<String> {
+    static WITHOUT: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"([A-Za-z0-9][A-Za-z0-9._-]*?)(?:==[^\s,]+)? ha(?:s|ve) no (?:usable )?wheels|Wheels are required for `([A-Za-z0-9._-]+)`",
+        )
+    });
+    let one = text_in_one_line(output);
+    let found = WITHOUT.captures_iter(&one);
+    let names = found.filter_map(|captures| captures.get(1).or_else(|| captures.get(2)));
+    let mut names: Vec<String> = names.map(|found| name::normalise(found.as_str())).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Returns the distributions of which nothing was fetched before, where only what was may be used.
+pub fn not_in_cache(output: &str) -> Vec<String> {
+    static ABSENT: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*) was not found in the cache"));
+    let one = text_in_one_line(output);
+    ABSENT.captures_iter(&one).map(|captures| name::normalise(&captures[1])).collect()
+}
+
 /// How many of a build's last lines count as its last words.
 const LAST_LINES: usize = 40;
 
@@ -352,6 +376,13 @@ mod tests {
         let output = "error: No solution found when resolving dependencies\n  cause: Because all versions of pandas have no usable wheels and you require pandas, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required for `pandas` because building from source is disabled for `pandas` (i.e., with `--no-build-package pandas`)\n";
         assert!(wants_to_build(output));
         assert!(!wants_to_build("error: No solution found when resolving dependencies\n"));
+        assert_eq!(without_wheel(output), ["pandas"]);
+        let pinned = "error: No solution found when resolving dependencies\n  cause: Because docopt==0.6.2 has no usable wheels and you require docopt==0.6.2, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required for `docopt` because building from source is disabled for all packages (i.e., with `--no-build`)\n";
+        assert_eq!(without_wheel(pinned), ["docopt"]);
+        let tags = "error: No solution found when resolving dependencies\n  cause: Because tensorflow==1.15.0 has no wheels with a matching Python ABI tag (e.g., `cp310`) and you require tensorflow==1.15.0, we can conclude that your requirements are unsatisfiable.\n";
+        assert_eq!(without_wheel(tags), ["tensorflow"]);
+        let offline = "error: No solution found when resolving dependencies\n  cause: Because docopt was not found in the cache and you require docopt==0.6.2, we can conclude that your requirements are unsatisfiable.\n";
+        assert_eq!(not_in_cache(offline), ["docopt"]);
     }
 
     #[test]

@@ -58,6 +58,26 @@ pub fn packages(text: &str) -> Result<Vec<LockedPackage>, PylockError> {
     Ok(packages)
 }
 
+/// Returns the names of the packages of a `pylock.toml` that have no wheel at all.
+///
+/// # Errors
+///
+/// [`PylockError`] where the text is not one.
+pub fn without_wheels(text: &str) -> Result<Vec<String>, PylockError> {
+    let lock: Pylock = toml::from_str(text)?;
+    let is_wheel = |file: &File| file.url.as_deref().is_some_and(is_wheel_address);
+    let built = lock.packages.into_iter().filter(|package| {
+        package.wheels.is_empty() && !package.archive.as_ref().is_some_and(is_wheel)
+    });
+    Ok(built.map(|package| name::normalise(&package.name)).collect())
+}
+
+/// Whether an address leads to a wheel.
+pub fn is_wheel_address(url: &str) -> bool {
+    let path = url.split(['#', '?']).next().unwrap_or_default();
+    path.ends_with(".whl") && !url.starts_with("git+")
+}
+
 fn locked(package: Package) -> LockedPackage {
     let url = match (&package.vcs, &package.archive) {
         (Some(vcs), _) => Some(vcs_url(vcs)),
@@ -111,5 +131,8 @@ mod tests {
         assert_eq!(packages[1].name, "pyyaml");
         assert_eq!(packages[1].hashes, ["sha256:aa", "sha256:bb"]);
         assert!(super::packages("not toml").is_err());
+        assert_eq!(without_wheels(text).unwrap(), ["clip"]);
+        assert!(is_wheel_address("https://x.org/a-1-py3-none-any.whl#sha256=00"));
+        assert!(!is_wheel_address("https://x.org/a-1.zip?f=b.whl"));
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
-use sizar_model::{EnvLock, EnvSpec, Invocation, NetworkAccess, PythonVersion};
+use sizar_model::{EnvLock, EnvSpec, Invocation, LockedPackage, NetworkAccess, PythonVersion};
 
 use crate::name;
 
@@ -199,11 +199,22 @@ impl Uv {
             .arg(files.requirements.as_str())
     }
 
-    /// Installs exactly the packages of a requirement file, with their hashes.
+    /// Installs exactly the packages of a requirement file, with their hashes; what has no wheel
+    /// is built.
     pub fn install(&self, python: &Utf8Path, files: &Files<'_>) -> Invocation {
-        // copies, because a program that writes into its own packages must not reach the cache
+        // copies, because the next build may write to this cache
+        self.install_by("copy", python, files)
+    }
+
+    /// Installs exactly the packages of a requirement file, with their hashes, from wheels alone:
+    /// nothing foreign runs. With `links`, their files are those of the cache.
+    pub fn install_wheels(&self, python: &Utf8Path, files: &Files<'_>, links: bool) -> Invocation {
+        self.install_by(if links { "hardlink" } else { "copy" }, python, files).arg("--no-build")
+    }
+
+    fn install_by(&self, link_mode: &str, python: &Utf8Path, files: &Files<'_>) -> Invocation {
         self.with_settings(self.call(&["pip", "install"]))
-            .args(["--no-deps", "--link-mode", "copy"])
+            .args(["--no-deps", "--link-mode", link_mode])
             .args(["--python", python.as_str()])
             .args(files.options())
             .args(["--requirements", files.requirements.as_str()])
@@ -238,8 +249,13 @@ impl Files<'_> {
 
 /// Renders the locked packages as a requirement file with hashes.
 pub fn locked_requirements(lock: &EnvLock) -> String {
+    requirements_of(&lock.packages)
+}
+
+/// Renders some locked packages as a requirement file with hashes.
+pub fn requirements_of<'p>(packages: impl IntoIterator<Item = &'p LockedPackage>) -> String {
     let mut text = String::new();
-    for package in &lock.packages {
+    for package in packages {
         let line = match &package.url {
             Some(url) => format!("{} @ {url}", package.name),
             None => format!("{}=={}", package.name, package.version),

@@ -3,26 +3,24 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
-use sizar_env::uv::{self, BuildRules};
-use sizar_env::{diagnosis, lock, name, pins, pylock, shims};
+use sizar_env::{lock, name, shims};
 use sizar_inspect::packaging::name_on_index;
 use sizar_model::environment::LockedSource;
 use sizar_model::{
-    Checkout, CondaPackage, EnvLock, EnvSpec, Installer, Invocation, LockedPackage, ProjectInstall,
+    Checkout, CondaPackage, EnvLock, EnvSpec, Installer, Invocation, ProjectInstall,
 };
 
 use super::SetupError;
 use super::conda::{self, Refusal};
 use super::error::io;
 use super::folder::{self, Building};
-use super::index;
+use super::inside;
 use super::interpreters::Interpreter;
 use super::pip;
 use super::python_config;
-use super::scratch::copy_tree;
-use super::source_edits;
 use super::tree_build;
-use super::workshop::{RequirementFiles, View, Workshop};
+use super::uv;
+use super::workshop::{View, Workshop};
 use crate::failpoint;
 use crate::home::Home;
 
@@ -48,7 +46,7 @@ pub fn resolve(
     let nothing = spec.requirements.is_empty() && spec.extra_build_requirements.is_empty();
     let resolved = match spec.installer {
         _ if nothing => Ok(Vec::new()),
-        Installer::Uv => resolve_with_uv(workshop, spec, package, interpreter)?,
+        Installer::Uv => uv::resolve(workshop, spec, package, interpreter)?,
         Installer::Pip => pip::resolve(workshop, spec, interpreter)?,
     };
     let packages = match resolved {
@@ -83,55 +81,6 @@ pub fn resolve(
         conda: Vec::new(),
         verification: None,
     }))
-}
-
-fn resolve_with_uv(
-    workshop: &Workshop<'_>,
-    spec: &mut EnvSpec,
-    package: Option<&str>,
-    interpreter: &Interpreter,
-) -> Step<Vec<LockedPackage>> {
-    if spec.requirements.is_empty() {
-        return Ok(Ok(Vec::new()));
-    }
-    let mut as_wheels = pins::better_as_wheels(spec.requirements.iter().chain(&spec.constraints));
-    loop {
-        let text = spec.requirements.join("\n") + "\n";
-        let files =
-            RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
-        let uv = workshop.uv(&BuildRules::of_spec(spec, package))?;
-        let answer = workshop.answers().join("pylock.toml");
-        remove_file(&answer)?;
-        let call = uv.compile(&interpreter.path, &files.files(), &answer, &as_wheels);
-        let ended = workshop.run_uv(&call, interpreter, View::default())?;
-        if ended.success {
-            let text = fs::read_to_string(&answer).map_err(io(&answer))?;
-            return Ok(Ok(pylock::packages(&text)?));
-        }
-        // each round mends a release that was not mended before, so this ends
-        if !workshop.is_offline() && index::mend_metadata(spec, &ended.output) {
-            continue;
-        }
-        // what is needed may never have had a wheel; any other failure would be the same again
-        if as_wheels.is_empty() || !diagnosis::wants_to_build(&ended.output) {
-            return Ok(Err(StepFailed {
-                stage: stage_of(&ended.output, Stage::Resolve),
-                output: ended.output,
-            }));
-        }
-        as_wheels.clear();
-    }
-}
-
-fn stage_of(output: &str, otherwise: Stage) -> Stage {
-    if diagnosis::is_build_failure(output) { Stage::Build } else { otherwise }
-}
-
-fn remove_file(path: &Utf8Path) -> Result<(), SetupError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(path)(error)),
-        _ => Ok(()),
-    }
 }
 
 /// A folder with everything of a lock in it.
@@ -175,18 +124,9 @@ pub fn install(
         let output = format!("Error: {}\n", refusal.0);
         return Ok(Err(StepFailed { stage: Stage::Install, output }));
     }
-    let mut filled = fill(workshop, checkout, lock, package, interpreter, &building)?;
-    if let Err(failed) = &filled
-        && let Some(own) = diagnosis::own_name(&failed.output)
-    {
-        filled = fill(workshop, checkout, lock, Some(&own), interpreter, &building)?;
-    }
-    match filled {
-        Ok(()) => {}
-        Err(failed) => {
-            building.abandon()?;
-            return Ok(Err(failed));
-        }
+    if let Err(failed) = fill(workshop, checkout, lock, package, interpreter, &building)? {
+        building.abandon()?;
+        return Ok(Err(failed));
     }
     add_shims(workshop, lock, interpreter, building.prefix())?;
     let missing = missing_requirements(building.prefix(), lock, package)?;
@@ -227,7 +167,7 @@ fn fill(
 ) -> Step<()> {
     let prefix = building.prefix();
     let filled = match lock.installer {
-        Installer::Uv => fill_with_uv(workshop, checkout, lock, package, interpreter, prefix)?,
+        Installer::Uv => uv::fill(workshop, checkout, lock, package, interpreter, prefix)?,
         Installer::Pip => pip::fill(workshop, checkout, lock, package, interpreter, prefix)?,
     };
     if let Err(failed) = filled {
@@ -242,62 +182,6 @@ fn fill(
     Ok(Ok(()))
 }
 
-fn fill_with_uv(
-    workshop: &Workshop<'_>,
-    checkout: &Checkout,
-    lock: &EnvLock,
-    package: Option<&str>,
-    interpreter: &Interpreter,
-    prefix: &Utf8Path,
-) -> Step<()> {
-    let uv = workshop.uv(&BuildRules::of_lock(lock, package))?;
-    let view = || View { writable: vec![prefix.to_owned()], ..View::default() };
-    let failed =
-        |output: String| Ok(Err(StepFailed { stage: stage_of(&output, Stage::Install), output }));
-    // a prefix of conda's is an environment already
-    let of_conda = !lock.conda.is_empty();
-    if !of_conda {
-        let ended = workshop.run_uv(&uv.venv(&interpreter.path, prefix), interpreter, view())?;
-        if !ended.success {
-            return failed(ended.output);
-        }
-    }
-    let install = |files: &RequirementFiles| {
-        let call = uv.install(&prefix.join("bin/python"), &files.files());
-        // conda's newer Pythons say that others should keep away
-        if of_conda { call.arg("--break-system-packages") } else { call }
-    };
-    failpoint::hit("setup:after-venv");
-    if !lock.packages.is_empty() {
-        let text = uv::locked_requirements(lock);
-        let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
-        let ended = workshop.run_uv(&install(&files), interpreter, view())?;
-        if !ended.success {
-            return failed(ended.output);
-        }
-    }
-    if lock.source.install == ProjectInstall::Install
-        && let Some(package) = package
-    {
-        // builds write into their tree; the checkout is nobody's to write to
-        let copy = workshop.path("source");
-        if copy.exists() {
-            fs::remove_dir_all(&copy).map_err(io(&copy))?;
-        }
-        copy_tree(&checkout.path, &copy)?;
-        source_edits::apply(&lock.source_edits, &copy)?;
-        let text = uv::project_requirement(package, &copy);
-        let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
-        let mut view = view();
-        view.writable.push(copy);
-        let ended = workshop.run_uv(&install(&files), interpreter, view)?;
-        if !ended.success {
-            return failed(ended.output);
-        }
-    }
-    Ok(Ok(()))
-}
-
 /// Writes the start-up shims of a lock into its environment, whatever installed the rest.
 fn add_shims(
     workshop: &Workshop<'_>,
@@ -309,24 +193,25 @@ fn add_shims(
     if files.is_empty() {
         return Ok(());
     }
-    let site = site_packages(prefix, lock);
+    let site = site_packages(Utf8Path::new(""), lock);
     for (relative, text) in files {
-        let path = site.join(relative);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(io(folder))?;
-        }
-        fs::write(&path, text).map_err(io(&path))?;
+        inside::write(prefix, &site.join(relative), text.as_bytes())?;
     }
-    // runs cannot write there, and would compile them each time
-    let compile = Invocation::new(prefix.join("bin/python").as_str()).args([
+    let folder = inside::folder(prefix, &site.join(shims::FOLDER))?;
+    // runs cannot write there, and would compile them each time; without what is installed, whose
+    // start-up hooks have nothing to do where one can write
+    let compile = Invocation::new(interpreter.path.as_str()).args([
+        "-S",
+        "-E",
         "-m",
         "compileall",
         "-q",
-        site.join(shims::FOLDER).as_str(),
+        folder.as_str(),
     ]);
     let view = View {
-        readable: vec![interpreter.prefix.clone()],
-        writable: vec![prefix.to_owned()],
+        readable: vec![interpreter.prefix.clone(), prefix.to_owned()],
+        writable: vec![folder],
+        is_ours: true,
         ..View::default()
     };
     workshop.run(&compile, view, None)?;

@@ -33,8 +33,8 @@ pub fn compile(
     }
     let program = workshop.write("compile_files.py", COMPILE)?;
     let list = workshop.write("loaded.txt", &(paths.join("\n") + "\n"))?;
-    // without what is installed: start-up hooks have nothing to do here
-    let call = Invocation::new(subject.prefix.join("bin/python").as_str()).args([
+    // without what is installed: its start-up hooks could write through links into the cache
+    let call = Invocation::new(subject.interpreter.path.as_str()).args([
         "-S",
         "-E",
         program.as_str(),
@@ -43,6 +43,7 @@ pub fn compile(
     let view = View {
         readable: vec![subject.interpreter.prefix.clone()],
         writable: vec![subject.prefix.to_owned()],
+        is_ours: true,
         ..View::default()
     };
     workshop.run(&call, view, None)?;

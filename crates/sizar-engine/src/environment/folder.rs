@@ -12,9 +12,11 @@ use sizar_env::lock;
 use sizar_model::{Digest, EnvLock, PythonVersion};
 
 use super::SetupError;
+use super::builds_cache;
 use super::error::io;
+use super::inside;
 use super::memory;
-use super::workshop::is_system;
+use super::workshop::{STAGE, is_system};
 use crate::home::{Home, Lock};
 
 /// The file that says that an environment is whole.
@@ -106,8 +108,7 @@ impl Building {
 
     /// Says that the environment is whole.
     pub fn finish(self, lock: &EnvLock, python_root: &Utf8Path) -> Result<Utf8PathBuf, SetupError> {
-        let path = self.prefix.join(LOCK);
-        fs::write(&path, lock::write(lock)?).map_err(io(&path))?;
+        inside::write(&self.prefix, LOCK.into(), lock::write(lock)?.as_bytes())?;
         let ready = Ready {
             version: 1,
             digest: lock::digest(lock),
@@ -123,11 +124,8 @@ impl Building {
             },
             python_root: Some(python_root.to_owned()).filter(|root| !is_system(root)),
         };
-        let part = self.prefix.join(".ready.json.part");
         let text = serde_json::to_vec(&ready).expect("names and numbers have a form in JSON");
-        fs::write(&part, text).map_err(io(&part))?;
-        let path = self.prefix.join(READY);
-        fs::rename(&part, &path).map_err(io(&path))?;
+        inside::write(&self.prefix, READY.into(), &text)?;
         Ok(self.prefix)
     }
 }
@@ -243,7 +241,8 @@ pub fn discard(home: &Home, prefix: &Utf8Path) -> Result<(), SetupError> {
     remove_tree(prefix)
 }
 
-/// Removes what killed setups left, and plans whose environment is gone; returns the folders.
+/// Removes what killed setups left, plans whose environment is gone, and caches of builds of sources
+/// without an environment; returns the folders of environments.
 ///
 /// # Errors
 ///
@@ -263,6 +262,18 @@ pub fn collect_garbage(home: &Home) -> Result<Vec<Utf8PathBuf>, SetupError> {
             removed.push(path);
         }
     }
+    let cache = home.folder("cache/uv")?;
+    for entry in fs::read_dir(&cache).map_err(io(&cache))? {
+        let entry = entry.map_err(io(&cache))?;
+        let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
+        if let Some(name) = path.file_name().and_then(|name| name.strip_prefix(STAGE))
+            && let Some(_held) = home.try_lock(&format!("env-{name}"))?
+        {
+            remove_tree(&path)?;
+        }
+    }
     memory::forget_gone(home)?;
+    let kept = list(home)?;
+    builds_cache::keep_only(home, kept.iter().map(|kept| kept.locator.as_str()))?;
     Ok(removed)
 }

@@ -10,6 +10,7 @@
 mod answer;
 mod attempts;
 mod build;
+mod builds_cache;
 mod bytecode;
 mod closure;
 mod conda;
@@ -20,9 +21,11 @@ mod failure;
 mod folder;
 pub mod gpus;
 mod index;
+mod inside;
 pub mod interpreters;
 pub mod ledger;
 mod memory;
+mod merge;
 mod pip;
 mod python_config;
 mod request;
@@ -32,6 +35,7 @@ mod smoke;
 mod source_edits;
 mod stuck;
 mod tree_build;
+mod uv;
 mod verify;
 mod workshop;
 

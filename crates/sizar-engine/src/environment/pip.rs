@@ -54,7 +54,8 @@ impl<'w, 'a> Engine<'w, 'a> {
 
     fn make(&self, prefix: &Utf8Path) -> Result<Ended, SetupError> {
         let writable = vec![prefix.to_owned(), self.virtualenv.data.clone()];
-        let view = View { readable: self.readable.clone(), writable, ..View::default() };
+        let readable = self.readable.clone();
+        let view = View { readable, writable, is_ours: true, ..View::default() };
         self.workshop.run(&self.virtualenv.make(&self.interpreter.path, prefix), view, None)
     }
 
@@ -90,6 +91,7 @@ impl<'w, 'a> Engine<'w, 'a> {
             readable: vec![self.interpreter.prefix.clone()],
             writable,
             time_machine: Some(Arc::clone(&self.machine)),
+            ..View::default()
         };
         let mut ended = self.workshop.run(call, view, None)?;
         if !ended.success && !self.workshop.is_offline() {

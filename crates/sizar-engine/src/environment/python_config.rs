@@ -10,6 +10,7 @@ use sizar_model::PythonVersion;
 
 use super::SetupError;
 use super::error::io;
+use super::inside;
 
 const PROGRAM: &str = include_str!("../../python/python_config.py");
 
@@ -21,11 +22,12 @@ pub fn write(prefix: &Utf8Path, python: PythonVersion) -> Result<(), SetupError>
         format!("python{}.{}-config", python.major, python.minor),
     ];
     for name in names {
-        let path = prefix.join("bin").join(name);
+        let relative = Utf8Path::new("bin").join(name);
+        let path = prefix.join(&relative);
         if path.exists() {
             continue;
         }
-        fs::write(&path, PROGRAM).map_err(io(&path))?;
+        inside::write(prefix, &relative, PROGRAM.as_bytes())?;
         let mode = std::fs::Permissions::from_mode(0o755);
         fs::set_permissions(&path, mode).map_err(io(&path))?;
     }

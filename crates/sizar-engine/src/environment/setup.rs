@@ -80,6 +80,7 @@ pub fn setup(
     let workshop = Workshop::open(
         home,
         Order {
+            locator: &checkout.source.locator,
             sandbox: request.sandbox,
             uv_program,
             host: found.host().cloned(),

@@ -17,6 +17,7 @@ use sizar_model::{BuildStep, Checkout, Deviation, EnvLock, EnvSpec, Invocation};
 use super::SetupError;
 use super::build::{Step, StepFailed, site_packages};
 use super::error::io;
+use super::inside;
 use super::interpreters::Interpreter;
 use super::scratch::copy_tree;
 use super::workshop::{View, Workshop};
@@ -174,10 +175,8 @@ pub fn build(
     }
     for path in binaries(&copy)?.difference(&before) {
         let Ok(relative) = path.strip_prefix(&copy) else { continue };
-        let to = prefix.join(FOLDER).join(relative);
-        let folder = to.parent().unwrap_or(prefix);
-        fs::create_dir_all(folder).map_err(io(folder))?;
-        fs::copy(path, &to).map_err(io(&to))?;
+        let product = fs::read(path).map_err(io(path))?;
+        inside::write(prefix, &Utf8Path::new(FOLDER).join(relative), &product)?;
     }
     Ok(Ok(()))
 }
@@ -249,13 +248,12 @@ fn binaries(folder: &Utf8Path) -> Result<BTreeSet<Utf8PathBuf>, SetupError> {
 
 /// Puts the finder where the environment's Python loads it at its start.
 fn write_finder(prefix: &Utf8Path, lock: &EnvLock) -> Result<(), SetupError> {
-    let site = site_packages(prefix, lock);
+    let site = site_packages(Utf8Path::new(""), lock);
     for (name, text) in [
         ("sizar_tree_products.py", FINDER),
         ("sizar_tree_products.pth", "import sizar_tree_products\n"),
     ] {
-        let path = site.join(name);
-        fs::write(&path, text).map_err(io(&path))?;
+        inside::write(prefix, &site.join(name), text.as_bytes())?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The place of one setup: its files, its limits, and the only door to foreign code.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{Activity, Invocation, Progress};
 
 use super::SetupError;
+use super::builds_cache::BuildsCache;
 use super::error::io;
 use super::interpreters::Interpreter;
 use super::stuck;
@@ -30,14 +31,23 @@ use crate::tools::find_or_install_virtualenv;
 const PAUSES: [Duration; 3] =
     [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
+/// The home, and the folder for temporary files, of calls in which nothing foreign runs.
+const OUR_HOME: &str = "our-home";
+const OUR_TMP: &str = "our-tmp";
+
+/// How folders begin in which the wheels of an environment are installed first; its name follows.
+pub const STAGE: &str = "stage-";
+
 /// The place of one setup.
 pub struct Workshop<'a> {
     root: Utf8PathBuf,
     sandbox: SandboxKind,
     uv_program: Utf8PathBuf,
+    /// What all sources share.
     uv_cache: Utf8PathBuf,
+    /// What foreign builds of this source write to.
+    builds: BuildsCache,
     home: Home,
-    pip_cache: Utf8PathBuf,
     /// The interpreter that virtualenv runs on.
     host: Option<Interpreter>,
     virtualenv: OnceCell<Virtualenv>,
@@ -50,6 +60,8 @@ pub struct Workshop<'a> {
     notes: RefCell<Vec<String>>,
     /// Hosts that builds may reach beside the package index, because a requirement names them.
     hosts: RefCell<Vec<String>>,
+    /// Packages that are known to have no wheel.
+    without_wheels: RefCell<BTreeSet<String>>,
     /// Removed with everything in it when the setup ends.
     _staging: tempfile::TempDir,
 }
@@ -61,6 +73,17 @@ pub struct View {
     pub writable: Vec<Utf8PathBuf>,
     /// The index as of a date, for installers that know of none.
     pub time_machine: Option<Arc<TimeMachine>>,
+    /// Whether nothing foreign runs: then it has a home that foreign code never wrote to.
+    pub is_ours: bool,
+}
+
+/// Which of its caches uv works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UvCache {
+    /// What all sources share; nothing foreign may run in such a call.
+    Shared,
+    /// The source's own; the shared one is not there.
+    Builds,
 }
 
 /// How a program ended, in the words of the repair loop.
@@ -73,6 +96,8 @@ pub struct Ended {
 
 /// What the workshop is opened for.
 pub struct Order<'a> {
+    /// The source, as the user names it.
+    pub locator: &'a str,
     pub sandbox: SandboxKind,
     pub uv_program: Utf8PathBuf,
     /// The interpreter that virtualenv runs on.
@@ -87,7 +112,7 @@ impl<'a> Workshop<'a> {
         let staging = home.staging()?;
         // sizar's own folder has a name in UTF-8, and so has what lies in it
         let root = Utf8PathBuf::from(staging.path().to_string_lossy().into_owned());
-        for folder in ["home", "tmp", "out"] {
+        for folder in ["home", "tmp", "out", OUR_HOME, OUR_TMP] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(io(&path))?;
         }
@@ -108,7 +133,7 @@ impl<'a> Workshop<'a> {
             uv_program: order.uv_program,
             uv_cache: home.folder("cache/uv")?,
             home: home.clone(),
-            pip_cache: home.folder("cache/pip")?,
+            builds: BuildsCache::open(home, order.locator)?,
             host: order.host,
             virtualenv: OnceCell::new(),
             offline: order.offline,
@@ -118,6 +143,7 @@ impl<'a> Workshop<'a> {
             control: Control::default(),
             notes: RefCell::default(),
             hosts: RefCell::default(),
+            without_wheels: RefCell::default(),
             _staging: staging,
         })
     }
@@ -209,9 +235,30 @@ impl<'a> Workshop<'a> {
         Ok((found.clone(), host.prefix.clone()))
     }
 
-    /// Returns the folder in which pip keeps what it fetched.
+    /// Returns the folder in which pip, and builds of this source, keep what they fetched.
     pub fn pip_cache(&self) -> &Utf8Path {
-        &self.pip_cache
+        &self.builds.pip
+    }
+
+    /// Returns where the wheels of the environment `prefix` are installed first: in the folder of
+    /// the cache, for links.
+    pub fn wheels_stage(&self, prefix: &Utf8Path) -> Utf8PathBuf {
+        self.uv_cache.join(format!("{STAGE}{}", prefix.file_name().unwrap_or_default()))
+    }
+
+    /// Returns whether foreign code is kept from what it should not write to.
+    pub fn confines(&self) -> bool {
+        self.sandbox != SandboxKind::None
+    }
+
+    /// Remembers which packages of the newest lock have no wheel.
+    pub fn set_without_wheels(&self, names: Vec<String>) {
+        *self.without_wheels.borrow_mut() = names.into_iter().collect();
+    }
+
+    /// Returns the packages that are known to have no wheel.
+    pub fn without_wheels(&self) -> BTreeSet<String> {
+        self.without_wheels.borrow().clone()
     }
 
     /// Returns uv's program.
@@ -220,28 +267,38 @@ impl<'a> Workshop<'a> {
     }
 
     /// Returns uv, set up for the packages of one attempt.
-    pub fn uv(&self, rules: &BuildRules<'_>) -> Result<Uv, SetupError> {
+    pub fn uv(&self, rules: &BuildRules<'_>, cache: UvCache) -> Result<Uv, SetupError> {
         let settings = self.write("uv.toml", &rules.settings()?)?;
         Ok(Uv {
             program: self.uv_program.clone(),
-            cache: self.uv_cache.clone(),
+            cache: match cache {
+                UvCache::Shared => self.uv_cache.clone(),
+                UvCache::Builds => self.builds.uv.clone(),
+            },
             settings,
             offline: self.offline,
             variables: index_variables(),
         })
     }
 
-    /// Runs uv, which may build foreign packages.
+    /// Runs uv, which may build foreign packages where it works with the source's own cache.
     pub fn run_uv(
         &self,
         call: &Invocation,
         interpreter: &Interpreter,
-        view: View,
+        mut view: View,
+        cache: UvCache,
     ) -> Result<Ended, SetupError> {
-        let View { mut readable, mut writable, time_machine } = view;
-        readable.extend([self.uv_program.clone(), interpreter.prefix.clone()]);
-        writable.push(self.uv_cache.clone());
-        let view = View { readable, writable, time_machine };
+        view.readable.extend([self.uv_program.clone(), interpreter.prefix.clone()]);
+        match cache {
+            UvCache::Shared => {
+                view.writable.push(self.uv_cache.clone());
+                view.is_ours = true;
+            }
+            UvCache::Builds => {
+                view.writable.push(self.builds.uv.clone());
+            }
+        }
         for pause in PAUSES {
             let ended = self.run(call, view.clone(), None)?;
             let transient = || knowledge::is_transient(Stage::Resolve, &ended.output);
@@ -280,8 +337,9 @@ impl<'a> Workshop<'a> {
         limit: Option<Duration>,
         memory: Option<ByteSize>,
     ) -> Result<Ended, SetupError> {
+        let [home, tmp] = if view.is_ours { [OUR_HOME, OUR_TMP] } else { ["home", "tmp"] };
         let mut confinement =
-            Confinement::new(self.sandbox, self.root.join("home"), self.root.join("tmp"));
+            Confinement::new(self.sandbox, self.root.join(home), self.root.join(tmp));
         confinement.readable = view.readable;
         confinement.readable.push(self.root.clone());
         confinement.writable = view.writable;
