@@ -20,11 +20,14 @@ pub struct Made<'a> {
     pub folder: &'a Utf8Path,
 }
 
-/// Empties the cache of packages, so that the setup to come downloads what the peer will download.
+/// Empties the caches of packages, so that the setup to come downloads what the peer will download.
 pub fn forget_packages(home: &Utf8Path) -> anyhow::Result<()> {
-    let cache = home.join("cache/uv");
-    if cache.exists() {
-        fs_err::remove_dir_all(cache)?;
+    // what wheels there are, and what each source built and fetched to build
+    for cache in ["cache/uv", "cache/builds"] {
+        let cache = home.join(cache);
+        if cache.exists() {
+            fs_err::remove_dir_all(cache)?;
+        }
     }
     Ok(())
 }
