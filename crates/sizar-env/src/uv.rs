@@ -207,9 +207,9 @@ impl Uv {
     }
 
     /// Installs exactly the packages of a requirement file, with their hashes, from wheels alone:
-    /// nothing foreign runs. With `links`, their files are symbolic links into the cache.
+    /// nothing foreign runs. With `links`, their files are those of the cache.
     pub fn install_wheels(&self, python: &Utf8Path, files: &Files<'_>, links: bool) -> Invocation {
-        self.install_by(if links { "symlink" } else { "copy" }, python, files).arg("--no-build")
+        self.install_by(if links { "hardlink" } else { "copy" }, python, files).arg("--no-build")
     }
 
     fn install_by(&self, link_mode: &str, python: &Utf8Path, files: &Files<'_>) -> Invocation {

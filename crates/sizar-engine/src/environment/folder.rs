@@ -16,7 +16,7 @@ use super::builds_cache;
 use super::error::io;
 use super::inside;
 use super::memory;
-use super::workshop::is_system;
+use super::workshop::{STAGE, is_system};
 use crate::home::{Home, Lock};
 
 /// The file that says that an environment is whole.
@@ -260,6 +260,16 @@ pub fn collect_garbage(home: &Home) -> Result<Vec<Utf8PathBuf>, SetupError> {
         {
             remove_tree(&path)?;
             removed.push(path);
+        }
+    }
+    let cache = home.folder("cache/uv")?;
+    for entry in fs::read_dir(&cache).map_err(io(&cache))? {
+        let entry = entry.map_err(io(&cache))?;
+        let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
+        if let Some(name) = path.file_name().and_then(|name| name.strip_prefix(STAGE))
+            && let Some(_held) = home.try_lock(&format!("env-{name}"))?
+        {
+            remove_tree(&path)?;
         }
     }
     memory::forget_gone(home)?;

@@ -1,12 +1,13 @@
 //! The first engine: uv resolves, and fills an environment.
 //!
 //! Foreign builds and the cache that all sources share never meet in one call (see
-//! `docs/design/0008-two-caches.md`): what there are wheels of is installed first, into an empty
-//! environment, by calls that build nothing; what has none is built with the source's own cache.
+//! `docs/design/0008-two-caches.md`): what there are wheels of is installed by calls that build
+//! nothing, into an environment that nothing foreign sees; what has none is built with the source's
+//! own cache. Then the two are put together.
 
 use std::collections::BTreeSet;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::uv::{self, BuildRules};
@@ -18,7 +19,7 @@ use super::build::{Step, StepFailed};
 use super::error::io;
 use super::index;
 use super::interpreters::Interpreter;
-use super::links;
+use super::merge::merge;
 use super::scratch::copy_tree;
 use super::source_edits;
 use super::workshop::{Ended, RequirementFiles, UvCache, View, Workshop};
@@ -75,6 +76,16 @@ fn remove_file(path: &Utf8Path) -> Result<(), SetupError> {
     }
 }
 
+/// The environment into which wheels are installed first; removed with what is left in it.
+struct WheelsStage(Utf8PathBuf);
+
+impl Drop for WheelsStage {
+    fn drop(&mut self) {
+        // what stays is removed by the next setup that wants the name, and with other garbage
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// An environment that is being filled.
 struct Filling<'f, 'w> {
     workshop: &'f Workshop<'w>,
@@ -97,18 +108,17 @@ pub fn fill(
         let stage = stage_of(&ended.output, Stage::Install);
         Ok(Err(StepFailed { stage, output: ended.output }))
     };
-    let mut built: Vec<&LockedPackage> = lock.packages.iter().collect();
     // a prefix of conda's is an environment already, and its Python loads what conda's packages
     // want it to at each start: it does not meet the shared cache
-    if lock.conda.is_empty() {
-        let uv = workshop.uv(&BuildRules::of_lock(lock, package), UvCache::Shared)?;
-        let call = uv.venv(&interpreter.path, prefix);
-        let ended = workshop.run_uv(&call, interpreter, filling.view(), UvCache::Shared)?;
+    let stage = lock.conda.is_empty().then(|| WheelsStage(workshop.wheels_stage(prefix)));
+    let mut built: Vec<&LockedPackage> = lock.packages.iter().collect();
+    if let Some(stage) = &stage {
+        let ended = filling.venv(prefix)?;
         if !ended.success {
             return failed(ended);
         }
         failpoint::hit("setup:after-venv");
-        built = match filling.wheels(package)? {
+        built = match filling.wheels(&stage.0, package)? {
             Ok(built) => built,
             Err(ended) => return failed(ended),
         };
@@ -132,7 +142,9 @@ pub fn fill(
             return failed(ended);
         }
     }
-    links::settle(prefix, workshop.shared_uv_cache())?;
+    if let Some(stage) = stage.filter(|stage| stage.0.exists()) {
+        merge(&stage.0, prefix)?;
+    }
     Ok(Ok(()))
 }
 
@@ -141,28 +153,50 @@ impl<'f> Filling<'f, '_> {
         View { writable: vec![self.prefix.to_owned()], ..View::default() }
     }
 
-    /// Installs what there are wheels of into an environment with nothing in it; returns what has
-    /// to be built.
+    /// Makes an empty environment.
+    fn venv(&self, prefix: &Utf8Path) -> Result<Ended, SetupError> {
+        let uv = self.workshop.uv(&BuildRules::default(), UvCache::Shared)?;
+        let call = uv.venv(&self.interpreter.path, prefix);
+        self.workshop.run_uv(&call, self.interpreter, self.view(), UvCache::Shared)
+    }
+
+    /// Installs what there are wheels of into an environment at `stage`; returns what has to be
+    /// built.
     fn wheels(
         &self,
+        stage: &Utf8Path,
         package: Option<&str>,
     ) -> Result<Result<Vec<&'f LockedPackage>, Ended>, SetupError> {
-        let Self { workshop, lock, interpreter, prefix } = *self;
+        let Self { workshop, lock, interpreter, .. } = *self;
+        if stage.exists() {
+            fs::remove_dir_all(stage).map_err(io(stage))?;
+        }
+        let mut is_made = false;
+        // the source itself stands for its releases
+        let own = package.filter(|_| lock.source.install == ProjectInstall::Install);
+        let others = || lock.packages.iter().filter(|locked| Some(locked.name.as_str()) != own);
         let by_address = |url: &str| pylock::is_wheel_address(url);
         let mut to_build: BTreeSet<String> = workshop.without_wheels();
         loop {
-            let (wheels, built): (Vec<_>, Vec<_>) = lock.packages.iter().partition(|package| {
+            let (wheels, built): (Vec<_>, Vec<_>) = others().partition(|package| {
                 package.url.as_deref().map_or_else(|| !to_build.contains(&package.name), by_address)
             });
             if wheels.is_empty() {
                 return Ok(Ok(built));
             }
+            if !is_made {
+                let ended = self.venv(stage)?;
+                if !ended.success {
+                    return Ok(Err(ended));
+                }
+                is_made = true;
+            }
             let text = uv::requirements_of(wheels.iter().copied());
             let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
             let uv = workshop.uv(&BuildRules::of_lock(lock, package), UvCache::Shared)?;
-            let python = prefix.join("bin/python");
+            let python = stage.join("bin/python");
             let call = uv.install_wheels(&python, &files.files(), workshop.confines());
-            let ended = workshop.run_uv(&call, interpreter, self.view(), UvCache::Shared)?;
+            let ended = workshop.run_uv(&call, interpreter, View::default(), UvCache::Shared)?;
             if ended.success {
                 return Ok(Ok(built));
             }
@@ -177,7 +211,7 @@ impl<'f> Filling<'f, '_> {
             if named.is_empty() {
                 // whatever it is, it can be built
                 let builds = diagnosis::wants_to_build(&ended.output);
-                return Ok(if builds { Ok(lock.packages.iter().collect()) } else { Err(ended) });
+                return Ok(if builds { Ok(others().collect()) } else { Err(ended) });
             }
             // uv names one at a time; each round names another, so this ends
             to_build.extend(named);

@@ -35,6 +35,9 @@ const PAUSES: [Duration; 3] =
 const OUR_HOME: &str = "our-home";
 const OUR_TMP: &str = "our-tmp";
 
+/// How folders begin in which the wheels of an environment are installed first; its name follows.
+pub const STAGE: &str = "stage-";
+
 /// The place of one setup.
 pub struct Workshop<'a> {
     root: Utf8PathBuf,
@@ -79,7 +82,7 @@ pub struct View {
 pub enum UvCache {
     /// What all sources share; nothing foreign may run in such a call.
     Shared,
-    /// The source's own, beside which the shared one can be read.
+    /// The source's own; the shared one is not there.
     Builds,
 }
 
@@ -237,9 +240,10 @@ impl<'a> Workshop<'a> {
         &self.builds.pip
     }
 
-    /// Returns uv's cache that all sources share.
-    pub fn shared_uv_cache(&self) -> &Utf8Path {
-        &self.uv_cache
+    /// Returns where the wheels of the environment `prefix` are installed first: in the folder of
+    /// the cache, for links.
+    pub fn wheels_stage(&self, prefix: &Utf8Path) -> Utf8PathBuf {
+        self.uv_cache.join(format!("{STAGE}{}", prefix.file_name().unwrap_or_default()))
     }
 
     /// Returns whether foreign code is kept from what it should not write to.
@@ -292,8 +296,6 @@ impl<'a> Workshop<'a> {
                 view.is_ours = true;
             }
             UvCache::Builds => {
-                // the environment's packages are links to it
-                view.readable.push(self.uv_cache.clone());
                 view.writable.push(self.builds.uv.clone());
             }
         }
