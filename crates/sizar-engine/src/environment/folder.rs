@@ -16,7 +16,8 @@ use super::builds_cache;
 use super::error::io;
 use super::inside;
 use super::memory;
-use super::workshop::{STAGE, is_system};
+use super::stage;
+use super::workshop::is_system;
 use crate::home::{Home, Lock};
 
 /// The file that says that an environment is whole.
@@ -262,16 +263,7 @@ pub fn collect_garbage(home: &Home) -> Result<Vec<Utf8PathBuf>, SetupError> {
             removed.push(path);
         }
     }
-    let cache = home.folder("cache/uv")?;
-    for entry in fs::read_dir(&cache).map_err(io(&cache))? {
-        let entry = entry.map_err(io(&cache))?;
-        let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
-        if let Some(name) = path.file_name().and_then(|name| name.strip_prefix(STAGE))
-            && let Some(_held) = home.try_lock(&format!("env-{name}"))?
-        {
-            remove_tree(&path)?;
-        }
-    }
+    stage::sweep(&home.folder("cache/uv")?)?;
     memory::forget_gone(home)?;
     let kept = list(home)?;
     builds_cache::keep_only(home, kept.iter().map(|kept| kept.locator.as_str()))?;

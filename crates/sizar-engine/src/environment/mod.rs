@@ -33,6 +33,7 @@ mod scratch;
 mod setup;
 mod smoke;
 mod source_edits;
+mod stage;
 mod stuck;
 mod tree_build;
 mod uv;

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::uv::{self, BuildRules};
@@ -76,16 +76,6 @@ fn remove_file(path: &Utf8Path) -> Result<(), SetupError> {
     }
 }
 
-/// The environment into which wheels are installed first; removed with what is left in it.
-struct WheelsStage(Utf8PathBuf);
-
-impl Drop for WheelsStage {
-    fn drop(&mut self) {
-        // what stays is removed by the next setup that wants the name, and with other garbage
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// An environment that is being filled.
 struct Filling<'f, 'w> {
     workshop: &'f Workshop<'w>,
@@ -110,18 +100,23 @@ pub fn fill(
     };
     // a prefix of conda's is an environment already, and its Python loads what conda's packages
     // want it to at each start: it does not meet the shared cache
-    let stage = lock.conda.is_empty().then(|| WheelsStage(workshop.wheels_stage(prefix)));
+    let stage = match lock.conda.is_empty() {
+        true => Some(workshop.wheels_stage()?),
+        false => None,
+    };
     let mut built: Vec<&LockedPackage> = lock.packages.iter().collect();
+    let mut has_wheels = false;
     if let Some(stage) = &stage {
         let ended = filling.venv(prefix)?;
         if !ended.success {
             return failed(ended);
         }
         failpoint::hit("setup:after-venv");
-        built = match filling.wheels(&stage.0, package)? {
+        built = match filling.wheels(stage.prefix(), package)? {
             Ok(built) => built,
             Err(ended) => return failed(ended),
         };
+        has_wheels = stage.prefix().exists();
     }
     if !built.is_empty() {
         let ended = filling.build(&uv::requirements_of(built), package, filling.view())?;
@@ -142,8 +137,10 @@ pub fn fill(
             return failed(ended);
         }
     }
-    if let Some(stage) = stage.filter(|stage| stage.0.exists()) {
-        merge(&stage.0, prefix)?;
+    if let Some(stage) = stage
+        && has_wheels
+    {
+        merge(stage.prefix(), prefix)?;
     }
     Ok(Ok(()))
 }
@@ -168,9 +165,6 @@ impl<'f> Filling<'f, '_> {
         package: Option<&str>,
     ) -> Result<Result<Vec<&'f LockedPackage>, Ended>, SetupError> {
         let Self { workshop, lock, interpreter, .. } = *self;
-        if stage.exists() {
-            fs::remove_dir_all(stage).map_err(io(stage))?;
-        }
         let mut is_made = false;
         // the source itself stands for its releases
         let own = package.filter(|_| lock.source.install == ProjectInstall::Install);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_env::knowledge::{self, Stage};
+use sizar_env::knowledge;
 use sizar_env::pip::{self, Virtualenv};
 use sizar_env::uv::{BuildRules, Files, Uv};
 use sizar_model::artifact::Ending;
@@ -19,6 +19,7 @@ use super::SetupError;
 use super::builds_cache::BuildsCache;
 use super::error::io;
 use super::interpreters::Interpreter;
+use super::stage::Stage;
 use super::stuck;
 use crate::home::Home;
 use crate::index::TimeMachine;
@@ -34,9 +35,6 @@ const PAUSES: [Duration; 3] =
 /// The home, and the folder for temporary files, of calls in which nothing foreign runs.
 const OUR_HOME: &str = "our-home";
 const OUR_TMP: &str = "our-tmp";
-
-/// How folders begin in which the wheels of an environment are installed first; its name follows.
-pub const STAGE: &str = "stage-";
 
 /// The place of one setup.
 pub struct Workshop<'a> {
@@ -240,10 +238,10 @@ impl<'a> Workshop<'a> {
         &self.builds.pip
     }
 
-    /// Returns where the wheels of the environment `prefix` are installed first: in the folder of
-    /// the cache, for links.
-    pub fn wheels_stage(&self, prefix: &Utf8Path) -> Utf8PathBuf {
-        self.uv_cache.join(format!("{STAGE}{}", prefix.file_name().unwrap_or_default()))
+    /// Makes the place where the wheels of an environment are installed first: in the folder of the
+    /// cache, for links.
+    pub fn wheels_stage(&self) -> Result<Stage, SetupError> {
+        Stage::open(&self.uv_cache)
     }
 
     /// Returns whether foreign code is kept from what it should not write to.
@@ -301,7 +299,7 @@ impl<'a> Workshop<'a> {
         }
         for pause in PAUSES {
             let ended = self.run(call, view.clone(), None)?;
-            let transient = || knowledge::is_transient(Stage::Resolve, &ended.output);
+            let transient = || knowledge::is_transient(knowledge::Stage::Resolve, &ended.output);
             if ended.success || self.offline || self.is_late() || !transient() {
                 return Ok(ended);
             }
