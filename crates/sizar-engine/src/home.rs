@@ -105,14 +105,8 @@ impl Home {
     ///
     /// [`HomeError::Lock`] where the file system refuses.
     pub fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, HomeError> {
-        let path = self.folder("locks")?.join(name);
+        let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
         match file.file().try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
@@ -130,16 +124,17 @@ impl Home {
     ///
     /// [`HomeError::Lock`] where the file system refuses.
     pub fn share(&self, name: &str) -> Result<Lock, HomeError> {
-        let path = self.folder("locks")?.join(name);
+        let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
         file.file().lock_shared().map_err(failed)?;
         Ok(Lock { _file: file })
+    }
+
+    fn lock_file(&self, name: &str) -> Result<fs::File, HomeError> {
+        let path = self.folder("locks")?.join(name);
+        let mut options = fs::OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).open(path);
+        file.map_err(|source| HomeError::Lock { name: name.to_owned(), source })
     }
 
     /// Takes the lock `name` if nobody holds it.
@@ -148,14 +143,8 @@ impl Home {
     ///
     /// [`HomeError::Lock`] where the file system refuses.
     pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, HomeError> {
-        let path = self.folder("locks")?.join(name);
+        let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
-        let file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(failed)?;
         match file.file().try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
