@@ -148,9 +148,10 @@ fn renew(
         let name = name::of_requirement(asked);
         *asked = match (name.as_str(), pair) {
             ("torch", _) if framework == "torch" => format!("torch=={minor}.*"),
-            ("torchvision", Some(pair)) => format!("torchvision=={}.*", pair.torchvision),
-            ("torchaudio", Some(pair)) => format!("torchaudio=={}.*", pair.torchaudio),
-            (other, Some(_)) if TORCH_FAMILY.contains(&other) => other.to_owned(),
+            (other, Some(pair)) if TORCH_FAMILY.contains(&other) => {
+                let member = pair.members().find(|(member, _)| *member == other);
+                member.map_or(other.to_owned(), |(_, minor)| format!("{other}=={minor}.*"))
+            }
             ("tensorflow" | "tensorflow-gpu", _) if framework == "tensorflow" => {
                 format!("tensorflow=={minor}.*")
             }

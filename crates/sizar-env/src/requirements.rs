@@ -408,39 +408,33 @@ pub fn package_of(inspection: &Inspection) -> Option<&PackagingFile> {
     named.max_by_key(|file| (file.name.is_some(), file.kind == "setup_py"))
 }
 
-/// Adds the limit on torchvision and torchaudio that a pinned torch implies, and the reverse.
+/// Adds the limits on torch's companions that a pinned one of them implies.
 fn pair_torch(chosen: &mut BTreeMap<String, String>, deviations: &mut Vec<Deviation>) {
-    let pinned = |chosen: &BTreeMap<String, String>, name: &str| {
+    let pinned = |name: &str| {
         let version = name::exact_pin(chosen.get(name)?)?;
         let mut parts = version.split(['.', '+']);
         Some(format!("{}.{}", parts.next()?, parts.next()?))
     };
-    for (leader, version) in
-        ["torch", "torchvision", "torchaudio"].map(|name| (name, pinned(chosen, name)))
-    {
-        let Some(version) = version else { continue };
-        let row = knowledge::pairs().iter().find(|pair| match leader {
-            "torch" => pair.torch == version,
-            "torchvision" => pair.torchvision == version,
-            _ => pair.torchaudio == version,
+    let paired = ["torch", "torchvision", "torchaudio", "torchtext"].into_iter().find_map(|name| {
+        let version = pinned(name)?;
+        let mut rows = knowledge::pairs().iter().filter(|pair| {
+            pair.members().any(|(member, minor)| member == name && minor == version)
         });
-        let Some(row) = row else { continue };
-        for (name, minor) in [
-            ("torch", &row.torch),
-            ("torchvision", &row.torchvision),
-            ("torchaudio", &row.torchaudio),
-        ] {
-            if let Some(requirement) = chosen.get_mut(name)
-                && requirement == name
-            {
-                *requirement = format!("{name}=={minor}.*");
-                deviations.push(Deviation {
-                    rule: "paired-release".into(),
-                    reason: format!("{name} {minor} is the release for {leader} {version}"),
-                });
-            }
+        // a companion of two torches does not say which
+        let row = rows.next().filter(|_| rows.next().is_none())?;
+        Some((name, version, row))
+    });
+    let Some((leader, version, row)) = paired else { return };
+    for (name, minor) in row.members() {
+        if let Some(requirement) = chosen.get_mut(name)
+            && requirement == name
+        {
+            *requirement = format!("{name}=={minor}.*");
+            deviations.push(Deviation {
+                rule: "paired-release".into(),
+                reason: format!("{name} {minor} is the release for {leader} {version}"),
+            });
         }
-        return;
     }
 }
 

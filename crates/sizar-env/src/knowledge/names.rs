@@ -25,8 +25,23 @@ struct Same {
 #[serde(deny_unknown_fields)]
 pub struct Pair {
     pub torch: String,
-    pub torchvision: String,
-    pub torchaudio: String,
+    pub torchvision: Option<String>,
+    pub torchaudio: Option<String>,
+    pub torchtext: Option<String>,
+}
+
+impl Pair {
+    /// Returns each member that the row has, with its minor release.
+    pub fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("torch", Some(&self.torch)),
+            ("torchvision", self.torchvision.as_ref()),
+            ("torchaudio", self.torchaudio.as_ref()),
+            ("torchtext", self.torchtext.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, minor)| Some((name, minor?.as_str())))
+    }
 }
 
 #[derive(Debug, Deserialize)]
