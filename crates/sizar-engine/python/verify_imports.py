@@ -11,6 +11,7 @@
 #   as_module    whether the driver is started with `python -m`
 #   closure      the driver's own files, relative to the root
 #   others       other drivers' files, relative to the root
+#   packages     the packages that the source installs
 #
 # Runs on every Python from 2.7 on. The answer goes to a file, because what is imported prints
 # whatever it likes.
@@ -445,6 +446,13 @@ class Job(object):
             imports.run(tree.body, True)
             self.statements("other", path, imports)
 
+    def packages(self):
+        # as somebody who uses the source as a library has them: the installed ones
+        if getattr(self, "first", None) in sys.path:
+            sys.path.remove(self.first)
+        for name in self.job.get("packages") or []:
+            self.say(attempt("package", name, lambda: __import__(name)))
+
     def run(self):
         script = self.job.get("script")
         # modules that read the arguments find none
@@ -460,6 +468,7 @@ class Job(object):
         if script:
             self.own(script)
             self.others()
+        self.packages()
         self.say({"result": "success", "kind": "end", "name": "", "loaded": of_environment()})
 
 

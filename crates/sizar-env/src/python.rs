@@ -44,10 +44,23 @@ pub enum NoPython {
     OutOfRange { needed: String, available: String },
 }
 
+/// Returns whether more than half of what the tree can be asked to do is written for Python 2.
+pub fn is_mostly_python_2(inspection: &Inspection) -> bool {
+    let drivers = &inspection.drivers;
+    let twos = drivers.iter().filter(|driver| driver.python_at_most.is_some_and(|v| v.major < 3));
+    twos.count() * 2 > drivers.len()
+}
+
 /// Returns the evidence that counts for `driver`: the grammar of what it imports rather than of the
 /// whole tree, in which files may be left over from Python 2.
+///
+/// What only a README says of Python 3 is about another tree or branch where most of this one is
+/// written for Python 2.
 pub fn evidence(inspection: &Inspection, driver: Option<&Driver>) -> PythonEvidence {
     let mut evidence = inspection.python.clone();
+    if is_mostly_python_2(inspection) && evidence.named.iter().all(|said| said.kind == "readme") {
+        evidence.named.retain(|said| !names_a_python_3(said));
+    }
     if let Some(driver) = driver.filter(|driver| !driver.closure.is_empty()) {
         evidence.at_least = driver.python_at_least;
         evidence.at_most = driver.python_at_most;
@@ -197,10 +210,12 @@ const OLDEST_FETCHED: PythonVersion = PythonVersion::minor(3, 8);
 
 /// Returns where the authors say that Python 3 runs the code.
 fn names_python_3(evidence: &PythonEvidence) -> Option<&Sighting> {
-    evidence.named.iter().chain(&evidence.requires).find(|sighting| {
-        let digits = sighting.text.trim_start_matches(|c: char| !c.is_ascii_digit());
-        digits.starts_with('3') && !sighting.text.contains('<')
-    })
+    evidence.named.iter().chain(&evidence.requires).find(|sighting| names_a_python_3(sighting))
+}
+
+fn names_a_python_3(sighting: &Sighting) -> bool {
+    let digits = sighting.text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    digits.starts_with('3') && !sighting.text.contains('<')
 }
 
 fn python_2(available: &[PythonVersion]) -> Option<PythonVersion> {
@@ -524,6 +539,28 @@ mod tests {
         let available = [versions(&[6, 7]), vec![two]].concat();
         let choice = choose(&evidence, day("2019-01-01"), &available, None).unwrap();
         assert_eq!(choice.ranked, [versions(&[7, 6]), vec![two]].concat());
+    }
+
+    #[test]
+    fn a_readme_that_names_python_3_does_not_outweigh_most_of_the_code() {
+        let driver = |newest| Driver { python_at_most: newest, ..Driver::default() };
+        let two = Some(PythonVersion::minor(2, 7));
+        let mut inspection = Inspection {
+            python: PythonEvidence {
+                at_most: two,
+                named: vec![named("readme", "2"), named("readme", "3")],
+                ..Default::default()
+            },
+            drivers: vec![driver(two), driver(None), driver(two)],
+            ..Default::default()
+        };
+        let says_3 = |inspection: &Inspection| names_python_3(&evidence(inspection, None)).is_some();
+        assert!(!says_3(&inspection));
+        inspection.drivers.push(driver(None));
+        assert!(says_3(&inspection));
+        inspection.drivers.pop();
+        inspection.python.named.push(named("classifier", "3.6"));
+        assert!(says_3(&inspection));
     }
 
     #[test]

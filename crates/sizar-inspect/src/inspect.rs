@@ -181,6 +181,7 @@ fn import_lines(project: &Project<'_>) -> ImportLines {
     lines
 }
 
+/// The commands that installing the tree makes: a package deeper in it is not installed with it.
 fn scripts(packaging: &Packaging) -> Vec<ScriptDeclaration> {
     let target = |target: &ScriptTarget| match target {
         ScriptTarget::Function { module, function: Some(function) } => {
@@ -189,7 +190,7 @@ fn scripts(packaging: &Packaging) -> Vec<ScriptDeclaration> {
         ScriptTarget::Function { module, function: None } => module.clone(),
         ScriptTarget::File(path) => path.clone(),
     };
-    let declared = packaging.scripts.iter();
+    let declared = packaging.scripts.iter().filter(|script| !script.path.contains('/'));
     declared
         .map(|script| ScriptDeclaration {
             name: script.name.clone(),

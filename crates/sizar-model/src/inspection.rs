@@ -135,7 +135,7 @@ pub struct Import {
 }
 
 /// Something that can be started.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Driver {
     /// The file, relative to the root; for a console script the file of its function.
     pub path: String,

@@ -39,6 +39,7 @@ struct Job {
     as_module: bool,
     closure: Vec<String>,
     others: Vec<String>,
+    packages: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,8 +77,10 @@ pub struct Imported {
     pub driver_whole: bool,
     /// The environment's files that were loaded meanwhile, below its prefix.
     pub loaded: Vec<String>,
-    /// What another driver lacks.
+    /// What another driver, or the source's own package, lacks.
     pub unmet: Option<StepFailed>,
+    /// The source's own package, where it was installed and cannot be imported.
+    pub lacking: Option<String>,
 }
 
 /// A module that is imported somewhere, and that nothing installed was meant to provide.
@@ -137,6 +140,7 @@ fn read(
     let mut modules = Vec::new();
     let mut beside = Vec::new();
     let mut working = Vec::new();
+    let mut packages = Vec::new();
     let mut ended = false;
     let mut done = 0;
     for answer in answers {
@@ -157,6 +161,7 @@ fn read(
                     found.checks.push(format!("everything that `{name}` imports is there ({why})"));
                 }
                 "other" => working.push(format!("`{name}`")),
+                "package" => packages.push(format!("`{name}`")),
                 "end" => {
                     ended = true;
                     found.loaded.clone_from(loaded);
@@ -180,6 +185,12 @@ fn read(
                         beside.push(format!("also the driver `{name}` cannot be imported: {line}"));
                         found.unmet.get_or_insert(StepFailed { stage: Stage::Import, output: text });
                     }
+                    "package" => {
+                        beside.push(format!("also the source's own package `{name}` cannot be imported: {line}"));
+                        // before other drivers: it is what the source is
+                        found.unmet = Some(StepFailed { stage: Stage::Import, output: text });
+                        found.lacking.get_or_insert_with(|| name.clone());
+                    }
                     _ => return Err(StepFailed { stage: Stage::Import, output: text }),
                 }
             }
@@ -201,6 +212,9 @@ fn read(
     }
     if !working.is_empty() {
         beside.push(format!("also everything is there that {} imports", listed(&working)));
+    }
+    if !packages.is_empty() {
+        beside.push(format!("also the source's own {} can be imported", listed(&packages)));
     }
     beside.dedup();
     found.checks.extend(beside.into_iter().take(12));
@@ -269,7 +283,26 @@ fn job(subject: &Subject<'_>, scratch: &Utf8Path) -> Result<Job, SetupError> {
         as_module: start.is_some_and(|start| start.args.first().is_some_and(|arg| arg == "-m")),
         closure: closure.unwrap_or_default(),
         others: others(subject, path),
+        packages: packages(subject)?,
     })
+}
+
+/// Returns the packages that the source installs under its own name: who installs it means to
+/// import them, though the chosen driver may not.
+fn packages(subject: &Subject<'_>) -> Result<Vec<String>, SetupError> {
+    let (ProjectInstall::Install, Some(package)) = (subject.lock.source.install, subject.package)
+    else {
+        return Ok(Vec::new());
+    };
+    if subject.chosen.named {
+        return Ok(Vec::new());
+    }
+    let mut found = top_level(subject.prefix, subject.lock, package)?;
+    let own = sizar_env::name::normalise(package);
+    if found.len() > 1 {
+        found.retain(|module| sizar_env::name::normalise(module) == own);
+    }
+    Ok(found)
 }
 
 /// Returns the other main drivers: what a user of the chosen one will call next.

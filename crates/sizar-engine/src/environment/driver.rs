@@ -166,6 +166,7 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
         .filter(|import| import.distribution.is_none() && !import.declared)
         .filter(|import| !import.optional && !import.conditional)
         .collect();
+    let mostly_python_2 = sizar_env::python::is_mostly_python_2(inspection);
     inspection.drivers.iter().filter(|driver| !is_no_driver(&driver.path)).min_by_key(|driver| {
         let role = match driver.role.as_str() {
             "train" => 0,
@@ -177,7 +178,8 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
         let answers = u8::from(!answers_help(&driver.framework));
         let needs =
             |import: &&Import| driver.closure.iter().any(|file| import.files.contains(file));
-        let python2 = driver.python_at_most.is_some_and(|newest| newest.major < 3);
+        let written_for_2 = driver.python_at_most.is_some_and(|newest| newest.major < 3);
+        let python2 = written_for_2 && !mostly_python_2;
         (
             // what the authors install is what they mean to be run
             driver.name.is_none(),

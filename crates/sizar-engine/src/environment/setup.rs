@@ -168,7 +168,7 @@ pub(super) struct Way<'a> {
 }
 
 /// How often more is tried for an environment that works.
-const IMPROVEMENTS: u32 = 2;
+const IMPROVEMENTS: u32 = 3;
 
 impl Way<'_> {
     /// Plans, and repairs until it works or nothing is left to try.

@@ -113,7 +113,7 @@ fn asked(
     scratch: &Utf8Path,
     imported: Imported,
 ) -> Step<Verified> {
-    let Imported { mut checks, absent, driver_shown, unmet, .. } = imported;
+    let Imported { mut checks, absent, driver_shown, unmet, lacking, .. } = imported;
     let complete = !checks.is_empty();
     let (level, complete, check, unmet) = match answer::ask(workshop, subject, scratch)? {
         Asked::NoDriver => {
@@ -151,6 +151,8 @@ fn asked(
     // what was asked for comes before what was seen beside it
     let beside = checks.iter().position(|line| line.starts_with("also "));
     checks.insert(beside.unwrap_or(checks.len()), check);
+    // a driver that answers without the source's own package does not speak for it
+    let complete = complete && lacking.is_none();
     Ok(Ok(Verified { level, complete, checks, unmet }))
 }
 
