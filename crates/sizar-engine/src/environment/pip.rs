@@ -64,7 +64,8 @@ impl<'w, 'a> Engine<'w, 'a> {
         requirements: &str,
         constraints: &[String],
     ) -> Result<RequirementFiles, SetupError> {
-        RequirementFiles::write(self.workshop, requirements, constraints, self.build_constraints)
+        let build_constraints = self.build_constraints;
+        RequirementFiles::write(self.workshop, "pip", requirements, constraints, build_constraints)
     }
 
     fn pip(&self, prefix: &Utf8Path, files: &RequirementFiles) -> Pip {

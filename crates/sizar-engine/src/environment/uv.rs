@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::uv::{self, BuildRules};
-use sizar_env::{diagnosis, pins, pylock};
+use sizar_env::{diagnosis, name, pins, pylock};
 use sizar_model::{Checkout, EnvLock, EnvSpec, LockedPackage, ProjectInstall};
 
 use super::SetupError;
@@ -38,8 +38,8 @@ pub fn resolve(
     let mut as_wheels = pins::better_as_wheels(spec.requirements.iter().chain(&spec.constraints));
     loop {
         let text = spec.requirements.join("\n") + "\n";
-        let files =
-            RequirementFiles::write(workshop, &text, &spec.constraints, &spec.build_constraints)?;
+        let (constraints, builds) = (&spec.constraints, &spec.build_constraints);
+        let files = RequirementFiles::write(workshop, "resolve", &text, constraints, builds)?;
         let uv = workshop.uv(&BuildRules::of_spec(spec, package), UvCache::Builds)?;
         let answer = workshop.answers().join("pylock.toml");
         remove_file(&answer)?;
@@ -104,42 +104,43 @@ pub fn fill(
         true => Some(workshop.wheels_stage()?),
         false => None,
     };
-    let mut built: Vec<&LockedPackage> = lock.packages.iter().collect();
-    let mut has_wheels = false;
-    if let Some(stage) = &stage {
-        let ended = filling.venv(prefix)?;
-        if !ended.success {
-            return failed(ended);
-        }
-        failpoint::hit("setup:after-venv");
-        built = match filling.wheels(stage.prefix(), package)? {
-            Ok(built) => built,
-            Err(ended) => return failed(ended),
+    let Some(stage) = stage else {
+        let all = lock.packages.iter().collect();
+        return match filling.builds(all, checkout, package)? {
+            Ok(()) => Ok(Ok(())),
+            Err(ended) => failed(ended),
         };
-        has_wheels = stage.prefix().exists();
+    };
+    let ended = filling.venv(prefix)?;
+    if !ended.success {
+        return failed(ended);
     }
-    if !built.is_empty() {
-        let ended = filling.build(&uv::requirements_of(built), package, filling.view())?;
+    failpoint::hit("setup:after-venv");
+    // the two write to different places: one waits for the network, the other for the processor
+    let (known, _) = filling.without_wheels(&workshop.without_wheels(), package);
+    let first = known.clone();
+    let (wheels, builds) = std::thread::scope(|scope| {
+        let builds = scope.spawn(|| filling.builds(first, checkout, package));
+        let wheels = filling.wheels(stage.prefix(), package);
+        let builds = builds.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (wheels, builds)
+    });
+    let built = match wheels? {
+        Ok(built) => built,
+        Err(ended) => return failed(ended),
+    };
+    if let Err(ended) = builds? {
+        return failed(ended);
+    }
+    let late = built.into_iter().filter(|package| !known.iter().any(|it| it.name == package.name));
+    let late: Vec<&LockedPackage> = late.collect();
+    if !late.is_empty() {
+        let ended = filling.build(&uv::requirements_of(late), package, filling.view())?;
         if !ended.success {
             return failed(ended);
         }
     }
-    if lock.source.install == ProjectInstall::Install
-        && let Some(package) = package
-    {
-        let mut ended = filling.project(checkout, package)?;
-        if !ended.success
-            && let Some(own) = diagnosis::own_name(&ended.output)
-        {
-            ended = filling.project(checkout, &own)?;
-        }
-        if !ended.success {
-            return failed(ended);
-        }
-    }
-    if let Some(stage) = stage
-        && has_wheels
-    {
+    if stage.prefix().exists() {
         merge(stage.prefix(), prefix)?;
     }
     Ok(Ok(()))
@@ -157,6 +158,53 @@ impl<'f> Filling<'f, '_> {
         self.workshop.run_uv(&call, self.interpreter, self.view(), UvCache::Shared)
     }
 
+    /// Parts the packages, but for the source's own releases, into those that have to be built and
+    /// those that have wheels.
+    fn without_wheels(
+        &self,
+        to_build: &BTreeSet<String>,
+        package: Option<&str>,
+    ) -> (Vec<&'f LockedPackage>, Vec<&'f LockedPackage>) {
+        // the source itself stands for its releases
+        let own = package.filter(|_| self.lock.source.install == ProjectInstall::Install);
+        let by_address = |url: &str| pylock::is_wheel_address(url);
+        let others =
+            self.lock.packages.iter().filter(|locked| Some(locked.name.as_str()) != own);
+        others.partition(|package| {
+            let has_wheel = package.url.as_deref().map(by_address);
+            !has_wheel.unwrap_or_else(|| !to_build.contains(&package.name))
+        })
+    }
+
+    /// Builds and installs packages, and then the source itself where it is installed.
+    fn builds(
+        &self,
+        packages: Vec<&LockedPackage>,
+        checkout: &Checkout,
+        package: Option<&str>,
+    ) -> Result<Result<(), Ended>, SetupError> {
+        if !packages.is_empty() {
+            let ended = self.build(&uv::requirements_of(packages), package, self.view())?;
+            if !ended.success {
+                return Ok(Err(ended));
+            }
+        }
+        if self.lock.source.install == ProjectInstall::Install
+            && let Some(package) = package
+        {
+            let mut ended = self.project(checkout, package)?;
+            if !ended.success
+                && let Some(own) = diagnosis::own_name(&ended.output)
+            {
+                ended = self.project(checkout, &own)?;
+            }
+            if !ended.success {
+                return Ok(Err(ended));
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// Installs what there are wheels of into an environment at `stage`; returns what has to be
     /// built.
     fn wheels(
@@ -166,15 +214,9 @@ impl<'f> Filling<'f, '_> {
     ) -> Result<Result<Vec<&'f LockedPackage>, Ended>, SetupError> {
         let Self { workshop, lock, interpreter, .. } = *self;
         let mut is_made = false;
-        // the source itself stands for its releases
-        let own = package.filter(|_| lock.source.install == ProjectInstall::Install);
-        let others = || lock.packages.iter().filter(|locked| Some(locked.name.as_str()) != own);
-        let by_address = |url: &str| pylock::is_wheel_address(url);
         let mut to_build: BTreeSet<String> = workshop.without_wheels();
         loop {
-            let (wheels, built): (Vec<_>, Vec<_>) = others().partition(|package| {
-                package.url.as_deref().map_or_else(|| !to_build.contains(&package.name), by_address)
-            });
+            let (built, wheels) = self.without_wheels(&to_build, package);
             if wheels.is_empty() {
                 return Ok(Ok(built));
             }
@@ -186,7 +228,8 @@ impl<'f> Filling<'f, '_> {
                 is_made = true;
             }
             let text = uv::requirements_of(wheels.iter().copied());
-            let files = RequirementFiles::write(workshop, &text, &[], &lock.build_constraints)?;
+            let constraints = &lock.build_constraints;
+            let files = RequirementFiles::write(workshop, "wheels", &text, &[], constraints)?;
             let uv = workshop.uv(&BuildRules::of_lock(lock, package), UvCache::Shared)?;
             let python = stage.join("bin/python");
             let call = uv.install_wheels(&python, &files.files(), workshop.confines());
@@ -205,7 +248,7 @@ impl<'f> Filling<'f, '_> {
             if named.is_empty() {
                 // whatever it is, it can be built
                 let builds = diagnosis::wants_to_build(&ended.output);
-                return Ok(if builds { Ok(others().collect()) } else { Err(ended) });
+                return Ok(if builds { Ok([built, wheels].concat()) } else { Err(ended) });
             }
             // uv names one at a time; each round names another, so this ends
             to_build.extend(named);
@@ -214,8 +257,28 @@ impl<'f> Filling<'f, '_> {
 
     /// Installs the packages of a requirement file, building what has to be built.
     fn build(&self, text: &str, package: Option<&str>, view: View) -> Result<Ended, SetupError> {
+        let constraints = &self.lock.build_constraints;
+        let Some(numpy) = numpy_to_build_with(&self.lock.packages, constraints) else {
+            return self.build_within(text, package, view, constraints);
+        };
+        let tighter = [constraints.as_slice(), std::slice::from_ref(&numpy)].concat();
+        let ended = self.build_within(text, package, view.clone(), &tighter)?;
+        // a build may ask for a newer one, whose older forms are what it compiles for
+        if !ended.success && ended.output.contains(&numpy) {
+            return self.build_within(text, package, view, constraints);
+        }
+        Ok(ended)
+    }
+
+    fn build_within(
+        &self,
+        text: &str,
+        package: Option<&str>,
+        view: View,
+        constraints: &[String],
+    ) -> Result<Ended, SetupError> {
         let Self { workshop, lock, interpreter, prefix } = *self;
-        let files = RequirementFiles::write(workshop, text, &[], &lock.build_constraints)?;
+        let files = RequirementFiles::write(workshop, "build", text, &[], constraints)?;
         let uv = workshop.uv(&BuildRules::of_lock(lock, package), UvCache::Builds)?;
         let mut call = uv.install(&prefix.join("bin/python"), &files.files());
         if !lock.conda.is_empty() {
@@ -237,5 +300,35 @@ impl<'f> Filling<'f, '_> {
         let mut view = self.view();
         view.writable.push(copy.clone());
         self.build(&uv::project_requirement(package, &copy), Some(package), view)
+    }
+}
+
+/// Returns the constraint that keeps builds to a NumPy which the locked one can stand for: what is
+/// compiled against one works with it and with newer ones only
+/// (<https://numpy.org/doc/stable/dev/depending_on_numpy.html>).
+fn numpy_to_build_with(packages: &[LockedPackage], constraints: &[String]) -> Option<String> {
+    let is_numpy = |requirement: &String| name::of_requirement(requirement) == "numpy";
+    let numpy = packages.iter().find(|package| package.name == "numpy")?;
+    let said = constraints.iter().any(is_numpy);
+    (!said).then(|| format!("numpy<={}", numpy.version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_keep_to_the_locked_numpy_unless_somebody_said_which() {
+        let numpy = LockedPackage {
+            name: "numpy".into(),
+            version: "1.19.5".into(),
+            hashes: Vec::new(),
+            url: None,
+        };
+        let packages = [numpy];
+        assert_eq!(numpy_to_build_with(&packages, &[]).as_deref(), Some("numpy<=1.19.5"));
+        let constraints = ["setuptools<58".into(), "NumPy==1.16.*".into()];
+        assert_eq!(numpy_to_build_with(&packages, &constraints), None);
+        assert_eq!(numpy_to_build_with(&[], &[]), None);
     }
 }

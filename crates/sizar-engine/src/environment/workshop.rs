@@ -1,9 +1,8 @@
 //! The place of one setup: its files, its limits, and the only door to foreign code.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -48,18 +47,18 @@ pub struct Workshop<'a> {
     home: Home,
     /// The interpreter that virtualenv runs on.
     host: Option<Interpreter>,
-    virtualenv: OnceCell<Virtualenv>,
+    virtualenv: OnceLock<Virtualenv>,
     offline: bool,
     deadline: Instant,
     time_limit: Duration,
     progress: &'a dyn Progress,
     control: Control,
     /// What sandboxes had to say: an address that was refused.
-    notes: RefCell<Vec<String>>,
+    notes: Mutex<Vec<String>>,
     /// Hosts that builds may reach beside the package index, because a requirement names them.
-    hosts: RefCell<Vec<String>>,
+    hosts: Mutex<Vec<String>>,
     /// Packages that are known to have no wheel.
-    without_wheels: RefCell<BTreeSet<String>>,
+    without_wheels: Mutex<BTreeSet<String>>,
     /// Removed with everything in it when the setup ends.
     _staging: tempfile::TempDir,
 }
@@ -133,15 +132,15 @@ impl<'a> Workshop<'a> {
             home: home.clone(),
             builds: BuildsCache::open(home, order.locator)?,
             host: order.host,
-            virtualenv: OnceCell::new(),
+            virtualenv: OnceLock::new(),
             offline: order.offline,
             deadline: Instant::now() + order.time_limit,
             time_limit: order.time_limit,
             progress: order.progress,
             control: Control::default(),
-            notes: RefCell::default(),
-            hosts: RefCell::default(),
-            without_wheels: RefCell::default(),
+            notes: Mutex::default(),
+            hosts: Mutex::default(),
+            without_wheels: Mutex::default(),
             _staging: staging,
         })
     }
@@ -183,7 +182,7 @@ impl<'a> Workshop<'a> {
 
     /// Notes what a person should know once the environment is there.
     pub fn note(&self, text: String) {
-        self.notes.borrow_mut().push(text);
+        held(&self.notes).push(text);
     }
 
     /// Lets what follows reach the hosts that direct references (`name @ git+https://…`) name.
@@ -193,16 +192,14 @@ impl<'a> Workshop<'a> {
         hosts.sort();
         hosts.dedup();
         for host in &hosts {
-            self.notes
-                .borrow_mut()
-                .push(format!("builds could reach `{host}`, which a requirement names"));
+            self.note(format!("builds could reach `{host}`, which a requirement names"));
         }
-        *self.hosts.borrow_mut() = hosts;
+        *held(&self.hosts) = hosts;
     }
 
     /// Takes what the sandboxes had to say.
     pub fn take_notes(&self) -> Vec<String> {
-        let mut notes = self.notes.take();
+        let mut notes = std::mem::take(&mut *held(&self.notes));
         notes.sort();
         notes.dedup();
         notes
@@ -251,12 +248,12 @@ impl<'a> Workshop<'a> {
 
     /// Remembers which packages of the newest lock have no wheel.
     pub fn set_without_wheels(&self, names: Vec<String>) {
-        *self.without_wheels.borrow_mut() = names.into_iter().collect();
+        *held(&self.without_wheels) = names.into_iter().collect();
     }
 
     /// Returns the packages that are known to have no wheel.
     pub fn without_wheels(&self) -> BTreeSet<String> {
-        self.without_wheels.borrow().clone()
+        held(&self.without_wheels).clone()
     }
 
     /// Returns uv's program.
@@ -342,7 +339,7 @@ impl<'a> Workshop<'a> {
         confinement.readable.push(self.root.clone());
         confinement.writable = view.writable;
         confinement.writable.push(self.answers());
-        confinement.index_hosts.clone_from(&self.hosts.borrow());
+        confinement.index_hosts.clone_from(&held(&self.hosts));
         confinement.time_machine = view.time_machine;
         let left = self.deadline.saturating_duration_since(Instant::now());
         let time = limit.map_or(left, |limit| limit.min(left)).as_secs().max(1);
@@ -358,12 +355,18 @@ impl<'a> Workshop<'a> {
         tracing::debug!(program = %call.program, args = ?call.args, "running");
         let finished =
             execute(call, &confinement, &limits, Io::Captured { line: &line }, &self.control)?;
-        self.notes.borrow_mut().extend(finished.notes.iter().cloned());
+        held(&self.notes).extend(finished.notes.iter().cloned());
         if finished.ending == Ending::Cancelled {
             return Err(SetupError::Stopped);
         }
         Ok(ended(finished, time))
     }
+}
+
+/// Locks what several calls of one setup share.
+fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // each holder does one assignment, so what a panic left is whole
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn ended(finished: Finished, seconds: u64) -> Ended {
@@ -414,18 +417,22 @@ pub struct RequirementFiles {
 }
 
 impl RequirementFiles {
+    /// Writes them under names of their own: `kind` tells calls apart that run at the same time.
     pub fn write(
         workshop: &Workshop<'_>,
+        kind: &str,
         requirements: &str,
         constraints: &[String],
         build_constraints: &[String],
     ) -> Result<Self, SetupError> {
         let list = |name: &str, lines: &[String]| match lines {
             [] => Ok(None),
-            lines => workshop.write(name, &(lines.join("\n") + "\n")).map(Some),
+            lines => workshop
+                .write(&format!("{kind}-{name}"), &(lines.join("\n") + "\n"))
+                .map(Some),
         };
         Ok(Self {
-            requirements: workshop.write("requirements.txt", requirements)?,
+            requirements: workshop.write(&format!("{kind}-requirements.txt"), requirements)?,
             constraints: list("constraints.txt", constraints)?,
             build_constraints: list("build-constraints.txt", build_constraints)?,
         })
