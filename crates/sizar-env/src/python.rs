@@ -554,7 +554,8 @@ mod tests {
             drivers: vec![driver(two), driver(None), driver(two)],
             ..Default::default()
         };
-        let says_3 = |inspection: &Inspection| names_python_3(&evidence(inspection, None)).is_some();
+        let says_3 =
+            |inspection: &Inspection| names_python_3(&evidence(inspection, None)).is_some();
         assert!(!says_3(&inspection));
         inspection.drivers.push(driver(None));
         assert!(says_3(&inspection));

@@ -7,6 +7,7 @@ use sizar_model::inspection::{Driver, Import, Inspection};
 use sizar_model::{EnvLock, Invocation, ProjectInstall};
 
 use super::SetupError;
+use super::python_path::python_path;
 
 /// How a driver is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +43,8 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
     let path = crate::process::environment::PATH;
     env.insert("PATH".to_owned(), format!("{bin}:{path}"));
     env.insert("VIRTUAL_ENV".to_owned(), prefix.to_string());
-    if lock.source.install == ProjectInstall::OnPath {
-        env.insert("PYTHONPATH".to_owned(), root.to_string());
+    if let Some(path) = python_path(root, lock.source.install, Some(driver)) {
+        env.insert("PYTHONPATH".to_owned(), path);
     }
     let file_name = driver.rsplit('/').next().unwrap_or(driver);
     let installed = |name: &str| {

@@ -168,8 +168,7 @@ impl<'f> Filling<'f, '_> {
         // the source itself stands for its releases
         let own = package.filter(|_| self.lock.source.install == ProjectInstall::Install);
         let by_address = |url: &str| pylock::is_wheel_address(url);
-        let others =
-            self.lock.packages.iter().filter(|locked| Some(locked.name.as_str()) != own);
+        let others = self.lock.packages.iter().filter(|locked| Some(locked.name.as_str()) != own);
         others.partition(|package| {
             let has_wheel = package.url.as_deref().map(by_address);
             !has_wheel.unwrap_or_else(|| !to_build.contains(&package.name))

@@ -427,9 +427,9 @@ impl RequirementFiles {
     ) -> Result<Self, SetupError> {
         let list = |name: &str, lines: &[String]| match lines {
             [] => Ok(None),
-            lines => workshop
-                .write(&format!("{kind}-{name}"), &(lines.join("\n") + "\n"))
-                .map(Some),
+            lines => {
+                workshop.write(&format!("{kind}-{name}"), &(lines.join("\n") + "\n")).map(Some)
+            }
         };
         Ok(Self {
             requirements: workshop.write(&format!("{kind}-requirements.txt"), requirements)?,

@@ -3,14 +3,12 @@
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use sizar_env::shims::LEDGER;
-use sizar_model::{
-    Ending, EventKind, Invocation, NetworkAccess, ProjectInstall, Receipt, RunId, RunState,
-};
+use sizar_model::{Ending, EventKind, Invocation, NetworkAccess, Receipt, RunId, RunState};
 
 use super::collect::{Workplace, collect};
 use super::working_copy::{Baseline, Copying, LARGE, copy_tree_by};
-use super::{Attempt, RunError, RunPlan, bind, chain};
-use crate::environment::ledger;
+use super::{Attempt, Entry, RunError, RunPlan, bind, chain};
+use crate::environment::{ledger, python_path};
 use crate::failpoint;
 use crate::home::Home;
 use crate::process::{self, Control, Finished, Io, Limits, environment};
@@ -203,8 +201,12 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
         .env("VIRTUAL_ENV", plan.prefix.as_str())
         .env(LEDGER, attempt.ledger().as_str())
         .network(network);
-    if plan.project == ProjectInstall::OnPath {
-        invocation = invocation.env("PYTHONPATH", work.as_str());
+    let script = match &plan.entry {
+        Entry::Script { path } => Some(path.as_str()),
+        _ => None,
+    };
+    if let Some(path) = python_path(&work, plan.project, script) {
+        invocation = invocation.env("PYTHONPATH", path);
     }
     if !claimed.gpus.is_empty() {
         let numbers: Vec<String> = claimed.gpus.iter().map(u32::to_string).collect();

@@ -10,7 +10,7 @@ use sizar_engine::environment::{self, Kept};
 use sizar_engine::process::{self, Control, Io, Limits};
 use sizar_engine::sandbox::{self, Confinement, SandboxKind};
 use sizar_model::resources::ByteSize;
-use sizar_model::{EnvLock, Invocation, NetworkAccess, ProjectInstall};
+use sizar_model::{EnvLock, Invocation, NetworkAccess};
 
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -255,6 +255,6 @@ fn shell(session: &Session, name: &str) -> CommandResult<u8> {
 /// Returns the variable by which a source that is not installed is found, as in a run: the command
 /// is meant to start in the source's own folder, or in a copy of it.
 fn source_path(lock: &EnvLock, here: &Utf8Path) -> BTreeMap<String, String> {
-    let on_path = lock.source.install == ProjectInstall::OnPath;
-    on_path.then(|| ("PYTHONPATH".to_owned(), here.to_string())).into_iter().collect()
+    let path = environment::python_path(here, lock.source.install, None);
+    path.map(|path| ("PYTHONPATH".to_owned(), path)).into_iter().collect()
 }

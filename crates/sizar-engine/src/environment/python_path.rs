@@ -1,0 +1,99 @@
+//! What is on Python's path where a source's own code starts.
+
+use std::sync::LazyLock;
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use regex::Regex;
+use sizar_model::ProjectInstall;
+
+/// Returns `PYTHONPATH` for the tree at `root`, for `script` of it (relative to the root) or for
+/// any command: the root, where the source is not installed, and what the script reaches from its
+/// own folder.
+pub fn python_path(
+    root: &Utf8Path,
+    install: ProjectInstall,
+    script: Option<&str>,
+) -> Option<String> {
+    let on_path = install == ProjectInstall::OnPath;
+    let mut folders: Vec<Utf8PathBuf> = on_path.then(|| root.to_owned()).into_iter().collect();
+    folders.extend(script.map(|script| beside(root, script)).unwrap_or_default());
+    let all: Vec<&str> = folders.iter().map(|folder| folder.as_str()).collect();
+    (!all.is_empty()).then(|| all.join(":"))
+}
+
+/// `sys.path.insert(0, '../lib')` and `sys.path.append("..")`, at the start of a line.
+static RELATIVE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?m)^[ \t]*sys\.path\.(?:insert\(\s*\d+\s*,|append\()\s*r?["'](\.\.?(?:/[^"'\n]*)?)["']\s*\)"#)
+        .expect("a test uses it")
+});
+
+/// Returns the folders of the tree that a script puts on its path as they are seen from its own
+/// folder, in which its authors start it. sizar starts it in the root, where they would be others.
+fn beside(root: &Utf8Path, script: &str) -> Vec<Utf8PathBuf> {
+    let inside =
+        |path: &Utf8Path| path.components().all(|part| matches!(part, Utf8Component::Normal(_)));
+    let script = Utf8Path::new(script);
+    let Some(folder) = script.parent().filter(|folder| inside(folder)) else { return Vec::new() };
+    let Ok(text) = fs_err::read(root.join(script)) else { return Vec::new() };
+    let text = String::from_utf8_lossy(&text);
+    let mut found = Vec::new();
+    for captures in RELATIVE.captures_iter(&text) {
+        let Some(there) = captures.get(1).and_then(|path| joined(folder, path.as_str())) else {
+            continue;
+        };
+        // the root is there already, or what is installed stands for it
+        let path = root.join(&there);
+        if there != "" && path.is_dir() && !found.contains(&path) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Joins a relative path to a folder, by its words alone; nothing where it leads out of the tree.
+fn joined(folder: &Utf8Path, relative: &str) -> Option<Utf8PathBuf> {
+    let mut path = folder.to_owned();
+    for part in Utf8Path::new(relative).components() {
+        match part {
+            Utf8Component::CurDir => {}
+            Utf8Component::ParentDir => {
+                if !path.pop() {
+                    return None;
+                }
+            }
+            Utf8Component::Normal(part) => path.push(part),
+            _ => return None,
+        }
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_script_reaches_from_its_own_folder_is_on_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for inner in ["lib", "main/first", "main/second"] {
+            fs_err::create_dir_all(root.join(inner)).unwrap();
+        }
+        let text = "import sys\nsys.path.insert(0, '../../lib/')\nsys.path.append(\"../second\")\n\
+                    sys.path.append('../..')\nsys.path.append('../../..')\n\
+                    sys.path.append('../absent')\nsys.path.append(other)\n";
+        fs_err::write(root.join("main/first/run.py"), text).unwrap();
+        let of = |install, script| python_path(root, install, script);
+        assert_eq!(
+            of(ProjectInstall::OnPath, Some("main/first/run.py")).unwrap(),
+            format!("{root}:{root}/lib:{root}/main/second")
+        );
+        assert_eq!(
+            of(ProjectInstall::Install, Some("main/first/run.py")).unwrap(),
+            format!("{root}/lib:{root}/main/second")
+        );
+        assert_eq!(of(ProjectInstall::OnPath, None).as_deref(), Some(root.as_str()));
+        assert_eq!(of(ProjectInstall::Install, Some("absent.py")), None);
+        assert_eq!(of(ProjectInstall::Install, Some("../../etc/x.py")), None);
+    }
+}
