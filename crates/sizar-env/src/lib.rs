@@ -28,6 +28,7 @@ pub mod pip_diagnosis;
 pub mod plan;
 pub mod pylock;
 pub mod python;
+mod readme_pins;
 pub mod repair;
 pub mod requirements;
 pub mod shims;

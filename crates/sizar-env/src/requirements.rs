@@ -11,6 +11,7 @@ use crate::files;
 use crate::knowledge;
 use crate::name;
 use crate::pins::{self, Pin};
+use crate::readme_pins;
 
 /// What an environment starts from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +66,7 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
         }
     }
     undeclared(inspection, driver, &mut chosen, &mut selection);
+    readme_pins::take(inspection, &mut chosen, &mut selection.deviations);
     pair_torch(&mut chosen, &mut selection.deviations);
     selection.requirements = chosen.into_values().collect();
     selection

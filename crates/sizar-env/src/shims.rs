@@ -81,6 +81,7 @@ const FILES: &[(&str, &str)] = embedded![
     "skimage_metrics.py",
     "sklearn_joblib.py",
     "time_clock.py",
+    "torch_cuda_version.py",
     "torch_six.py",
     "torchvision_names.py",
     "yaml_load.py",

@@ -136,7 +136,7 @@ fn slow_shims_mend_the_newest_libraries() {
 #[test]
 fn slow_calls_for_cuda_run_on_the_cpu_of_an_old_torch() {
     let Some(python) = python("3.7") else { return eprintln!("there is no Python 3.7 here") };
-    let site = Site::with(&["cpu", "apex-amp"]);
+    let site = Site::with(&["cpu", "apex-amp", "torch-cuda-version"]);
     let own = site.environment(&python, &["torch==1.4.0", "numpy<1.22"]);
     assert!(site.run(&own, "shims_torch.py").contains("all good"));
     let ledger = fs_err::read_to_string(site.ledger()).unwrap();
@@ -153,6 +153,7 @@ fn slow_calls_for_cuda_run_on_the_cpu_of_an_old_torch() {
         "DistributedDataParallel(device_ids)",
         "torch.cuda.is_available",
         "apex.amp.initialize",
+        "torch.version.cuda",
     ] {
         assert!(ledger.contains(&format!("\"{kind}\"")), "{kind} is not in the ledger:\n{ledger}");
     }

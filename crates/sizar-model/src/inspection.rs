@@ -95,7 +95,7 @@ pub struct PackagingFile {
 }
 
 /// A requirement that the authors wrote down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
     /// The normalised distribution name (PEP 503), or the file for `-e .`.
     pub name: String,

@@ -167,6 +167,14 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
         .filter(|import| import.distribution.is_none() && !import.declared)
         .filter(|import| !import.optional && !import.conditional)
         .collect();
+    // a helper that reaches next to nothing does not speak for what the rest of the source does
+    let reach = inspection
+        .drivers
+        .iter()
+        .filter(|driver| distance_from_purpose(&driver.path) <= 1)
+        .map(|driver| driver.closure.len())
+        .max()
+        .unwrap_or_default();
     let mostly_python_2 = sizar_env::python::is_mostly_python_2(inspection);
     inspection.drivers.iter().filter(|driver| !is_no_driver(&driver.path)).min_by_key(|driver| {
         let role = match driver.role.as_str() {
@@ -186,6 +194,8 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
             driver.name.is_none(),
             unknown.iter().filter(|import| needs(import)).count(),
             python2,
+            distance_from_purpose(&driver.path) > 1,
+            driver.closure.len() * SLIGHT < reach,
             distance_from_purpose(&driver.path),
             driver.path.matches('/').count(),
             role,
@@ -196,6 +206,9 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
         )
     })
 }
+
+/// A driver is slight that reaches less than this part of what another reaches.
+const SLIGHT: usize = 5;
 
 fn is_no_driver(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);

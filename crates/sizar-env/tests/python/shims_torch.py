@@ -115,4 +115,7 @@ for wrong, error in (
         pass
     else:
         raise AssertionError("an error was hidden")
+# the wheel of the index was built for CUDA 10.1
+assert torch.version.cuda is None
+
 print("all good")
