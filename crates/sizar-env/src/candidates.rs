@@ -11,12 +11,13 @@ use crate::diagnosis::{
     Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
 };
 use crate::era;
-use crate::files;
 use crate::knowledge::{self, Action, Breakage, Stage, gone};
 use crate::name;
 use crate::pins;
 use crate::pip;
+use crate::python;
 use crate::repair::{Facts, Failure};
+use crate::unreachable::Unreachable;
 use crate::without_build;
 
 /// A way out of a failure.
@@ -106,6 +107,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let building = matches!(failure.stage, Stage::Resolve | Stage::Build | Stage::Install);
     let mut candidates = Vec::new();
     let step = build_steps::failed(&spec.build_steps, failure.output);
+    let unreachable = Unreachable::find(&spec.requirements, failure.output).filter(|_| building);
     if step.is_some() {
         // it runs in the environment, which must have what it imports
         for diagnosis in &diagnoses {
@@ -151,7 +153,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     }
     let without_build = package
         .as_ref()
-        .filter(|_| step.is_none() && !git_failed(failure.output))
+        .filter(|_| step.is_none() && unreachable.is_none())
         .and_then(|package| without_build::find(spec, package, failure.output, facts));
     let elsewhere = without_build.as_ref().is_some_and(|found| found.elsewhere);
     if let Some(found) = without_build.as_ref().filter(|found| !found.elsewhere) {
@@ -177,22 +179,8 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         });
         return candidates;
     }
-    // an address that does not answer: the same project's release, where the index has one
-    if let Some(package) = package.as_ref().filter(|_| git_failed(failure.output)) {
-        let cause = |what: &str| format!("the git address of {package} does not answer: {what}");
-        // a tag that names a version names a release too
-        let asked = spec.requirements.iter().find(|r| name::of_requirement(r) == *package);
-        let requirement = asked.and_then(|asked| files::release_instead(asked));
-        candidates.push(Candidate {
-            rule: "git-unreachable".into(),
-            cause: cause("its release of the time is taken from the index"),
-            changes: vec![Change::Loosen { package: package.clone(), requirement }],
-        });
-        candidates.push(Candidate {
-            rule: "git-unreachable".into(),
-            cause: cause("it is left out"),
-            changes: vec![Change::Act(Action::Drop(package.clone()))],
-        });
+    if let Some(unreachable) = unreachable {
+        candidates.extend(unreachable.candidates(spec, facts));
         return candidates;
     }
     // what has wheels for another Python need not be built at all
@@ -252,10 +240,6 @@ fn change(
     }
 }
 
-fn git_failed(output: &str) -> bool {
-    output.contains("Git operation failed") || output.contains("failed to clone into")
-}
-
 fn other_pythons(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec<Candidate> {
     let line = error_line(failure.output);
     facts
@@ -284,7 +268,7 @@ fn from_diagnosis(
     match diagnosis {
         Diagnosis::WheelsFor { package, version, pythons } => one(
             "wheel-tags",
-            format!("{package} {version} has wheels for Python {} only", joined(pythons)),
+            format!("{package} {version} has wheels for Python {} only", python::list(pythons)),
             vec![Change::PythonIn(pythons.clone())],
         ),
         Diagnosis::PythonTooOld { at_least, package } => one(
@@ -362,10 +346,6 @@ fn first_published(spec: &EnvSpec, package: &str, published: Timestamp) -> Vec<C
         ),
         changes: vec![Change::Date { package: package.to_owned(), date }],
     }]
-}
-
-fn joined(pythons: &[PythonVersion]) -> String {
-    pythons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn not_on_index(package: &str) -> Action {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
-use sizar_model::EnvSpec;
+use sizar_model::{EnvSpec, PythonVersion};
 use uv_pep440::{Version, VersionSpecifiers};
 
 use crate::candidates::{Candidate, Change};
@@ -18,6 +18,7 @@ use crate::knowledge;
 use crate::name;
 use crate::pins::{self, Release};
 use crate::repair::Facts;
+use crate::without_build;
 
 /// Days by which the date is moved where nothing says how far, nearest first.
 const STEPS: [i64; 4] = [-180, 180, -400, 400];
@@ -66,7 +67,12 @@ pub fn later(
     let Some(code) = spec.exclude_newer else { return Vec::new() };
     let cutoff = spec.exclude_newer_package.get(package).copied().unwrap_or(code);
     let after = |date: Timestamp| date.checked_add(SignedDuration::from_secs(1)).ok();
-    let releases = (facts.releases)(package);
+    let mut releases = (facts.releases)(package);
+    // no date brings what was never released for this Python
+    if never_for(&releases, spec.python).is_some() {
+        return without_build::by_conda(spec, package).into_iter().collect();
+    }
+    releases.retain(|release| release.may_run_on(spec.python));
     let asked = asked_by_others(package, output);
     let first = first_release_after(&releases, cutoff, &asked);
     let first = first.or_else(|| first_release_after(&releases, cutoff, &[])).and_then(after);
@@ -101,6 +107,18 @@ pub fn later(
         }
     }));
     candidates
+}
+
+/// Returns the Pythons that a distribution has wheels for, where it has nothing for `python`, at
+/// whatever date, and no source either.
+pub fn never_for(releases: &[Release], python: PythonVersion) -> Option<Vec<PythonVersion>> {
+    if releases.iter().any(|release| release.may_run_on(python)) {
+        return None;
+    }
+    let mut pythons: Vec<_> = releases.iter().flat_map(|release| release.pythons.clone()).collect();
+    pythons.sort_unstable();
+    pythons.dedup();
+    (!pythons.is_empty()).then_some(pythons)
 }
 
 /// Whether a package that is no companion of this one has a later date already.
@@ -208,6 +226,7 @@ mod tests {
             version: version.into(),
             published: format!("{day}T00:00:00Z").parse().ok(),
             yanked: false,
+            source: true,
             wheels: true,
             pythons: Vec::new(),
         };
@@ -217,6 +236,25 @@ mod tests {
         assert_eq!(first(&asked), "2021-12-31T00:00:00Z".parse().unwrap());
         assert_eq!(first(&[]), "2021-06-22T00:00:00Z".parse().unwrap());
         assert!(asked_by_others("scipy", output).is_empty());
+    }
+
+    #[test]
+    fn no_date_brings_what_was_never_released_for_a_python() {
+        // as rdkit: wheels alone, and the first of them for Python 3.7
+        let release = |source: bool| Release {
+            version: "2022.3.3".into(),
+            published: "2022-06-17T00:00:00Z".parse().ok(),
+            yanked: false,
+            source,
+            wheels: true,
+            pythons: vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
+        };
+        let (old, new) = (PythonVersion::minor(2, 7), PythonVersion::minor(3, 8));
+        let pythons = never_for(&[release(false)], old).unwrap();
+        assert_eq!(pythons, [PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)]);
+        assert_eq!(never_for(&[release(false)], new), None);
+        assert_eq!(never_for(&[release(true)], old), None, "it may be built");
+        assert_eq!(never_for(&[], old), None, "the index does not tell");
     }
 
     #[test]

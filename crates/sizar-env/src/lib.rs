@@ -32,5 +32,6 @@ mod readme_pins;
 pub mod repair;
 pub mod requirements;
 pub mod shims;
+mod unreachable;
 pub mod uv;
 mod without_build;

@@ -32,6 +32,8 @@ pub struct Release {
     pub published: Option<Timestamp>,
     /// Whether all its files were withdrawn.
     pub yanked: bool,
+    /// Whether it has its source, from which another Python may build it.
+    pub source: bool,
     /// Whether it has a wheel for this system, for whatever Python.
     pub wheels: bool,
     /// The Pythons that it has wheels for on this system; empty where it runs on any, or is built.
@@ -42,6 +44,11 @@ impl Release {
     /// Whether a Python can have it without building it.
     pub fn runs_on(&self, python: PythonVersion) -> bool {
         self.wheels && (self.pythons.is_empty() || self.pythons.contains(&python.without_patch()))
+    }
+
+    /// Whether a Python can have it at all, as far as the names of its files tell.
+    pub fn may_run_on(&self, python: PythonVersion) -> bool {
+        self.source || !self.wheels || self.runs_on(python)
     }
 }
 
@@ -329,6 +336,7 @@ mod tests {
             version: version.into(),
             published: format!("{day}T00:00:00Z").parse().ok(),
             yanked: false,
+            source: true,
             wheels: false,
             pythons: Vec::new(),
         }

@@ -350,6 +350,7 @@ mod tests {
                     version: "1.4.0".into(),
                     published: None,
                     yanked: false,
+                    source: false,
                     wheels: true,
                     pythons: vec![PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)],
                 }],

@@ -289,7 +289,8 @@ fn asked_for(wanted: PythonVersion, available: &[PythonVersion]) -> Result<Pytho
     })
 }
 
-fn list(versions: &[PythonVersion]) -> String {
+/// Names Pythons, one after the other.
+pub(crate) fn list(versions: &[PythonVersion]) -> String {
     versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

@@ -8,6 +8,7 @@ use sizar_model::{
 };
 
 use crate::candidates::{Candidate, Change, candidates, matching, worded};
+use crate::date_search;
 use crate::diagnosis::{Diagnosis, diagnose, error_line};
 use crate::era;
 use crate::knowledge::{self, Action, Stage, gone};
@@ -106,7 +107,7 @@ impl Repairer {
                 cause: worded(&row.cause, row, captures),
                 advice: row.advice(),
             },
-            None => explained_by_diagnosis(spec, failure.output),
+            None => explained_by_diagnosis(spec, failure.output, facts),
         }
     }
 
@@ -142,12 +143,27 @@ impl Repairer {
 }
 
 /// Explains what no row does: what the index does not have, or a contradiction.
-fn explained_by_diagnosis(spec: &EnvSpec, output: &str) -> Outcome {
+fn explained_by_diagnosis(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Outcome {
     for diagnosis in diagnose(output) {
         if let Diagnosis::ModuleMissing { module } = &diagnosis
             && let Some(outcome) = left_out_and_needed(spec, module)
         {
             return outcome;
+        }
+        if let Diagnosis::NoSuchVersion { package, .. } = &diagnosis
+            && let Some(pythons) = date_search::never_for(&(facts.releases)(package), spec.python)
+        {
+            return Outcome::Explained {
+                rule: "never-for-python".into(),
+                cause: format!(
+                    "the index has {package} for Python {} only, and not for Python {}",
+                    python::list(&pythons),
+                    spec.python.without_patch()
+                ),
+                advice: Some(format!(
+                    "conda's channels may have it, where one answers; `--with '{package} @ ADDRESS'` says where else"
+                )),
+            };
         }
         let (what, gone) = match &diagnosis {
             Diagnosis::NotOnIndex { package } => {

@@ -459,6 +459,7 @@ fn what_cannot_be_built_gives_way_to_the_nearest_release_with_a_wheel() {
         version: version.into(),
         published: format!("{day}T00:00:00Z").parse().ok(),
         yanked: false,
+        source: true,
         wheels: !wheels.is_empty(),
         pythons: wheels.iter().map(|minor| PythonVersion::minor(3, *minor)).collect(),
     };

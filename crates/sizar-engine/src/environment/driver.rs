@@ -310,6 +310,32 @@ mod tests {
     }
 
     #[test]
+    fn a_helper_that_reaches_next_to_nothing_does_not_speak_for_the_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let guarded = "if __name__ == '__main__':\n    print(1)\n";
+        fs_err::create_dir_all(root.join("scripts")).unwrap();
+        fs_err::write(root.join("to_csv.py"), format!("import csv\n{guarded}")).unwrap();
+        let parts = ["a", "b", "c", "d", "e"];
+        for part in parts {
+            fs_err::write(root.join(format!("{part}.py")), "X = 1\n").unwrap();
+        }
+        let imports = |parts: &[&str]| {
+            let line = parts.join(", ");
+            format!("import sys\nsys.path.insert(0, '..')\nimport {line}\n{guarded}")
+        };
+        let telling = |parts: &[&str]| {
+            fs_err::write(root.join("scripts/fit.py"), imports(parts)).unwrap();
+            let inspection =
+                sizar_inspect::inspect(root, &sizar_inspect::InspectOptions::default()).unwrap();
+            most_telling(&inspection).unwrap().path.clone()
+        };
+        assert_eq!(telling(&parts), "scripts/fit.py");
+        // what reaches about as much speaks by its place
+        assert_eq!(telling(&parts[..2]), "to_csv.py");
+    }
+
+    #[test]
     fn spelling_is_measured() {
         assert_eq!(distance("train.py", "trian.py"), 2);
         assert_eq!(distance("", "abc"), 3);

@@ -79,10 +79,12 @@ fn releases_of(project: &Project) -> Vec<Release> {
             version,
             published: None,
             yanked: true,
+            source: false,
             wheels: false,
             pythons: Vec::new(),
         });
         release.yanked &= file.yanked;
+        release.source |= stem.is_none();
         let earlier =
             release.published.is_none_or(|known| file.upload_time.is_some_and(|t| t < known));
         if earlier {
