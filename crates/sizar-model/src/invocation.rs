@@ -22,6 +22,16 @@ pub struct Invocation {
     pub network: NetworkAccess,
 }
 
+/// What a command answered, wherever it ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// The exit code; none if no end of it is known: the line was cut, it was ended after its
+    /// time, or a signal ended it. What it did by then is not known either.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
 /// What a command may reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

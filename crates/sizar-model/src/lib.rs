@@ -5,6 +5,8 @@
 //! run is an [`Event`]. This crate does no I/O: no clock, no files, no environment variables.
 
 pub mod artifact;
+pub mod batch;
+pub mod cluster;
 pub mod digest;
 pub mod environment;
 pub mod event;
@@ -16,9 +18,11 @@ pub mod progress;
 pub mod python;
 pub mod resources;
 pub mod run;
+pub mod site;
 pub mod source;
 
 pub use artifact::{Artifact, Ending, Receipt, Usage};
+pub use batch::{JobHandle, JobReport, JobState};
 pub use digest::Digest;
 pub use environment::{
     Attempt, BuildStep, CondaPackage, CondaSpec, Deviation, Device, EnvLock, EnvSpec, Environment,
@@ -28,10 +32,11 @@ pub use environment::{
 pub use event::{Event, EventKind};
 pub use id::RunId;
 pub use inspection::Inspection;
-pub use invocation::{Invocation, NetworkAccess};
+pub use invocation::{Invocation, NetworkAccess, Output};
 pub use job::{DataBinding, DataMode, JobSpec};
 pub use progress::{Activity, Progress, Silent};
 pub use python::PythonVersion;
-pub use resources::Resources;
+pub use resources::{Mail, MailEvent, Resources};
 pub use run::{IllegalEvent, Run, RunState, RunSummary};
+pub use site::{SchedulerKind, Site};
 pub use source::{Checkout, Locator, SafeUrl, Source};

@@ -7,21 +7,85 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// What a job needs, in the words of PSI/J: <https://exaworks.org/job-api-spec/>.
+///
+/// Where a site takes no such wish (a QOS on OAR, a licence here), it is refused, not dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    /// Processor cores.
+    /// Processor cores of each task; of the job, where it has one task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
-    /// Resident memory of all processes together, in bytes.
+    /// Resident memory of all processes together on each node, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
-    /// GPUs.
+    /// GPUs of each node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u32>,
     /// The longest time it may run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub walltime: Option<Walltime>,
+    /// Machines; one where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u32>,
+    /// Processes that the program starts over all nodes (MPI ranks); one where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<u32>,
+    /// The kind of GPU, in the site's word: `a100`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_type: Option<String>,
+    /// The partition (Slurm) or queue (OAR).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// Who pays: the account (Slurm) or project (OAR).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The quality of service (Slurm).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qos: Option<String>,
+    /// Which nodes: an expression of features (Slurm: `skylake&ib`) or properties (OAR:
+    /// `cluster='c1'`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<String>,
+    /// An advance reservation by its name (Slurm), or the job id of a container (OAR).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<String>,
+    /// Whether it may be stopped for the sake of other jobs: `besteffort` on OAR. On Slurm the
+    /// QOS or partition decides; the job then says that it may be put back into the queue.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preemptible: bool,
+    /// Whether its nodes are shared with no other job.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
+    /// Licences, as `name` or `name:count`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub licences: Vec<String>,
+    /// To whom the scheduler writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<Mail>,
+    /// How long before its walltime the job is told, by a signal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal_before: Option<Walltime>,
+    /// Words for the scheduler that are handed over as they are, each one argument.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scheduler_args: Vec<String>,
+}
+
+/// To whom the scheduler writes, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    pub to: String,
+    /// At what; at the end and at failure where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on: Vec<MailEvent>,
+}
+
+/// What the scheduler writes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailEvent {
+    Begin,
+    End,
+    Fail,
 }
 
 /// A number of bytes, written as `512M` or `4G` (powers of 1024).
@@ -158,6 +222,23 @@ mod tests {
         for text in ["", "G", "-1G", "4X", "nan"] {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn requests_of_older_journals_are_read_and_written_alike() {
+        let old = r#"{"cpus":2,"memory":1024,"walltime":60}"#;
+        let read: Resources = serde_json::from_str(old).unwrap();
+        assert_eq!(
+            read,
+            Resources {
+                cpus: Some(2),
+                memory: Some(ByteSize(1024)),
+                walltime: Some(Walltime(60)),
+                ..Resources::default()
+            }
+        );
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+        assert_eq!(serde_json::to_string(&Resources::default()).unwrap(), "{}");
     }
 
     #[test]

@@ -177,6 +177,7 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
                 memory: resources.mem,
                 gpus: resources.gpus,
                 walltime: resources.time,
+                ..Resources::default()
             },
             data,
             network: args.network || (own && !args.no_network),
