@@ -68,6 +68,10 @@ pub enum Ending {
     Idle,
     /// The user stopped it.
     Cancelled,
+    /// Its scheduler stopped it for the sake of another job.
+    Preempted,
+    /// The machine that it ran on died.
+    NodeFailed,
 }
 
 impl Ending {
@@ -79,6 +83,8 @@ impl Ending {
             Self::TimedOut | Self::Idle => 124,
             Self::OutOfMemory | Self::TooManyProcesses => 137,
             Self::Cancelled => 130,
+            // what a shell shows for SIGTERM, which such a program gets if it gets anything
+            Self::Preempted | Self::NodeFailed => 143,
         }
     }
 
@@ -94,6 +100,10 @@ impl Ending {
             }
             Self::Idle => Some("the program did nothing any more and was stopped".to_owned()),
             Self::Cancelled => Some("it was cancelled while it ran".to_owned()),
+            Self::Preempted => {
+                Some("the scheduler stopped it for the sake of another job".to_owned())
+            }
+            Self::NodeFailed => Some("the machine that it ran on died".to_owned()),
         }
     }
 }

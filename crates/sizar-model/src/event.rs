@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{JobSpec, Receipt, RunId};
+use crate::{Ending, JobHandle, JobSpec, Receipt, RunId};
 
 /// Something that happened to a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,21 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gpus: Vec<u32>,
     },
+    /// A job is about to be handed to the scheduler of the run's target; written before it is. Its
+    /// `name` is the submission key: whoever does not know what came of it looks for that name.
+    Submitting { attempt: u32, name: String },
+    /// The scheduler took the job.
+    Submitted { attempt: u32, job: JobHandle },
+    /// The scheduler took no job: nothing under this name was found, nor could have been.
+    NotSubmitted { attempt: u32, reason: String },
+    /// The job began on the machine `node` of its target.
+    JobStarted {
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+    },
+    /// The job ended and left no receipt; `witness` says so, and what it said.
+    Judged { attempt: u32, ending: Ending, witness: String },
     /// The program ended and left this receipt.
     Ended { receipt: Receipt },
     /// The run could not be prepared, or its program not be started.
@@ -68,6 +83,11 @@ impl EventKind {
             Self::Prepared { .. } => "prepared",
             Self::Queued => "queued",
             Self::Started { .. } => "started",
+            Self::Submitting { .. } => "submitting",
+            Self::Submitted { .. } => "submitted",
+            Self::NotSubmitted { .. } => "not_submitted",
+            Self::JobStarted { .. } => "job_started",
+            Self::Judged { .. } => "judged",
             Self::Ended { .. } => "ended",
             Self::Failed { .. } => "failed",
             Self::CancelRequested => "cancel_requested",

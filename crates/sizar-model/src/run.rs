@@ -16,7 +16,7 @@ pub struct Run {
     pub id: RunId,
     pub state: RunState,
     pub exit_code: Option<i32>,
-    /// Where it runs: `local`.
+    /// Where it runs: `local`, or the name of a target.
     pub target: String,
     /// The source's locator, without secrets.
     pub source: String,
@@ -42,7 +42,7 @@ pub struct RunSummary {
     pub id: RunId,
     pub state: RunState,
     pub exit_code: Option<i32>,
-    /// Where it runs: `local`.
+    /// Where it runs: `local`, or the name of a target.
     pub target: String,
     /// The source's locator, without secrets.
     pub source: String,
@@ -108,6 +108,21 @@ impl RunState {
         }
     }
 
+    /// Returns the state in which a program is that ended so.
+    fn of(ending: &Ending) -> Self {
+        match ending {
+            Ending::Exited { code: 0 } => Self::Completed,
+            Ending::Exited { .. }
+            | Ending::Signalled { .. }
+            | Ending::OutOfMemory
+            | Ending::TooManyProcesses
+            | Ending::Preempted
+            | Ending::NodeFailed => Self::Failed,
+            Ending::TimedOut | Ending::Idle => Self::Timeout,
+            Ending::Cancelled => Self::Cancelled,
+        }
+    }
+
     /// Returns the state after `event`.
     ///
     /// # Errors
@@ -121,15 +136,16 @@ impl RunState {
             (Self::Created | Self::Preparing, E::Prepared { .. }) => Self::Preparing,
             (Self::Created | Self::Preparing, E::Queued) => Self::Queued,
             (Self::Preparing | Self::Queued, E::Started { .. }) => Self::Running,
-            (Self::Running, E::Ended { receipt }) => match receipt.ending {
-                Ending::Exited { code: 0 } => Self::Completed,
-                Ending::Exited { .. }
-                | Ending::Signalled { .. }
-                | Ending::OutOfMemory
-                | Ending::TooManyProcesses => Self::Failed,
-                Ending::TimedOut | Ending::Idle => Self::Timeout,
-                Ending::Cancelled => Self::Cancelled,
-            },
+            (Self::Running, E::Ended { receipt }) => Self::of(&receipt.ending),
+            // a job on another machine: a receipt that appears late is still the first witness
+            (Self::Lost, E::Ended { receipt }) => Self::of(&receipt.ending),
+            (Self::Preparing | Self::Queued, E::Submitting { .. }) => Self::Queued,
+            (Self::Queued, E::Submitted { .. }) => Self::Queued,
+            (Self::Queued, E::NotSubmitted { .. }) => Self::Failed,
+            (Self::Queued, E::JobStarted { .. }) => Self::Running,
+            (Self::Queued | Self::Running | Self::Lost, E::Judged { ending, .. }) => {
+                Self::of(ending)
+            }
             (Self::Created | Self::Preparing | Self::Queued | Self::Running, E::Failed { .. }) => {
                 Self::Failed
             }
@@ -247,6 +263,29 @@ mod tests {
         assert_eq!(RunState::Lost.after(&EventKind::Resumed), Ok(RunState::Created));
         assert!(RunState::Completed.after(&ended(Ending::TimedOut)).is_err());
         assert!(RunState::Cancelled.after(&started).is_err());
+    }
+
+    #[test]
+    fn a_job_elsewhere_is_submitted_once_and_judged_by_what_is_known() {
+        let submitting = EventKind::Submitting { attempt: 1, name: "sizar-x-1".into() };
+        let queued = RunState::Preparing.after(&submitting).unwrap();
+        assert_eq!(queued, RunState::Queued);
+        let job = "12".parse().unwrap();
+        assert_eq!(queued.after(&EventKind::Submitted { attempt: 1, job }), Ok(RunState::Queued));
+        let began = EventKind::JobStarted { attempt: 1, node: None };
+        assert_eq!(queued.after(&began), Ok(RunState::Running));
+        let died = EventKind::Judged {
+            attempt: 1,
+            ending: Ending::NodeFailed,
+            witness: "sacct: NODE_FAIL".into(),
+        };
+        assert_eq!(queued.after(&died), Ok(RunState::Failed));
+        assert_eq!(RunState::Running.after(&died), Ok(RunState::Failed));
+        // a receipt that comes late mends what nobody knew, and nothing else
+        let late = ended(Ending::Exited { code: 0 });
+        assert_eq!(RunState::Lost.after(&late), Ok(RunState::Completed));
+        assert!(RunState::Failed.after(&late).is_err());
+        assert!(RunState::Completed.after(&submitting).is_err());
     }
 
     #[test]

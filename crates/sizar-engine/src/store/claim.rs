@@ -113,7 +113,7 @@ impl Journal {
         })
     }
 
-    /// Returns the runs that wait for a place, in the order in which they came.
+    /// Returns the runs that wait for a place on this machine, in the order in which they came.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl Journal {
         let mut select = self
             .connection
             .prepare_cached(
-                "SELECT id, cpus, memory, gpus FROM runs INDEXED BY runs_queued WHERE state = 'queued'
-                 ORDER BY queued LIMIT ?1",
+                "SELECT id, cpus, memory, gpus FROM runs INDEXED BY runs_queued
+                 WHERE state = 'queued' AND target = 'local' ORDER BY queued LIMIT ?1",
             )
             .map_err(failed)?;
         let rows = select
@@ -140,7 +140,7 @@ impl Journal {
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
-    /// Returns the runs that some process prepares or executes, or should.
+    /// Returns the runs that some process of this machine prepares or executes, or should.
     ///
     /// # Errors
     ///
@@ -151,7 +151,8 @@ impl Journal {
             .connection
             .prepare_cached(
                 "SELECT id, state, pid, pid_started, attempts, cpus, memory, gpus FROM runs
-                 WHERE state IN ('created', 'preparing', 'running') ORDER BY number",
+                 WHERE state IN ('created', 'preparing')
+                    OR (state = 'running' AND target = 'local') ORDER BY number",
             )
             .map_err(failed)?;
         let rows = select

@@ -70,6 +70,28 @@ fn changes(step: &Step<'_>) -> Result<Vec<(&'static str, Value)>, StoreError> {
             changes.push(("gpu_numbers", Value::from(json("list", gpus)?)));
             changes.extend(by(*pid, *pid_started));
         }
+        EventKind::Submitting { attempt, .. } => {
+            changes.push(("attempts", Value::from(*attempt)));
+            changes.push(("queued", Value::from(step.seq)));
+            changes.extend(nobody);
+        }
+        EventKind::Submitted { .. } => {}
+        EventKind::JobStarted { .. } => changes.push(("started", at)),
+        EventKind::NotSubmitted { reason, .. } => {
+            changes.push(("reason", Value::from(reason.clone())));
+            changes.push(("ended", at));
+        }
+        EventKind::Judged { ending, witness, .. } => {
+            let reason = match ending.reason() {
+                Some(reason) => format!("{reason} ({witness})"),
+                None => witness.clone(),
+            };
+            changes.push(("reason", Value::from(reason)));
+            changes.push(("ended", at));
+            if let Ending::Exited { code } = ending {
+                changes.push(("exit_code", Value::from(*code)));
+            }
+        }
         EventKind::Ended { receipt } => {
             changes.push(("ended", Value::from(receipt.ended.as_microsecond())));
             changes.push(("exit_code", exit_code(receipt).map_or(Value::Null, Value::from)));

@@ -1,0 +1,21 @@
+//! Places to run other than this machine: what they are called, what is known of them, and how
+//! they are reached.
+//!
+//! A [`Profile`] is read from [layers](layers): what a probe learned, a site's shared file, the
+//! user's own, the project's. [`connect`] makes a [`Place`] of it: a transport and a scheduler.
+
+mod connect;
+mod error;
+mod layers;
+mod machine;
+mod name;
+mod probe;
+mod profile;
+
+pub use connect::{Place, connect, transport};
+pub use error::TargetError;
+pub use layers::{Layer, Targets};
+pub use machine::Machine;
+pub use name::{InvalidTargetName, TargetName};
+pub use probe::{Probed, probe};
+pub use profile::Profile;
