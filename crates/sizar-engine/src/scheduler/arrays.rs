@@ -57,10 +57,8 @@ pub fn split_array(
     let mut offset = 0;
     while offset < count {
         let tasks = size.min(count - offset);
-        chunks.push(ArrayChunk {
-            offset,
-            range: ArrayRange { first: 0, last: tasks - 1, at_once },
-        });
+        chunks
+            .push(ArrayChunk { offset, range: ArrayRange { first: 0, last: tasks - 1, at_once } });
         offset += tasks;
     }
     chunks
@@ -115,7 +113,10 @@ mod tests {
         assert_eq!(words("123"), ["123"]);
         assert_eq!(words("123_4"), ["123_4"]);
         assert_eq!(words("11_[2-4%2]"), ["11_2", "11_3", "11_4"]);
-        assert_eq!(words("11_[1,3-5,10-30:10]"), ["11_1", "11_3", "11_4", "11_5", "11_10", "11_20", "11_30"]);
+        assert_eq!(
+            words("11_[1,3-5,10-30:10]"),
+            ["11_1", "11_3", "11_4", "11_5", "11_10", "11_20", "11_30"]
+        );
         assert_eq!(words("11_[1-2,4,...]"), ["11_1", "11_2", "11_4"]);
         assert_eq!(words("7+0"), ["7"]);
         assert!(words("7+1").is_empty());

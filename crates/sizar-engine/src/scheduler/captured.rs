@@ -5,7 +5,8 @@ use sizar_model::Output;
 
 /// Reads the answer that was captured under this name, such as `slurm/22.05.8/poll-all`.
 pub(super) fn output(name: &str) -> Output {
-    let root: Utf8PathBuf = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/schedulers");
+    let root: Utf8PathBuf =
+        Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/schedulers");
     let (folder, name) = name.rsplit_once('/').unwrap();
     let folder = root.join(folder);
     let commands = fs_err::read_to_string(folder.join("commands.tsv")).unwrap();
@@ -13,7 +14,9 @@ pub(super) fn output(name: &str) -> Output {
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('\t')?.split('\t').next())
         .unwrap_or_else(|| panic!("{name} is not in commands.tsv"));
-    let read = |end: &str| fs_err::read_to_string(folder.join(format!("{name}.{end}"))).unwrap_or_default();
+    let read = |end: &str| {
+        fs_err::read_to_string(folder.join(format!("{name}.{end}"))).unwrap_or_default()
+    };
     Output { code: Some(code.parse().unwrap()), stdout: read("out"), stderr: read("err") }
 }
 

@@ -80,7 +80,11 @@ impl fmt::Display for Refusal {
                 write!(f, "partition `{partition}` takes no jobs now: it is {state}")
             }
             Self::NotAllowed { what, name, of, allowed } => {
-                write!(f, "{what} `{name}` may not be used in {of}, which takes {}", listed(allowed))
+                write!(
+                    f,
+                    "{what} `{name}` may not be used in {of}, which takes {}",
+                    listed(allowed)
+                )
             }
             Self::Walltime { asked, limit, of } => {
                 write!(f, "walltime {asked}: {of} allows {limit}")
@@ -153,7 +157,11 @@ pub fn check(
 }
 
 /// Finds the partitions that are asked for; Slurm takes several, and uses the first that can.
-fn partitions<'a>(wish: &Resources, site: &'a Site, refusals: &mut Vec<Refusal>) -> Vec<&'a Partition> {
+fn partitions<'a>(
+    wish: &Resources,
+    site: &'a Site,
+    refusals: &mut Vec<Refusal>,
+) -> Vec<&'a Partition> {
     let Some(asked) = &wish.partition else {
         return site.default_partition().into_iter().collect();
     };
@@ -204,9 +212,12 @@ fn names(wish: &Resources, site: &Site, partitions: &[&Partition], refusals: &mu
             let known = site.qos.iter().map(|qos| qos.name.clone()).collect();
             refusals.push(unknown(Named::Qos, name, known));
         } else {
-            let of_account = site.accounts.iter().find(|known| Some(known.name.as_str()) == account);
+            let of_account =
+                site.accounts.iter().find(|known| Some(known.name.as_str()) == account);
             match of_account {
-                Some(known) if !known.qos.is_empty() && !known.qos.iter().any(|qos| qos == name) => {
+                Some(known)
+                    if !known.qos.is_empty() && !known.qos.iter().any(|qos| qos == name) =>
+                {
                     refusals.push(Refusal::NotAllowed {
                         what: Named::Qos,
                         name: name.to_owned(),
@@ -279,7 +290,8 @@ fn walltime(wish: &Resources, site: &Site, partitions: &[&Partition], refusals: 
     }
     let over = |partition: &&&Partition| partition.max_walltime.is_some_and(|limit| asked > limit);
     // the partition that allows most says what there is
-    let most = partitions.iter().max_by_key(|partition| partition.max_walltime.map_or(u64::MAX, |t| t.0));
+    let most =
+        partitions.iter().max_by_key(|partition| partition.max_walltime.map_or(u64::MAX, |t| t.0));
     if let Some(partition) = most.filter(over)
         && let Some(limit) = partition.max_walltime
     {
@@ -331,11 +343,14 @@ fn amounts(wish: &Resources, partitions: &[&Partition], refusals: &mut Vec<Refus
     }
     let of_kind = |group: &NodeGroup| -> u64 {
         let wanted = wish.gpu_type.as_ref();
-        let fits = |kind: &Option<String>| wanted.is_none() || kind.is_none() || kind.as_ref() == wanted;
+        let fits =
+            |kind: &Option<String>| wanted.is_none() || kind.is_none() || kind.as_ref() == wanted;
         group.gpus.iter().filter(|gpus| fits(&gpus.kind)).map(|gpus| u64::from(gpus.count)).sum()
     };
     let most = groups(partitions).map(of_kind).max();
-    let named = refusals.iter().any(|refusal| matches!(refusal, Refusal::Unknown { what: Named::GpuType, .. }));
+    let named = refusals
+        .iter()
+        .any(|refusal| matches!(refusal, Refusal::Unknown { what: Named::GpuType, .. }));
     if let (Some(asked), Some(most), false) = (wish.gpus, most, named)
         && u64::from(asked) > most
     {

@@ -53,9 +53,7 @@ pub(super) fn answer<'a>(
     index: usize,
     program: &str,
 ) -> Result<&'a Output, SchedulerError> {
-    outputs
-        .get(index)
-        .ok_or_else(|| SchedulerError::Missing { program: program.to_owned() })
+    outputs.get(index).ok_or_else(|| SchedulerError::Missing { program: program.to_owned() })
 }
 
 /// Returns the last line of what a program said of its failure, without its own name.

@@ -34,9 +34,9 @@ fn parts(text: &str) -> Vec<&str> {
 }
 
 fn expand(part: &str, hosts: &mut Vec<String>) {
-    let bracketed = part
-        .split_once('[')
-        .and_then(|(before, rest)| rest.split_once(']').map(|(inside, after)| (before, inside, after)));
+    let bracketed = part.split_once('[').and_then(|(before, rest)| {
+        rest.split_once(']').map(|(inside, after)| (before, inside, after))
+    });
     let Some((before, inside, after)) = bracketed else {
         hosts.push(part.to_owned());
         return;

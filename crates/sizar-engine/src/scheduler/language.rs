@@ -42,7 +42,8 @@ pub trait Scheduler: fmt::Debug + Send + Sync {
     /// Asks for all `jobs` at once: login nodes are shared, and each question costs.
     fn poll(&self, jobs: &[JobHandle]) -> Invocation;
 
-    /// Reads the jobs that the queue still knows. One that is missing has left it.
+    /// Reads the jobs that the queue still knows. One that is missing has left it; one that has
+    /// ended may lack its exit code, which [`Scheduler::account`] asks for.
     fn read_poll(&self, output: &Output) -> Result<BTreeMap<JobHandle, JobReport>, SchedulerError>;
 
     /// Asks for jobs that have left the queue.

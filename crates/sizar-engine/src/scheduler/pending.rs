@@ -101,7 +101,8 @@ impl Row {
         match self.scheduler {
             SchedulerKind::Slurm => {
                 // `ReqNodeNotAvail, UnavailableNodes:cpu01`; brackets where a site's tool adds them
-                let word = reason.trim_start_matches('(').split([',', ')', ':']).next().unwrap_or("");
+                let word =
+                    reason.trim_start_matches('(').split([',', ')', ':']).next().unwrap_or("");
                 let whole = reason.trim_matches(['(', ')']);
                 match self.reason.strip_suffix('*') {
                     Some(start) => word.starts_with(start) || whole.starts_with(start),
@@ -128,7 +129,10 @@ mod tests {
         let mut seen = BTreeSet::new();
         for row in &TABLE.reason {
             assert!(seen.insert((row.scheduler.to_string(), &row.reason)), "{} twice", row.reason);
-            assert!(row.source.starts_with("https://") || row.source.starts_with("seen"), "{row:?}");
+            assert!(
+                row.source.starts_with("https://") || row.source.starts_with("seen"),
+                "{row:?}"
+            );
             for text in [&row.cause, &row.advice] {
                 assert!(!text.is_empty() && !text.ends_with('.') && text.len() < 200, "{text}");
             }

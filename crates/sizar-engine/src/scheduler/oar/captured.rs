@@ -89,7 +89,24 @@ fn a_job_is_found_by_its_name() {
 #[test]
 fn every_ending_is_told_from_the_others() {
     let reports = oar().read_poll(&captured("poll-full")).unwrap();
-    insta::assert_snapshot!(states(&reports).join("\n"), @"");
+    insta::assert_snapshot!(states(&reports).join("\n"), @r#"
+    1 Failed { code: None, signal: Some(10) }
+    2 Completed
+    3 Failed { code: Some(7), signal: None }
+    4 Failed { code: None, signal: Some(9) }
+    5 Failed { code: Some(126), signal: None }
+    6 Completed
+    7 TimedOut
+    8 TimedOut
+    9 TimedOut
+    10 Completed
+    11 Completed
+    12 Preempted
+    13 TimedOut
+    14 Pending { reason: "Hold" }
+    15 Running
+    16 Cancelled { by: Some("alice") }
+    "#);
     let cancelled = &reports[&JobHandle::new(16)];
     assert_eq!(cancelled.start, Timestamp::from_second(1_795_808_080).ok());
     assert_eq!(cancelled.end, Timestamp::from_second(1_795_808_084).ok());
@@ -116,8 +133,11 @@ fn prose_is_no_answer() {
     let broken = Output { code: Some(0), stdout: "{ \"1\" : {".into(), ..Output::default() };
     assert!(matches!(oar().read_poll(&broken), Err(SchedulerError::Json { .. })));
     // oarstat itself, where its database does not answer
-    let away =
-        Output { code: Some(255), stderr: "DB connection error, exiting.\n".into(), ..Output::default() };
+    let away = Output {
+        code: Some(255),
+        stderr: "DB connection error, exiting.\n".into(),
+        ..Output::default()
+    };
     assert!(matches!(oar().read_poll(&away), Err(SchedulerError::ControllerUnreachable { .. })));
 }
 
@@ -141,28 +161,39 @@ fn ending_what_has_ended_is_no_error() {
 
 #[test]
 fn scripts_have_plain_paths() {
-    assert_eq!(oar().submit("/home/a/run/job.sh".into()).unwrap().args, ["--scanscript", "/home/a/run/job.sh"]);
+    assert_eq!(
+        oar().submit("/home/a/run/job.sh".into()).unwrap().args,
+        ["--scanscript", "/home/a/run/job.sh"]
+    );
     for path in ["/home/a b/job.sh", "/home/$(id)/x", "/a;b", "/a\nb"] {
         assert!(oar().submit(path.into()).is_err(), "{path}");
     }
-    assert_eq!(oar().task_index(ArrayRange { first: 5, last: 9, at_once: None }), "$((OAR_ARRAY_INDEX - 1 + 5))");
+    assert_eq!(
+        oar().task_index(ArrayRange { first: 5, last: 9, at_once: None }),
+        "$((OAR_ARRAY_INDEX - 1 + 5))"
+    );
 }
 
 #[test]
 fn nodes_are_mapped() {
     let oar = Oar { memory_property: Some("memnode".into()), ..oar() };
-    let nodes = oar.read_nodes(&[captured("queue-nodes"), captured("queue-brief")]).unwrap();
+    let nodes = oar.read_nodes(&[captured("nodes"), captured("poll-full")]).unwrap();
     let lines: Vec<String> = nodes
         .iter()
         .map(|node| {
-            let jobs: Vec<String> = node.jobs.iter().map(|job| format!("{} of {}", job.job, job.user)).collect();
+            let jobs: Vec<String> =
+                node.jobs.iter().map(|job| format!("{} of {}", job.job, job.user)).collect();
             format!(
                 "{} {:?} {}/{} {:?} {jobs:?}",
                 node.name, node.condition, node.cores_used, node.cores, node.memory
             )
         })
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    node1 Mixed 2/4 Some(ByteSize(4194304000)) ["1 of alice", "12 of alice"]
+    node2 Mixed 3/4 Some(ByteSize(8388608000)) ["7 of alice", "8 of alice", "9 of alice"]
+    node3 Down 0/4 Some(ByteSize(12582912000)) []
+    "#);
 }
 
 #[test]
@@ -172,7 +203,12 @@ fn the_queue_is_listed() {
         .iter()
         .map(|job| format!("{} {:?} {} cores {:?}", job.job, job.name, job.cores, job.state))
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    14 Some("held") 1 cores Pending { reason: "Hold" }
+    17 Some("wait1") 0 cores Pending { reason: "No enough matching resources (no_matching_slot)" }
+    18 Some("wait2") 0 cores Pending { reason: "No enough matching resources (no_matching_slot)" }
+    19 Some("wait3") 12 cores Pending { reason: "R=12,W=0:10:0,J=B,N=wait3" }
+    "#);
     assert!(oar().queue(Whose::Mine).args.contains(&"--user=alice".to_owned()));
 }
 

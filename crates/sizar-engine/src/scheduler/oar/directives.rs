@@ -127,9 +127,9 @@ fn properties(oar: &Oar, wish: &Resources) -> Result<Option<String>, ScriptError
     Ok(match &terms[..] {
         [] => None,
         [only] => Some(only.clone()),
-        several => Some(
-            several.iter().map(|term| format!("({term})")).collect::<Vec<_>>().join(" AND "),
-        ),
+        several => {
+            Some(several.iter().map(|term| format!("({term})")).collect::<Vec<_>>().join(" AND "))
+        }
     })
 }
 
@@ -299,7 +299,8 @@ mod tests {
     #[test]
     fn whole_nodes_have_no_cores_counted() {
         let request = |resources: &Resources| resource_request(resources).unwrap();
-        let wish = Resources { nodes: Some(3), exclusive: true, cpus: Some(4), ..Resources::default() };
+        let wish =
+            Resources { nodes: Some(3), exclusive: true, cpus: Some(4), ..Resources::default() };
         assert_eq!(request(&wish), "/nodes=3");
         let wish = Resources { tasks: Some(5), nodes: Some(2), ..Resources::default() };
         assert_eq!(request(&wish), "/nodes=2/core=3");
@@ -315,7 +316,10 @@ mod tests {
         for queue in ["a\n#OAR -t deploy", "a\rb", "a; rm -rf /", "$(id)", "a`id`"] {
             assert!(refused(&Resources { partition: Some(queue.into()), ..Resources::default() }));
         }
-        assert!(refused(&Resources { constraint: Some("a\n#OAR -l x".into()), ..Resources::default() }));
+        assert!(refused(&Resources {
+            constraint: Some("a\n#OAR -l x".into()),
+            ..Resources::default()
+        }));
         assert!(refused(&Resources { qos: Some("x".into()), ..Resources::default() }));
         assert!(refused(&Resources { licences: vec!["x".into()], ..Resources::default() }));
         assert!(refused(&Resources { scheduler_args: vec!["x".into()], ..Resources::default() }));

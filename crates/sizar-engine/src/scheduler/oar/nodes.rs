@@ -41,7 +41,8 @@ pub(super) fn by_host(text: &str) -> Result<BTreeMap<String, Vec<Resource>>, Sch
         if field::text(&resource, "type").is_some_and(|kind| kind != "default") {
             continue;
         }
-        let host = field::text(&resource, "network_address").or_else(|| field::text(&resource, "host"));
+        let host =
+            field::text(&resource, "network_address").or_else(|| field::text(&resource, "host"));
         if let Some(host) = host {
             hosts.entry(host).or_default().push(resource);
         }

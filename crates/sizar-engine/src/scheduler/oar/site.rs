@@ -20,9 +20,22 @@ const GPU_PROPERTIES: [&str; 2] = ["gpu_model", "gpumodel"];
 
 /// What OAR notes of a resource for itself.
 const INTERNAL: [&str; 16] = [
-    "resource_id", "network_address", "state", "state_num", "next_state", "finaud_decision",
-    "next_finaud_decision", "jobs", "type", "suspended_jobs", "scheduler_priority", "cpuset",
-    "expiry_date", "last_job_date", "available_upto", "last_available_upto",
+    "resource_id",
+    "network_address",
+    "state",
+    "state_num",
+    "next_state",
+    "finaud_decision",
+    "next_finaud_decision",
+    "jobs",
+    "type",
+    "suspended_jobs",
+    "scheduler_priority",
+    "cpuset",
+    "expiry_date",
+    "last_job_date",
+    "available_upto",
+    "last_available_upto",
 ];
 
 pub(super) fn ask() -> Vec<Invocation> {
@@ -43,7 +56,10 @@ pub(super) fn read(outputs: &[Output]) -> Result<Site, SchedulerError> {
     features.sort_unstable();
     features.dedup();
     let first = |names: &[&str]| {
-        names.iter().find(|name| features.iter().any(|known| known == *name)).map(|name| (*name).to_owned())
+        names
+            .iter()
+            .find(|name| features.iter().any(|known| known == *name))
+            .map(|name| (*name).to_owned())
     };
     let (memory_property, gpu_property) = (first(&MEMORY_PROPERTIES), first(&GPU_PROPERTIES));
     let mut groups: BTreeMap<(u32, Option<u64>, Vec<(Option<String>, u32)>), u32> = BTreeMap::new();

@@ -59,8 +59,14 @@ pub(super) fn read(output: &Output) -> Submission {
 /// Returns why `oarsub` refused: the line that names the cause, not the advice below it.
 fn reason(output: &Output) -> String {
     // it warns of every `-d` of a script as if another had been given
-    let idle =
-        ["/!\\ Ignore script value", "[ERROR] Oarsub failed, please verify", ")", "DBD::", "LINE ", "^"];
+    let idle = [
+        "/!\\ Ignore script value",
+        "[ERROR] Oarsub failed, please verify",
+        ")",
+        "DBD::",
+        "LINE ",
+        "^",
+    ];
     output
         .stderr
         .lines()

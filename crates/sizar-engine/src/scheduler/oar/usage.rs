@@ -10,9 +10,13 @@ use super::failure;
 use crate::scheduler::{Period, SchedulerError, Whose};
 
 pub(super) fn ask(oar: &Oar, whose: Whose, period: &Period) -> Invocation {
-    let day = |time: Timestamp| time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
-    let command = Oar::command("oarstat")
-        .arg(format!("--accounting={}, {}", day(period.start), day(period.end)));
+    let day =
+        |time: Timestamp| time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
+    let command = Oar::command("oarstat").arg(format!(
+        "--accounting={}, {}",
+        day(period.start),
+        day(period.end)
+    ));
     match whose {
         Whose::Mine => command.arg(format!("--user={}", oar.user)),
         Whose::Everyones => command,

@@ -74,7 +74,8 @@ fn a_submission_without_an_answer_is_unknown() {
     unknown(&no_answer());
     unknown(&Output { code: Some(0), ..Output::default() });
     // sisyphus#281: the jobs were there
-    let timed_out = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n";
+    let timed_out =
+        "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\n";
     let timed_out = Output { code: Some(1), stderr: timed_out.into(), ..Output::default() };
     unknown(&timed_out);
     // the id was printed, and then the line broke
@@ -92,7 +93,7 @@ fn a_full_queue_is_a_refusal_for_now() {
 
 #[test]
 fn a_job_is_found_by_its_name() {
-    let found = slurm().read_look_up(&[captured("look-up"), captured("look-up-sacct")]).unwrap();
+    let found = slurm().read_look_up(&[captured("look-up"), captured("look-up-past")]).unwrap();
     // 3, 4 and 6 were refused, and are kept as failed jobs
     let jobs: Vec<String> = found.iter().map(|found| found.job.to_string()).collect();
     assert_eq!(jobs, ["1", "8"]);
@@ -119,7 +120,39 @@ fn a_look_up_without_an_answer_finds_not_nothing() {
 #[test]
 fn every_job_of_the_queue_is_told() {
     let reports = slurm().read_poll(&captured("poll-all")).unwrap();
-    insta::assert_snapshot!(states(&reports).join("\n"), @"");
+    insta::assert_snapshot!(states(&reports).join("\n"), @r#"
+    1 Running
+    2 Completed
+    3 Failed { code: None, signal: None }
+    4 Failed { code: None, signal: None }
+    6 Failed { code: None, signal: None }
+    8 Pending { reason: "PartitionTimeLimit" }
+    9 Failed { code: None, signal: None }
+    10 Failed { code: None, signal: None }
+    11_0 Running
+    11_1 Running
+    11_2 Pending { reason: "JobArrayTaskLimit" }
+    11_3 Pending { reason: "JobArrayTaskLimit" }
+    11_4 Pending { reason: "JobArrayTaskLimit" }
+    11_5 Pending { reason: "JobArrayTaskLimit" }
+    11_6 Pending { reason: "JobArrayTaskLimit" }
+    11_7 Pending { reason: "JobArrayTaskLimit" }
+    11_8 Pending { reason: "JobArrayTaskLimit" }
+    11_9 Pending { reason: "JobArrayTaskLimit" }
+    12 Pending { reason: "PartitionTimeLimit" }
+    13 Pending { reason: "PartitionNodeLimit" }
+    14 Pending { reason: "ReqNodeNotAvail, UnavailableNodes:ghost01" }
+    15 Pending { reason: "BeginTime" }
+    16 Running
+    17 Running
+    18 Pending { reason: "JobHeldUser" }
+    19 Failed { code: None, signal: None }
+    20 Pending { reason: "DependencyNeverSatisfied" }
+    21 Cancelled { by: None }
+    24 TimedOut
+    25 Cancelled { by: None }
+    26 Pending { reason: "ReqNodeNotAvail, Reserved for maintenance" }
+    "#);
     let running = &reports[&"17".parse().unwrap()];
     assert_eq!(running.nodes, ["cpu01", "cpu02"]);
     assert_eq!(running.start, Some(at(1_795_807_958)));
@@ -136,7 +169,8 @@ fn every_job_of_the_queue_is_told() {
 #[test]
 fn steps_of_an_array_are_kept() {
     let reports = slurm().read_poll(&captured("poll-array")).unwrap();
-    let tasks: Vec<u32> = reports.keys().filter(|job| job.id == 39).filter_map(|job| job.task).collect();
+    let tasks: Vec<u32> =
+        reports.keys().filter(|job| job.id == 39).filter_map(|job| job.task).collect();
     assert_eq!(tasks, (0..100).step_by(3).collect::<Vec<u32>>());
 }
 
@@ -169,7 +203,8 @@ fn a_controller_that_is_away_says_nothing_of_jobs() {
     let without = Slurm { accounting: false, ..slurm() };
     away(without.read_account(&[captured("ctld-down-scontrol")]).map(drop));
     assert!(matches!(slurm().read_poll(&no_answer()), Err(SchedulerError::NoAnswer { .. })));
-    let missing = Output { code: Some(127), stderr: "sh: squeue: not found".into(), ..Output::default() };
+    let missing =
+        Output { code: Some(127), stderr: "sh: squeue: not found".into(), ..Output::default() };
     assert!(matches!(slurm().read_poll(&missing), Err(SchedulerError::NotInstalled { .. })));
 }
 
@@ -186,7 +221,27 @@ fn accounting_that_is_away_is_not_accounting_that_is_none() {
 #[test]
 fn ended_jobs_are_accounted_for() {
     let reports = slurm().read_account(&[captured("account-done")]).unwrap();
-    insta::assert_snapshot!(states(&reports).join("\n"), @"");
+    insta::assert_snapshot!(states(&reports).join("\n"), @r#"
+    1 Completed
+    2 Completed
+    3 Failed { code: Some(1), signal: None }
+    8 Pending { reason: "" }
+    9 Failed { code: Some(7), signal: None }
+    10 Failed { code: None, signal: Some(9) }
+    11_0 Completed
+    11_1 Completed
+    11_2 Running
+    11_3 Running
+    11_4 Pending { reason: "" }
+    11_5 Pending { reason: "" }
+    11_6 Pending { reason: "" }
+    11_7 Pending { reason: "" }
+    11_8 Pending { reason: "" }
+    11_9 Pending { reason: "" }
+    21 Cancelled { by: Some("1001") }
+    24 TimedOut
+    25 Cancelled { by: Some("0") }
+    "#);
 }
 
 #[test]
@@ -197,7 +252,11 @@ fn ended_jobs_are_told_without_accounting() {
     let reports = slurm
         .read_account(&["show-job-1", "show-job-3", "show-job-15", "show-job-gone"].map(captured))
         .unwrap();
-    insta::assert_snapshot!(states(&reports).join("\n"), @"");
+    insta::assert_snapshot!(states(&reports).join("\n"), @r#"
+    1 Running
+    3 Failed { code: None, signal: Some(1) }
+    15 Pending { reason: "BeginTime" }
+    "#);
     assert_eq!(reports[&"1".parse().unwrap()].nodes, ["cpu01"]);
 }
 
@@ -231,8 +290,11 @@ fn nodes_are_mapped() {
     let lines: Vec<String> = nodes
         .iter()
         .map(|node| {
-            let gpus: Vec<String> =
-                node.gpus.iter().map(|gpus| format!("{}/{} {:?}", gpus.used, gpus.total, gpus.kind)).collect();
+            let gpus: Vec<String> = node
+                .gpus
+                .iter()
+                .map(|gpus| format!("{}/{} {:?}", gpus.used, gpus.total, gpus.kind))
+                .collect();
             let jobs: Vec<String> = node.jobs.iter().map(|job| job.job.to_string()).collect();
             format!(
                 "{} {:?} {}/{} {gpus:?} {jobs:?} {:?}",
@@ -240,7 +302,15 @@ fn nodes_are_mapped() {
             )
         })
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    cpu01 Busy 8/8 [] ["37", "38", "39_0", "39_3"] None
+    cpu02 Mixed 1/8 [] ["37"] None
+    cpu03 Free 0/8 [] [] None
+    cpu04 Drained 0/8 [] [] Some("fixture: bad disk")
+    ghost01 Down 0/8 [] [] Some("fixture: never started")
+    gpu01 Mixed 2/4 ["1/2 Some(\"a100\")"] ["36"] None
+    gpu02 Free 0/4 ["0/2 Some(\"a100\")"] [] None
+    "#);
     assert_eq!(nodes[0].memory, Some(ByteSize(8000 << 20)));
     assert_eq!(nodes[0].partitions, ["short", "long"]);
     assert!(!NodeCondition::Drained.takes_work());
@@ -258,7 +328,18 @@ fn the_queue_is_listed() {
             )
         })
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    36 x1 Some("odd|name") 1 nodes 2 cores 1 gpus Running
+    41 x1 Some("maint") 1 nodes 1 cores 0 gpus Pending { reason: "ReqNodeNotAvail, Reserved for maintenance" }
+    42 x1 Some("ghost") 1 nodes 1 cores 0 gpus Pending { reason: "ReqNodeNotAvail, UnavailableNodes:ghost01" }
+    39 x32 Some("array") 1 nodes 1 cores 0 gpus Pending { reason: "JobArrayTaskLimit" }
+    40 x1 Some("toolong") 1 nodes 1 cores 0 gpus Pending { reason: "PartitionTimeLimit" }
+    43 x1 Some("range") 2 nodes 1 cores 0 gpus Pending { reason: "JobHeldUser" }
+    37 x1 Some("twonode") 2 nodes 4 cores 0 gpus Running
+    38 x1 Some("one") 1 nodes 3 cores 0 gpus Running
+    39_0 x1 Some("array") 1 nodes 1 cores 0 gpus Running
+    39_3 x1 Some("array") 1 nodes 1 cores 0 gpus Running
+    "#);
     assert_eq!(queue[0].time_left, Some(Walltime(596)));
     assert_eq!(queue[0].account.as_deref(), Some("proj1"));
     assert!(slurm().queue(Whose::Mine).args.contains(&"--user=alice".to_owned()));
@@ -272,14 +353,22 @@ fn usage_is_summed_up() {
     assert!(rows[0].core_hours > 0.6 && rows[0].core_hours < 1.5, "{rows:?}");
     let gpu_seconds = rows[0].gpu_hours.unwrap() * 3600.0;
     assert!((gpu_seconds - 125.0).abs() < 0.01, "{rows:?}");
+    let everyone = slurm().read_usage(&captured("usage-everyone")).unwrap();
+    assert_eq!(everyone.len(), 1);
+    assert_eq!(
+        (everyone[0].account.as_deref(), everyone[0].user.as_str()),
+        (Some("proj1"), "alice")
+    );
+    assert!((everyone[0].core_hours * 3600.0 - 3882.0).abs() < 0.01);
+    assert!((everyone[0].gpu_hours.unwrap() * 3600.0 - 270.0).abs() < 0.01);
     let period = Period { start: at(1_795_737_600), end: at(1_795_824_000) };
     let question = slurm().usage(Whose::Mine, &period);
     assert!(question.args.contains(&"--starttime=2026-11-27T00:00:00".to_owned()), "{question:?}");
 }
 
 fn probed() -> Site {
-    let outputs =
-        ["config", "partition", "reservation", "sinfo", "assoc", "qos"].map(|what| captured(&format!("site-{what}")));
+    let outputs = ["config", "partition", "reservation", "sinfo", "assoc", "qos"]
+        .map(|what| captured(&format!("site-{what}")));
     slurm().read_probe(&outputs).unwrap()
 }
 
@@ -293,7 +382,8 @@ fn a_site_is_learned() {
     assert_eq!(site.finished_jobs_stay, Some(Walltime(300)));
     assert_eq!(site.part_limits, Some(PartLimits::Queued));
     assert_eq!(site.default_memory_per_core, Some(ByteSize(100 << 20)));
-    let names: Vec<&str> = site.partitions.iter().map(|partition| partition.name.as_str()).collect();
+    let names: Vec<&str> =
+        site.partitions.iter().map(|partition| partition.name.as_str()).collect();
     assert_eq!(names, ["short", "long", "gpu"]);
     assert_eq!(site.default_partition().unwrap().name, "short");
     assert_eq!(site.partition("short").unwrap().max_walltime, Some(Walltime(1800)));
@@ -303,7 +393,10 @@ fn a_site_is_learned() {
     assert_eq!((gpu.count, gpu.cores, gpu.memory), (2, 4, Some(ByteSize(16_000 << 20))));
     assert_eq!(site.accounts[0].name, "proj1");
     assert_eq!(site.accounts[0].qos, ["normal", "premium", "scavenger"]);
-    assert_eq!(site.qos.iter().find(|qos| qos.name == "premium").unwrap().max_walltime, Some(Walltime(3600)));
+    assert_eq!(
+        site.qos.iter().find(|qos| qos.name == "premium").unwrap().max_walltime,
+        Some(Walltime(3600))
+    );
     assert_eq!(site.maintenance.len(), 1);
     assert!(site.maintenance[0].all_nodes);
     assert_eq!(site.features, ["a100", "ib", "skylake"]);
@@ -350,8 +443,17 @@ fn what_the_site_has_is_not_refused() {
             walltime: Some(Walltime(3600)),
             ..Resources::default()
         },
-        Resources { partition: Some("short,long".into()), walltime: Some(Walltime(86_400)), ..Resources::default() },
-        Resources { nodes: Some(2), tasks: Some(16), constraint: Some("skylake&ib".into()), ..Resources::default() },
+        Resources {
+            partition: Some("short,long".into()),
+            walltime: Some(Walltime(86_400)),
+            ..Resources::default()
+        },
+        Resources {
+            nodes: Some(2),
+            tasks: Some(16),
+            constraint: Some("skylake&ib".into()),
+            ..Resources::default()
+        },
     ] {
         assert_eq!(refusals(&wish), Vec::<String>::new(), "{wish:?}");
     }
@@ -390,7 +492,12 @@ fn a_wrong_request_is_refused_with_what_there_is() {
         "walltime 02:00:00: partition `short` allows 00:30:00"
     );
     assert_eq!(
-        one(Resources { partition: Some("long".into()), qos: Some("premium".into()), walltime: Some(Walltime(7200)), ..plain() }),
+        one(Resources {
+            partition: Some("long".into()),
+            qos: Some("premium".into()),
+            walltime: Some(Walltime(7200)),
+            ..plain()
+        }),
         "walltime 02:00:00: QOS `premium` allows 01:00:00"
     );
     assert_eq!(
@@ -407,7 +514,11 @@ fn a_wrong_request_is_refused_with_what_there_is() {
         "feature `skylak`: this site has `a100`, `ib`, `skylake`"
     );
     assert_eq!(
-        one(Resources { partition: Some("long".into()), walltime: Some(Walltime(2 * 86_400)), ..plain() }),
+        one(Resources {
+            partition: Some("long".into()),
+            walltime: Some(Walltime(2 * 86_400)),
+            ..plain()
+        }),
         "the walltime reaches into `maint`, which begins at 2026-11-29T19:32:45Z"
     );
 }
@@ -426,7 +537,10 @@ fn refusals_have_hints() {
         walltime: Some(Walltime(2 * 86_400)),
         ..Resources::default()
     };
-    assert_eq!(hints(&wish, None), [Some("what ends within 36:00:00 can still start before".to_owned())]);
+    assert_eq!(
+        hints(&wish, None),
+        [Some("what ends within 36:00:00 can still start before".to_owned())]
+    );
     let array = ArrayRange { first: 10_001, last: 10_010, at_once: None };
     assert_eq!(hints(&Resources::default(), Some(array)), [Some("divide the array".to_owned())]);
     let array = ArrayRange { first: 0, last: 10_000, at_once: None };

@@ -6,9 +6,7 @@ use camino::Utf8Path;
 use jiff::Timestamp;
 use sizar_model::cluster::{Node, QueuedJob, UsageRow};
 use sizar_model::site::SchedulerVersion;
-use sizar_model::{
-    Invocation, JobHandle, JobReport, NetworkAccess, Output, SchedulerKind, Site,
-};
+use sizar_model::{Invocation, JobHandle, JobReport, NetworkAccess, Output, SchedulerKind, Site};
 
 use super::{accounting, directives, failure, jobs, nodes, queue, site, submission, usage};
 use crate::scheduler::{

@@ -100,7 +100,8 @@ fn resources(lines: &mut Lines, wish: &Resources) -> Result<(), ScriptError> {
         lines.option("licenses", "licence", &wish.licences.join(","))?;
     }
     if let Some(mail) = &wish.mail {
-        let events = if mail.on.is_empty() { &[MailEvent::End, MailEvent::Fail] } else { &mail.on[..] };
+        let events =
+            if mail.on.is_empty() { &[MailEvent::End, MailEvent::Fail] } else { &mail.on[..] };
         let words: Vec<&str> = events
             .iter()
             .map(|event| match event {
@@ -167,8 +168,10 @@ impl Lines {
         if words.is_empty() {
             return Ok(());
         }
-        let words =
-            words.iter().map(|word| Ok(quoted(one_line(field, word)?))).collect::<Result<Vec<_>, _>>()?;
+        let words = words
+            .iter()
+            .map(|word| Ok(quoted(one_line(field, word)?)))
+            .collect::<Result<Vec<_>, _>>()?;
         let _ = writeln!(self.text, "#SBATCH {}", words.join(" "));
         Ok(())
     }
@@ -293,9 +296,13 @@ mod tests {
         for partition in ["a\n#SBATCH --wrap=x", "a\rb", "a\u{0}"] {
             let resources = with(partition);
             let refused = script(None, &plain(&name, &resources));
-            assert!(matches!(refused, Err(ScriptError::ControlCharacter { field: "partition", .. })));
+            assert!(matches!(
+                refused,
+                Err(ScriptError::ControlCharacter { field: "partition", .. })
+            ));
         }
-        let resources = Resources { gpus: Some(1), gpu_type: Some("a,b".into()), ..Resources::default() };
+        let resources =
+            Resources { gpus: Some(1), gpu_type: Some("a,b".into()), ..Resources::default() };
         assert!(script(None, &plain(&name, &resources)).is_err());
     }
 

@@ -18,7 +18,8 @@ pub(super) fn gpus(text: &str) -> Vec<GpuGroup> {
 
 fn gpu(entry: &str) -> Option<GpuGroup> {
     let entry = entry.split('(').next().unwrap_or("").trim();
-    let entry = entry.strip_prefix("gres").map_or(entry, |rest| rest.trim_start_matches([':', '/']));
+    let entry =
+        entry.strip_prefix("gres").map_or(entry, |rest| rest.trim_start_matches([':', '/']));
     let rest = entry.strip_prefix("gpu")?;
     let words: Vec<&str> = rest.split([':', '=']).skip(1).collect();
     let starts_well = rest.is_empty() || rest.starts_with([':', '=']);
@@ -65,7 +66,10 @@ mod tests {
             ("gpu:4", vec![group(None, 4)]),
             ("gpu", vec![group(None, 1)]),
             ("gpu:a100:2(S:0-1),shard:8", vec![group(Some("a100"), 2)]),
-            ("gpu:a100:1(IDX:0,2),gpu:v100:1(IDX:1)", vec![group(Some("a100"), 1), group(Some("v100"), 1)]),
+            (
+                "gpu:a100:1(IDX:0,2),gpu:v100:1(IDX:1)",
+                vec![group(Some("a100"), 1), group(Some("v100"), 1)],
+            ),
             ("gres:gpu:a100:1", vec![group(Some("a100"), 1)]),
             ("gres/gpu:1", vec![group(None, 1)]),
             ("gres/gpu=4", vec![group(None, 4)]),

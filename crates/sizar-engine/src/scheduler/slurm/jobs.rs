@@ -100,15 +100,35 @@ mod tests {
     fn every_state_is_read() {
         let read = |word: &str| read_state(word, "None", None);
         for word in [
-            "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL",
-            "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT", "LAUNCH_FAILED", "RECONFIG_FAIL",
+            "BOOT_FAIL",
+            "CANCELLED",
+            "COMPLETED",
+            "DEADLINE",
+            "FAILED",
+            "NODE_FAIL",
+            "OUT_OF_MEMORY",
+            "PREEMPTED",
+            "TIMEOUT",
+            "LAUNCH_FAILED",
+            "RECONFIG_FAIL",
         ] {
             assert!(read(word).is_final(), "{word}");
         }
         for word in [
-            "CONFIGURING", "COMPLETING", "PENDING", "RUNNING", "RESV_DEL_HOLD", "REQUEUE_FED",
-            "REQUEUE_HOLD", "REQUEUED", "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT",
-            "STOPPED", "SUSPENDED",
+            "CONFIGURING",
+            "COMPLETING",
+            "PENDING",
+            "RUNNING",
+            "RESV_DEL_HOLD",
+            "REQUEUE_FED",
+            "REQUEUE_HOLD",
+            "REQUEUED",
+            "RESIZING",
+            "SIGNALING",
+            "SPECIAL_EXIT",
+            "STAGE_OUT",
+            "STOPPED",
+            "SUSPENDED",
         ] {
             let state = read(word);
             assert!(!state.is_final() && !matches!(state, JobState::Unknown(_)), "{word}");

@@ -58,7 +58,7 @@ fn node(line: &str) -> Option<Node> {
         name: record.get("NodeName")?.to_owned(),
         condition: condition(&states, cores, cores_used),
         states,
-        reason: record.get("Reason").map(str::to_owned),
+        reason: record.get("Reason").map(without_stamp),
         partitions: record.list("Partitions"),
         cores,
         cores_used,
@@ -67,6 +67,14 @@ fn node(line: &str) -> Option<Node> {
         gpus: gpus(&record),
         jobs: Vec::new(),
     })
+}
+
+/// Takes off who gave a reason and when: ` [root@1795807911]`.
+fn without_stamp(reason: &str) -> String {
+    match reason.rsplit_once(" [") {
+        Some((text, stamp)) if stamp.ends_with(']') && stamp.contains('@') => text.to_owned(),
+        _ => reason.to_owned(),
+    }
 }
 
 /// Pairs what a node has (`Gres`) with what of it is taken (`GresUsed`, else `AllocTRES`).
@@ -96,12 +104,23 @@ fn gpus(record: &Record<'_>) -> Vec<NodeGpus> {
 }
 
 fn condition(states: &[String], cores: u32, used: u32) -> NodeCondition {
-    let bare = |state: &String| state.trim_end_matches(['*', '~', '#', '!', '%', '$', '@', '^', '-']).to_owned();
+    let bare = |state: &String| {
+        state.trim_end_matches(['*', '~', '#', '!', '%', '$', '@', '^', '-']).to_owned()
+    };
     let words: Vec<String> = states.iter().map(bare).collect();
     let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
     let silent = states.iter().any(|state| state.ends_with('*'));
     if silent
-        || has(&["DOWN", "FAIL", "ERROR", "UNKNOWN", "NOT_RESPONDING", "POWERED_DOWN", "POWERING_DOWN", "REBOOT"])
+        || has(&[
+            "DOWN",
+            "FAIL",
+            "ERROR",
+            "UNKNOWN",
+            "NOT_RESPONDING",
+            "POWERED_DOWN",
+            "POWERING_DOWN",
+            "REBOOT",
+        ])
     {
         NodeCondition::Down
     } else if has(&["DRAIN", "DRAINED", "DRAINING", "NO_RESPOND", "FAILING"]) {

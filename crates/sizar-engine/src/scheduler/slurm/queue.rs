@@ -14,8 +14,7 @@ use crate::scheduler::{SchedulerError, Whose};
 const COLUMNS: &str = "%i|%u|%T|%P|%D|%C|%b|%M|%L|%S|%a|%j|%r";
 
 pub(super) fn ask(slurm: &Slurm, whose: Whose) -> Invocation {
-    let command =
-        slurm.command("squeue").arg("--noheader").arg(format!("--format={COLUMNS}"));
+    let command = slurm.command("squeue").arg("--noheader").arg(format!("--format={COLUMNS}"));
     match whose {
         Whose::Mine => command.arg(format!("--user={}", slurm.user)),
         Whose::Everyones => command,

@@ -54,7 +54,10 @@ fn reason(output: &Output) -> String {
 }
 
 /// Joins what the queue and the accounting know of a name.
-pub(super) fn read_look_up(slurm: &Slurm, outputs: &[Output]) -> Result<Vec<Found>, SchedulerError> {
+pub(super) fn read_look_up(
+    slurm: &Slurm,
+    outputs: &[Output],
+) -> Result<Vec<Found>, SchedulerError> {
     let cluster = slurm.cluster.as_deref();
     let queue = answer(outputs, 0, "squeue")?;
     let mut reports = jobs::read(failure::answer("squeue", queue)?, cluster)?;

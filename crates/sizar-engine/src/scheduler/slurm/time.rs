@@ -27,11 +27,12 @@ pub(super) fn read_length(text: &str) -> Option<Walltime> {
     let parts: Vec<u64> = clock.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     let seconds = match (days, &parts[..]) {
         (Some(_), [hours]) => hours.checked_mul(3600)?,
-        (Some(_), [hours, minutes]) => hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?,
-        (_, [hours, minutes, seconds]) => hours
-            .checked_mul(3600)?
-            .checked_add(minutes.checked_mul(60)?)?
-            .checked_add(*seconds)?,
+        (Some(_), [hours, minutes]) => {
+            hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?
+        }
+        (_, [hours, minutes, seconds]) => {
+            hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(*seconds)?
+        }
         (None, [minutes, seconds]) => minutes.checked_mul(60)?.checked_add(*seconds)?,
         (None, [minutes]) => minutes.checked_mul(60)?,
         _ => return None,

@@ -42,7 +42,9 @@ pub(super) fn read(output: &Output) -> Result<Vec<UsageRow>, SchedulerError> {
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let fields: Vec<&str> = line.split('|').collect();
         let added = match fields[..] {
-            [account, user, elapsed, cpu, tres] => add_job(&mut sums, account, user, [elapsed, cpu, tres]),
+            [account, user, elapsed, cpu, tres] => {
+                add_job(&mut sums, account, user, [elapsed, cpu, tres])
+            }
             [account, user, tres, used] => add_sum(&mut sums, account, user, [tres, used]),
             _ => None,
         };
