@@ -16,6 +16,7 @@ pub mod process;
 pub mod queue;
 pub mod run;
 pub mod sandbox;
+pub mod scheduler;
 pub mod store;
 pub mod tools;
 pub mod tree_digest;

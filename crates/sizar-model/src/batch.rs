@@ -98,7 +98,9 @@ impl<'de> Deserialize<'de> for JobHandle {
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// In the queue; the reason in the scheduler's words, empty where it gives none.
-    Pending { reason: String },
+    Pending {
+        reason: String,
+    },
     /// It has its nodes, and they are being made ready.
     Starting,
     Running,
@@ -110,13 +112,18 @@ pub enum JobState {
     /// Ended with exit code 0.
     Completed,
     /// Ended with another code or by a signal, where the scheduler tells which.
-    Failed { code: Option<i32>, signal: Option<i32> },
+    Failed {
+        code: Option<i32>,
+        signal: Option<i32>,
+    },
     /// Stopped at its walltime.
     TimedOut,
     /// Stopped for using more memory than it asked for.
     OutOfMemory,
     /// Stopped by somebody: a user's name or number, where the scheduler tells.
-    Cancelled { by: Option<String> },
+    Cancelled {
+        by: Option<String>,
+    },
     /// Stopped for the sake of another job.
     Preempted,
     /// A node of it died, or could not be started.

@@ -36,7 +36,7 @@ pub use invocation::{Invocation, NetworkAccess, Output};
 pub use job::{DataBinding, DataMode, JobSpec};
 pub use progress::{Activity, Progress, Silent};
 pub use python::PythonVersion;
-pub use resources::{Mail, MailEvent, Resources};
+pub use resources::{ByteSize, Mail, MailEvent, Resources, Walltime};
 pub use run::{IllegalEvent, Run, RunState, RunSummary};
 pub use site::{SchedulerKind, Site};
 pub use source::{Checkout, Locator, SafeUrl, Source};

@@ -239,6 +239,9 @@ pub struct Qos {
     pub max_walltime: Option<Walltime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_submit_jobs: Option<u32>,
+    /// Whether a partition's limit of walltime does not hold for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ignores_partition_walltime: bool,
     /// The most of each resource that one user may hold: `cpu` → 512, `gres/gpu` → 4.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub max_per_user: BTreeMap<String, String>,

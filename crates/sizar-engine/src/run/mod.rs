@@ -11,7 +11,7 @@ mod error;
 mod execute;
 mod fetch;
 mod inputs;
-mod nearest;
+pub(crate) mod nearest;
 mod plan;
 mod prepare;
 pub mod runner;

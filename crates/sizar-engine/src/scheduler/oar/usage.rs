@@ -1,0 +1,69 @@
+//! What was used: the tables of `oarstat --accounting`, which has no other form.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sizar_model::cluster::UsageRow;
+use sizar_model::{Invocation, Output};
+
+use super::dialect::Oar;
+use super::failure;
+use crate::scheduler::{Period, SchedulerError, Whose};
+
+pub(super) fn ask(oar: &Oar, whose: Whose, period: &Period) -> Invocation {
+    let day =
+        |time: Timestamp| time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
+    let command = Oar::command("oarstat").arg(format!(
+        "--accounting={}, {}",
+        day(period.start),
+        day(period.end)
+    ));
+    match whose {
+        Whose::Mine => command.arg(format!("--user={}", oar.user)),
+        Whose::Everyones => command,
+    }
+}
+
+/// Reads the table of all users, or the summary of one by project. OAR counts no GPUs.
+pub(super) fn read(output: &Output) -> Result<Vec<UsageRow>, SchedulerError> {
+    let text = failure::answer("oarstat", output)?;
+    if let Some(rest) = text.split_once("Usage summary for user '").map(|(_, rest)| rest) {
+        let user = rest.split('\'').next().unwrap_or("");
+        return Ok(by_project(user, rest));
+    }
+    let rows = text.lines().skip_while(|line| !line.trim_start().starts_with("---")).skip(1);
+    rows.filter(|line| !line.trim().is_empty())
+        .map(|line| all_users(line).ok_or_else(|| SchedulerError::unreadable("oarstat", line)))
+        .collect()
+}
+
+/// Reads `alice  2026-11-27 00:00:00  2026-11-27 23:59:59  37885  821`: asked and used seconds.
+fn all_users(line: &str) -> Option<UsageRow> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (user, used) = (words.first()?, words.last()?);
+    Some(row(None, user, used.parse().ok()?))
+}
+
+fn row(account: Option<&str>, user: &str, seconds: f64) -> UsageRow {
+    UsageRow {
+        account: account.map(str::to_owned),
+        user: user.to_owned(),
+        core_hours: seconds / 3600.0,
+        gpu_hours: None,
+        jobs: None,
+    }
+}
+
+fn by_project(user: &str, text: &str) -> Vec<UsageRow> {
+    let mut rows = Vec::new();
+    let mut project = None;
+    let listed = text.lines().skip_while(|line| !line.starts_with("By project")).skip(1);
+    for line in listed.map(str::trim) {
+        if let Some(name) = line.strip_suffix(':') {
+            project = Some(name);
+        } else if let Some(used) = line.strip_prefix("Used :") {
+            let seconds = used.split_whitespace().next().and_then(|word| word.parse().ok());
+            rows.extend(seconds.map(|seconds| row(project, user, seconds)));
+        }
+    }
+    rows
+}
