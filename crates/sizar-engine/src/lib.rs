@@ -18,4 +18,5 @@ pub mod run;
 pub mod sandbox;
 pub mod store;
 pub mod tools;
+pub mod transport;
 pub mod tree_digest;
