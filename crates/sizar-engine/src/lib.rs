@@ -19,4 +19,5 @@ pub mod sandbox;
 pub mod scheduler;
 pub mod store;
 pub mod tools;
+pub mod transport;
 pub mod tree_digest;

@@ -1,0 +1,85 @@
+//! Runs commands somewhere: on this machine, or over SSH.
+//!
+//! A [`Transport`] runs batches of [`Step`]s, each batch in one round trip, and knows no scheduler.
+//! [`Local`] and [`Ssh`] speak the same framed protocol ([`script`] writes it, [`frame`] reads it)
+//! with one plain `sh`, so that noise from start-up files, banners and other login shells cannot
+//! be taken for an answer. [`transfer`] moves trees and files.
+
+mod address;
+mod budget;
+mod channel;
+mod checksum;
+mod clock;
+mod control_path;
+mod counters;
+mod diagnose;
+mod error;
+mod frame;
+mod local;
+mod quote;
+mod remote_config;
+mod script;
+mod session;
+mod ssh;
+mod step;
+pub mod transfer;
+mod watch;
+
+pub use address::{InvalidAddress, SshAddress};
+pub use clock::{Clock, SystemClock};
+pub use counters::Counters;
+pub use error::{LostStep, TransportError};
+pub use local::Local;
+pub use quote::quoted;
+pub use ssh::{Ssh, SshOptions};
+pub use step::{Answer, End, Step};
+
+use std::io::{Read, Write};
+
+use sizar_model::Progress;
+
+/// A place where commands run.
+pub trait Transport: Send {
+    /// Runs `steps` in order, in one round trip, and returns an answer to each.
+    ///
+    /// A step that fails is an answer, not an error. After a failed step that
+    /// [stops](Step::stop_on_failure) the rest is [`End::Skipped`].
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Lost`] where the connection broke: its `step` may have run, and so may
+    /// those after it if `sent`. Everything else means that nothing ran.
+    fn run(&mut self, steps: &[Step]) -> Result<Vec<Answer>, TransportError>;
+
+    /// Runs one step that reads `length` bytes of `data` as its standard input.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::run`], and [`TransportError::Read`] where `data` fails or ends too early.
+    fn feed(
+        &mut self,
+        step: &Step,
+        data: &mut dyn Read,
+        length: u64,
+        progress: &dyn Progress,
+    ) -> Result<Answer, TransportError>;
+
+    /// Runs one step and writes its standard output, of any length, to `sink`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::run`]; [`TransportError::Garbled`] where something else wrote into the
+    /// stream, and [`TransportError::Write`] where `sink` fails.
+    fn drain(
+        &mut self,
+        step: &Step,
+        sink: &mut dyn Write,
+        progress: &dyn Progress,
+    ) -> Result<Answer, TransportError>;
+
+    /// Returns what was used so far.
+    fn counters(&self) -> Counters;
+
+    /// Returns the name to show, such as `alice@login.example.org`.
+    fn name(&self) -> String;
+}

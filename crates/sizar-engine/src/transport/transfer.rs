@@ -1,0 +1,1 @@
+//! Moves trees and files through a transport.
