@@ -18,6 +18,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scheduler;
 pub mod store;
+pub mod target;
 pub mod tools;
 pub mod transport;
 pub mod tree_digest;

@@ -23,7 +23,11 @@ pub fn said(ending: &Ending, places: &[String], seconds: u64) -> Option<String> 
             format!("it starts processes without end: there were more than {PROCESSES}")
         }
         Ending::Idle => format!("it hangs: it did nothing for {} s", IDLE.as_secs()),
-        Ending::Exited { .. } | Ending::Signalled { .. } | Ending::Cancelled => return None,
+        Ending::Exited { .. }
+        | Ending::Signalled { .. }
+        | Ending::Cancelled
+        | Ending::Preempted
+        | Ending::NodeFailed => return None,
     };
     Some(match places.iter().find_map(|place| release_in(place)) {
         Some(release) => format!(

@@ -109,7 +109,7 @@ fn artifact(root: &Path, path: &Path, size: u64) -> Result<Artifact, String> {
 }
 
 /// Digests a file's content, without reading all of it into memory.
-pub(super) fn digest(path: &Path) -> std::io::Result<Digest> {
+pub(crate) fn digest(path: &Path) -> std::io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(fs::File::open(path)?)?;
     Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))

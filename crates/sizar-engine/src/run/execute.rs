@@ -1,5 +1,7 @@
 //! Executes one attempt of a run, in this process.
 
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use sizar_env::shims::LEDGER;
@@ -31,6 +33,15 @@ pub struct Execution<'a> {
     pub echo: bool,
     /// The supervisor that asked for it; none where the user waits for it.
     pub generation: Option<i64>,
+}
+
+/// What a batch scheduler gave a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allotment {
+    /// Whether GPUs are part of it.
+    pub gpus: bool,
+    /// Variables that tell the program what it has: `CUDA_VISIBLE_DEVICES`, `SLURM_…`, `OAR_…`.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// How an attempt went.
@@ -82,12 +93,40 @@ pub fn execute(journal: &mut Journal, execution: Execution<'_>) -> Result<Outcom
         if !taken {
             return Err(RunError::Claimed { run: execution.run.clone(), attempt: number });
         }
-        run_program(execution, &prepared, &claimed)
+        run_program(execution, &prepared, &claimed, None)
     };
     let receipt = run().map_err(|error| failed(journal, execution.run, error))?;
     let state = journal.append(execution.run, &EventKind::Ended { receipt: receipt.clone() })?;
     let attempt = Attempt::of(execution.home, execution.run, claimed.attempt);
     Ok(Outcome { state, receipt, attempt })
+}
+
+/// Executes attempt `number` of a run that a batch scheduler started, without a journal: a shared
+/// file system is no place for one.
+///
+/// Whoever calls holds the claim to this attempt. The receipt lies in the attempt's folder when
+/// this returns.
+///
+/// # Errors
+///
+/// [`RunError`] where the program could not be started. A program that fails is no error.
+pub fn execute_allotted(
+    execution: Execution<'_>,
+    number: u32,
+    allotment: &Allotment,
+) -> Result<Receipt, RunError> {
+    let kind = if execution.plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
+    let attempt = Attempt::begin(execution.home, execution.run)?;
+    let mut ready = prepare(execution, attempt, kind)?;
+    let taken = ready
+        .attempt
+        .take(execution.home, execution.run, number)
+        .map_err(|source| RunError::Copy { source })?;
+    if !taken {
+        return Err(RunError::Claimed { run: execution.run.clone(), attempt: number });
+    }
+    let claimed = Claimed { attempt: number, gpus: Vec::new() };
+    run_program(execution, &ready, &claimed, Some(allotment))
 }
 
 /// What is ready before an attempt is claimed.
@@ -135,6 +174,7 @@ fn run_program(
     execution: Execution<'_>,
     ready: &Ready,
     claimed: &Claimed,
+    allotment: Option<&Allotment>,
 ) -> Result<Receipt, RunError> {
     let Ready { attempt, baseline, .. } = ready;
     let plan = execution.plan;
@@ -142,15 +182,21 @@ fn run_program(
     confinement.writable.extend([attempt.work(), attempt.notes()]);
     confinement.readable.push(plan.prefix.clone());
     confinement.readable.extend(plan.python_roots.iter().cloned());
-    confinement.gpus = !claimed.gpus.is_empty();
+    confinement.gpus = !claimed.gpus.is_empty() || allotment.is_some_and(|given| given.gpus);
     let shown = bind::show(plan, attempt, baseline, &mut confinement);
     let limits = Limits {
-        cpus: plan.job.resources.cpus,
+        // a batch scheduler has chosen the cores already
+        cpus: plan.job.resources.cpus.filter(|_| allotment.is_none()),
         memory: plan.job.resources.memory,
         walltime: plan.job.resources.walltime,
         ..Limits::default()
     };
-    let invocation = invocation(plan, attempt, claimed);
+    let mut invocation = invocation(plan, attempt, claimed);
+    if let Some(given) = allotment {
+        for (name, value) in &given.variables {
+            invocation.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
     let log = attempt.log();
     let io = Io::Live { log: &log, echo: execution.echo };
     let started = Timestamp::now();

@@ -21,12 +21,15 @@ pub use attempt::Attempt;
 pub use collect::{Workplace, collect};
 pub use entry::{Entry, EntryError, Places, resolve};
 pub use error::RunError;
-pub use execute::{Execution, Outcome, execute};
+pub use execute::{Allotment, Execution, Outcome, execute, execute_allotted};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
 pub use plan::{RunPlan, interpreter_roots};
-pub use prepare::{EnvironmentWish, PrepareError, RunRequest, environment, inspect, prepare};
+pub use prepare::{
+    EnvironmentWish, PrepareError, RunRequest, environment, inspect, inputs, plan_for, prepare,
+};
 pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use error::chain;
-pub(crate) use execute::receipt_of;
+pub(crate) use collect::digest;
+pub(crate) use execute::{node, receipt_of};

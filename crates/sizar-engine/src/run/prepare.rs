@@ -11,7 +11,7 @@ use sizar_model::{
     Checkout, Device, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion,
 };
 
-use super::{Entry, EntryError, Places, RunPlan, Surroundings, find_inputs, resolve};
+use super::{Entry, EntryError, Found, Places, RunPlan, Surroundings, find_inputs, resolve};
 use crate::acquire::{AcquireError, AcquireOptions, acquire};
 use crate::environment::{self, Setup, SetupError, SetupRequest, SmokeBounds};
 use crate::home::Home;
@@ -156,31 +156,36 @@ pub fn prepare(
     request: &RunRequest,
     progress: &dyn Progress,
 ) -> Result<RunPlan, PrepareError> {
-    let wish = &request.environment;
-    let checkout = acquire(home, locator, &wish.acquire(), progress)?;
+    let checkout = acquire(home, locator, &request.environment.acquire(), progress)?;
     for note in &checkout.notes {
         progress.note(note.as_str());
     }
-    let job = &request.job;
-    let driver = setup_driver(&job.driver);
-    let setup = environment(home, &checkout, &wish.request(driver), progress)?;
-    let entry = entry(&checkout, &setup.environment.path, job)?;
-    let mut plan =
-        RunPlan::new(checkout.clone(), setup.environment.path.clone(), job.clone(), entry);
-    let user_home = std::env::var("HOME").ok().map(Utf8PathBuf::from);
-    let found = find_inputs(
-        &plan.args,
-        Surroundings {
-            cwd: &request.caller_cwd,
-            user_home: user_home.as_deref(),
-            sizar_home: home.root(),
-            checkout: &checkout.path,
-            own: checkout.source.own,
-        },
-    );
+    let mut plan = plan_for(home, &checkout, request, progress)?;
+    plan.caller_cwd.clone_from(&request.caller_cwd);
+    let found = inputs(home, &checkout, &plan.args, request);
     for note in &found.notes {
         progress.note(note.as_str());
     }
+    Ok(plan.with_inputs(found))
+}
+
+/// Plans a run of a checkout that is here: makes its environment, and finds out what is executed.
+///
+/// # Errors
+///
+/// As for [`prepare`].
+pub fn plan_for(
+    home: &Home,
+    checkout: &Checkout,
+    request: &RunRequest,
+    progress: &dyn Progress,
+) -> Result<RunPlan, PrepareError> {
+    let job = &request.job;
+    let driver = setup_driver(&job.driver);
+    let setup = environment(home, checkout, &request.environment.request(driver), progress)?;
+    let entry = entry(checkout, &setup.environment.path, job)?;
+    let mut plan =
+        RunPlan::new(checkout.clone(), setup.environment.path.clone(), job.clone(), entry);
     // where the interpreter is a copy, no link leads to its library
     for root in setup.python_roots {
         if !plan.python_roots.contains(&root) {
@@ -190,8 +195,22 @@ pub fn prepare(
     let lock = &setup.environment.lock;
     plan.project = lock.source.install;
     plan.variables.clone_from(&lock.variables);
-    plan.caller_cwd.clone_from(&request.caller_cwd);
-    Ok(plan.with_inputs(found))
+    Ok(plan)
+}
+
+/// Finds the user's own files among the arguments of a driver.
+pub fn inputs(home: &Home, checkout: &Checkout, args: &[String], request: &RunRequest) -> Found {
+    let user_home = std::env::var("HOME").ok().map(Utf8PathBuf::from);
+    find_inputs(
+        args,
+        Surroundings {
+            cwd: &request.caller_cwd,
+            user_home: user_home.as_deref(),
+            sizar_home: home.root(),
+            checkout: &checkout.path,
+            own: checkout.source.own,
+        },
+    )
 }
 
 /// Returns the driver that an environment has to be verified with: `python` and `-m` are none.

@@ -12,10 +12,11 @@ mod name;
 mod probe;
 mod profile;
 
-pub use connect::{Place, connect, transport};
+pub use connect::{Connecting, Place, connect, transport};
 pub use error::TargetError;
 pub use layers::{Layer, Targets};
-pub use machine::Machine;
+pub use machine::{Machine, Quota, Storage};
 pub use name::{InvalidTargetName, TargetName};
 pub use probe::{Probed, probe};
+pub(crate) use probe::output;
 pub use profile::Profile;

@@ -1,0 +1,181 @@
+//! The batch script: what a job does, for a person to read.
+
+use std::fmt::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use sizar_model::RunId;
+
+use super::{ElsewhereError, Layout, there};
+use crate::scheduler::{Dependency, JobName, JobScript, Scheduler};
+use crate::target::Profile;
+use crate::transport::quoted;
+
+/// What one job is made from.
+pub(super) struct Job<'a> {
+    pub run: &'a RunId,
+    pub attempt: u32,
+    pub name: &'a JobName,
+    pub resources: &'a sizar_model::Resources,
+    pub program: &'a Utf8Path,
+    pub after: &'a [Dependency],
+}
+
+/// Renders the script of one attempt.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Script`] where a wish cannot be said so that it means what was asked.
+pub(super) fn of(
+    job: &Job<'_>,
+    profile: &Profile,
+    layout: &Layout,
+    scheduler: &dyn Scheduler,
+) -> Result<String, ElsewhereError> {
+    let body = body(job, profile, layout, scheduler);
+    let output = layout.output(job.run, job.attempt);
+    let script = JobScript {
+        name: job.name,
+        resources: job.resources,
+        shell: profile.shell.as_deref().unwrap_or("/bin/sh"),
+        folder: &layout.run(job.run),
+        stdout: &output,
+        stderr: &output,
+        array: None,
+        after: job.after,
+        requeue: false,
+        body: &body,
+    };
+    Ok(scheduler.script(&script)?)
+}
+
+/// Renders what `--dry-run` shows: the script of a run that has no name yet.
+///
+/// # Errors
+///
+/// As for the script that is submitted.
+pub fn script(
+    resources: &sizar_model::Resources,
+    profile: &Profile,
+    root: &Utf8Path,
+    scheduler: &dyn Scheduler,
+) -> Result<String, ElsewhereError> {
+    let layout = Layout::at(root);
+    let run = RunId::from_bits(0);
+    let name: JobName = name_of(&run, 1).parse()?;
+    let program: Utf8PathBuf = layout.program("VERSION");
+    let job = Job { run: &run, attempt: 1, name: &name, resources, program: &program, after: &[] };
+    of(&job, profile, &layout, scheduler)
+}
+
+/// Returns the submission key of an attempt, which is its job's name.
+pub(super) fn name_of(run: &RunId, attempt: u32) -> String {
+    format!("sizar-{run}-{attempt}")
+}
+
+fn body(
+    job: &Job<'_>,
+    profile: &Profile,
+    layout: &Layout,
+    scheduler: &dyn Scheduler,
+) -> String {
+    let word = |path: &Utf8Path| shell_word(path.as_str());
+    let mut body = String::new();
+    let mut line = |text: &str| {
+        body.push_str(text);
+        body.push('\n');
+    };
+    line("");
+    line("# one attempt is executed once, however many jobs bear its name");
+    line(&format!("if ! mkdir {} 2>/dev/null; then", word(&layout.claim(job.run, job.attempt))));
+    line("    echo \"sizar: another job has this attempt; nothing is run\" >&2");
+    line(&format!("    exit {}", there::CLAIMED));
+    line("fi");
+    line(&format!(
+        "printf '%s\\n' \"{}\" > {}",
+        scheduler.job_id(),
+        word(&layout.claim(job.run, job.attempt).join("job"))
+    ));
+    line(&format!("uname -n > {}", word(&layout.claim(job.run, job.attempt).join("node"))));
+    for own in &profile.prelude {
+        line(own);
+    }
+    if !profile.modules.is_empty() {
+        line("");
+        if let Some(init) = &profile.machine.modules_init {
+            line(&format!("command -v module >/dev/null 2>&1 || . {}", word(init)));
+        }
+        for module in &profile.modules {
+            line(&format!("module load {} || exit 125", shell_word(module)));
+        }
+    }
+    line("");
+    line("# the working copy, the program and its limits, its results with their digests, the receipt");
+    let mut last = String::new();
+    let _ = write!(
+        last,
+        "exec {} {} {} {} {}",
+        word(job.program),
+        there::EXECUTE,
+        word(layout.root()),
+        shell_word(job.run.as_str()),
+        job.attempt
+    );
+    line(&last);
+    body
+}
+
+/// Quotes a word for `sh`, unless it is plain.
+fn shell_word(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    String::from_utf8_lossy(&quoted(text.as_bytes())).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use sizar_model::resources::Walltime;
+    use sizar_model::{Resources, SchedulerKind, Site};
+
+    use super::*;
+    use crate::scheduler::for_site;
+
+    fn rendered(kind: SchedulerKind, profile: &Profile) -> String {
+        let site = Site { scheduler: Some(kind), ..Site::default() };
+        let scheduler = for_site(&site, "alice").unwrap();
+        let resources =
+            Resources { cpus: Some(2), walltime: Some(Walltime(600)), ..Resources::default() };
+        script(&resources, profile, "/home/alice/.sizar".into(), &*scheduler).unwrap()
+    }
+
+    #[test]
+    fn a_script_claims_its_attempt_before_anything_else() {
+        for kind in [SchedulerKind::Slurm, SchedulerKind::Oar] {
+            let script = rendered(kind, &Profile::default());
+            let claim = script.find("mkdir /home/alice/.sizar/runs/").unwrap();
+            assert!(claim < script.find("exec ").unwrap(), "{script}");
+        }
+    }
+
+    #[test]
+    fn names_of_modules_are_words_of_their_own() {
+        let modules = vec!["cuda/12.1".to_owned(), "x; rm -rf ~".to_owned()];
+        let script =
+            rendered(SchedulerKind::Slurm, &Profile { modules, ..Profile::default() });
+        assert!(script.contains("module load cuda/12.1 || exit 125\n"), "{script}");
+        assert!(script.contains("module load 'x; rm -rf ~' ||"), "{script}");
+    }
+
+    #[test]
+    fn the_body_is_read_by_sh() {
+        let script = rendered(SchedulerKind::Oar, &Profile::default());
+        let mut child = std::process::Command::new("sh")
+            .args(["-n"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{script}");
+    }
+}

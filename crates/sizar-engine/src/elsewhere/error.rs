@@ -1,0 +1,97 @@
+//! Why a run on a target could not be made, followed or brought home.
+
+use camino::Utf8PathBuf;
+use sizar_model::RunId;
+
+use crate::home::HomeError;
+use crate::run::{PrepareError, RunError};
+use crate::scheduler::{Refusal, SchedulerError, ScriptError};
+use crate::store::StoreError;
+use crate::target::TargetError;
+use crate::transport::TransportError;
+
+/// A run on a target that could not be made, followed or brought home.
+#[derive(Debug, thiserror::Error)]
+pub enum ElsewhereError {
+    #[error("the site does not take this request: {}", refusals(.0))]
+    Refused(Vec<Refusal>),
+    #[error("the scheduler refused the job: {message}")]
+    NotSubmitted { message: String, later: bool },
+    #[error("it is not known whether the scheduler took the job `{name}`")]
+    Unsure {
+        name: String,
+        #[source]
+        source: Box<ElsewhereError>,
+    },
+    #[error("`{step}` failed there: {message}")]
+    Step { step: &'static str, message: String },
+    #[error("sizar cannot run there: {message}")]
+    NotExecutable { message: String },
+    #[error("the environment could not be made there: {message}")]
+    Environment { message: String, hints: Vec<String> },
+    #[error("`{path}` cannot be read or written")]
+    File {
+        path: Utf8PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("`{path}` leads out of the source, to `{to}`")]
+    EscapingLink { path: Utf8PathBuf, to: Utf8PathBuf },
+    #[error("what came back of run {run} is not what its receipt says: {message}")]
+    Corrupt { run: RunId, message: String },
+    #[error("`{what}` that came back cannot be read")]
+    Json {
+        what: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("run {run} is on the target `{target}`, and not on `{here}`")]
+    OtherTarget { run: RunId, target: String, here: String },
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Scheduler(#[from] SchedulerError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Home(#[from] HomeError),
+}
+
+fn refusals(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl ElsewhereError {
+    /// Returns what the reader can do next.
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Refused(refusals) => refusals.iter().filter_map(Refusal::hint).collect(),
+            Self::NotSubmitted { later: true, .. } => {
+                vec!["it may be taken when others of your jobs have ended".to_owned()]
+            }
+            Self::Unsure { .. } => {
+                vec!["`sizar resume` looks it up before it submits anything".to_owned()]
+            }
+            Self::Environment { hints, .. } => hints.clone(),
+            Self::EscapingLink { .. } => {
+                vec!["show what it leads to with `--data HERE:THERE`, or replace the link".to_owned()]
+            }
+            Self::Target(error) => error.hints(),
+            Self::Transport(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns whether the connection broke, so that trying again may help.
+    pub fn is_connection(&self) -> bool {
+        matches!(self, Self::Transport(_) | Self::Target(TargetError::Transport(_)))
+    }
+}

@@ -1,0 +1,25 @@
+//! Runs on a target: there, and back.
+//!
+//! On this machine: [`ship`](ship::ship) sends code and data, [`prepare`] has the environment made
+//! there, [`submit`] hands exactly one job to the scheduler, [`watch`](watch::settle) finds out
+//! what became of it, [`bring`](bring::bring) brings the results. On the target the same program
+//! does its part: [`there`] makes the plan on the login node and executes it on a node.
+
+mod batch;
+mod bring;
+mod error;
+mod layout;
+mod prepare;
+mod push;
+mod ship;
+mod submit;
+pub mod there;
+mod verdict;
+mod watch;
+
+pub use batch::script;
+pub use error::ElsewhereError;
+pub use layout::Layout;
+pub use prepare::{Preparation, prepare};
+pub use submit::{Submitted, check_request, submit};
+pub use watch::{Known, Settled, cancel, known, log, settle, under_way};

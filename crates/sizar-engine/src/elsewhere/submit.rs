@@ -1,0 +1,201 @@
+//! Exactly one job for one attempt.
+//!
+//! The attempt's key is in the journal before anything is handed over, and is the job's name.
+//! Where an answer is lost, the scheduler is asked for that name before anything is submitted
+//! again; and where even that fails to see a job, the job itself claims its attempt by `mkdir`, so
+//! that a second one does nothing.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, ToSpan as _};
+use sizar_model::{EventKind, JobHandle, Output, Resources, RunId};
+
+use super::batch::{self, Job, name_of};
+use super::{ElsewhereError, Layout};
+use crate::failpoint;
+use crate::run::chain;
+use crate::scheduler::{Dependency, Found, JobName, Submission, check};
+use crate::store::Journal;
+use crate::target::{Place, Profile, output};
+use crate::transport::Step;
+
+/// How long the scheduler may take to take a job.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a job of unknown fate is looked for before another is handed over.
+const LOOKS: u32 = 4;
+/// Between two looks: a controller that was busy has caught up by then.
+const BETWEEN: Duration = Duration::from_secs(5);
+
+/// A job that the scheduler has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    pub job: JobHandle,
+    /// Whether it was there already, from an earlier try whose answer was lost.
+    pub found: bool,
+}
+
+/// Holds a request against what is known of the site.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Refused`] with every wish that cannot be met, and what the site has.
+pub fn check_request(resources: &Resources, profile: &Profile) -> Result<(), ElsewhereError> {
+    check(resources, &profile.site, None, Timestamp::now()).map_err(ElsewhereError::Refused)
+}
+
+/// Hands attempt `attempt` of a run to the scheduler, once.
+///
+/// # Errors
+///
+/// [`ElsewhereError::NotSubmitted`] where the scheduler refused; the journal says so.
+/// [`ElsewhereError::Unsure`] where nothing tells whether it took the job: the run stays as it is,
+/// and the next call looks first.
+pub fn submit(
+    journal: &mut Journal,
+    place: &mut Place,
+    run: &RunId,
+    resources: &Resources,
+    program: &camino::Utf8Path,
+    after: &[Dependency],
+) -> Result<Submitted, ElsewhereError> {
+    let layout = Layout::at(place.root());
+    let before = pending_submission(journal, run)?;
+    let attempt = match &before {
+        Some((attempt, _)) => *attempt,
+        None => journal.attempts(run)? + 1,
+    };
+    let name: JobName = name_of(run, attempt).parse()?;
+    let job = Job { run, attempt, name: &name, resources, program, after };
+    let script = batch::of(&job, &place.profile, &layout, &*place.scheduler)?;
+    let since = before.as_ref().map_or_else(Timestamp::now, |(_, at)| *at);
+    if before.is_none() {
+        let intent = EventKind::Submitting { attempt, name: name.to_string() };
+        journal.append(run, &intent)?;
+    } else if let Some(found) = look(place, &name, since, LOOKS)? {
+        return accepted(journal, run, attempt, found, true);
+    }
+    failpoint::hit("elsewhere:after-submitting");
+    match hand_over(place, &layout, run, attempt, &script)? {
+        Submission::Accepted { job, .. } => {
+            failpoint::hit("elsewhere:before-submitted");
+            accepted(journal, run, attempt, job, false)
+        }
+        Submission::Refused(refusal) => {
+            let reason = format!("the scheduler refused the job: {}", refusal.message);
+            journal.append(run, &EventKind::NotSubmitted { attempt, reason })?;
+            Err(ElsewhereError::NotSubmitted { message: refusal.message, later: refusal.later })
+        }
+        Submission::Unknown { why } => match look(place, &name, since, LOOKS)? {
+            Some(found) => accepted(journal, run, attempt, found, true),
+            None => Err(unsure(&name, ElsewhereError::Step { step: "submit", message: why })),
+        },
+    }
+}
+
+/// Writes the script there and submits it, in one round trip.
+fn hand_over(
+    place: &mut Place,
+    layout: &Layout,
+    run: &RunId,
+    attempt: u32,
+    script: &str,
+) -> Result<Submission, ElsewhereError> {
+    let path = layout.script(run, attempt);
+    let order = place.scheduler.submit(&path)?;
+    let steps = [
+        Step::put_file(path.as_str(), script.as_bytes(), 0o700).stop_on_failure(),
+        Step::from(&order).cwd(layout.run(run).into_string()).limit(PATIENCE),
+    ];
+    match place.transport.run(&steps) {
+        Ok(answers) => match &answers[..] {
+            [put, _] if !put.is_success() => Err(ElsewhereError::Step {
+                step: "write the batch script",
+                message: String::from_utf8_lossy(&put.stderr).trim().to_owned(),
+            }),
+            [_, submitted] => Ok(place.scheduler.read_submit(&output(submitted))),
+            _ => Ok(Submission::Unknown { why: "an answer is missing".to_owned() }),
+        },
+        // the line broke: whether it ran is what the look-up tells
+        Err(error) if error.may_have_run() => Ok(Submission::Unknown { why: chain(&error) }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks for a job by its name; none where the scheduler answers that it has none.
+fn look(
+    place: &mut Place,
+    name: &JobName,
+    since: Timestamp,
+    looks: u32,
+) -> Result<Option<JobHandle>, ElsewhereError> {
+    // clocks differ between machines
+    let since = since.checked_sub(48.hours()).unwrap_or(since);
+    let mut last = None;
+    for number in 0..looks {
+        if number > 0 {
+            std::thread::sleep(BETWEEN);
+        }
+        match look_once(place, name, since) {
+            Ok(found) if found.is_empty() => last = None,
+            Ok(found) => return Ok(first(found)),
+            Err(error) => last = Some(error),
+        }
+    }
+    match last {
+        None => Ok(None),
+        Some(error) => Err(unsure(name, error)),
+    }
+}
+
+fn look_once(
+    place: &mut Place,
+    name: &JobName,
+    since: Timestamp,
+) -> Result<Vec<Found>, ElsewhereError> {
+    let questions = place.scheduler.look_up(name, since);
+    let outputs: Vec<Output> = place.ask(&questions)?;
+    Ok(place.scheduler.read_look_up(&outputs)?)
+}
+
+/// Chooses the job that counts: one that still does something, else the first.
+fn first(mut found: Vec<Found>) -> Option<JobHandle> {
+    found.sort_by_key(|found| (found.report.state.is_final(), found.job.clone()));
+    found.into_iter().next().map(|found| found.job)
+}
+
+fn accepted(
+    journal: &mut Journal,
+    run: &RunId,
+    attempt: u32,
+    job: JobHandle,
+    found: bool,
+) -> Result<Submitted, ElsewhereError> {
+    journal.append(run, &EventKind::Submitted { attempt, job: job.clone() })?;
+    failpoint::hit("elsewhere:after-submitted");
+    Ok(Submitted { job, found })
+}
+
+fn unsure(name: &JobName, source: ElsewhereError) -> ElsewhereError {
+    ElsewhereError::Unsure { name: name.to_string(), source: Box::new(source) }
+}
+
+/// Returns the attempt that was announced and of which nothing more is known, with its time.
+fn pending_submission(
+    journal: &Journal,
+    run: &RunId,
+) -> Result<Option<(u32, Timestamp)>, ElsewhereError> {
+    let mut pending = None;
+    for event in journal.events(run)? {
+        match event.kind {
+            EventKind::Submitting { attempt, .. } => pending = Some((attempt, event.at)),
+            EventKind::Submitted { .. }
+            | EventKind::NotSubmitted { .. }
+            | EventKind::Resumed
+            | EventKind::Judged { .. }
+            | EventKind::Ended { .. }
+            | EventKind::Lost { .. } => pending = None,
+            _ => {}
+        }
+    }
+    Ok(pending)
+}

@@ -1,0 +1,271 @@
+//! What sizar does on the target itself: it makes the plan on the login node, and executes it on
+//! a node. Both are hidden subcommands; neither opens a journal.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use camino::Utf8PathBuf;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+use sizar_model::resources::Walltime;
+use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
+
+use super::Layout;
+use crate::home::Home;
+use crate::process::{Control, environment};
+use crate::run::{self, Allotment, Execution, Input, RunPlan, RunRequest, chain, execute_allotted};
+use crate::tree_digest::write_by_rename;
+
+/// The hidden first arguments.
+pub(super) const PREPARE: &str = "__there-prepare";
+pub(super) const EXECUTE: &str = "__there-execute";
+
+/// The exit code of a job whose attempt another job has: nothing was run.
+pub const CLAIMED: u8 = 76;
+
+/// What is needed to plan a run on its target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Request {
+    /// With its path there.
+    pub checkout: Checkout,
+    /// With data and arguments as they are there.
+    pub request: RunRequest,
+    pub inputs: Vec<Input>,
+}
+
+/// What the planning on the target says, a line of JSON each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "said", rename_all = "snake_case")]
+pub(super) enum Said {
+    Began { what: String },
+    Ended { what: String },
+    Line { text: String },
+    Note { text: String },
+    Warning { text: String },
+    Done,
+    Failed { message: String, hints: Vec<String> },
+}
+
+/// Acts as the sizar of a target, if this process was started as one: then `main` returns what
+/// this returns.
+pub fn intercept() -> Option<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    let verb = args.next()?;
+    if verb != PREPARE && verb != EXECUTE {
+        return None;
+    }
+    let layout = Layout::at(Utf8PathBuf::from(args.next()?));
+    let run = RunId::from_str(&args.next()?).ok()?;
+    if verb == PREPARE {
+        return Some(prepare(&layout, &run));
+    }
+    let attempt = args.next()?.parse().ok()?;
+    Some(execute(&layout, &run, attempt))
+}
+
+/// Makes the environment and the plan of a run whose code is here.
+fn prepare(layout: &Layout, run: &RunId) -> ExitCode {
+    let teller = Teller;
+    match plan(layout, run, &teller) {
+        Ok(()) => {
+            tell(&Said::Done);
+            ExitCode::SUCCESS
+        }
+        Err(failed) => {
+            tell(&failed);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Said> {
+    let failed = |error: &dyn std::error::Error| Said::Failed {
+        message: chain(error),
+        hints: Vec::new(),
+    };
+    let home = Home::at(layout.root());
+    let text = fs::read_to_string(layout.request(run)).map_err(|error| failed(&error))?;
+    let asked: Request = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    let mut plan = run::plan_for(&home, &asked.checkout, &asked.request, progress).map_err(
+        |error| Said::Failed {
+            hints: match &error {
+                run::PrepareError::Setup(error) => error.hints(),
+                _ => Vec::new(),
+            },
+            message: chain(&error),
+        },
+    )?;
+    plan.inputs = asked.inputs;
+    let json = plan.to_json().map_err(|error| failed(&error))?;
+    write_by_rename(&layout.plan(run), json.as_bytes()).map_err(|error| failed(&error))
+}
+
+/// Executes one attempt, on the node that the scheduler gave it.
+fn execute(layout: &Layout, run: &RunId, attempt: u32) -> ExitCode {
+    let began = Instant::now();
+    match attempt_of(layout, run, attempt, began) {
+        Ok(receipt) => {
+            for note in &receipt.notes {
+                say(note);
+            }
+            ExitCode::from(u8::try_from(receipt.ending.exit_code()).unwrap_or(1))
+        }
+        Err(message) => {
+            say(&message);
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn attempt_of(
+    layout: &Layout,
+    run: &RunId,
+    attempt: u32,
+    began: Instant,
+) -> Result<Receipt, String> {
+    let home = Home::at(layout.root());
+    let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
+    let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
+    let asked = plan.job.resources.walltime;
+    plan.job.resources.walltime = asked.map(|walltime| ahead_of(walltime, began));
+    let told = Arc::new(AtomicBool::new(false));
+    let control = Control::default();
+    obey_signals(&control, &told);
+    let execution = Execution {
+        home: &home,
+        run,
+        plan: &plan,
+        control: &control,
+        echo: true,
+        generation: None,
+    };
+    let allotment = allotment(plan.job.resources.cpus, &std::env::vars().collect());
+    let mut receipt =
+        execute_allotted(execution, attempt, &allotment).map_err(|error| chain(&error))?;
+    // what the scheduler ended shortly before its time is up was not cancelled by anybody
+    if receipt.ending == Ending::Cancelled
+        && told.load(Ordering::SeqCst)
+        && asked.is_some_and(|walltime| began.elapsed().as_secs() + MARGIN >= walltime.0)
+    {
+        receipt.ending = Ending::TimedOut;
+    }
+    Ok(receipt)
+}
+
+/// The most seconds that are kept of a job's walltime for what comes after the program.
+const MARGIN: u64 = 60;
+
+/// Returns how long the program may run so that its results are sealed before the scheduler ends
+/// the job: a twentieth of the walltime is kept for that, from 5 seconds to a minute.
+fn ahead_of(walltime: Walltime, began: Instant) -> Walltime {
+    let kept = (walltime.0 / 20).clamp(5, MARGIN) + began.elapsed().as_secs();
+    Walltime(walltime.0.saturating_sub(kept).max(1))
+}
+
+/// Turns signals into wishes, in a thread of their own.
+fn obey_signals(control: &Control, told: &Arc<AtomicBool>) {
+    let (control, told) = (control.clone(), Arc::clone(told));
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]);
+    let Ok(mut signals) = signals else { return };
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if matches!(signal, SIGTERM | SIGINT | SIGUSR1 | SIGUSR2) {
+                told.store(true, Ordering::SeqCst);
+                control.stop();
+            }
+        }
+    });
+}
+
+/// What a batch scheduler tells its jobs by variables that begin so.
+const TOLD: [&str; 5] = ["SLURM_", "SLURMD_NODENAME", "OAR_", "PMI_", "PMIX_"];
+/// How GPUs are named.
+const GPUS: [&str; 4] =
+    ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL"];
+
+/// Reads what the scheduler gave this job.
+fn allotment(cpus: Option<u32>, variables: &BTreeMap<String, String>) -> Allotment {
+    let mut given = Allotment::default();
+    for (name, value) in variables {
+        let gpu = GPUS.contains(&name.as_str());
+        given.gpus |= gpu && !value.is_empty() && value != "NoDevFiles";
+        // a token of Slurm's is a password
+        let secret = name.contains("JWT") || name.contains("TOKEN") || name.contains("PASSWORD");
+        if gpu || (!secret && TOLD.iter().any(|told| name.starts_with(told))) {
+            given.variables.insert(name.clone(), value.clone());
+        }
+    }
+    if let Some(cpus) = cpus {
+        for name in environment::THREADS {
+            given.variables.insert(name.to_owned(), cpus.to_string());
+        }
+    }
+    given
+}
+
+/// Writes what happens as lines of JSON.
+struct Teller;
+
+impl Progress for Teller {
+    fn report(&self, activity: Activity) {
+        match activity {
+            Activity::Began { what } => tell(&Said::Began { what }),
+            Activity::Ended { what } => tell(&Said::Ended { what }),
+            Activity::Line { text } => tell(&Said::Line { text }),
+            Activity::Note { text } => tell(&Said::Note { text }),
+            Activity::Warning { text } => tell(&Said::Warning { text }),
+            // a bar that moves many times a second is not worth the line
+            Activity::Advanced { .. } => {}
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "standard output is this process's way to its caller")]
+fn tell(said: &Said) {
+    if let Ok(line) = serde_json::to_string(said) {
+        println!("{line}");
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a job's output is read by people")]
+fn say(text: &str) {
+    eprintln!("sizar: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_passes_on_what_the_scheduler_gave_and_no_secret() {
+        let variables = [
+            ("CUDA_VISIBLE_DEVICES", "0,1"),
+            ("SLURM_JOB_ID", "12"),
+            ("SLURM_JWT", "secret"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("OAR_NODE_FILE", "/x"),
+        ];
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let given = allotment(Some(2), &variables);
+        assert!(given.gpus);
+        assert!(!given.variables.values().any(|value| value == "secret"));
+        assert_eq!(given.variables["SLURM_JOB_ID"], "12");
+        assert_eq!(given.variables["OMP_NUM_THREADS"], "2");
+        assert!(!allotment(None, &BTreeMap::new()).gpus);
+    }
+
+    #[test]
+    fn the_program_ends_before_the_job_does() {
+        let now = Instant::now();
+        assert_eq!(ahead_of(Walltime(60), now), Walltime(55));
+        assert_eq!(ahead_of(Walltime(3600), now), Walltime(3540));
+        assert_eq!(ahead_of(Walltime(4), now), Walltime(1));
+    }
+}
