@@ -101,6 +101,11 @@ impl Cluster {
         fs_err::read_to_string(self.prefix.join("log/times")).unwrap_or_default()
     }
 
+    /// Returns the ports of the cluster on the loopback, by name.
+    pub fn ports(&self) -> Vec<(String, u16)> {
+        files::ports(&self.prefix)
+    }
+
     /// Ends everything and returns when it has ended.
     pub fn down(mut self) {
         self.life.end();

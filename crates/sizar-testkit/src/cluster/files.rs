@@ -74,6 +74,14 @@ pub(super) fn private_network(prefix: &Utf8Path) -> bool {
     options.lines().any(|line| line == "PRIVATE_NETWORK=1")
 }
 
+/// Returns the ports of the cluster in `prefix`, by name.
+pub(super) fn ports(prefix: &Utf8Path) -> Vec<(String, u16)> {
+    let options = fs::read_to_string(prefix.join("options")).unwrap_or_default();
+    let lines = options.lines().filter_map(|line| line.split_once("_PORT="));
+    let named = lines.map(|(name, port)| Some((name.to_ascii_lowercase(), port.parse().ok()?)));
+    named.flatten().collect()
+}
+
 /// Removes what an earlier cluster left in the folder, apart from its keys.
 fn clear(prefix: &Utf8Path) -> std::io::Result<()> {
     for entry in prefix.read_dir_utf8()? {
