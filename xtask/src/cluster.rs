@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use anyhow::Context as _;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Subcommand;
 use sizar_testkit::Cluster;
 
@@ -60,7 +60,7 @@ fn up() -> anyhow::Result<()> {
 }
 
 /// Makes targets of the hosts, by `sizar target add`, in `SIZAR_HOME`.
-fn register(hosts: &[&str], config: &Utf8PathBuf) -> anyhow::Result<()> {
+fn register(hosts: &[&str], config: &Utf8Path) -> anyhow::Result<()> {
     let program = program()?;
     let knows = Command::new(&program).args(["target", "--help"]).output();
     match knows {

@@ -14,6 +14,7 @@ slurm_up() {
   mknod -m 666 dev/nvidia1 c 1 3
   slurm_conf >etc/slurm/slurm.conf
   echo "NodeName=gpu[01-02] Name=gpu Type=a100 File=$C/dev/nvidia[0-1]" >etc/slurm/gres.conf
+  [ "$MEMORY_ENFORCED" = 0 ] || cgroup_conf >etc/slurm/cgroup.conf
   mount --bind etc/slurm /etc/slurm
   start_munged
   made "munged"
@@ -92,7 +93,7 @@ start_slurmd() {
   wait_for "slurmd-$1" node_answers "$1"
 }
 
-node_answers() { ! sinfo -h -n "$1" -o %T | grep -q '[*]\|down'; }
+node_answers() { sinfo -h -n "$1" -o %T | grep -q '^\(idle\|mixed\|allocated\|drained\|draining\)$'; }
 
 slurm_conf() {
   cat <<K
@@ -111,7 +112,7 @@ SlurmctldLogFile=$C/log/slurmctld.log
 SlurmdLogFile=$C/log/slurmd-%n.log
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
+TaskPlugin=task/$([ "$MEMORY_ENFORCED" = 1 ] && echo cgroup || echo none)
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 MpiDefault=none
@@ -143,7 +144,6 @@ DefMemPerCPU=1000
 GresTypes=gpu
 JobCompType=jobcomp/none
 K
-  if [ "$MEMORY_ENFORCED" = 1 ]; then echo "JobAcctGatherParams=OverMemoryKill"; fi
   if [ "$ACCOUNTING" = 1 ]; then
     # without AccountingStoragePass the clients try munge's own socket first, two seconds each time
     cat <<K
@@ -164,6 +164,17 @@ NodeName=ghost01 $host Port=$((SLURMD_PORT + 7)) CPUs=8 RealMemory=8000 State=UN
 PartitionName=short Nodes=cpu[01-04] MaxTime=00:30:00 DefaultTime=00:05:00 PriorityJobFactor=100 PriorityTier=2 Default=YES State=UP
 PartitionName=long Nodes=cpu[01-04],ghost01 MaxTime=7-00:00:00 DefaultTime=01:00:00 PriorityJobFactor=10 PriorityTier=1 State=UP
 PartitionName=gpu Nodes=gpu[01-02] MaxTime=1-00:00:00 DefaultTime=00:10:00 PriorityJobFactor=50 State=UP
+K
+}
+
+cgroup_conf() {
+  cat <<K
+CgroupPlugin=cgroup/v1
+CgroupMountpoint=/sys/fs/cgroup
+CgroupAutomount=no
+ConstrainRAMSpace=yes
+ConstrainDevices=no
+ConstrainCores=no
 K
 }
 

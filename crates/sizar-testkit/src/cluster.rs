@@ -15,6 +15,7 @@ mod daemon;
 mod error;
 mod files;
 mod login_environment;
+mod memory;
 mod packages;
 mod ports;
 mod process;
@@ -34,6 +35,7 @@ pub struct Cluster {
     prefix: Utf8PathBuf,
     life: Life,
     private_network: bool,
+    memory_enforced: bool,
     // after `life`: the folder goes when nothing uses it any more
     _folder: Option<tempfile::TempDir>,
 }
@@ -63,8 +65,13 @@ impl Cluster {
     /// Returns the cluster that was started to stay in `prefix`, if it is still up.
     pub fn find(prefix: &Utf8Path) -> Option<Self> {
         let life = Life::recorded(prefix)?;
-        let private_network = files::private_network(prefix);
-        Some(Self { prefix: prefix.to_owned(), life, private_network, _folder: None })
+        Some(Self {
+            prefix: prefix.to_owned(),
+            life,
+            private_network: files::option(prefix, "PRIVATE_NETWORK"),
+            memory_enforced: files::option(prefix, "MEMORY_ENFORCED"),
+            _folder: None,
+        })
     }
 
     /// Returns the folder in which everything of the cluster is.
@@ -106,8 +113,28 @@ impl Cluster {
         files::ports(&self.prefix)
     }
 
+    /// Returns whether [`ClusterBuilder::memory_enforced`] is possible on this machine.
+    pub fn can_enforce_memory() -> bool {
+        memory::available()
+    }
+
     /// Ends everything and returns when it has ended.
     pub fn down(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.life.end();
+        if self.memory_enforced {
+            memory::sweep();
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.life.is_owned() {
+            self.end();
+        }
     }
 }

@@ -6,7 +6,7 @@ use fs_err as fs;
 use super::packages::{self, Part};
 use super::ports::Ports;
 use super::process::Life;
-use super::{Cluster, ClusterError, files};
+use super::{Cluster, ClusterError, files, memory};
 
 /// What a cluster shall be; made by [`Cluster::slurm`] and [`Cluster::oar`].
 #[derive(Clone, Debug)]
@@ -76,7 +76,10 @@ impl ClusterBuilder {
         self
     }
 
-    /// Lets Slurm kill jobs that exceed their memory, which they end as `OUT_OF_MEMORY`.
+    /// Lets Slurm kill jobs that exceed their memory: they end as `OUT_OF_MEMORY`.
+    ///
+    /// It needs version 1 of control groups, and one cluster at a time can have it. Of one that is
+    /// killed, empty groups stay behind until the next.
     pub fn memory_enforced(mut self) -> Self {
         self.memory_enforced = true;
         self
@@ -152,6 +155,9 @@ impl ClusterBuilder {
         if !rustix::process::geteuid().is_root() {
             return Err(ClusterError::NotRoot);
         }
+        if self.memory_enforced && !memory::available() {
+            return Err(ClusterError::NoMemoryGroups);
+        }
         Ok(())
     }
 
@@ -162,8 +168,16 @@ impl ClusterBuilder {
     ) -> Result<Cluster, ClusterError> {
         let ports = Ports::free()?;
         files::lay_out(&prefix, &self, &ports)?;
+        if self.memory_enforced {
+            memory::sweep();
+        }
         let life = Life::begin(&prefix, self.private_network, self.stay)?;
-        let private_network = self.private_network;
-        Ok(Cluster { prefix, life, private_network, _folder: folder })
+        Ok(Cluster {
+            prefix,
+            life,
+            private_network: self.private_network,
+            memory_enforced: self.memory_enforced,
+            _folder: folder,
+        })
     }
 }

@@ -29,6 +29,9 @@ impl Cluster {
     }
 
     /// Kills a daemon; a node's with everything that runs on the node.
+    ///
+    /// A `slurmctld` that is killed forgets what it had not saved, which it does every few seconds;
+    /// one that is stopped forgets nothing.
     pub fn kill(&self, daemon: Daemon<'_>) {
         self.control(&["kill", &daemon.to_string()]).exits(0);
     }

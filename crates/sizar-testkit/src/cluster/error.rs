@@ -10,6 +10,11 @@ pub enum ClusterError {
     Packages { packages: String },
     #[error("the cluster needs root: its daemons run jobs as another account, in namespaces")]
     NotRoot,
+    #[error(
+        "Slurm can't enforce memory here: it needs `/sys/fs/cgroup/memory`, of version 1 of \
+         control groups"
+    )]
+    NoMemoryGroups,
     #[error("the folder of the cluster could not be made: {0}")]
     Folder(#[source] std::io::Error),
     #[error("the folder for temporary files has a name that is not UTF-8")]

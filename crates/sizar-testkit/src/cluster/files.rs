@@ -68,10 +68,10 @@ pub(super) fn lay_out(
         .map_err(ClusterError::Folder)
 }
 
-/// Returns whether the cluster in `prefix` has a network of its own.
-pub(super) fn private_network(prefix: &Utf8Path) -> bool {
+/// Returns whether the cluster in `prefix` was made with that option.
+pub(super) fn option(prefix: &Utf8Path, name: &str) -> bool {
     let options = fs::read_to_string(prefix.join("options")).unwrap_or_default();
-    options.lines().any(|line| line == "PRIVATE_NETWORK=1")
+    options.lines().any(|line| line.strip_prefix(name) == Some("=1"))
 }
 
 /// Returns the ports of the cluster in `prefix`, by name.

@@ -79,6 +79,11 @@ impl Life {
         self.init
     }
 
+    /// Returns whether the cluster ends with this value.
+    pub(super) fn is_owned(&self) -> bool {
+        self.child.is_some()
+    }
+
     /// Ends everything and waits until it has ended.
     pub(super) fn end(&mut self) {
         let Some(mut child) = self.child.take() else {
@@ -91,14 +96,6 @@ impl Life {
         if !wait_until(Duration::from_secs(5), || !matches!(child.try_wait(), Ok(None))) {
             kill(self.init);
             let _ = child.wait();
-        }
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        if self.child.is_some() {
-            self.end();
         }
     }
 }
