@@ -24,10 +24,11 @@ pub enum ClusterChore {
 /// Does what was asked.
 pub fn cluster(chore: &ClusterChore) -> anyhow::Result<()> {
     match chore {
-        ClusterChore::Up => up(),
+        ClusterChore::Up => up()?,
         ClusterChore::Down => down(),
         ClusterChore::Status => status(),
     }
+    Ok(())
 }
 
 fn prefix() -> Utf8PathBuf {
@@ -96,7 +97,7 @@ fn program() -> anyhow::Result<Utf8PathBuf> {
         .unwrap_or_else(|| "sizar".into()))
 }
 
-fn down() -> anyhow::Result<()> {
+fn down() {
     let prefix = prefix();
     match Cluster::find(&prefix) {
         Some(cluster) => {
@@ -105,14 +106,13 @@ fn down() -> anyhow::Result<()> {
         }
         None => say(&format!("no cluster is up in `{prefix}`")),
     }
-    Ok(())
 }
 
-fn status() -> anyhow::Result<()> {
+fn status() {
     let prefix = prefix();
     let Some(cluster) = Cluster::find(&prefix) else {
         say(&format!("no cluster is up in `{prefix}`: `cargo xtask cluster up`"));
-        return Ok(());
+        return;
     };
     say(&format!("the cluster in `{prefix}`\n\ndaemons"));
     for (name, up) in cluster.daemons() {
@@ -128,5 +128,4 @@ fn status() -> anyhow::Result<()> {
     }
     say("\njobs");
     say(&cluster.root("squeue -o '  %8i %10P %10u %T %r'; oarstat").stdout);
-    Ok(())
 }

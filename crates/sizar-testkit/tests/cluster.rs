@@ -23,7 +23,7 @@ fn slow_cluster_slurm_runs_a_job_that_was_submitted_through_ssh() {
     let nodes = cluster.ssh("slurm", "sinfo -h -N -o '%N %T' | sort -u").exits(0).stdout;
     assert!(nodes.contains("cpu04 drained") && nodes.contains("gpu02 idle"), "{nodes}");
     nothing_is_left_after(&cluster.root("readlink /proc/1/ns/pid").exits(0).stdout, || {
-        drop(cluster)
+        drop(cluster);
     });
 }
 
@@ -38,7 +38,7 @@ fn slow_cluster_oar_runs_a_job_that_was_submitted_through_ssh() {
     let output = cluster.ssh("oar", &format!("cat OAR.{job}.stdout")).exits(0).stdout;
     assert_eq!(output, "node1\nnode1\n");
     nothing_is_left_after(&cluster.root("readlink /proc/1/ns/pid").exits(0).stdout, || {
-        drop(cluster)
+        drop(cluster);
     });
 }
 
@@ -210,7 +210,7 @@ fn an_owner_of_a_cluster_that_is_killed() {
 /// Waits for a condition, for two minutes at most: the machine may be busy.
 #[track_caller]
 fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + Duration::from_mins(2);
     while !condition() {
         assert!(Instant::now() < end, "never came: {what}");
         std::thread::sleep(Duration::from_millis(100));
@@ -225,7 +225,7 @@ fn nothing_is_left_after(namespace: &str, end: impl FnOnce()) {
 
 /// Counts the processes in a namespace of processes.
 fn processes_in(namespace: &str) -> usize {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let processes = fs::read_dir("/proc").expect("the processes").filter_map(Result::ok);
     let links = processes.filter_map(|entry| fs::read_link(entry.path().join("ns/pid")).ok());
     links.filter(|link| link.to_str() == Some(namespace.trim())).count()
 }
