@@ -29,15 +29,12 @@ slurm_up() {
     made "mariadbd"
     start_slurmdbd
     made "slurmdbd"
-    # one process: each call costs half a second
+    # one process and few commands: each costs half a second
     sacctmgr -i -Q >log/sacctmgr.out 2>&1 <<'K' || fail sacctmgr
 add cluster sizar
-add qos premium priority=100 MaxWall=01:00:00
-add qos scavenger priority=0
-modify qos premium set preempt=scavenger preemptmode=requeue
-add account proj1 Description=p1 Organization=lab
-add account proj2 Description=p2 Organization=lab
-add user root account=proj1
+add qos premium,scavenger
+modify qos premium set priority=100 maxwall=01:00:00 preempt=scavenger preemptmode=requeue
+add account proj1,proj2 organization=lab
 add user alice account=proj1,proj2 qos=normal,premium,scavenger defaultqos=normal
 K
     made "accounts of slurmdbd"
