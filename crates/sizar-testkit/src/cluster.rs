@@ -14,6 +14,7 @@ mod control;
 mod daemon;
 mod error;
 mod files;
+mod line;
 mod login_environment;
 mod memory;
 mod packages;
@@ -21,12 +22,14 @@ mod ports;
 mod process;
 
 use std::process::Command;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use builder::{ClusterBuilder, Size};
 pub use daemon::Daemon;
 pub use error::ClusterError;
+pub use line::Line;
 
 use process::Life;
 
@@ -90,6 +93,15 @@ impl Cluster {
     /// It is the frontend's view; a node's own `/tmp` is `/run/sizar-cluster/nodes/NODE/tmp`.
     pub fn inside(&self, path: &str) -> Utf8PathBuf {
         Utf8PathBuf::from(format!("/proc/{}/root{path}", self.life.init()))
+    }
+
+    /// Puts a line with a delay before one of the hosts of [`Self::ssh_config`], for as long as the
+    /// returned value lives; [`Line`] can also hold it and cut it.
+    pub fn line(&self, host: &str, round_trip: Duration) -> std::io::Result<Line> {
+        let port = files::port_of(&self.prefix, host);
+        let (listener, line) = Line::to(port, round_trip)?;
+        let config = files::line_config(&self.prefix, host, port, listener.local_addr()?.port())?;
+        Ok(line.with_config(&config))
     }
 
     /// Returns a command of this machine that has the cluster's network, which matters where that

@@ -13,7 +13,7 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-pub use cluster::{Cluster, ClusterBuilder, ClusterError, Daemon, Size};
+pub use cluster::{Cluster, ClusterBuilder, ClusterError, Daemon, Line, Size};
 pub use conda_channel::{CondaChannel, CondaRecipe, Form};
 pub use conda_python::packed_python;
 

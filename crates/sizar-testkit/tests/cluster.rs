@@ -153,6 +153,34 @@ fn slow_cluster_site_is_as_awkward_as_asked_for() {
 }
 
 #[test]
+fn slow_cluster_line_is_cut_after_the_question_and_before_the_answer() {
+    let cluster = Cluster::slurm().up();
+    let line = cluster.line("slurm", Duration::from_millis(20)).unwrap();
+    let ssh = |shell: &str| {
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-F", line.ssh_config().as_str(), "slurm", shell]);
+        ssh.stdin(Stdio::null());
+        ssh
+    };
+    let said = ssh("echo said").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "said\n", "{said:?}");
+
+    let submit = "touch logged-in; until [ -e go ]; do sleep 0.1; done; sbatch --wrap 'sleep 60'";
+    let mut submission = ssh(submit).spawn().unwrap();
+    eventually("the login", || cluster.inside("/home/alice/logged-in").exists());
+    line.hold_answers();
+    fs::write(cluster.inside("/home/alice/go"), "").unwrap();
+    let jobs = || cluster.root("squeue -h -o %i").exits(0).stdout.lines().count();
+    eventually("the job", || jobs() == 1);
+    assert!(submission.try_wait().unwrap().is_none(), "the answer came");
+    line.cut();
+    assert_eq!(submission.wait().unwrap().code(), Some(255));
+    line.release();
+    assert!(ssh("true").status().unwrap().success());
+    assert_eq!((jobs(), line.connections()), (1, 3));
+}
+
+#[test]
 fn slow_cluster_two_are_up_at_once_and_one_has_a_network_of_its_own() {
     let first = Cluster::slurm().with_oar().up();
     let second = Cluster::slurm().with_oar().with_private_network().up();

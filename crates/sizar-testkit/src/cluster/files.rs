@@ -4,7 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use super::builder::Size;
@@ -80,6 +80,31 @@ pub(super) fn ports(prefix: &Utf8Path) -> Vec<(String, u16)> {
     let lines = options.lines().filter_map(|line| line.split_once("_PORT="));
     let named = lines.map(|(name, port)| Some((name.to_ascii_lowercase(), port.parse().ok()?)));
     named.flatten().collect()
+}
+
+/// Returns the port of a host of the ssh configuration.
+pub(super) fn port_of(prefix: &Utf8Path, host: &str) -> u16 {
+    let name = match host {
+        "slurm" => "login_slurm",
+        "oar" => "login_oar",
+        _ => "transfer",
+    };
+    ports(prefix).iter().find(|(one, _)| one == name).map_or(0, |(_, port)| *port)
+}
+
+/// Writes an ssh configuration in which a host is reached by another port.
+pub(super) fn line_config(
+    prefix: &Utf8Path,
+    host: &str,
+    port: u16,
+    through: u16,
+) -> std::io::Result<Utf8PathBuf> {
+    let path = prefix.join(format!("ssh_config-{through}"));
+    let config = fs::read_to_string(prefix.join("ssh_config"))?;
+    // the first value counts
+    let host = format!("Host {host}\n  Port {through}\n  HostKeyAlias [127.0.0.1]:{port}\n\n");
+    fs::write(&path, host + &config)?;
+    Ok(path)
 }
 
 /// Removes what an earlier cluster left in the folder, apart from its keys.
