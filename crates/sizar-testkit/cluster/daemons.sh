@@ -83,6 +83,17 @@ stop_daemon() {
   pid=$(pid_of "$1")
   [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
   wait_end "$1" || kill_daemon "$1"
+  # the children of OAR's server keep its port when they outlive it
+  [ "$1" != almighty ] || kill_session "$pid"
+}
+
+# kill_session PID: the daemon, and the children that did not take a session of their own.
+kill_session() {
+  local i
+  for i in $(seq 200); do
+    pkill -9 -s "$1" || return 0
+    sleep .02
+  done
 }
 
 # kill_daemon NAME: with SIGKILL; a node's with everything that runs on the node.
@@ -99,7 +110,7 @@ kill_daemon() {
       fi
     done
     ;;
-  *) kill -9 "$pid" 2>/dev/null || true ;;
+  *) kill_session "$pid" ;;
   esac
   wait_end "$1"
 }

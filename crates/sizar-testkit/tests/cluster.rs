@@ -30,6 +30,8 @@ fn slow_cluster_slurm_runs_a_job_that_was_submitted_through_ssh() {
 #[test]
 fn slow_cluster_oar_runs_a_job_that_was_submitted_through_ssh() {
     let cluster = Cluster::oar().up();
+    cluster.kill(Daemon::Almighty);
+    cluster.start(Daemon::Almighty);
     let submit = "oarsub -l /nodes=1/core=2,walltime=0:1:0 'hostname; sort -u $OAR_NODE_FILE'";
     let said = cluster.ssh("oar", submit).exits(0);
     let job = said.stdout.lines().find_map(|line| line.strip_prefix("OAR_JOB_ID=")).unwrap();
