@@ -17,7 +17,7 @@ impl Part {
 }
 
 /// For each package: the part that needs it, and what it brings, in one place or another.
-const PACKAGES: [(&str, Part, &[&str]); 19] = [
+const PACKAGES: [(&str, Part, &[&str]); 20] = [
     ("util-linux", Part::Common, &["/usr/bin/nsenter"]),
     ("procps", Part::Common, &["/usr/bin/pgrep"]),
     ("iproute2", Part::Common, &["/usr/sbin/ip", "/sbin/ip"]),
@@ -42,6 +42,7 @@ const PACKAGES: [(&str, Part, &[&str]); 19] = [
     ("oar-user", Part::Oar, &["/usr/bin/oarsub"]),
     ("oar-user-pgsql", Part::Oar, &["/var/lib/dpkg/info/oar-user-pgsql.list"]),
     ("postgresql", Part::Oar, &["/usr/lib/postgresql"]),
+    ("taktuk", Part::Oar, &["/usr/bin/taktuk"]),
 ];
 
 /// Returns the packages that the parts need and this machine lacks.
