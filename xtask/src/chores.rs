@@ -39,7 +39,29 @@ fn set_up() -> anyhow::Result<()> {
     if !exists("bwrap") {
         apt(&["bubblewrap"]).context("the tests of the sandbox need bubblewrap")?;
     }
+    let missing = sizar_testkit::Cluster::missing_packages();
+    if !missing.is_empty() {
+        // the tests of the clusters fail by themselves, and the others need not wait for them
+        if let Err(error) = without_services(|| apt(&missing)) {
+            say(&format!("the tests of the clusters will fail: {error:#}"));
+        }
+    }
     Ok(())
+}
+
+/// Does something while no package may start a service when it is installed.
+///
+/// The clusters start their own daemons, and a database of the machine would take its port.
+fn without_services(install: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    const POLICY: &str = "/usr/sbin/policy-rc.d";
+    if std::path::Path::new(POLICY).exists() {
+        return install();
+    }
+    let forbid = format!("printf '#!/bin/sh\\nexit 101\\n' >{POLICY} && chmod 755 {POLICY}");
+    run(as_root("sh", &["-c", &forbid])?)?;
+    let installed = install();
+    run(as_root("rm", &[POLICY])?)?;
+    installed
 }
 
 /// Installs a cargo subcommand from its registry.
@@ -53,16 +75,19 @@ fn tool(name: &str) -> anyhow::Result<()> {
 
 /// Installs packages of the operating system where this user may.
 fn apt(packages: &[&str]) -> anyhow::Result<()> {
-    let root = output(command("id", &["-u"]))?.trim() == "0";
-    let (program, first): (&str, &[&str]) =
-        if root { ("apt-get", &[]) } else { ("sudo", &["-n", "apt-get"]) };
-    let mut update = command(program, first);
-    run({
-        update.args(["update", "-qq"]);
-        update
-    })?;
-    let mut install = command(program, first);
-    install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
-    install.env("DEBIAN_FRONTEND", "noninteractive");
+    run(as_root("apt-get", &["update", "-qq"])?)?;
+    let mut install =
+        as_root("env", &["DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq"])?;
+    install.arg("--no-install-recommends").args(packages);
     run(install)
+}
+
+/// Makes a command that root runs.
+fn as_root(program: &str, args: &[&str]) -> anyhow::Result<std::process::Command> {
+    if output(command("id", &["-u"]))?.trim() == "0" {
+        return Ok(command(program, args));
+    }
+    let mut sudo = command("sudo", &["-n", program]);
+    sudo.args(args);
+    Ok(sudo)
 }

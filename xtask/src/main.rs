@@ -1,7 +1,8 @@
-//! The project's own chores: `cargo xtask check | test | generate | wheel | bench | corpus`.
+//! The project's own chores: `cargo xtask check | test | generate | wheel | bench | corpus | cluster`.
 
 mod bench;
 mod chores;
+mod cluster;
 mod corpus;
 mod generate;
 mod shell;
@@ -30,6 +31,9 @@ enum Chore {
     Bench(bench::BenchArgs),
     /// Run a corpus of research repositories through sizar; writes a CSV file and a table
     Corpus(corpus::CorpusArgs),
+    /// A real Slurm and a real OAR on this machine, to play with
+    #[command(subcommand)]
+    Cluster(cluster::ClusterChore),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -40,5 +44,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Wheel => wheel::build_and_try(),
         Chore::Bench(args) => bench::bench(&args),
         Chore::Corpus(args) => corpus::corpus(&args),
+        Chore::Cluster(chore) => cluster::cluster(&chore),
     }
 }

@@ -1,8 +1,10 @@
 //! For tests only: a temporary world in which sizar runs.
 //!
 //! Each [`World`] has a home folder, a `SIZAR_HOME` and a folder to stand in, all of them gone
-//! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder.
+//! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder. A [`Cluster`] is a
+//! real Slurm or OAR on this machine.
 
+mod cluster;
 mod conda_channel;
 mod conda_python;
 
@@ -11,6 +13,7 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
+pub use cluster::{Cluster, ClusterBuilder, ClusterError, Daemon, Line, Size};
 pub use conda_channel::{CondaChannel, CondaRecipe, Form};
 pub use conda_python::packed_python;
 

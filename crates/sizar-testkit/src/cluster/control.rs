@@ -1,0 +1,81 @@
+//! Commands on a cluster that is up, and faults.
+
+use std::process::Command;
+
+use super::{Cluster, Daemon, INSIDE};
+use crate::Said;
+
+impl Cluster {
+    /// Runs a line of shell as the ordinary account on one of the hosts of [`Self::ssh_config`].
+    pub fn ssh(&self, host: &str, line: &str) -> Said {
+        let mut command = self.on_network("ssh");
+        command.args(["-o", "BatchMode=yes", "-F", self.ssh_config().as_str(), host, line]);
+        said(&mut command)
+    }
+
+    /// Runs a line of shell as root on the frontend.
+    pub fn root(&self, line: &str) -> Said {
+        said(self.enter().args(["bash", "-c", line]))
+    }
+
+    /// Starts a daemon that was stopped or killed, and returns when it answers.
+    pub fn start(&self, daemon: Daemon<'_>) {
+        self.control(&["start", &daemon.to_string()]).exits(0);
+    }
+
+    /// Asks a daemon to end and returns when it has ended.
+    pub fn stop(&self, daemon: Daemon<'_>) {
+        self.control(&["stop", &daemon.to_string()]).exits(0);
+    }
+
+    /// Kills a daemon; a node's with everything that runs on the node.
+    ///
+    /// A `slurmctld` that is killed forgets what it had not saved, which it does every few seconds;
+    /// one that is stopped forgets nothing.
+    pub fn kill(&self, daemon: Daemon<'_>) {
+        self.control(&["kill", &daemon.to_string()]).exits(0);
+    }
+
+    /// Cuts the connections that an `sshd` has now; it takes new ones, and what runs is left alone.
+    pub fn cut(&self, daemon: Daemon<'_>) {
+        self.control(&["cut", &daemon.to_string()]).exits(0);
+    }
+
+    /// Returns each daemon that was ever started, and whether it runs.
+    pub fn daemons(&self) -> Vec<(String, bool)> {
+        let status = self.control(&["status"]).exits(0);
+        let lines = status.stdout.lines().filter_map(|line| line.split_once(' '));
+        lines.map(|(name, state)| (name.to_owned(), state == "up")).collect()
+    }
+
+    /// Lets the walltime of a job of Slurm end now; `slurmctld` sees to it within half a minute.
+    pub fn expire(&self, job: &str) {
+        self.root(&format!("scontrol update jobid={job} EndTime=now")).exits(0);
+    }
+
+    fn control(&self, args: &[&str]) -> Said {
+        let script = format!("{INSIDE}/scripts/control.sh");
+        said(self.enter().arg("bash").arg(script).args(args))
+    }
+
+    /// Returns the beginning of a command in the namespaces of the cluster.
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.life.init().to_string()])
+            .args(["--mount", "--pid", "--uts", "--net", "--"])
+            .env_clear()
+            .env("PATH", super::process::PATH)
+            .stdin(std::process::Stdio::null());
+        command
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.output().expect("the program starts");
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
