@@ -7,6 +7,7 @@
 
 pub mod acquire;
 pub mod doctor;
+pub mod elsewhere;
 pub mod environment;
 pub mod failpoint;
 pub mod home;

@@ -80,6 +80,7 @@ pub enum Command {
     Explain(commands::explain::ExplainArgs),
     Env(commands::env::EnvArgs),
     Doctor(commands::doctor::DoctorArgs),
+    Target(commands::target::TargetArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
 }

@@ -5,12 +5,16 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use sizar_engine::acquire::AcquireError;
+use sizar_engine::elsewhere::ElsewhereError;
 use sizar_engine::environment::SetupError;
 use sizar_engine::home::HomeError;
 use sizar_engine::process::ProcessError;
 use sizar_engine::queue::QueueError;
 use sizar_engine::run::{EntryError, FetchError, InvalidBinding, PrepareError, RunError};
+use sizar_engine::scheduler::SchedulerError;
 use sizar_engine::store::StoreError;
+use sizar_engine::target::{InvalidTargetName, TargetError};
+use sizar_engine::transport::TransportError;
 use sizar_env::lock::LockError;
 use sizar_inspect::InspectError;
 use sizar_model::source::InvalidLocator;
@@ -94,6 +98,9 @@ failures! {
     AcquireError => Source, hints;
     InspectError => Source;
     LockError => Request;
+    InvalidTargetName => Usage;
+    TransportError => Target, hints;
+    SchedulerError => Target;
     ProcessError => Failure;
 }
 
@@ -179,6 +186,43 @@ impl From<PrepareError> for Failure {
             PrepareError::Inspect(error) => error.into(),
             PrepareError::Setup(error) => error.into(),
             PrepareError::Entry(error) => error.into(),
+        }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        let code = match error {
+            TargetError::Name(_) | TargetError::Address(_) => ExitCode::Usage,
+            TargetError::NoSuchTarget { .. } => ExitCode::NotFound,
+            TargetError::Exists { .. } => ExitCode::Request,
+            _ => ExitCode::Target,
+        };
+        let hints = error.hints();
+        Self::new(code, error).hints(hints)
+    }
+}
+
+impl From<ElsewhereError> for Failure {
+    fn from(error: ElsewhereError) -> Self {
+        match error {
+            ElsewhereError::Prepare(error) => error.into(),
+            ElsewhereError::Run(error) => error.into(),
+            ElsewhereError::Store(error) => error.into(),
+            ElsewhereError::Home(error) => error.into(),
+            ElsewhereError::Target(error) => error.into(),
+            other => {
+                let code = match other {
+                    ElsewhereError::Refused(_)
+                    | ElsewhereError::NotSubmitted { .. }
+                    | ElsewhereError::Script(_) => ExitCode::Request,
+                    ElsewhereError::Environment { .. } => ExitCode::Setup,
+                    ElsewhereError::EscapingLink { .. } => ExitCode::Source,
+                    _ => ExitCode::Target,
+                };
+                let hints = other.hints();
+                Self::new(code, other).hints(hints)
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum ExitCode {
     NotFound,
     /// The journal or `SIZAR_HOME` cannot be used.
     Home,
+    /// A target could not be reached, or did not do its part.
+    Target,
     /// `sizar run` failed before or beside the program; any other code is the program's.
     Run,
     /// Interrupted by Ctrl-C.
@@ -26,7 +28,7 @@ pub enum ExitCode {
 }
 
 /// Every code with its meaning, in the order of the reference page.
-pub const ALL: [(ExitCode, &str); 10] = [
+pub const ALL: [(ExitCode, &str); 11] = [
     (ExitCode::Success, "what was asked for was done"),
     (ExitCode::Failure, "something else went wrong: a disk, a permission, a bug"),
     (ExitCode::Usage, "the command line could not be understood"),
@@ -38,6 +40,7 @@ pub const ALL: [(ExitCode, &str); 10] = [
     ),
     (ExitCode::NotFound, "there is no such run, or no such environment"),
     (ExitCode::Home, "the journal or `SIZAR_HOME` cannot be used"),
+    (ExitCode::Target, "a target could not be reached, or did not do its part"),
     (
         ExitCode::Run,
         "`sizar run` and `sizar env exec` failed before the program started; every other code of \
@@ -58,6 +61,7 @@ impl ExitCode {
             Self::Request => 30,
             Self::NotFound => 40,
             Self::Home => 50,
+            Self::Target => 60,
             Self::Run => 125,
             Self::Interrupted => 130,
         }

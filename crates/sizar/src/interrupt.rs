@@ -17,6 +17,8 @@ enum Moment {
     Idle,
     /// A run is being prepared: it is cancelled.
     Preparing(RunId),
+    /// A job has the run on a target: it goes on, and the shell is given back.
+    Elsewhere(RunId),
     /// A program runs: it is asked to stop, and killed the second time.
     Running(Control),
 }
@@ -46,6 +48,11 @@ impl Interrupt {
         self.set(Moment::Preparing(run.clone()));
     }
 
+    /// Says that a target's scheduler has `run`.
+    pub fn elsewhere(&self, run: &RunId) {
+        self.set(Moment::Elsewhere(run.clone()));
+    }
+
     /// Says that a program runs under `control`.
     pub fn running(&self, control: &Control) {
         self.set(Moment::Running(control.clone()));
@@ -73,6 +80,12 @@ fn obey(moment: &Mutex<Moment>, home: &Home) {
             if let Ok(mut journal) = Journal::open(home) {
                 let _ = journal.append(run, &EventKind::Cancelled);
             }
+        }
+        Moment::Elsewhere(run) => {
+            anstream::eprintln!(
+                "the job goes on; `sizar wait {run}` follows it again, `sizar cancel {run}` ends it"
+            );
+            std::process::exit(i32::from(ExitCode::Interrupted.number()));
         }
         Moment::Idle => {}
     }

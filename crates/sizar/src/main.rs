@@ -6,6 +6,7 @@
 
 mod args;
 mod commands;
+mod elsewhere;
 mod error;
 mod exit_code;
 mod interrupt;

@@ -6,19 +6,21 @@ use sizar_engine::store::{Journal, StoreError};
 
 use crate::args::Global;
 use crate::error::CommandResult;
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Verbosity};
 
 /// What every command needs.
 pub struct Session {
     pub home: Home,
     pub reporter: Reporter,
+    pub verbosity: Verbosity,
 }
 
 impl Session {
     /// Finds the home folder and makes the reporter.
     pub fn new(global: &Global) -> CommandResult<Self> {
-        let reporter = Reporter::new(global.verbosity());
-        Ok(Self { home: Home::from_environment()?, reporter })
+        let verbosity = global.verbosity();
+        let reporter = Reporter::new(verbosity);
+        Ok(Self { home: Home::from_environment()?, reporter, verbosity })
     }
 
     /// Opens the journal for writing.

@@ -21,5 +21,6 @@ pub use batch::script;
 pub use error::ElsewhereError;
 pub use layout::Layout;
 pub use prepare::{Preparation, prepare};
+pub use push::program;
 pub use submit::{Submitted, check_request, submit};
-pub use watch::{Known, Settled, cancel, known, log, settle, under_way};
+pub use watch::{Known, Settled, await_news, cancel, known, log, settle, under_way};

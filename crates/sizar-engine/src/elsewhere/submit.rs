@@ -40,7 +40,7 @@ pub struct Submitted {
 ///
 /// [`ElsewhereError::Refused`] with every wish that cannot be met, and what the site has.
 pub fn check_request(resources: &Resources, profile: &Profile) -> Result<(), ElsewhereError> {
-    check(resources, &profile.site, None, Timestamp::now()).map_err(ElsewhereError::Refused)
+    check(resources, None, &profile.site, Timestamp::now()).map_err(ElsewhereError::Refused)
 }
 
 /// Hands attempt `attempt` of a run to the scheduler, once.

@@ -112,7 +112,9 @@ pub fn resume(home: &Home, journal: &mut Journal, run: &RunId) -> Result<Resumpt
         .plan(run)?
         .and_then(|plan| RunPlan::from_json(&plan).ok())
         .is_some_and(|plan| plan.is_usable());
-    if !usable {
+    // what lies on a target is prepared from here
+    let here = journal.get(run.as_str())?.target == "local";
+    if !usable || !here {
         return Ok(Resumption::NeedsPreparation(run.clone()));
     }
     journal.enqueue(run)?;

@@ -46,6 +46,29 @@ impl Journal {
         Ok(runs)
     }
 
+    /// Returns the runs on the target `name` that wait or run there, in the order in which they
+    /// came.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn elsewhere(&self, name: &str) -> Result<Vec<RunId>, StoreError> {
+        let failed = |source| StoreError::sql(&self.path, source);
+        let mut select = self
+            .connection
+            .prepare_cached(
+                "SELECT id FROM runs WHERE state IN ('queued', 'running') AND target = ?1
+                 ORDER BY number",
+            )
+            .map_err(failed)?;
+        let rows = select.query_map([name], |row| row.get::<_, String>(0)).map_err(failed)?;
+        let mut runs = Vec::new();
+        for row in rows {
+            runs.extend(row.map_err(failed)?.parse::<RunId>().ok());
+        }
+        Ok(runs)
+    }
+
     /// Finds the one run whose id begins with `text`.
     ///
     /// # Errors

@@ -1,7 +1,11 @@
 //! `sizar cancel`.
 
+use sizar_engine::elsewhere;
 use sizar_engine::queue::{self, Cancellation, QueueError};
+use sizar_engine::store::Journal;
+use sizar_model::{EventKind, Run};
 
+use crate::elsewhere::{is_elsewhere, place, refresh};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::session::Session;
@@ -22,6 +26,10 @@ pub fn cancel(session: &Session, args: &CancelArgs) -> CommandResult {
     let mut journal = session.journal()?;
     for run in &args.runs {
         let id = journal.find(run)?;
+        let found = journal.get(id.as_str())?;
+        if is_elsewhere(&found) && cancel_elsewhere(session, &mut journal, &found)? {
+            continue;
+        }
         match queue::cancel(&session.home, &mut journal, &id) {
             Ok(Cancellation::Done) => session.say(&format!("{id} is cancelled")),
             Ok(Cancellation::Asked) => session.say(&format!("{id} is being stopped")),
@@ -33,4 +41,24 @@ pub fn cancel(session: &Session, args: &CancelArgs) -> CommandResult {
         }
     }
     Ok(ExitCode::Success)
+}
+
+/// Ends the job of a run on a target; false where its scheduler never had one.
+fn cancel_elsewhere(session: &Session, journal: &mut Journal, run: &Run) -> CommandResult<bool> {
+    let known = elsewhere::known(journal, &run.id)?;
+    if known.state.is_final() || known.job.is_none() {
+        return Ok(false);
+    }
+    journal.append(&run.id, &EventKind::CancelRequested)?;
+    let mut place = place(session, &run.target)?;
+    elsewhere::cancel(&mut place, &[known])?;
+    drop(place);
+    refresh(session, journal, &run.target)?;
+    let state = journal.state(&run.id)?;
+    if state.is_final() {
+        session.say(&format!("{} is {state}", run.id));
+    } else {
+        session.say(&format!("{} is being stopped on {}", run.id, run.target));
+    }
+    Ok(true)
 }

@@ -5,11 +5,14 @@
 use std::process::ExitCode;
 
 use camino::Utf8Path;
-use sizar_engine::{queue, sandbox};
+use sizar_engine::{elsewhere, queue, sandbox};
 
 /// Runs a hidden subcommand, if the command line names one.
 pub fn dispatch() -> Option<ExitCode> {
-    sandbox::helper::intercept().or_else(queue::helper::intercept).or_else(reference)
+    sandbox::helper::intercept()
+        .or_else(queue::helper::intercept)
+        .or_else(elsewhere::there::intercept)
+        .or_else(reference)
 }
 
 /// `__reference FOLDER` writes the reference pages; `cargo xtask generate` calls it.

@@ -14,9 +14,11 @@ pub mod man;
 pub mod reference;
 pub mod resume;
 pub mod run;
+pub mod run_elsewhere;
 pub mod runs;
 pub mod setup;
 pub mod show;
+pub mod target;
 pub mod wait;
 
 use crate::args::{Cli, ColorWhen, Command};
@@ -50,6 +52,7 @@ pub fn execute(cli: &Cli) -> CommandResult<u8> {
                 Command::Explain(args) => explain::explain(&session, args)?,
                 Command::Env(args) => return env::env(&session, args),
                 Command::Doctor(args) => doctor::doctor(&session, args)?,
+                Command::Target(args) => target::target(&session, args)?,
                 Command::Completions(_) | Command::Man(_) => unreachable!("handled above"),
             }
         }

@@ -1,11 +1,14 @@
 //! `sizar resume`.
 
+use sizar_engine::elsewhere;
 use sizar_engine::queue::{self, QueueError, Resumption};
 use sizar_engine::run::RunRequest;
-use sizar_engine::store::Journal;
-use sizar_model::{Locator, RunId};
+use sizar_engine::store::{Filter, Journal};
+use sizar_model::{Locator, Run, RunId, RunState};
 
 use crate::commands::run::prepare;
+use crate::commands::run_elsewhere::{start, submit_again};
+use crate::elsewhere::{is_elsewhere, place, refresh, refresh_all};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -28,12 +31,17 @@ pub struct ResumeArgs {
 pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
     let mut journal = session.journal()?;
     let resumed = if args.runs.is_empty() {
+        resume_all_elsewhere(session, &mut journal)?;
         queue::resume_all(&session.home, &mut journal)?
     } else {
         let ids = args.runs.iter().map(|run| journal.find(run)).collect::<Result<Vec<_>, _>>()?;
         // a run that waits, runs or completed is where it should be
         let mut resumed = Vec::new();
         for id in ids {
+            let found = journal.get(id.as_str())?;
+            if is_elsewhere(&found) && resume_elsewhere(session, &mut journal, &found)? {
+                continue;
+            }
             match queue::resume(&session.home, &mut journal, &id) {
                 Ok(resumption) => resumed.push(resumption),
                 Err(QueueError::NotResumable { state, .. }) => {
@@ -47,6 +55,10 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
     for resumption in resumed {
         let id = match resumption {
             Resumption::Queued(id) => id,
+            Resumption::NeedsPreparation(id) if is_elsewhere(&journal.get(id.as_str())?) => {
+                start_elsewhere(session, &mut journal, &id)?;
+                continue;
+            }
             Resumption::NeedsPreparation(id) => {
                 prepare_again(session, &mut journal, &id)?;
                 journal.enqueue(&id)?;
@@ -59,12 +71,59 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-fn prepare_again(session: &Session, journal: &mut Journal, id: &RunId) -> CommandResult<()> {
+/// Reads what the journal keeps of how a run was wished for.
+fn request_of(journal: &Journal, id: &RunId) -> CommandResult<RunRequest> {
     let request = journal.request(id)?.ok_or_else(|| {
         let error = anyhow::anyhow!("the journal does not say how {id} was prepared");
         Failure::new(ExitCode::Request, error).hint("start it anew with `sizar run`")
     })?;
-    let request: RunRequest = serde_json::from_value(request)?;
+    Ok(serde_json::from_value(request)?)
+}
+
+/// Goes on with a run on a target that has not ended; false where it needs another attempt.
+fn resume_elsewhere(session: &Session, journal: &mut Journal, run: &Run) -> CommandResult<bool> {
+    if run.state.is_final() || !matches!(run.state, RunState::Queued | RunState::Running) {
+        return Ok(false);
+    }
+    let known = elsewhere::known(journal, &run.id)?;
+    if known.job.is_some() {
+        refresh(session, journal, &run.target)?;
+        session.say(&format!("{} is {}", run.id, journal.state(&run.id)?));
+        return Ok(true);
+    }
+    // its submission was announced, and nobody knows what came of it
+    let request = request_of(journal, &run.id)?;
+    let mut place = place(session, &run.target)?;
+    submit_again(session, journal, &mut place, &run.id, &request)?;
+    Ok(true)
+}
+
+/// Gets a run on a target ready again, and hands it to the scheduler.
+fn start_elsewhere(session: &Session, journal: &mut Journal, id: &RunId) -> CommandResult<()> {
+    let request = request_of(journal, id)?;
+    let source: Locator = request.source.parse()?;
+    let mut place = place(session, &journal.get(id.as_str())?.target)?;
+    let interrupt = Interrupt::watch(&session.home)?;
+    start(session, journal, &mut place, &interrupt, id, &source, &request)?;
+    interrupt.idle();
+    Ok(())
+}
+
+/// Goes on with every submission on a target of which nothing is known.
+fn resume_all_elsewhere(session: &Session, journal: &mut Journal) -> CommandResult<()> {
+    refresh_all(session)?;
+    let states = vec![RunState::Queued];
+    for run in journal.list(&Filter { states, limit: None })? {
+        if run.target != "local" && elsewhere::known(journal, &run.id)?.job.is_none() {
+            let run = journal.get(run.id.as_str())?;
+            resume_elsewhere(session, journal, &run)?;
+        }
+    }
+    Ok(())
+}
+
+fn prepare_again(session: &Session, journal: &mut Journal, id: &RunId) -> CommandResult<()> {
+    let request = request_of(journal, id)?;
     let source: Locator = request.source.parse()?;
     let interrupt = Interrupt::watch(&session.home)?;
     interrupt.preparing(id);

@@ -6,13 +6,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::failpoint;
 use sizar_engine::process::Control;
 use sizar_engine::queue::{self, Watcher};
-use sizar_engine::run::{self, Execution, Outcome, RunPlan, RunRequest};
+use sizar_engine::run::{self, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::resources::{ByteSize, Walltime};
-use sizar_model::{EventKind, JobSpec, Locator, Resources, RunId, RunState};
+use sizar_model::{EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState};
 
 use crate::commands::environment_options::EnvironmentOptions;
+use crate::commands::run_elsewhere;
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -32,6 +33,8 @@ Examples:
   sizar run github:owner/name@v1.0 --dry-run -- train.py --epochs 1
   sizar run ./code --detach -- train.py          queue it; `sizar runs` follows it
   sizar run ./code --batch seeds.txt -- train.py one run for each line of seeds.txt
+  sizar run ./code --on tours --gpus 1 --time 4h -- train.py    on a cluster (`sizar target add`)
+  sizar run ./code --on tours --dry-run -- train.py             show the batch script
 
 A folder of your own has the network while it runs, anything else has not:
 `--network` and `--no-network` decide otherwise.")]
@@ -57,8 +60,13 @@ pub struct RunArgs {
     /// Show what would happen, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Run it on a target: a cluster that `sizar target add` made known
+    #[arg(long, value_name = "TARGET")]
+    on: Option<String>,
     #[command(flatten)]
     resources: ResourceOptions,
+    #[command(flatten)]
+    batch_job: BatchJobOptions,
     #[command(flatten)]
     queue: QueueOptions,
     #[command(flatten)]
@@ -81,6 +89,53 @@ struct ResourceOptions {
     /// The longest time it may run, such as 90s, 30m, 4h
     #[arg(long, value_name = "TIME")]
     time: Option<Walltime>,
+}
+
+/// What only a cluster's scheduler understands.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "On a cluster")]
+struct BatchJobOptions {
+    /// The partition (Slurm) or queue (OAR)
+    #[arg(long, value_name = "NAME", requires = "on")]
+    partition: Option<String>,
+    /// Who pays: the account (Slurm) or project (OAR)
+    #[arg(long, value_name = "NAME", requires = "on")]
+    account: Option<String>,
+    /// The quality of service
+    #[arg(long, value_name = "NAME", requires = "on")]
+    qos: Option<String>,
+    /// Machines
+    #[arg(long, value_name = "N", requires = "on",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    nodes: Option<u32>,
+    /// Processes over all machines (MPI ranks)
+    #[arg(long, value_name = "N", requires = "on",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    tasks: Option<u32>,
+    /// The kind of GPU, in the site's word
+    #[arg(long, value_name = "KIND", requires = "on")]
+    gpu_type: Option<String>,
+    /// Which nodes: features (Slurm: `skylake&ib`) or properties (OAR: `cluster='c1'`)
+    #[arg(long, value_name = "EXPRESSION", requires = "on")]
+    constraint: Option<String>,
+    /// A reservation's name
+    #[arg(long, value_name = "NAME", requires = "on")]
+    reservation: Option<String>,
+    /// It may be stopped for the sake of other jobs (OAR: `besteffort`)
+    #[arg(long, requires = "on")]
+    preemptible: bool,
+    /// Share the machines with no other job
+    #[arg(long, requires = "on")]
+    exclusive: bool,
+    /// A licence, `name` or `name:count`
+    #[arg(long = "licence", alias = "license", value_name = "NAME", requires = "on")]
+    licences: Vec<String>,
+    /// To whom the scheduler writes at the job's end
+    #[arg(long, value_name = "ADDRESS", requires = "on")]
+    mail: Option<String>,
+    /// Anything else for the scheduler, as it is: `--scheduler-args=--comment=x`
+    #[arg(long = "scheduler-args", value_name = "ARG", requires = "on", allow_hyphen_values = true)]
+    scheduler_args: Vec<String>,
 }
 
 /// Whether to wait for it.
@@ -115,6 +170,19 @@ pub fn run(session: &Session, args: &RunArgs) -> CommandResult<u8> {
 
 fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     let request = request(args)?;
+    if let Some(target) = &args.on {
+        if args.queue.batch.is_some() {
+            let error = anyhow::anyhow!("`--batch` queues runs on this machine only");
+            return Err(Failure::new(ExitCode::Usage, error));
+        }
+        let wish = run_elsewhere::Wish {
+            source: &args.source,
+            request,
+            detach: args.queue.detach,
+            dry_run: args.dry_run,
+        };
+        return run_elsewhere::run(session, target, wish);
+    }
     if args.dry_run {
         let plan = run::prepare(&session.home, &args.source, &request, &session.reporter)?;
         output::print(&page(&plan))?;
@@ -149,7 +217,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     };
     let outcome = run::execute(&mut journal, execution)?;
     interrupt.idle();
-    report(session, &id, &outcome);
+    report(session, &id, &outcome.receipt);
     Ok(u8::try_from(outcome.exit_code()).unwrap_or(1))
 }
 
@@ -166,6 +234,7 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
         args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
     let own = matches!(args.source, Locator::Folder(_));
     let resources = &args.resources;
+    let job = &args.batch_job;
     Ok(RunRequest {
         source: args.source.to_string(),
         environment: args.environment.wish(&args.source)?,
@@ -177,7 +246,20 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
                 memory: resources.mem,
                 gpus: resources.gpus,
                 walltime: resources.time,
-                ..Resources::default()
+                nodes: job.nodes,
+                tasks: job.tasks,
+                gpu_type: job.gpu_type.clone(),
+                partition: job.partition.clone(),
+                account: job.account.clone(),
+                qos: job.qos.clone(),
+                constraint: job.constraint.clone(),
+                reservation: job.reservation.clone(),
+                preemptible: job.preemptible,
+                exclusive: job.exclusive,
+                licences: job.licences.clone(),
+                mail: job.mail.clone().map(|to| Mail { to, on: Vec::new() }),
+                signal_before: None,
+                scheduler_args: job.scheduler_args.clone(),
             },
             data,
             network: args.network || (own && !args.no_network),
@@ -190,9 +272,18 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
 
 /// Makes the journal's form of a request.
 fn wish(request: &RunRequest, prepared: Option<Prepared>) -> CommandResult<NewRun> {
+    wish_on("local", request, prepared)
+}
+
+/// As [`wish`], for a run on `target`.
+pub fn wish_on(
+    target: &str,
+    request: &RunRequest,
+    prepared: Option<Prepared>,
+) -> CommandResult<NewRun> {
     Ok(NewRun {
         source: request.source.clone(),
-        target: "local".to_owned(),
+        target: target.to_owned(),
         job: request.job.clone(),
         request: Some(serde_json::to_value(request)?),
         prepared,
@@ -273,14 +364,14 @@ fn queue_batch(
 }
 
 /// Says how it went, in a line or two, beside what the program said.
-fn report(session: &Session, id: &RunId, outcome: &Outcome) {
-    if let Some(reason) = outcome.receipt.ending.reason() {
+pub fn report(session: &Session, id: &RunId, receipt: &Receipt) {
+    if let Some(reason) = receipt.ending.reason() {
         session.say(&reason);
     }
-    for note in &outcome.receipt.notes {
+    for note in &receipt.notes {
         session.say(note);
     }
-    let results = &outcome.receipt.results;
+    let results = &receipt.results;
     if results.is_empty() {
         return;
     }

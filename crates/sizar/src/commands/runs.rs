@@ -3,6 +3,7 @@
 use sizar_engine::store::Filter;
 use sizar_model::{RunState, RunSummary};
 
+use crate::elsewhere::refresh_all;
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::output::{self, table};
@@ -26,6 +27,9 @@ pub struct RunsArgs {
     /// All runs, not only the newest 20
     #[arg(long)]
     all: bool,
+    /// Say what is known here, without asking the targets of runs that are under way
+    #[arg(long)]
+    no_refresh: bool,
     /// Print one JSON document with all runs
     #[arg(long)]
     json: bool,
@@ -34,28 +38,60 @@ pub struct RunsArgs {
 pub fn runs(session: &Session, args: &RunsArgs) -> CommandResult {
     let limit = (!args.all && !args.json).then_some(PAGE);
     let filter = Filter { states: args.state.iter().cloned().collect(), limit };
-    let runs = match session.journal_to_read()? {
-        Some(journal) => journal.list(&filter)?,
-        None => Vec::new(),
+    let list = || -> CommandResult<Vec<RunSummary>> {
+        Ok(match session.journal_to_read()? {
+            Some(journal) => journal.list(&filter)?,
+            None => Vec::new(),
+        })
     };
     if args.json {
-        output::print_json(&runs)?;
+        if !args.no_refresh {
+            refresh_all(session)?;
+        }
+        output::print_json(&list()?)?;
         return Ok(ExitCode::Success);
     }
+    let runs = list()?;
     if runs.is_empty() {
         session.say("no such runs; `sizar run SOURCE -- DRIVER` makes one");
         return Ok(ExitCode::Success);
     }
-    let now = jiff::Timestamp::now();
-    let rows: Vec<Vec<String>> = runs.iter().map(|run| row(run, now)).collect();
-    output::print(&table::render(
-        &["RUN", "STATE", "STARTED", "TOOK", "SOURCE", "COMMAND"],
-        &rows,
-    ))?;
+    print(&runs)?;
+    let open = |run: &RunSummary| run.target != "local" && !run.state.is_final();
+    if !args.no_refresh && runs.iter().any(open) {
+        refresh_all(session)?;
+        let now = list()?;
+        if now != runs {
+            session.say("and now, after asking the targets:");
+            print(&now)?;
+        }
+    }
     if limit.is_some_and(|limit| runs.len() >= limit as usize) {
         session.say("there may be older runs; `sizar runs --all` lists all of them");
     }
     Ok(ExitCode::Success)
+}
+
+fn print(runs: &[RunSummary]) -> CommandResult<()> {
+    let now = jiff::Timestamp::now();
+    // where all are here the column says nothing
+    let elsewhere = runs.iter().any(|run| run.target != "local");
+    let rows: Vec<Vec<String>> = runs
+        .iter()
+        .map(|run| {
+            let mut row = row(run, now);
+            if elsewhere {
+                row.insert(2, run.target.clone());
+            }
+            row
+        })
+        .collect();
+    let mut names = vec!["RUN", "STATE", "STARTED", "TOOK", "SOURCE", "COMMAND"];
+    if elsewhere {
+        names.insert(2, "TARGET");
+    }
+    output::print(&table::render(&names, &rows))?;
+    Ok(())
 }
 
 fn row(run: &RunSummary, now: jiff::Timestamp) -> Vec<String> {

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use sizar_engine::elsewhere;
 use sizar_engine::run::Attempt;
-use sizar_model::Run;
 use sizar_model::resources::ByteSize;
+use sizar_model::{JobHandle, Run};
 
 use crate::commands::runs::duration;
+use crate::elsewhere::{is_elsewhere, refresh};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::output;
@@ -33,11 +35,24 @@ pub struct ShowArgs {
 }
 
 pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
-    let run = session.journal_with(&args.run)?.get(&args.run)?;
+    let mut run = session.journal_with(&args.run)?.get(&args.run)?;
+    if is_elsewhere(&run) && !run.state.is_final() {
+        let mut journal = session.journal()?;
+        if let Err(failure) = refresh(session, &mut journal, &run.target) {
+            session.say(&format!("{} could not be asked: {}", run.target, failure.error));
+        }
+        run = journal.get(run.id.as_str())?;
+    }
+    let job = match is_elsewhere(&run) {
+        true => elsewhere::known(&session.journal_with(&args.run)?, &run.id)?.job,
+        false => None,
+    };
     if args.json {
-        output::print_json(&document(session, &run)?)?;
+        let mut document = document(session, &run)?;
+        document["scheduler_job"] = serde_json::to_value(&job)?;
+        output::print_json(&document)?;
     } else {
-        output::print(&page(&run, args.all))?;
+        output::print(&page(&run, job.as_ref(), args.all))?;
     }
     Ok(ExitCode::Success)
 }
@@ -51,7 +66,7 @@ fn document(session: &Session, run: &Run) -> CommandResult<serde_json::Value> {
     Ok(document)
 }
 
-fn page(run: &Run, all: bool) -> String {
+fn page(run: &Run, job: Option<&JobHandle>, all: bool) -> String {
     let bold = anstyle::Style::new().bold();
     let mut page = String::new();
     let mut line = |name: &str, value: &str| {
@@ -65,7 +80,8 @@ fn page(run: &Run, all: bool) -> String {
     line("reason", run.reason.as_deref().unwrap_or_default());
     line("source", &run.source);
     line("command", &run.command.join(" "));
-    line("target", &run.target);
+    let job = job.map(|job| format!(", job {job}")).unwrap_or_default();
+    line("target", &format!("{}{job}", run.target));
     line("environment", run.environment.as_deref().unwrap_or_default());
     let time = |at: Option<jiff::Timestamp>| {
         at.map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()

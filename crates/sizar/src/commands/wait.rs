@@ -1,9 +1,12 @@
 //! `sizar wait`.
 
+use std::collections::BTreeMap;
+
 use sizar_engine::queue;
 use sizar_engine::store::Filter;
 use sizar_model::{Run, RunId, RunState};
 
+use crate::elsewhere::{follow, is_elsewhere, place};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::session::Session;
@@ -22,14 +25,30 @@ pub struct WaitArgs {
 }
 
 pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
-    let journal = session.journal()?;
+    let mut journal = session.journal()?;
     let ids: Vec<RunId> = if args.runs.is_empty() {
         let runs = journal.list(&Filter { states: UNDER_WAY.to_vec(), limit: None })?;
         runs.into_iter().map(|run| run.id).collect()
     } else {
         args.runs.iter().map(|run| journal.find(run)).collect::<Result<_, _>>()?
     };
-    let states = queue::wait(&session.home, &ids)?;
+    let mut here = Vec::new();
+    let mut away: BTreeMap<String, Vec<RunId>> = BTreeMap::new();
+    for id in &ids {
+        let run = journal.get(id.as_str())?;
+        match is_elsewhere(&run) {
+            true => away.entry(run.target).or_default().push(id.clone()),
+            false => here.push(id.clone()),
+        }
+    }
+    for (target, runs) in away {
+        let mut place = place(session, &target)?;
+        for run in runs {
+            follow(session, &mut journal, &mut place, &run, false)?;
+        }
+    }
+    queue::wait(&session.home, &here)?;
+    let states = ids.iter().map(|id| journal.state(id)).collect::<Result<Vec<_>, _>>()?;
     if args.runs.is_empty() {
         session.say(&format!("{} runs have ended", ids.len()));
     } else {

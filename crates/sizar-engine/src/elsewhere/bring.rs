@@ -1,0 +1,154 @@
+//! Brings home what a run made, and trusts nothing that its receipt does not confirm.
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use sizar_model::resources::ByteSize;
+use sizar_model::{Artifact, Progress, Receipt, RunId};
+
+use super::{ElsewhereError, Layout};
+use crate::home::Home;
+use crate::run::{Attempt, digest};
+use crate::target::Place;
+use crate::transport::Step;
+use crate::transport::transfer::get_tree;
+
+/// The most bytes of a receipt: a million results.
+const RECEIPT: u64 = 256 << 20;
+
+/// Brings the receipt, the log and the results of an ended attempt home, and verifies them.
+///
+/// They get their names only when every file is here and is what the receipt says; what was
+/// brought by an earlier try that broke off is not brought again.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Corrupt`] where a file is not what its digest says, [`ElsewhereError::File`]
+/// where it cannot be kept here. What is on the target stays there.
+pub(super) fn bring(
+    home: &Home,
+    place: &mut Place,
+    layout: &Layout,
+    run: &RunId,
+    attempt: u32,
+    progress: &dyn Progress,
+) -> Result<Receipt, ElsewhereError> {
+    let named = Attempt::of(home, run, attempt);
+    if let Some(receipt) = named.receipt() {
+        return Ok(receipt);
+    }
+    let path = layout.receipt(run, attempt);
+    let answers = place.transport.run(&[Step::get_file(path.as_str(), RECEIPT)])?;
+    let text = answers.first().map(|answer| answer.stdout.clone()).unwrap_or_default();
+    let receipt: Receipt = serde_json::from_slice(&text)
+        .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
+    if receipt.attempt != attempt {
+        let message = format!("it is of attempt {}", receipt.attempt);
+        return Err(ElsewhereError::Corrupt { run: run.clone(), message });
+    }
+    let folder = coming(home, named.folder())?;
+    results(place, layout, run, attempt, &receipt, &folder, progress)?;
+    log(place, layout, run, attempt, &folder)?;
+    let failed = |source| ElsewhereError::File { path: folder.clone(), source };
+    fs::write(folder.join("receipt.json"), &text).map_err(failed)?;
+    fs::create_dir_all(folder.join("work")).map_err(failed)?;
+    fs::rename(&folder, named.folder()).map_err(failed)?;
+    Ok(receipt)
+}
+
+/// Makes the folder in which an attempt lies until all of it is here.
+fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
+    home.folder("runs")?;
+    let folder = Utf8PathBuf::from(format!("{named}.coming"));
+    fs::create_dir_all(&folder)
+        .map_err(|source| ElsewhereError::File { path: folder.clone(), source })?;
+    Ok(folder)
+}
+
+fn results(
+    place: &mut Place,
+    layout: &Layout,
+    run: &RunId,
+    attempt: u32,
+    receipt: &Receipt,
+    folder: &Utf8Path,
+    progress: &dyn Progress,
+) -> Result<(), ElsewhereError> {
+    let mut wanted: Vec<(&Artifact, Utf8PathBuf)> = Vec::new();
+    for result in &receipt.results {
+        let path = below(&result.path).ok_or_else(|| ElsewhereError::Corrupt {
+            run: run.clone(),
+            message: format!("`{}` leads out of its folder", result.path),
+        })?;
+        if !is_here(folder, &path, result) {
+            wanted.push((result, path));
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    // small ones first: numbers, logs and figures are what is looked at first
+    wanted.sort_by_key(|(result, _)| result.size);
+    let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
+    let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
+    progress.begin(format!("bringing {what}"));
+    let paths: Vec<Utf8PathBuf> = wanted.iter().map(|(_, path)| path.clone()).collect();
+    get_tree(&mut *place.transport, &layout.attempt(run, attempt), &paths, folder, progress)?;
+    for (result, path) in &wanted {
+        if !is_here(folder, path, result) {
+            // it is brought anew by the next try
+            let _ = fs::remove_file(folder.join(path));
+            let message = format!("`{}` has another content", result.path);
+            return Err(ElsewhereError::Corrupt { run: run.clone(), message });
+        }
+    }
+    progress.end(format!("brought {what}"));
+    Ok(())
+}
+
+/// Returns where a result lies below its attempt's folder; none where it would lie elsewhere.
+fn below(path: &str) -> Option<Utf8PathBuf> {
+    let path = match path.strip_prefix("~/") {
+        Some(path) => Utf8Path::new("home").join(path),
+        None => Utf8Path::new("work").join(path),
+    };
+    path.components().all(|part| matches!(part, Utf8Component::Normal(_))).then_some(path)
+}
+
+fn is_here(folder: &Utf8Path, path: &Utf8Path, result: &Artifact) -> bool {
+    let path = folder.join(path);
+    let plain = fs::symlink_metadata(&path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.len() == result.size);
+    plain && digest(path.as_std_path()).is_ok_and(|digest| digest == result.blake3)
+}
+
+/// Brings what the job printed, as far as it is kept.
+fn log(
+    place: &mut Place,
+    layout: &Layout,
+    run: &RunId,
+    attempt: u32,
+    folder: &Utf8Path,
+) -> Result<(), ElsewhereError> {
+    let path = folder.join("log");
+    let failed = |source| ElsewhereError::File { path: path.clone(), source };
+    let mut file = fs::File::create(&path).map_err(failed)?;
+    let step = Step::get_file(layout.output(run, attempt).as_str(), 0)
+        .limit(std::time::Duration::from_mins(30));
+    // a job that could print nothing left no file
+    place.transport.drain(&step, &mut file, &sizar_model::Silent)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_lie_below_their_attempt() {
+        assert_eq!(below("out/a.txt").unwrap(), "work/out/a.txt");
+        assert_eq!(below("~/.keras/x").unwrap(), "home/.keras/x");
+        for path in ["../x", "a/../../x", "/etc/passwd", "~/../x"] {
+            assert_eq!(below(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Gets a run ready on its target: code and data there, the environment made there.
+
+use std::io::Write;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use sizar_model::{Activity, Locator, Progress, RunId};
+
+use super::push::push;
+use super::there::{PREPARE, Request, Said};
+use super::{ElsewhereError, Layout, ship};
+use crate::acquire::acquire;
+use crate::home::Home;
+use crate::run::{self, PrepareError, RunPlan, RunRequest};
+use crate::target::Place;
+use crate::transport::{End, Step};
+
+/// The longest that an environment is worked on, with everything around it.
+const PATIENCE: Duration = Duration::from_hours(3);
+/// The most bytes that a plan has.
+const PLAN: u64 = 16 << 20;
+
+/// A run that is ready on its target.
+#[derive(Clone, Debug)]
+pub struct Preparation {
+    /// As it is there.
+    pub plan: RunPlan,
+    /// The program that its job starts.
+    pub program: Utf8PathBuf,
+}
+
+/// Brings a run's code and data to its target, and has its environment made there.
+///
+/// What is there already is used again: the program once for each build, an environment once for
+/// each lock.
+///
+/// # Errors
+///
+/// [`ElsewhereError`] of the step that failed; a later try goes on from there.
+pub fn prepare(
+    home: &Home,
+    place: &mut Place,
+    run: &RunId,
+    locator: &Locator,
+    request: &RunRequest,
+    progress: &dyn Progress,
+) -> Result<Preparation, ElsewhereError> {
+    let layout = Layout::at(place.root());
+    let checkout = acquire(home, locator, &request.environment.acquire(), progress)
+        .map_err(PrepareError::from)?;
+    for note in &checkout.notes {
+        progress.note(note.as_str());
+    }
+    let found = run::inputs(home, &checkout, &request.job.args, request);
+    for note in &found.notes {
+        progress.note(note.as_str());
+    }
+    let program = push(place, &layout, progress)?;
+    let checkout = ship::source(place, &layout, run, &checkout, home.root(), progress)?;
+    let (mut request, inputs) =
+        ship::data(place, &layout, run, request, &found.inputs, progress)?;
+    request.job.args = found.args;
+    let asked = Request { checkout, request, inputs };
+    let plan = plan(place, &layout, run, &program, &asked, progress)?;
+    Ok(Preparation { plan, program })
+}
+
+/// Has the plan made there, and reads it.
+fn plan(
+    place: &mut Place,
+    layout: &Layout,
+    run: &RunId,
+    program: &camino::Utf8Path,
+    asked: &Request,
+    progress: &dyn Progress,
+) -> Result<RunPlan, ElsewhereError> {
+    let json = |source| ElsewhereError::Json { what: "request", source };
+    let text = serde_json::to_vec(asked).map_err(json)?;
+    let put = [Step::put_file(layout.request(run).as_str(), text, 0o600)];
+    let answers = place.transport.run(&put)?;
+    if let Some(failed) = answers.first().filter(|answer| !answer.is_success()) {
+        let message = String::from_utf8_lossy(&failed.stderr).trim().to_owned();
+        return Err(ElsewhereError::Step { step: "write the request", message });
+    }
+    let mut teller = Forward { progress, rest: Vec::new(), failure: None, done: false };
+    let step = Step::program(
+        program.as_str(),
+        [PREPARE, layout.root().as_str(), run.as_str()],
+    )
+    .limit(PATIENCE);
+    let answer = place.transport.drain(&step, &mut teller, progress)?;
+    if let Some((message, hints)) = teller.failure {
+        return Err(ElsewhereError::Environment { message, hints });
+    }
+    if !teller.done {
+        let said = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
+        let message = match answer.end {
+            End::TimedOut => "it took more than three hours".to_owned(),
+            _ if said.is_empty() => "it ended without saying why".to_owned(),
+            _ => said,
+        };
+        return Err(ElsewhereError::Environment { message, hints: Vec::new() });
+    }
+    let answers = place.transport.run(&[Step::get_file(layout.plan(run).as_str(), PLAN)])?;
+    let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
+    Ok(RunPlan::from_json(&text)?)
+}
+
+/// Passes on what the sizar there says, as if it were said here.
+struct Forward<'a> {
+    progress: &'a dyn Progress,
+    /// The beginning of a line that has not ended.
+    rest: Vec<u8>,
+    failure: Option<(String, Vec<String>)>,
+    done: bool,
+}
+
+/// The longest line that is waited for.
+const LONGEST: usize = 1 << 20;
+
+impl Forward<'_> {
+    fn line(&mut self, line: &[u8]) {
+        let Ok(said) = serde_json::from_slice::<Said>(line) else { return };
+        match said {
+            Said::Began { what } => self.progress.report(Activity::Began { what }),
+            Said::Ended { what } => self.progress.report(Activity::Ended { what }),
+            Said::Line { text } => self.progress.report(Activity::Line { text }),
+            Said::Note { text } => self.progress.report(Activity::Note { text }),
+            Said::Warning { text } => self.progress.report(Activity::Warning { text }),
+            Said::Done => self.done = true,
+            Said::Failed { message, hints } => self.failure = Some((message, hints)),
+        }
+    }
+}
+
+impl Write for Forward<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.line(&line);
+        }
+        if self.rest.len() > LONGEST {
+            self.rest.clear();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,331 @@
+//! What became of runs on a target: one round trip for all of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState};
+
+use super::bring::bring;
+use super::verdict::{Seen, Verdict, decide};
+use super::{ElsewhereError, Layout};
+use crate::home::Home;
+use crate::run::chain;
+use crate::scheduler::SchedulerError;
+use crate::store::{Journal, StoreError};
+use crate::target::{Place, output};
+use crate::transport::Step;
+
+/// Tells what lies in the folders of runs: `RUN` is the run's folder, then the attempt.
+///
+/// The folders are opened anew, so that a shared file system does not answer from memory.
+const LOOK: &str = r#"
+while [ $# -gt 1 ]; do
+    cd "$1" 2>/dev/null && ls -a . "attempt-$2" >/dev/null 2>&1
+    if [ -d "claim-$2" ]; then c=1; else c=0; fi
+    if [ -f "attempt-$2/receipt.json" ]; then r=1; else r=0; fi
+    n=$(head -n 1 "claim-$2/node" 2>/dev/null)
+    printf '%s %s %s\n' "$c" "$r" "$n"
+    shift 2
+done
+"#;
+
+/// Waits until something differs from what is known, or until `$1` seconds have passed; then for
+/// each run its folder, the attempt, what [`LOOK`] printed last, and the size of its output.
+///
+/// It costs the login node a handful of `stat`s in a second, and the scheduler nothing.
+const AWAIT: &str = r#"
+most=$1; shift
+left=$most
+while :; do
+    n=0
+    for word; do
+        n=$((n + 1))
+        case $((n % 4)) in
+        1) folder=$word ;;
+        2) attempt=$word ;;
+        3) known=$word ;;
+        0)
+            if [ -d "$folder/claim-$attempt" ]; then c=1; else c=0; fi
+            if [ -f "$folder/attempt-$attempt/receipt.json" ]; then r=1; else r=0; fi
+            size=$(wc -c 2>/dev/null < "$folder/job-$attempt.out") || size=0
+            size=$((${size:-0} + 0))
+            if [ "$c$r" != "$known" ]; then exit 0; fi
+            if [ "$word" != - ] && [ "$size" != "$word" ]; then exit 0; fi
+            ;;
+        esac
+    done
+    left=$((left - 1))
+    if [ "$left" -le 0 ]; then exit 0; fi
+    sleep 1
+done
+"#;
+
+/// How much of a log is asked for at once: 4 MiB.
+const LOG_PIECE: u64 = 4 << 20;
+
+/// A run on a target that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub run: RunId,
+    pub state: RunState,
+    pub attempt: u32,
+    /// None while it is not known whether the scheduler took it.
+    pub job: Option<JobHandle>,
+}
+
+/// What is remembered between two looks.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// What the last look saw of each run: claim and receipt, as two digits.
+    marks: HashMap<RunId, String>,
+    /// Since when a job that ended has left no receipt to be seen.
+    without_receipt: HashMap<RunId, Instant>,
+    /// Why the scheduler says that a job waits, for people.
+    pub waiting: HashMap<RunId, String>,
+    /// Why the scheduler could not be asked, where it could not.
+    pub unheard: Option<String>,
+}
+
+/// Returns the runs on the target `name` that have not ended.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Store`] where the journal cannot be read.
+pub fn under_way(journal: &Journal, name: &str) -> Result<Vec<Known>, ElsewhereError> {
+    journal.elsewhere(name)?.iter().map(|run| known(journal, run)).collect()
+}
+
+/// Returns what the journal knows of a run's newest job.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Store`] where the journal cannot be read.
+pub fn known(journal: &Journal, run: &RunId) -> Result<Known, ElsewhereError> {
+    let (mut attempt, mut job) = (0, None);
+    for event in journal.events(run)? {
+        match event.kind {
+            EventKind::Submitting { attempt: number, .. } => (attempt, job) = (number, None),
+            EventKind::Submitted { job: handle, .. } => job = Some(handle),
+            _ => {}
+        }
+    }
+    Ok(Known { run: run.clone(), state: journal.state(run)?, attempt, job })
+}
+
+/// Finds out what became of `runs`, writes it down, and brings home what has ended.
+///
+/// Returns how many have ended by now. A scheduler that cannot be reached changes nothing: the
+/// receipts still tell; and with `ask` false it is not asked at all.
+///
+/// # Errors
+///
+/// [`ElsewhereError`] where the connection broke, or what came back is not what was sealed.
+pub fn settle(
+    home: &Home,
+    journal: &mut Journal,
+    place: &mut Place,
+    runs: &[Known],
+    settled: &mut Settled,
+    ask: bool,
+    progress: &dyn Progress,
+) -> Result<usize, ElsewhereError> {
+    let runs: Vec<&Known> = runs.iter().filter(|known| known.job.is_some()).collect();
+    if runs.is_empty() {
+        return Ok(0);
+    }
+    let layout = Layout::at(place.root());
+    let seen = look(place, &layout, &runs, settled, ask)?;
+    let mut ended = 0;
+    for (known, seen) in runs.into_iter().zip(seen) {
+        let Known { run, state, attempt, .. } = known;
+        let event = match decide(state, &seen) {
+            Verdict::Wait => continue,
+            Verdict::Began { node } => EventKind::JobStarted { attempt: *attempt, node },
+            Verdict::Bring => {
+                if *state == RunState::Queued {
+                    let began = EventKind::JobStarted { attempt: *attempt, node: seen.node };
+                    add(journal, run, &began)?;
+                }
+                let receipt = bring(home, place, &layout, run, *attempt, progress)?;
+                ended += 1;
+                EventKind::Ended { receipt }
+            }
+            Verdict::Judge { ending, witness } => {
+                ended += 1;
+                EventKind::Judged { attempt: *attempt, ending, witness }
+            }
+            Verdict::Lose { reason } => {
+                ended += 1;
+                EventKind::Lost { reason }
+            }
+        };
+        add(journal, run, &event)?;
+    }
+    Ok(ended)
+}
+
+/// Adds an event, unless another sizar has written what follows already.
+fn add(journal: &mut Journal, run: &RunId, event: &EventKind) -> Result<(), ElsewhereError> {
+    match journal.append(run, event) {
+        Ok(_) | Err(StoreError::Illegal { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn look(
+    place: &mut Place,
+    layout: &Layout,
+    runs: &[&Known],
+    settled: &mut Settled,
+    ask: bool,
+) -> Result<Vec<Seen>, ElsewhereError> {
+    let words = runs
+        .iter()
+        .flat_map(|known| [layout.run(&known.run).into_string(), known.attempt.to_string()]);
+    let jobs: Vec<JobHandle> = runs.iter().filter_map(|known| known.job.clone()).collect();
+    let mut steps = vec![Step::script(LOOK).args(words).keep(Step::MOST_OUTPUT)];
+    if ask {
+        steps.push(Step::from(&place.scheduler.poll(&jobs)).keep(Step::MOST_OUTPUT));
+    }
+    let answers = place.transport.run(&steps)?;
+    let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
+    let polled = answers.get(1).map(|answer| place.scheduler.read_poll(&output(answer)));
+    settled.unheard = None;
+    let (mut reports, heard) = match polled {
+        Some(Ok(reports)) => (reports, true),
+        Some(Err(error)) => {
+            settled.unheard = Some(chain(&error));
+            (BTreeMap::new(), false)
+        }
+        None => (BTreeMap::new(), false),
+    };
+    let gone: Vec<JobHandle> = jobs
+        .iter()
+        .filter(|job| {
+            reports.get(*job).is_none_or(|report| report.state.is_final())
+        })
+        .cloned()
+        .collect();
+    let lines: Vec<(bool, bool, Option<String>)> = text.lines().map(line).collect();
+    let has_receipt = |index: usize| lines.get(index).is_some_and(|line| line.1);
+    // the accounting knows more, and is asked only where the receipt is missing
+    let missing = (0..runs.len()).any(|index| {
+        !has_receipt(index) && runs[index].job.as_ref().is_some_and(|job| gone.contains(job))
+    });
+    if heard && missing {
+        let questions = place.scheduler.account(&gone);
+        let outputs: Vec<Output> = place.ask(&questions)?;
+        match place.scheduler.read_account(&outputs) {
+            Ok(accounted) => reports.extend(accounted),
+            Err(SchedulerError::NoAccounting) => {}
+            Err(error) => settled.unheard = Some(chain(&error)),
+        }
+    }
+    let unheard = settled.unheard.is_some();
+    let seen = runs.iter().enumerate().map(|(index, known)| {
+        let (claimed, receipt, node) = lines.get(index).cloned().unwrap_or_default();
+        let mark = format!("{}{}", u8::from(claimed), u8::from(receipt));
+        settled.marks.insert(known.run.clone(), mark);
+        let report = known.job.as_ref().and_then(|job| reports.get(job)).cloned();
+        let over = heard && report.as_ref().is_none_or(|report| report.state.is_final());
+        let without_receipt = if over && !receipt {
+            settled.without_receipt.entry(known.run.clone()).or_insert_with(Instant::now).elapsed()
+        } else {
+            if ask {
+                settled.without_receipt.remove(&known.run);
+            }
+            Duration::ZERO
+        };
+        match report.as_ref().map(|report| &report.state) {
+            Some(JobState::Pending { reason }) if !reason.is_empty() => {
+                settled.waiting.insert(known.run.clone(), reason.clone());
+            }
+            None if !ask => {}
+            _ => {
+                settled.waiting.remove(&known.run);
+            }
+        }
+        Seen { receipt, claimed, node, report, heard: heard && !unheard, without_receipt }
+    });
+    Ok(seen.collect())
+}
+
+/// Waits until something new is to be seen of `runs` there, for `most` at most.
+///
+/// `printed` says how much of a run's output is known; without it output is no news.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Transport`] where the connection broke.
+pub fn await_news(
+    place: &mut Place,
+    runs: &[Known],
+    settled: &Settled,
+    printed: Option<&HashMap<RunId, u64>>,
+    most: Duration,
+) -> Result<(), ElsewhereError> {
+    let layout = Layout::at(place.root());
+    let words = runs.iter().flat_map(|known| {
+        let mark = settled.marks.get(&known.run).map_or("00", String::as_str);
+        [
+            layout.run(&known.run).into_string(),
+            known.attempt.to_string(),
+            mark.to_owned(),
+            match printed {
+                Some(printed) => printed.get(&known.run).copied().unwrap_or(0).to_string(),
+                None => "-".to_owned(),
+            },
+        ]
+    });
+    let step = Step::script(AWAIT)
+        .arg(most.as_secs().max(1).to_string())
+        .args(words)
+        .limit(most + Duration::from_secs(30));
+    place.transport.run(&[step])?;
+    Ok(())
+}
+
+/// Reads `CLAIMED RECEIPT NODE`.
+fn line(text: &str) -> (bool, bool, Option<String>) {
+    let mut words = text.splitn(3, ' ');
+    let claimed = words.next() == Some("1");
+    let receipt = words.next() == Some("1");
+    let node = words.next().map(str::trim).filter(|node| !node.is_empty()).map(str::to_owned);
+    (claimed, receipt, node)
+}
+
+/// Asks the scheduler to end the jobs of `runs`.
+///
+/// What became of them is found out as for every other end.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Scheduler`] where it refused.
+pub fn cancel(place: &mut Place, runs: &[Known]) -> Result<(), ElsewhereError> {
+    let jobs: Vec<JobHandle> = runs.iter().filter_map(|known| known.job.clone()).collect();
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let outputs = place.ask(&[place.scheduler.cancel(&jobs)])?;
+    match outputs.first() {
+        Some(output) => Ok(place.scheduler.read_cancel(output)?),
+        None => Ok(()),
+    }
+}
+
+/// Returns what a job printed from byte `from` on, as much as one piece holds.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Transport`] where the connection broke. A job that printed nothing yet is no
+/// error.
+pub fn log(place: &mut Place, known: &Known, from: u64) -> Result<Vec<u8>, ElsewhereError> {
+    let path = Layout::at(place.root()).output(&known.run, known.attempt);
+    let step = Step::script("[ -f \"$1\" ] || exit 0; tail -c \"+$2\" \"$1\" | head -c \"$3\"")
+        .arg(path.as_str())
+        .arg((from + 1).to_string())
+        .arg(LOG_PIECE.to_string())
+        .keep(LOG_PIECE);
+    let answers = place.transport.run(&[step])?;
+    Ok(answers.into_iter().next().map(|answer| answer.stdout).unwrap_or_default())
+}

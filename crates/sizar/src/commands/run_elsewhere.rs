@@ -1,0 +1,139 @@
+//! `sizar run --on TARGET`.
+
+use sizar_engine::elsewhere;
+use sizar_engine::failpoint;
+use sizar_engine::queue::Watcher;
+use sizar_engine::run::{Attempt, RunRequest};
+use sizar_engine::store::{Journal, Prepared};
+use sizar_engine::target::{Place, TargetName, connect};
+use sizar_model::{EventKind, Locator, RunId, RunState};
+
+use crate::commands::run::{report, wish_on};
+use crate::elsewhere::{connecting, follow, targets};
+use crate::error::{CommandResult, Failure};
+use crate::exit_code::ExitCode;
+use crate::interrupt::Interrupt;
+use crate::output;
+use crate::session::Session;
+
+/// What was typed, without its target.
+pub struct Wish<'a> {
+    pub source: &'a Locator,
+    pub request: RunRequest,
+    pub detach: bool,
+    pub dry_run: bool,
+}
+
+pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8> {
+    let name: TargetName = target.parse()?;
+    let profile = targets(session).profile(&name)?;
+    let mut request = wish.request;
+    request.job.resources = profile.resources(&request.job.resources);
+    elsewhere::check_request(&request.job.resources, &profile)?;
+    let mut place = connect(&name, profile, &connecting(session))?;
+    if wish.dry_run {
+        let resources = &request.job.resources;
+        let root = place.root();
+        let script = elsewhere::script(resources, &place.profile, &root, &*place.scheduler)?;
+        output::print(&script)?;
+        return Ok(0);
+    }
+    let mut journal = session.journal()?;
+    let id = journal.create(&wish_on(target, &request, None)?)?;
+    let interrupt = Interrupt::watch(&session.home)?;
+    start(session, &mut journal, &mut place, &interrupt, &id, wish.source, &request)?;
+    if wish.detach {
+        interrupt.idle();
+        output::print(&format!("{id}\n"))?;
+        session.say(&format!("`sizar wait {id}` follows it"));
+        return Ok(0);
+    }
+    let state = follow(session, &mut journal, &mut place, &id, true)?;
+    interrupt.idle();
+    finish(session, &journal, &id, &state)
+}
+
+/// Gets a run of the journal ready on its target and hands it to the scheduler; what goes wrong is
+/// written to the journal too.
+pub fn start(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    interrupt: &Interrupt,
+    id: &RunId,
+    source: &Locator,
+    request: &RunRequest,
+) -> CommandResult<()> {
+    interrupt.preparing(id);
+    let me = Watcher::current();
+    if journal.state(id)? == RunState::Created {
+        let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
+        journal.append(id, &began)?;
+    }
+    let home = &session.home;
+    let prepared = elsewhere::prepare(home, place, id, source, request, &session.reporter)
+        .map_err(|error| {
+            let reason = error.to_string();
+            let failure = Failure::from(error);
+            // the message is what matters now; the journal's copy is a courtesy
+            let _ = journal.append(id, &EventKind::Failed { reason });
+            failure
+        })?;
+    let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
+    journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
+    failpoint::hit("elsewhere:after-prepared");
+    submit(session, journal, place, interrupt, id, request, &prepared.program)
+}
+
+/// Hands a prepared run to the scheduler.
+fn submit(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    interrupt: &Interrupt,
+    id: &RunId,
+    request: &RunRequest,
+    program: &camino::Utf8Path,
+) -> CommandResult<()> {
+    let resources = &request.job.resources;
+    interrupt.elsewhere(id);
+    let submitted = elsewhere::submit(journal, place, id, resources, program, &[])?;
+    let how = if submitted.found { "was found as" } else { "is" };
+    session.say(&format!("{id} {how} job {} on {}", submitted.job, place.name));
+    Ok(())
+}
+
+/// Goes on with a run whose submission was announced, and of which nothing more is known.
+pub fn submit_again(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    id: &RunId,
+    request: &RunRequest,
+) -> CommandResult<()> {
+    let interrupt = Interrupt::watch(&session.home)?;
+    let program = elsewhere::program(place, &session.reporter)?;
+    submit(session, journal, place, &interrupt, id, request, &program)?;
+    interrupt.idle();
+    Ok(())
+}
+
+/// Says how it went, and returns the program's exit code.
+pub fn finish(
+    session: &Session,
+    journal: &Journal,
+    id: &RunId,
+    state: &RunState,
+) -> CommandResult<u8> {
+    let run = journal.get(id.as_str())?;
+    let receipt = Attempt::of(&session.home, id, run.attempts).receipt();
+    let Some(receipt) = receipt else {
+        let reason = run.reason.unwrap_or_default();
+        let error = anyhow::anyhow!("{id} is {state}: {reason}");
+        return Err(Failure::new(ExitCode::Run, error)
+            .hint(format!("`sizar logs {id}` shows what it printed"))
+            .hint(format!("`sizar resume {id}` gives it another attempt")));
+    };
+    report(session, id, &receipt);
+    Ok(u8::try_from(receipt.ending.exit_code()).unwrap_or(1))
+}

@@ -1,0 +1,237 @@
+//! Runs on targets, as the commands see them: connecting, refreshing, following.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use sizar_engine::elsewhere::{self, ElsewhereError, Known, Settled};
+use sizar_engine::process::Control;
+use sizar_engine::scheduler::why_pending;
+use sizar_engine::store::{Filter, Journal};
+use sizar_engine::target::{Connecting, Place, TargetName, Targets, connect};
+use sizar_model::{Run, RunId, RunState};
+
+use crate::error::CommandResult;
+use crate::progress::Reporter;
+use crate::session::Session;
+
+/// How long one wait for news lasts.
+const WAIT: Duration = Duration::from_secs(20);
+/// Between two questions to the scheduler: at first, and at most.
+const ASK_FIRST: Duration = Duration::from_secs(5);
+const ASK_MOST: Duration = Duration::from_secs(60);
+/// How long a broken connection is tried again before the shell is given back.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// Finds the targets, those of the project that the user is in too.
+pub fn targets(session: &Session) -> Targets {
+    let cwd = std::env::current_dir().ok().and_then(|cwd| Utf8PathBuf::try_from(cwd).ok());
+    Targets::of(&session.home, cwd.as_deref())
+}
+
+/// Says how connections of this command are made.
+pub fn connecting(session: &Session) -> Connecting {
+    Connecting {
+        home: session.home.clone(),
+        interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        progress: Arc::new(Reporter::new(session.verbosity)),
+        control: Control::default(),
+    }
+}
+
+/// Makes a place of the target `name`; nothing is connected before it is used.
+pub fn place(session: &Session, name: &str) -> CommandResult<Place> {
+    let name: TargetName = name.parse()?;
+    let profile = targets(session).profile(&name)?;
+    Ok(connect(&name, profile, &connecting(session))?)
+}
+
+/// Returns whether a run is on another machine than this one.
+pub fn is_elsewhere(run: &Run) -> bool {
+    run.target != "local"
+}
+
+/// Finds out what became of the runs on `target`, and brings home those that have ended.
+pub fn refresh(session: &Session, journal: &mut Journal, target: &str) -> CommandResult<()> {
+    let runs = elsewhere::under_way(journal, target)?;
+    if runs.iter().all(|known| known.job.is_none()) {
+        return Ok(());
+    }
+    let mut place = place(session, target)?;
+    let mut settled = Settled::default();
+    elsewhere::settle(
+        &session.home,
+        journal,
+        &mut place,
+        &runs,
+        &mut settled,
+        true,
+        &session.reporter,
+    )?;
+    if let Some(why) = settled.unheard {
+        session.say(&format!("{target}: {why}"));
+    }
+    Ok(())
+}
+
+/// Refreshes all targets on which something is under way; what cannot be reached is said.
+pub fn refresh_all(session: &Session) -> CommandResult<()> {
+    let Some(reading) = session.journal_to_read()? else { return Ok(()) };
+    let states = vec![RunState::Queued, RunState::Running];
+    let mut names: Vec<String> = reading
+        .list(&Filter { states, limit: None })?
+        .into_iter()
+        .map(|run| run.target)
+        .filter(|target| target != "local")
+        .collect();
+    drop(reading);
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut journal = session.journal()?;
+    for name in names {
+        if let Err(failure) = refresh(session, &mut journal, &name) {
+            session.say(&format!("{name} could not be asked: {}", failure.error));
+        }
+    }
+    Ok(())
+}
+
+/// Follows a run until it has ended; with `echo`, what its program prints is shown.
+///
+/// A broken connection does the job no harm: it is tried again for ten minutes.
+pub fn follow(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    run: &RunId,
+    echo: bool,
+) -> CommandResult<RunState> {
+    let mut following = Following {
+        settled: Settled::default(),
+        printed: HashMap::new(),
+        asked: None,
+        between: ASK_FIRST,
+        said: None,
+    };
+    let mut broken: Option<Instant> = None;
+    loop {
+        match following.step(session, journal, place, run, echo) {
+            Ok(state) if state.is_final() => return Ok(state),
+            Ok(_) => broken = None,
+            Err(error) if error.is_connection() => {
+                let since = *broken.get_or_insert_with(|| {
+                    session.say(&format!(
+                        "the connection to {} broke; the job goes on, and it is tried again",
+                        place.name
+                    ));
+                    Instant::now()
+                });
+                if since.elapsed() > PATIENCE {
+                    return Err(crate::error::Failure::from(error)
+                        .hint(format!("the job goes on; `sizar wait {run}` follows it again")));
+                }
+                std::thread::sleep(AGAIN);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What is remembered while a run is followed.
+struct Following {
+    settled: Settled,
+    printed: HashMap<RunId, u64>,
+    asked: Option<Instant>,
+    between: Duration,
+    said: Option<String>,
+}
+
+impl Following {
+    fn step(
+        &mut self,
+        session: &Session,
+        journal: &mut Journal,
+        place: &mut Place,
+        run: &RunId,
+        echo: bool,
+    ) -> Result<RunState, ElsewhereError> {
+        let known = elsewhere::known(journal, run)?;
+        if known.state.is_final() {
+            return Ok(known.state);
+        }
+        let runs = [known];
+        let due = self.asked.is_none_or(|asked| asked.elapsed() >= self.between);
+        if due {
+            if self.asked.is_some() {
+                self.between = (self.between * 2).min(ASK_MOST);
+            }
+            self.asked = Some(Instant::now());
+        }
+        if echo {
+            self.echo(place, &runs)?;
+        }
+        elsewhere::settle(
+            &session.home,
+            journal,
+            place,
+            &runs,
+            &mut self.settled,
+            due,
+            &session.reporter,
+        )?;
+        self.say_why(session, place, run);
+        let known = elsewhere::known(journal, run)?;
+        if known.state.is_final() {
+            if echo {
+                self.echo(place, &runs)?;
+            }
+            return Ok(known.state);
+        }
+        let left = self.between.saturating_sub(self.asked.map_or(ASK_FIRST, |at| at.elapsed()));
+        let most = WAIT.min(left.max(Duration::from_secs(1)));
+        let printed = echo.then_some(&self.printed);
+        elsewhere::await_news(place, &runs, &self.settled, printed, most)?;
+        Ok(known.state)
+    }
+
+    /// Shows what the program printed since the last time.
+    fn echo(&mut self, place: &mut Place, runs: &[Known]) -> Result<(), ElsewhereError> {
+        for known in runs.iter().filter(|known| known.job.is_some()) {
+            let printed = self.printed.entry(known.run.clone()).or_insert(0);
+            loop {
+                let piece = elsewhere::log(place, known, *printed)?;
+                if piece.is_empty() {
+                    break;
+                }
+                *printed += piece.len() as u64;
+                let mut out = std::io::stdout().lock();
+                // a reader that went away does the job no harm
+                let _ = out.write_all(&piece).and_then(|()| out.flush());
+            }
+        }
+        Ok(())
+    }
+
+    /// Says why the job waits, once for each reason.
+    fn say_why(&mut self, session: &Session, place: &Place, run: &RunId) {
+        let Some(reason) = self.settled.waiting.get(run) else { return };
+        if self.said.as_ref() == Some(reason) {
+            return;
+        }
+        self.said = Some(reason.clone());
+        session.say(&waits(place, reason));
+    }
+}
+
+/// Says in a sentence why a job waits.
+pub fn waits(place: &Place, reason: &str) -> String {
+    let why = why_pending(place.scheduler.kind(), reason, None);
+    format!("it waits: {}; {}", why.cause, why.advice)
+}
