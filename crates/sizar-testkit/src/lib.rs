@@ -1,10 +1,12 @@
 //! For tests only: a temporary world in which sizar runs.
 //!
 //! Each [`World`] has a home folder, a `SIZAR_HOME` and a folder to stand in, all of them gone
-//! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder.
+//! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder, an
+//! [`Sshd`] a real one on the loopback.
 
 mod conda_channel;
 mod conda_python;
+mod sshd;
 
 use std::process::Command;
 
@@ -13,6 +15,7 @@ use fs_err as fs;
 
 pub use conda_channel::{CondaChannel, CondaRecipe, Form};
 pub use conda_python::packed_python;
+pub use sshd::{Sshd, write_program};
 
 /// A temporary world.
 pub struct World {

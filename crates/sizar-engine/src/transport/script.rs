@@ -48,7 +48,7 @@ pub(super) fn boot(nonce: &Nonce) -> String {
 
 fn loop_text(first: &str, second: &str) -> String {
     format!(
-        "M={first}; N=z$M{second}; w=; d=; X() {{ :; }}; R() {{ head -c \"$1\"; }}; \
+        "M={first}; N=z${{M}}{second}; w=; d=; X() {{ :; }}; R() {{ head -c \"$1\"; }}; \
          echo; echo \"$N.h hello\"; \
          while read -r v n; do case $v in \
          e) eval \"$n\" ;; \

@@ -1,7 +1,7 @@
 //! A shell that answers batches, over one channel.
 
 use std::io::{Read, Write};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,6 @@ pub(super) enum NoSession {
     Start(std::io::Error),
     /// The process ended, or said nothing of ours in time.
     NoHello {
-        status: Option<ExitStatus>,
         complaints: String,
         /// What it printed instead.
         said: String,
@@ -129,9 +128,8 @@ impl Session {
                 came => {
                     let patience = if in_time { Duration::from_secs(2) } else { Duration::ZERO };
                     debug_assert!(!in_time || matches!(came, Came::End));
-                    let status = self.channel.close(patience);
+                    self.channel.close(patience);
                     return Err(NoSession::NoHello {
-                        status,
                         complaints: self.channel.complaints(),
                         said: String::from_utf8_lossy(&said).into_owned(),
                         in_time,

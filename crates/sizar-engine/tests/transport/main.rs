@@ -1,0 +1,6 @@
+//! Batches of steps: on this machine, and over a real sshd on the loopback.
+
+mod framing;
+mod logins;
+mod remote;
+mod world;
