@@ -65,9 +65,9 @@ impl Budget<'_> {
                 let _lock = self.lock()?;
                 let mut attempts = self.read()?;
                 let now = self.clock.now();
-                attempts.attempts.retain(|attempt| {
-                    now.duration_since(attempt.at) < HOUR && attempt.at <= now
-                });
+                attempts
+                    .attempts
+                    .retain(|attempt| now.duration_since(attempt.at) < HOUR && attempt.at <= now);
                 match next(&attempts.attempts).filter(|(next, _)| !attended && *next > now) {
                     None => {
                         attempts.attempts.push(Attempt { at: now, outcome: Outcome::Failed });

@@ -74,8 +74,7 @@ impl Session {
         getrandom::fill(&mut random).map_err(|_| NoSession::NoRandom)?;
         let nonce = Nonce::new(random);
         let boot = script::boot(&nonce);
-        let channel =
-            Channel::start(command(&boot), opening.progress).map_err(NoSession::Start)?;
+        let channel = Channel::start(command(&boot), opening.progress).map_err(NoSession::Start)?;
         let mut session = Self {
             target: opening.target,
             reader: Reader::new(nonce.word()),
@@ -367,9 +366,8 @@ impl Session {
         watch.begun();
         let outputs = self.await_outputs(&mut watch, step.keep)?;
         let answer = self.only_answer(step, outputs, &watch)?;
-        let whole = end.is_ok_and(|end| {
-            end.bytes == checksum.length() && end.checksum == checksum.value()
-        });
+        let whole =
+            end.is_ok_and(|end| end.bytes == checksum.length() && end.checksum == checksum.value());
         if !whole && answer.end != End::NoSpace {
             return Err(TransportError::Garbled { target: self.target.clone() });
         }

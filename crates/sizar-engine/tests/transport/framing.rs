@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::{Duration, Instant};
 
+use camino::Utf8Path;
 use proptest::prelude::*;
-use sizar_engine::transport::{End, Local, Step, Transport, TransportError};
+use sizar_engine::acquire::limits::Limits;
+use sizar_engine::transport::{End, Local, Step, Transport, TransportError, transfer};
 use sizar_model::{Invocation, Silent};
 
 /// A program that starts a shell as sshd does, in the middle of noise.
@@ -29,7 +31,9 @@ fn a_batch_is_answered_in_one_round_trip() {
             Step::program("cat", [""; 0]).stdin(b"\0\xff'%\\\n".to_vec()),
             Step::program("no-such-program-at-all", [""; 0]),
             Step::script("kill -9 $$"),
-            Step::from(&Invocation::new("sh").args(["-c", "echo $A; pwd"]).env("A", "b c").cwd("/")),
+            Step::from(
+                &Invocation::new("sh").args(["-c", "echo $A; pwd"]).env("A", "b c").cwd("/"),
+            ),
         ])
         .unwrap();
     assert_eq!(answers[0].text(), "one\n");
@@ -92,7 +96,8 @@ fn outputs_are_bounded() {
     assert!(answers[0].is_truncated() && answers[0].stdout.iter().all(|byte| *byte == 0));
     assert_eq!(answers[0].stderr, b"err\n");
     assert_eq!(answers[1].text(), "x\n");
-    let answers = local.run(&[Step::program("yes", [""; 0]), Step::program("echo", ["y"])]).unwrap();
+    let answers =
+        local.run(&[Step::program("yes", [""; 0]), Step::program("echo", ["y"])]).unwrap();
     assert_eq!(answers[0].end, End::TooMuchOutput);
     assert_eq!(answers[1].text(), "y\n");
 }
@@ -175,9 +180,9 @@ fn a_cut_at_any_byte_gives_the_right_answer_or_says_that_it_is_lost() {
     for cut in 0..60 {
         // the way there is cut, or the way back
         let wrapper = if cut % 2 == 0 {
-            format!("head -c {} | eval \"${{1#exec}}\"", 2000 + cut * 60)
+            format!("stdbuf -o0 head -c {} | eval \"${{1#exec}}\"", 2000 + cut * 60)
         } else {
-            format!("eval \"${{1#exec}}\" | head -c {}", cut * 70)
+            format!("eval \"${{1#exec}}\" | {{ stdbuf -o0 head -c {}; kill -9 $$; }}", cut * 70)
         };
         match through(&wrapper).run(&steps) {
             Ok(answers) => {
@@ -199,7 +204,7 @@ fn a_batch_that_was_cut_on_its_way_did_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mark = folder.path().join("mark");
     // the first order of a batch is far longer than what the far side gets of it
-    let mut local = through("head -c 6000 | eval \"${1#exec}\"");
+    let mut local = through("stdbuf -o0 head -c 6000 | eval \"${1#exec}\"");
     let padding = "x".repeat(20_000);
     let error = local
         .run(&[Step::program("touch", [&mark]), Step::program("echo", [padding])])
@@ -235,10 +240,10 @@ fn nothing_stays_behind() {
     let wrapper = format!("export TMPDIR={}; eval \"$1\"", folder.path().display());
     let mut local = through(&wrapper);
     local.run(&[Step::program("echo", ["x"])]).unwrap();
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
     drop(local);
     let until = Instant::now() + Duration::from_secs(5);
-    while std::fs::read_dir(folder.path()).unwrap().count() > 0 {
+    while fs_err::read_dir(folder.path()).unwrap().count() > 0 {
         assert!(Instant::now() < until, "the folder for outputs is still there");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -258,7 +263,41 @@ fn small_files_go_within_a_batch() {
         .unwrap();
     assert_eq!(answers[1].stdout, b"\0one\ntwo");
     assert_eq!(answers[2].status(), Some(1));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn trees_go_both_ways_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(folder.path()).unwrap();
+    let here = root.join("here");
+    for (name, text) in [("a b/it's.txt", "one"), ("-dash", "two"), ("deep/er/x", "three")] {
+        fs_err::create_dir_all(here.join(name).parent().unwrap()).unwrap();
+        fs_err::write(here.join(name), text).unwrap();
+    }
+    std::os::unix::fs::symlink("deep/er/x", here.join("link")).unwrap();
+    let there = root.join("th ere/tree");
+    fs_err::create_dir_all(&there).unwrap();
+    fs_err::write(there.join("old"), "old").unwrap();
+    let mut local = Local::new();
+    transfer::put_tree(&mut local, &here, None, there.as_str(), &Silent).unwrap();
+    assert!(!there.join("old").exists());
+    assert_eq!(fs_err::read_link(there.join("link")).unwrap().to_str(), Some("deep/er/x"));
+    let back = root.join("back");
+    let limits = Limits::default();
+    transfer::get_tree(&mut local, there.as_str(), &[], &back, limits, &Silent).unwrap();
+    assert_eq!(fs_err::read_to_string(back.join("a b/it's.txt")).unwrap(), "one");
+    let some = root.join("some");
+    let wanted = ["-dash".into()];
+    transfer::get_tree(&mut local, there.as_str(), &wanted, &some, limits, &Silent).unwrap();
+    assert_eq!(fs_err::read_dir(&some).unwrap().count(), 1);
+    let files = [there.join("-dash").into(), there.join("none").into()];
+    let digests = transfer::digests(&mut local, &files).unwrap().unwrap();
+    let two = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3";
+    assert_eq!(digests, [Some(two.to_owned()), None]);
+    let error = transfer::put_tree(&mut local, &here, None, "/dev/null/x", &Silent).unwrap_err();
+    assert!(matches!(error, TransportError::Failed { .. }), "{error:?}");
+    assert_eq!(fs_err::read_dir(root.join("th ere")).unwrap().count(), 1, "nothing is left");
 }
 
 proptest! {
