@@ -14,7 +14,7 @@ use super::{Clock, TransportError};
 use crate::home::{Home, HomeError};
 
 const APART: Duration = Duration::from_secs(15);
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const PER_HOUR: usize = 10;
 /// How long is waited for the next moment; what takes longer is an error.

@@ -27,7 +27,7 @@ pub(super) struct Nonce {
 impl Nonce {
     /// Makes one from 16 random bytes.
     pub fn new(random: [u8; 16]) -> Self {
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!("{:032x}", u128::from_be_bytes(random));
         let (first, second) = text.split_at(16);
         Self { first: first.to_owned(), second: second.to_owned() }
     }

@@ -18,7 +18,7 @@ use crate::acquire::archive;
 use crate::acquire::limits::Limits;
 
 /// How long the far side may take after the last byte, or between two of them.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_mins(10);
 /// How many files one step takes the digests of.
 const AT_ONCE: usize = 256;
 

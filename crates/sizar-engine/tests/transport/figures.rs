@@ -9,7 +9,7 @@ use sizar_testkit::Sshd;
 use crate::world::Client;
 
 const OPERATIONS: usize = 100;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn timed(work: impl FnOnce()) -> Duration {
     let began = Instant::now();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 use sizar_engine::acquire::limits::Limits;
-use sizar_engine::transport::{End, Ssh, Step, Transport, TransportError, transfer};
+use sizar_engine::transport::{
+    End, Ssh, Step, Transport, TransportError, WithTransferHost, transfer,
+};
 use sizar_model::Silent;
 use sizar_testkit::{Sshd, write_program};
 
@@ -140,4 +142,32 @@ fn slow_a_connection_that_is_killed_is_lost_then_made_again() {
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(echo(&mut ssh, "and again"), "and again");
     assert_eq!(ssh.counters().logins, 3);
+}
+
+#[test]
+fn slow_data_goes_through_its_own_host_or_the_login_node() {
+    let login = Sshd::start(&[]);
+    let open = Sshd::start(&[]);
+    let sftp_only = Sshd::start_with(|folder| {
+        write_program(
+            &folder.join("sftp"),
+            "#!/bin/sh\necho 'This service allows sftp connections only.'\nexit 1\n",
+        );
+        vec![format!("ForceCommand {folder}/sftp")]
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let root = Utf8Path::from_path(folder.path()).unwrap();
+    fs_err::create_dir(root.join("a")).unwrap();
+    fs_err::write(root.join("a/x"), "x").unwrap();
+    for (data, logins, there) in [(&open, 1, "b"), (&sftp_only, 1, "c")] {
+        let client = Client::new();
+        let control = client.alone(login.client_config(&[]));
+        let transfer = client.alone(data.client_config(&[]));
+        let mut site = WithTransferHost::new(control, transfer);
+        let there = root.join(there);
+        transfer::put_tree(&mut site, &root.join("a"), None, there.as_str(), &Silent).unwrap();
+        assert_eq!(fs_err::read_to_string(there.join("x")).unwrap(), "x");
+        assert_eq!(data.logins(), logins);
+    }
+    assert_eq!(login.logins(), 1, "only where the other host gives no shell");
 }
