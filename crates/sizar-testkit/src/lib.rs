@@ -1,12 +1,13 @@
 //! For tests only: a temporary world in which sizar runs.
 //!
 //! Each [`World`] has a home folder, a `SIZAR_HOME` and a folder to stand in, all of them gone
-//! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder. A [`Cluster`] is a
-//! real Slurm or OAR on this machine.
+//! when it is dropped. A [`CondaChannel`] is a channel of conda's in a folder, an [`Sshd`] a real one
+//! on the loopback, a [`Cluster`] a real Slurm or OAR on this machine.
 
 mod cluster;
 mod conda_channel;
 mod conda_python;
+mod sshd;
 
 use std::process::Command;
 
@@ -16,6 +17,7 @@ use fs_err as fs;
 pub use cluster::{Cluster, ClusterBuilder, ClusterError, Daemon, Line, Size};
 pub use conda_channel::{CondaChannel, CondaRecipe, Form};
 pub use conda_python::packed_python;
+pub use sshd::{Sshd, write_program};
 
 /// A temporary world.
 pub struct World {

@@ -1,11 +1,14 @@
 //! Brings home what a run made, and trusts nothing that its receipt does not confirm.
 
+use std::ffi::OsString;
+
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_model::resources::ByteSize;
 use sizar_model::{Artifact, Progress, Receipt, RunId};
 
 use super::{ElsewhereError, Layout};
+use crate::acquire::limits::Limits;
 use crate::home::Home;
 use crate::run::{Attempt, digest};
 use crate::target::Place;
@@ -14,6 +17,8 @@ use crate::transport::transfer::get_tree;
 
 /// The most bytes of a receipt: a million results.
 const RECEIPT: u64 = 256 << 20;
+/// How many results one step brings: their names have to fit into one command line.
+const AT_ONCE: usize = 500;
 
 /// Brings the receipt, the log and the results of an ended attempt home, and verifies them.
 ///
@@ -46,7 +51,7 @@ pub(super) fn bring(
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
     let folder = coming(home, named.folder())?;
-    results(place, layout, run, attempt, &receipt, &folder, progress)?;
+    results(home, place, layout, run, attempt, &receipt, &folder, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
     fs::write(folder.join("receipt.json"), &text).map_err(failed)?;
@@ -65,6 +70,7 @@ fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> 
 }
 
 fn results(
+    home: &Home,
     place: &mut Place,
     layout: &Layout,
     run: &RunId,
@@ -91,18 +97,32 @@ fn results(
     let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
     let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
     progress.begin(format!("bringing {what}"));
-    let paths: Vec<Utf8PathBuf> = wanted.iter().map(|(_, path)| path.clone()).collect();
-    get_tree(&mut *place.transport, &layout.attempt(run, attempt), &paths, folder, progress)?;
-    for (result, path) in &wanted {
-        if !is_here(folder, path, result) {
-            // it is brought anew by the next try
-            let _ = fs::remove_file(folder.join(path));
-            let message = format!("`{}` has another content", result.path);
-            return Err(ElsewhereError::Corrupt { run: run.clone(), message });
+    let from = layout.attempt(run, attempt);
+    for some in wanted.chunks(AT_ONCE) {
+        let staging = home.staging()?;
+        let root = Utf8Path::from_path(staging.path()).unwrap_or(folder).join("results");
+        let paths: Vec<OsString> = some.iter().map(|(_, path)| path.as_str().into()).collect();
+        let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
+        get_tree(&mut *place.transport, from.as_str(), &paths, &root, limits, progress)?;
+        for (result, path) in some {
+            if !is_here(&root, path, result) {
+                let message = format!("`{}` has another content", result.path);
+                return Err(ElsewhereError::Corrupt { run: run.clone(), message });
+            }
+            keep(&root.join(path), &folder.join(path))
+                .map_err(|source| ElsewhereError::File { path: folder.join(path), source })?;
         }
     }
     progress.end(format!("brought {what}"));
     Ok(())
+}
+
+/// Moves a verified file to where it stays until all are here.
+fn keep(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::rename(from, to)
 }
 
 /// Returns where a result lies below its attempt's folder; none where it would lie elsewhere.

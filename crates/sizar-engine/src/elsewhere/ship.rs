@@ -105,7 +105,8 @@ pub(super) fn source(
     let there = layout.checkout(run);
     let what = format!("{} files ({}) to {}", cargo.paths.len(), ByteSize(cargo.bytes), place.name);
     progress.begin(format!("sending {what}"));
-    put_tree(&mut *place.transport, &checkout.path, &cargo.paths, &there, progress)?;
+    let paths = Some(cargo.paths.as_slice());
+    put_tree(&mut *place.transport, &checkout.path, paths, there.as_str(), progress)?;
     progress.end(format!("sent {what}"));
     Ok(Checkout { path: there, ..checkout.clone() })
 }
@@ -158,7 +159,8 @@ fn one(
     };
     let what = format!("`{name}` ({}) to {}", ByteSize(cargo.bytes), place.name);
     progress.begin(format!("sending {what}"));
-    put_tree(&mut *place.transport, &root, &cargo.paths, folder, progress)?;
+    let paths = Some(cargo.paths.as_slice());
+    put_tree(&mut *place.transport, &root, paths, folder.as_str(), progress)?;
     progress.end(format!("sent {what}"));
     Ok(if metadata.is_dir() { folder.to_owned() } else { folder.join(name) })
 }

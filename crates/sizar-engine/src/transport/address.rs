@@ -151,7 +151,10 @@ mod tests {
 
     #[test]
     fn addresses_and_aliases_are_read() {
-        assert_eq!(shown("ssh://alice@login.example.org:2222"), "ssh://alice@login.example.org:2222");
+        assert_eq!(
+            shown("ssh://alice@login.example.org:2222"),
+            "ssh://alice@login.example.org:2222"
+        );
         assert_eq!(shown("ssh://login/"), "ssh://login");
         assert_eq!(shown("tours"), "ssh://tours");
         assert_eq!(shown("a@b@host"), "ssh://a@b@host");
@@ -162,13 +165,19 @@ mod tests {
     #[test]
     fn what_ssh_would_misread_is_refused() {
         for text in ["-oProxyCommand=x", "ssh://-oProxyCommand=x", "-x@host", "ssh://[-x]:1"] {
-            assert!(matches!(text.parse::<SshAddress>(), Err(InvalidAddress::Option { .. })), "{text}");
+            assert!(
+                matches!(text.parse::<SshAddress>(), Err(InvalidAddress::Option { .. })),
+                "{text}"
+            );
         }
         for text in ["ho\nst", "ho st", "a\u{7}@b"] {
             assert!(matches!(text.parse::<SshAddress>(), Err(InvalidAddress::Character { .. })));
         }
         for text in ["", "ssh://", "@host", "ssh://a@"] {
-            assert!(matches!(text.parse::<SshAddress>(), Err(InvalidAddress::NoHost { .. })), "{text}");
+            assert!(
+                matches!(text.parse::<SshAddress>(), Err(InvalidAddress::NoHost { .. })),
+                "{text}"
+            );
         }
         assert!(matches!("host:0".parse::<SshAddress>(), Err(InvalidAddress::Port { .. })));
         assert!(matches!("ssh://host/x".parse::<SshAddress>(), Err(InvalidAddress::Path { .. })));

@@ -14,7 +14,7 @@ use super::{Clock, TransportError};
 use crate::home::{Home, HomeError};
 
 const APART: Duration = Duration::from_secs(15);
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const PER_HOUR: usize = 10;
 /// How long is waited for the next moment; what takes longer is an error.
@@ -65,9 +65,9 @@ impl Budget<'_> {
                 let _lock = self.lock()?;
                 let mut attempts = self.read()?;
                 let now = self.clock.now();
-                attempts.attempts.retain(|attempt| {
-                    now.duration_since(attempt.at) < HOUR && attempt.at <= now
-                });
+                attempts
+                    .attempts
+                    .retain(|attempt| now.duration_since(attempt.at) < HOUR && attempt.at <= now);
                 match next(&attempts.attempts).filter(|(next, _)| !attended && *next > now) {
                     None => {
                         attempts.attempts.push(Attempt { at: now, outcome: Outcome::Failed });

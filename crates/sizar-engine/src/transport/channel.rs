@@ -35,11 +35,8 @@ pub(super) enum Came {
 impl Channel {
     /// Starts `command`; each line of its standard error is shown to `progress`.
     pub fn start(mut command: Command, progress: Arc<dyn Progress>) -> std::io::Result<Self> {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
         let (bytes, stdout) = channel();
         if let Some(stream) = child.stdout.take() {

@@ -39,7 +39,7 @@ fn is_private(folder: &Utf8Path) -> bool {
     let Ok(metadata) = fs::symlink_metadata(folder) else { return false };
     let is_mine = metadata.is_dir() && metadata.uid() == rustix::process::getuid().as_raw();
     is_mine
-        && (metadata.mode() & 0o077 == 0
+        && (metadata.permissions().mode() % 0o100 == 0
             || fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).is_ok())
 }
 

@@ -169,9 +169,10 @@ Host key verification failed.
     #[test]
     fn what_is_in_the_way_is_named() {
         let cases: [(&str, fn(&TransportError) -> bool); 6] = [
-            ("ssh: Could not resolve hostname nowhere: Name or service not known", |error| {
-                matches!(error, TransportError::HostNotFound { host } if host == "nowhere")
-            }),
+            (
+                "ssh: Could not resolve hostname nowhere: Name or service not known",
+                |error| matches!(error, TransportError::HostNotFound { host } if host == "nowhere"),
+            ),
             ("ssh: connect to host 127.0.0.1 port 9: Connection refused", |error| {
                 matches!(error, TransportError::Refused { .. })
             }),
@@ -184,9 +185,10 @@ Host key verification failed.
             ("kex_exchange_identification: Connection closed by remote host", |error| {
                 matches!(error, TransportError::Closed { .. })
             }),
-            ("mux_client_request_session: session request failed: Session open refused by peer", |error| {
-                matches!(error, TransportError::SessionRefused { .. })
-            }),
+            (
+                "mux_client_request_session: session request failed: Session open refused by peer",
+                |error| matches!(error, TransportError::SessionRefused { .. }),
+            ),
         ];
         for (text, is_right) in cases {
             let error = of(text, false);

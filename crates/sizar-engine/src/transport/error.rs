@@ -134,7 +134,8 @@ impl TransportError {
             ],
             Self::ChangedHostKey { host, known, .. } => {
                 let mut hints = vec![
-                    "ask the site whether its host key has changed, and compare the fingerprint".into(),
+                    "ask the site whether its host key has changed, and compare the fingerprint"
+                        .into(),
                     format!("if it has, forget the old key: `ssh-keygen -R '{host}'`"),
                 ];
                 hints.extend(known.as_ref().map(|known| format!("the old key is in {known}")));
@@ -159,13 +160,16 @@ impl TransportError {
             Self::SftpOnly { .. } => {
                 vec!["name the login node as the target, and this host as its transfer host".into()]
             }
-            Self::NoShell { target, .. } => vec![format!(
-                "`ssh {target} /bin/sh -c true` has to work without a terminal"
-            )],
+            Self::NoShell { target, .. } => {
+                vec![format!("`ssh {target} /bin/sh -c true` has to work without a terminal")]
+            }
             Self::NoFolder { .. } => vec!["free some space in `/tmp` or your home there".into()],
             Self::Lost { .. } => vec!["the next command connects again and looks first".into()],
             Self::Garbled { .. } => {
-                vec!["look for a background command in `.bashrc` or `.profile` there that prints".into()]
+                vec![
+                    "look for a background command in `.bashrc` or `.profile` there that prints"
+                        .into(),
+                ]
             }
             Self::Archive(error) => error.hints(),
             _ => Vec::new(),

@@ -292,11 +292,8 @@ mod tests {
                 reader.push(piece);
                 heard.extend(all(&mut reader));
             }
-            let expected = [
-                Heard::Begun,
-                Heard::Started { step: 0, process: 41 },
-                Heard::Done(outputs()),
-            ];
+            let expected =
+                [Heard::Begun, Heard::Started { step: 0, process: 41 }, Heard::Done(outputs())];
             assert_eq!(heard, expected, "pieces of {size}");
         }
     }

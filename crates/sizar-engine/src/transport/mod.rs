@@ -23,6 +23,7 @@ mod session;
 mod ssh;
 mod step;
 pub mod transfer;
+mod transfer_host;
 mod watch;
 
 pub use address::{InvalidAddress, SshAddress};
@@ -33,6 +34,7 @@ pub use local::Local;
 pub use quote::quoted;
 pub use ssh::{Ssh, SshOptions};
 pub use step::{Answer, End, Step};
+pub use transfer_host::WithTransferHost;
 
 use std::io::{Read, Write};
 
@@ -41,6 +43,8 @@ use sizar_model::Progress;
 /// A place where commands run.
 pub trait Transport: Send {
     /// Runs `steps` in order, in one round trip, and returns an answer to each.
+    ///
+    /// Without any step it connects, if it is not connected.
     ///
     /// A step that fails is an answer, not an error. After a failed step that
     /// [stops](Step::stop_on_failure) the rest is [`End::Skipped`].

@@ -27,7 +27,7 @@ pub(super) struct Nonce {
 impl Nonce {
     /// Makes one from 16 random bytes.
     pub fn new(random: [u8; 16]) -> Self {
-        let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!("{:032x}", u128::from_be_bytes(random));
         let (first, second) = text.split_at(16);
         Self { first: first.to_owned(), second: second.to_owned() }
     }
@@ -48,7 +48,7 @@ pub(super) fn boot(nonce: &Nonce) -> String {
 
 fn loop_text(first: &str, second: &str) -> String {
     format!(
-        "M={first}; N=z$M{second}; w=; d=; X() {{ :; }}; R() {{ head -c \"$1\"; }}; \
+        "M={first}; N=z${{M}}{second}; w=; d=; X() {{ :; }}; R() {{ head -c \"$1\"; }}; \
          echo; echo \"$N.h hello\"; \
          while read -r v n; do case $v in \
          e) eval \"$n\" ;; \
@@ -103,10 +103,8 @@ pub(super) fn batch(
     steps: &[Step],
     keep: u64,
 ) -> Result<Vec<u8>, TransportError> {
-    let mut text = format!(
-        "Q={number}; (trap : USR1; F=; T=; echo \"$N.$Q b\" >&8; while :; do\n"
-    )
-    .into_bytes();
+    let mut text = format!("Q={number}; (trap : USR1; F=; T=; echo \"$N.$Q b\" >&8; while :; do\n")
+        .into_bytes();
     for (index, step) in steps.iter().enumerate() {
         push_stdin(&mut text, index, step);
         text.extend_from_slice(b"then { ");
@@ -140,10 +138,8 @@ pub(super) fn feed(
     step: &Step,
     length: u64,
 ) -> Result<Vec<u8>, TransportError> {
-    let mut text = format!(
-        "Q={number}; F=; T=; echo \"$N.$Q b\" >&8; R {length} | {{ ( "
-    )
-    .into_bytes();
+    let mut text =
+        format!("Q={number}; F=; T=; echo \"$N.$Q b\" >&8; R {length} | {{ ( ").into_bytes();
     push_command(&mut text, 0, step)?;
     // what the step leaves unread must not be taken for orders
     text.extend_from_slice(
@@ -292,7 +288,10 @@ mod tests {
         let boot = boot(&nonce);
         let inner = boot.strip_prefix("exec /bin/sh -c '").unwrap().strip_suffix('\'').unwrap();
         assert!(!inner.contains(['\'', '\\', '!', '\n']), "{inner}");
-        assert!(!boot.contains(&nonce.word()), "what repeats the command does not imitate the answer");
+        assert!(
+            !boot.contains(&nonce.word()),
+            "what repeats the command does not imitate the answer"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A shell that answers batches, over one channel.
 
 use std::io::{Read, Write};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,7 +54,6 @@ pub(super) enum NoSession {
     Start(std::io::Error),
     /// The process ended, or said nothing of ours in time.
     NoHello {
-        status: Option<ExitStatus>,
         complaints: String,
         /// What it printed instead.
         said: String,
@@ -75,8 +74,7 @@ impl Session {
         getrandom::fill(&mut random).map_err(|_| NoSession::NoRandom)?;
         let nonce = Nonce::new(random);
         let boot = script::boot(&nonce);
-        let channel =
-            Channel::start(command(&boot), opening.progress).map_err(NoSession::Start)?;
+        let channel = Channel::start(command(&boot), opening.progress).map_err(NoSession::Start)?;
         let mut session = Self {
             target: opening.target,
             reader: Reader::new(nonce.word()),
@@ -129,9 +127,8 @@ impl Session {
                 came => {
                     let patience = if in_time { Duration::from_secs(2) } else { Duration::ZERO };
                     debug_assert!(!in_time || matches!(came, Came::End));
-                    let status = self.channel.close(patience);
+                    self.channel.close(patience);
                     return Err(NoSession::NoHello {
-                        status,
                         complaints: self.channel.complaints(),
                         said: String::from_utf8_lossy(&said).into_owned(),
                         in_time,
@@ -369,9 +366,8 @@ impl Session {
         watch.begun();
         let outputs = self.await_outputs(&mut watch, step.keep)?;
         let answer = self.only_answer(step, outputs, &watch)?;
-        let whole = end.is_ok_and(|end| {
-            end.bytes == checksum.length() && end.checksum == checksum.value()
-        });
+        let whole =
+            end.is_ok_and(|end| end.bytes == checksum.length() && end.checksum == checksum.value());
         if !whole && answer.end != End::NoSpace {
             return Err(TransportError::Garbled { target: self.target.clone() });
         }

@@ -21,7 +21,7 @@ use crate::process::Control;
 /// How long a connection may take where the user's settings say nothing.
 const CONNECT_TIMEOUT: u64 = 20;
 /// How long a shell may take to say hello after that: start-up files load whole module systems.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a login stays open for the next sizar.
 const PERSIST: &str = "15m";
 

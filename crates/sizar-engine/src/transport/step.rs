@@ -27,7 +27,7 @@ pub(super) enum What {
 
 impl Step {
     /// The limit of a step that names none: a minute.
-    pub const LIMIT: Duration = Duration::from_secs(60);
+    pub const LIMIT: Duration = Duration::from_mins(1);
     /// How many bytes of each output are kept unless the step says otherwise: 1 MiB.
     pub const KEEP: u64 = 1 << 20;
     /// The most bytes that a step may print before it is ended: 256 MiB.

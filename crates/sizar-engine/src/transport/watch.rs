@@ -55,7 +55,7 @@ pub(super) enum Act {
 
 impl Watch {
     /// How long a batch may take to arrive.
-    pub const BEGIN: Duration = Duration::from_secs(120);
+    pub const BEGIN: Duration = Duration::from_mins(2);
 
     pub fn new(limits: Vec<Duration>) -> Self {
         let now = Instant::now();
