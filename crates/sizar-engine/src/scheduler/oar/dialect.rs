@@ -138,7 +138,7 @@ impl Scheduler for Oar {
     }
 
     fn queue(&self, whose: Whose) -> Invocation {
-        queue::ask(self, whose)
+        queue::ask(whose)
     }
 
     fn read_queue(&self, output: &Output) -> Result<Vec<QueuedJob>, SchedulerError> {
@@ -146,7 +146,7 @@ impl Scheduler for Oar {
     }
 
     fn usage(&self, whose: Whose, period: &Period) -> Invocation {
-        usage::ask(self, whose, period)
+        usage::ask(whose, period)
     }
 
     fn read_usage(&self, output: &Output) -> Result<Vec<UsageRow>, SchedulerError> {

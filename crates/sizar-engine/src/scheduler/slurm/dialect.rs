@@ -49,12 +49,16 @@ impl Slurm {
     /// Starts a command whose answer is the same everywhere: times in seconds since 1970, lists
     /// of tasks that are not cut off.
     pub(super) fn command(&self, program: &str) -> Invocation {
-        let command = Invocation::new(program)
+        self.plain_command(program)
             .env("LC_ALL", "C")
             .env("TZ", "UTC")
             .env("SLURM_TIME_FORMAT", "%s")
             .env("SLURM_BITSTR_LEN", "0")
-            .network(NetworkAccess::Full);
+    }
+
+    /// Starts a command in the user's own environment, which a job may be given.
+    pub(super) fn plain_command(&self, program: &str) -> Invocation {
+        let command = Invocation::new(program).network(NetworkAccess::Full);
         match &self.cluster {
             Some(cluster) if program != "sacctmgr" && program != "sreport" => {
                 command.arg(format!("--clusters={cluster}"))
@@ -213,7 +217,7 @@ impl Scheduler for Slurm {
     }
 
     fn read_queue(&self, output: &Output) -> Result<Vec<QueuedJob>, SchedulerError> {
-        queue::read(output)
+        queue::read(output, self.cluster.as_deref())
     }
 
     fn usage(&self, whose: Whose, period: &Period) -> Invocation {
