@@ -31,6 +31,8 @@ fn what_was_submitted_has_a_handle() {
     assert_eq!(oar().read_submit(&captured("submit-ok")), accepted(1));
     assert_eq!(oar().read_submit(&captured("submit-json")), accepted(2));
     assert_eq!(oar().read_submit(&captured("submit-besteffort")), accepted(12));
+    // OAR looks at neither the script's mode nor its `-d` here
+    assert_eq!(oar().read_submit(&captured("submit-noexec")), accepted(5));
     assert_eq!(oar().read_submit(&captured("engine-script")), accepted(20));
     let tasks = |ids: &[u64]| ids.iter().map(|id| JobHandle::new(*id)).collect();
     assert_eq!(
@@ -155,8 +157,8 @@ fn ending_what_has_ended_is_no_error() {
         Err(SchedulerError::ControllerUnreachable { .. })
     ));
     let jobs = [5, 6].map(JobHandle::new);
-    assert_eq!(oar().cancel(&jobs).args, ["5", "6"]);
-    assert_eq!(oar().signal(&jobs, Signal::Usr1).args, ["--signal", "SIGUSR1", "5", "6"]);
+    assert_eq!(oar().cancel(&jobs)[0].args, ["5", "6"]);
+    assert_eq!(oar().signal(&jobs, Signal::Usr1)[0].args, ["--signal", "SIGUSR1", "5", "6"]);
 }
 
 #[test]

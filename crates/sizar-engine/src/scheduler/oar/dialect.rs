@@ -117,12 +117,13 @@ impl Scheduler for Oar {
         Ok(reports)
     }
 
-    fn cancel(&self, jobs: &[JobHandle]) -> Invocation {
-        Self::command("oardel").args(ids(jobs))
+    fn cancel(&self, jobs: &[JobHandle]) -> Vec<Invocation> {
+        vec![Self::command("oardel").args(ids(jobs))]
     }
 
-    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Invocation {
-        Self::command("oardel").arg("--signal").arg(format!("SIG{}", signal.name())).args(ids(jobs))
+    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Vec<Invocation> {
+        let signal = format!("SIG{}", signal.name());
+        vec![Self::command("oardel").arg("--signal").arg(signal).args(ids(jobs))]
     }
 
     fn read_cancel(&self, output: &Output) -> Result<(), SchedulerError> {

@@ -18,12 +18,12 @@ pub(super) const QUEUE: &[&str] = &["queue", "queue_name"];
 pub(super) const HOSTS: &[&str] =
     &["assigned_network_address", "network_addresses", "assigned_hostnames"];
 
+/// An object and its id.
+pub(super) type Numbered = (u64, Map<String, Value>);
+
 /// Reads an object of objects, keyed by id, or a list of objects that hold their id. No text at
 /// all says that there is none.
-pub(super) fn objects(
-    program: &str,
-    text: &str,
-) -> Result<Vec<(u64, Map<String, Value>)>, SchedulerError> {
+pub(super) fn objects(program: &str, text: &str) -> Result<Vec<Numbered>, SchedulerError> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(Vec::new());
@@ -36,7 +36,7 @@ pub(super) fn objects(
     let Some(start) = start else { return Err(SchedulerError::unreadable(program, text)) };
     let value: Value = serde_json::from_str(&text[start..])
         .map_err(|source| SchedulerError::Json { program: program.to_owned(), source })?;
-    let mut read: Vec<(u64, Map<String, Value>)> = match value {
+    let mut read: Vec<Numbered> = match value {
         Value::Object(objects) => objects
             .into_iter()
             .filter_map(|(id, value)| Some((id.parse().ok()?, object(value)?)))
