@@ -147,6 +147,7 @@ fn a_run_that_is_too_large_is_refused_with_what_there_is() {
         memory: Some(memory.parse().unwrap()),
         gpus: Some(gpus),
         walltime: None,
+        ..Resources::default()
     };
     assert_eq!(machine.check(&asked(2, "4G", 0)), Ok(()));
     let error = machine.check(&asked(3, "1G", 0)).unwrap_err();

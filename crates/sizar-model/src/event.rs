@@ -20,6 +20,7 @@ pub struct Event {
 /// Stored as tagged JSON: a kind that this sizar does not know reads as [`EventKind::Unknown`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a run has one `Created`; few events live at once")]
 pub enum EventKind {
     /// The user wished for it: the first event of every run, and of no other moment. `pid` and
     /// `pid_started` name the process that took the wish (see [`EventKind::Started`]).

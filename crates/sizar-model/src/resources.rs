@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// What a job needs, in the words of PSI/J: <https://exaworks.org/job-api-spec/>.
 ///
-/// Where a site takes no such wish (a QOS on OAR, a licence here), it is refused, not dropped.
+/// Where a scheduler takes no such wish (a QOS on OAR), it is refused and not dropped; only memory
+/// is, with a remark, where OAR has no property for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {

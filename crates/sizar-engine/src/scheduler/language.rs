@@ -46,19 +46,23 @@ pub trait Scheduler: fmt::Debug + Send + Sync {
     /// ended may lack its exit code, which [`Scheduler::account`] asks for.
     fn read_poll(&self, output: &Output) -> Result<BTreeMap<JobHandle, JobReport>, SchedulerError>;
 
-    /// Asks for jobs that have left the queue.
+    /// Asks for jobs that have left the queue, and for the exit code of those that ended.
+    ///
+    /// Only for these: the accounting calls a requeued job preempted or failed while it waits to
+    /// run again.
     fn account(&self, jobs: &[JobHandle]) -> Vec<Invocation>;
     fn read_account(
         &self,
         outputs: &[Output],
     ) -> Result<BTreeMap<JobHandle, JobReport>, SchedulerError>;
 
-    fn cancel(&self, jobs: &[JobHandle]) -> Invocation;
+    /// Ends jobs: one command for each cluster that they are on.
+    fn cancel(&self, jobs: &[JobHandle]) -> Vec<Invocation>;
 
     /// Sends a signal to the batch shell of each job.
-    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Invocation;
+    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Vec<Invocation>;
 
-    /// Reads the answer to [`Scheduler::cancel`] and [`Scheduler::signal`]; that a job has ended
+    /// Reads one answer to [`Scheduler::cancel`] and [`Scheduler::signal`]; that a job has ended
     /// meanwhile is no error.
     fn read_cancel(&self, output: &Output) -> Result<(), SchedulerError>;
 

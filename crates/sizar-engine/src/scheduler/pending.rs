@@ -18,6 +18,8 @@ pub struct PendingReason {
     /// What to change, or that waiting is all there is.
     pub advice: String,
     pub remedy: Remedy,
+    /// Where this is documented, or when it was seen.
+    pub source: Option<&'static str>,
 }
 
 /// Who can do something about it.
@@ -78,7 +80,7 @@ pub fn why_pending(
             _ => format!("{scheduler} gives the reason `{reason}`, which sizar does not know"),
         };
         let advice = "wait, and ask the site's support if it stays so".to_owned();
-        return PendingReason { word, cause, advice, remedy: Remedy::Wait };
+        return PendingReason { word, cause, advice, remedy: Remedy::Wait, source: None };
     };
     let refusals = asked
         .filter(|_| row.remedy == Remedy::Change)
@@ -93,6 +95,7 @@ pub fn why_pending(
             figures => format!("{} ({})", row.advice, figures.join("; ")),
         },
         remedy: row.remedy,
+        source: Some(&row.source),
     }
 }
 
@@ -153,6 +156,21 @@ mod tests {
         assert_ne!(slurm("QOSMaxWallDurationPerJobLimit").cause, slurm("QOSMaxFrob").cause);
         let unknown = slurm("Frobnication");
         assert!(unknown.cause.contains("`Frobnication`"));
+        let wish = Resources { walltime: "2h".parse().ok(), ..Resources::default() };
+        let short = sizar_model::site::Partition {
+            name: "short".into(),
+            default: true,
+            max_walltime: "30m".parse().ok(),
+            ..Default::default()
+        };
+        let site = Site { partitions: vec![short], ..Site::default() };
+        let asked = Some((&wish, &site, Timestamp::UNIX_EPOCH));
+        let told = why_pending(SchedulerKind::Slurm, "PartitionTimeLimit", asked);
+        assert_eq!(
+            told.advice,
+            "ask for less time, or for another partition (walltime 02:00:00: partition `short` \
+             allows 00:30:00)"
+        );
         let oar = why_pending(
             SchedulerKind::Oar,
             "No enough matching resources (no_matching_slot)",

@@ -31,6 +31,8 @@ fn what_was_submitted_has_a_handle() {
     assert_eq!(oar().read_submit(&captured("submit-ok")), accepted(1));
     assert_eq!(oar().read_submit(&captured("submit-json")), accepted(2));
     assert_eq!(oar().read_submit(&captured("submit-besteffort")), accepted(12));
+    // OAR looks at neither the script's mode nor its `-d` here
+    assert_eq!(oar().read_submit(&captured("submit-noexec")), accepted(5));
     assert_eq!(oar().read_submit(&captured("engine-script")), accepted(20));
     let tasks = |ids: &[u64]| ids.iter().map(|id| JobHandle::new(*id)).collect();
     assert_eq!(
@@ -155,8 +157,8 @@ fn ending_what_has_ended_is_no_error() {
         Err(SchedulerError::ControllerUnreachable { .. })
     ));
     let jobs = [5, 6].map(JobHandle::new);
-    assert_eq!(oar().cancel(&jobs).args, ["5", "6"]);
-    assert_eq!(oar().signal(&jobs, Signal::Usr1).args, ["--signal", "SIGUSR1", "5", "6"]);
+    assert_eq!(oar().cancel(&jobs)[0].args, ["5", "6"]);
+    assert_eq!(oar().signal(&jobs, Signal::Usr1)[0].args, ["--signal", "SIGUSR1", "5", "6"]);
 }
 
 #[test]
@@ -209,7 +211,7 @@ fn the_queue_is_listed() {
     18 Some("wait2") 0 cores Pending { reason: "No enough matching resources (no_matching_slot)" }
     19 Some("wait3") 12 cores Pending { reason: "R=12,W=0:10:0,J=B,N=wait3" }
     "#);
-    assert!(oar().queue(Whose::Mine).args.contains(&"--user=alice".to_owned()));
+    assert!(oar().queue(Whose::Mine).args.contains(&"--user".to_owned()));
 }
 
 #[test]
@@ -227,7 +229,7 @@ fn usage_is_read() {
     let start = Timestamp::from_second(1_795_737_600).unwrap();
     let end = Timestamp::from_second(1_795_824_000).unwrap();
     let question = oar().usage(Whose::Mine, &Period { start, end });
-    assert_eq!(question.args, ["--accounting=2026-11-27, 2026-11-28", "--user=alice"]);
+    assert_eq!(question.args, ["--accounting=2026-11-27, 2026-11-28", "--user"]);
 }
 
 #[test]
@@ -253,4 +255,29 @@ fn a_site_is_learned() {
     // queues cannot be asked for: a name that is not known may be right
     let wish = Resources { partition: Some("production".into()), ..Resources::default() };
     assert_eq!(check(&wish, None, &site, Timestamp::UNIX_EPOCH), Ok(()));
+}
+
+/// The names that fields have in the database, and in newer versions' answers.
+///
+/// <https://github.com/oar-team/oar/blob/37db5384/sources/core/qfunctions/oarstat#L332>
+#[test]
+fn fields_of_newer_versions_are_read() {
+    let text = r#"[{"id": 5, "name": "k", "user": "alice", "state": "Terminated", "exit_code": "256",
+        "start_time": 1795808080, "stop_time": 1795808084, "network_addresses": ["node2"],
+        "queue_name": "default", "types": [], "events": []},
+        {"id": 6, "job_name": "l", "job_user": "alice", "state": "Bewildered", "events": []}]"#;
+    let output = Output { code: Some(0), stdout: text.into(), ..Output::default() };
+    let reports = oar().read_poll(&output).unwrap();
+    assert_eq!(
+        states(&reports),
+        ["5 Failed { code: Some(1), signal: None }", "6 Unknown(\"Bewildered\")"]
+    );
+    let report = &reports[&JobHandle::new(5)];
+    assert_eq!(report.nodes, ["node2"]);
+    assert_eq!(report.end, Timestamp::from_second(1_795_808_084).ok());
+    let queue = oar().read_queue(&output).unwrap();
+    assert_eq!(queue[1].name.as_deref(), Some("l"));
+    assert_eq!(queue[1].user, "alice");
+    let none = Output { code: Some(0), stdout: "[]\n".into(), ..Output::default() };
+    assert!(oar().read_poll(&none).unwrap().is_empty());
 }

@@ -117,12 +117,13 @@ impl Scheduler for Oar {
         Ok(reports)
     }
 
-    fn cancel(&self, jobs: &[JobHandle]) -> Invocation {
-        Self::command("oardel").args(ids(jobs))
+    fn cancel(&self, jobs: &[JobHandle]) -> Vec<Invocation> {
+        vec![Self::command("oardel").args(ids(jobs))]
     }
 
-    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Invocation {
-        Self::command("oardel").arg("--signal").arg(format!("SIG{}", signal.name())).args(ids(jobs))
+    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Vec<Invocation> {
+        let signal = format!("SIG{}", signal.name());
+        vec![Self::command("oardel").arg("--signal").arg(signal).args(ids(jobs))]
     }
 
     fn read_cancel(&self, output: &Output) -> Result<(), SchedulerError> {
@@ -138,7 +139,7 @@ impl Scheduler for Oar {
     }
 
     fn queue(&self, whose: Whose) -> Invocation {
-        queue::ask(self, whose)
+        queue::ask(whose)
     }
 
     fn read_queue(&self, output: &Output) -> Result<Vec<QueuedJob>, SchedulerError> {
@@ -146,7 +147,7 @@ impl Scheduler for Oar {
     }
 
     fn usage(&self, whose: Whose, period: &Period) -> Invocation {
-        usage::ask(self, whose, period)
+        usage::ask(whose, period)
     }
 
     fn read_usage(&self, output: &Output) -> Result<Vec<UsageRow>, SchedulerError> {

@@ -20,7 +20,7 @@ pub(super) fn script(oar: &Oar, job: &JobScript<'_>) -> Result<String, ScriptErr
     unsupported(job.resources)?;
     let mut lines = Lines { text: format!("#!{}\n", one_line("shell", job.shell)?) };
     lines.option("-n", "name", job.name.as_str())?;
-    lines.option("-l", "resources", &resource_request(job.resources)?)?;
+    lines.option("-l", "resources", &resource_request(job.resources))?;
     if let Some(expression) = properties(oar, job.resources)? {
         lines.option("-p", "constraint", &expression)?;
     }
@@ -73,7 +73,7 @@ fn unsupported(wish: &Resources) -> Result<(), ScriptError> {
 }
 
 /// Writes `/nodes=2/core=4,walltime=1:00:00`; whole nodes where they are to be exclusive.
-fn resource_request(wish: &Resources) -> Result<String, ScriptError> {
+fn resource_request(wish: &Resources) -> String {
     let nodes = wish.nodes.unwrap_or(1).max(1);
     let mut text = format!("/nodes={nodes}");
     let tasks = wish.tasks.unwrap_or(1).max(1).div_ceil(nodes);
@@ -97,7 +97,7 @@ fn resource_request(wish: &Resources) -> Result<String, ScriptError> {
     if let Some(time) = wish.walltime {
         let _ = write!(text, ",walltime={}:{}:{}", time.0 / 3600, time.0 / 60 % 60, time.0 % 60);
     }
-    Ok(text)
+    text
 }
 
 /// Joins the user's expression with what memory and GPU type mean at this site.
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn whole_nodes_have_no_cores_counted() {
-        let request = |resources: &Resources| resource_request(resources).unwrap();
+        let request = |resources: &Resources| resource_request(resources);
         let wish =
             Resources { nodes: Some(3), exclusive: true, cpus: Some(4), ..Resources::default() };
         assert_eq!(request(&wish), "/nodes=3");

@@ -18,19 +18,19 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<JobHandle, JobReport>, Schedul
 pub(super) fn report(job: &Map<String, Value>) -> JobReport {
     let events = events(job);
     let state = state(job, &events);
-    let start = field::time(job, "startTime");
+    let start = field::time(job, field::START);
     JobReport {
         detail: detail(&state, &events),
         start: start.or_else(|| scheduled_start(job)),
-        end: field::time(job, "stopTime").filter(|_| state.is_final()),
-        nodes: field::texts(job, "assigned_network_address"),
+        end: field::time(job, field::STOP).filter(|_| state.is_final()),
+        nodes: field::texts(job, field::HOSTS),
         state,
     }
 }
 
 /// Reads when a waiting job is expected to start.
 pub(super) fn scheduled_start(job: &Map<String, Value>) -> Option<jiff::Timestamp> {
-    field::time(job, "scheduledStart")
+    field::time(job, field::SCHEDULED_START)
 }
 
 /// Something that OAR did with a job.
@@ -46,9 +46,9 @@ fn events(job: &Map<String, Value>) -> Vec<Event> {
         .iter()
         .filter_map(Value::as_object)
         .map(|event| {
-            let kind = field::text(event, "type").unwrap_or_default();
-            let description = field::text(event, "description").unwrap_or_default();
-            (field::number(event, "event_id").unwrap_or(0), Event { kind, description })
+            let kind = field::text(event, &["type"]).unwrap_or_default();
+            let description = field::text(event, &["description"]).unwrap_or_default();
+            (field::number(event, &["event_id"]).unwrap_or(0), Event { kind, description })
         })
         .collect();
     events.sort_by_key(|(number, _)| *number);
@@ -56,8 +56,8 @@ fn events(job: &Map<String, Value>) -> Vec<Event> {
 }
 
 fn state(job: &Map<String, Value>, events: &[Event]) -> JobState {
-    let word = field::text(job, "state").unwrap_or_default();
-    let message = || field::text(job, "message").unwrap_or_default();
+    let word = field::text(job, &["state"]).unwrap_or_default();
+    let message = || field::text(job, &["message"]).unwrap_or_default();
     match word.as_str() {
         "Waiting" | "toAckReservation" => JobState::Pending { reason: message() },
         "Hold" => JobState::Pending { reason: "Hold".to_owned() },
@@ -65,7 +65,7 @@ fn state(job: &Map<String, Value>, events: &[Event]) -> JobState {
         "Running" => JobState::Running,
         "Suspended" | "Resuming" => JobState::Suspended,
         "Finishing" | "toError" => JobState::Completing,
-        "Terminated" => terminated(field::number(job, "exit_code"), events, word),
+        "Terminated" => terminated(field::number(job, &["exit_code"]), events, word),
         "Error" => stopped(events),
         _ => JobState::Unknown(word),
     }

@@ -23,7 +23,7 @@ pub(super) fn read(oar: &Oar, outputs: &[Output]) -> Result<Vec<Node>, Scheduler
     let jobs = failure::answer("oarstat", answer(outputs, 1, "oarstat")?)?;
     let users: BTreeMap<u64, String> = field::objects("oarstat", jobs)?
         .into_iter()
-        .filter_map(|(id, job)| Some((id, field::text(&job, "owner")?)))
+        .filter_map(|(id, job)| Some((id, field::text(&job, field::OWNER)?)))
         .collect();
     let mut nodes: Vec<Node> =
         by_host(text)?.iter().map(|(name, resources)| node(oar, name, resources)).collect();
@@ -38,11 +38,11 @@ pub(super) fn by_host(text: &str) -> Result<BTreeMap<String, Vec<Resource>>, Sch
     let mut hosts: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
     for (_, resource) in field::objects("oarnodes", text)? {
         // others are licences, networks, disks
-        if field::text(&resource, "type").is_some_and(|kind| kind != "default") {
+        if field::text(&resource, &["type"]).is_some_and(|kind| kind != "default") {
             continue;
         }
-        let host =
-            field::text(&resource, "network_address").or_else(|| field::text(&resource, "host"));
+        let host = field::text(&resource, &["network_address"])
+            .or_else(|| field::text(&resource, &["host"]));
         if let Some(host) = host {
             hosts.entry(host).or_default().push(resource);
         }
@@ -52,7 +52,7 @@ pub(super) fn by_host(text: &str) -> Result<BTreeMap<String, Vec<Resource>>, Sch
 
 /// Returns the jobs of a resource: `9`, `9, 12`.
 fn jobs(resource: &Resource) -> Vec<u64> {
-    let text = field::text(resource, "jobs").unwrap_or_default();
+    let text = field::text(resource, &["jobs"]).unwrap_or_default();
     text.split(',').filter_map(|id| id.trim().parse().ok()).collect()
 }
 
@@ -63,9 +63,10 @@ fn node(oar: &Oar, name: &str, resources: &[Resource]) -> Node {
     }
     let used = resources.iter().filter(|resource| !jobs(resource).is_empty()).count() as u32;
     let states: BTreeSet<String> =
-        resources.iter().filter_map(|resource| field::text(resource, "state")).collect();
-    let drained =
-        resources.iter().any(|resource| field::text(resource, "drain").as_deref() == Some("YES"));
+        resources.iter().filter_map(|resource| field::text(resource, &["state"])).collect();
+    let drained = resources
+        .iter()
+        .any(|resource| field::text(resource, &["drain"]).as_deref() == Some("YES"));
     let cores = resources.len() as u32;
     Node {
         name: name.to_owned(),
@@ -91,7 +92,7 @@ fn node(oar: &Oar, name: &str, resources: &[Resource]) -> Node {
 
 /// Reads the memory of a host; the property is in MB.
 pub(super) fn memory(property: Option<&str>, resources: &[Resource]) -> Option<ByteSize> {
-    let megabytes = field::number(resources.first()?, property?)?;
+    let megabytes = field::number(resources.first()?, &[property?])?;
     u64::try_from(megabytes).ok().filter(|number| *number > 0).map(|number| ByteSize(number << 20))
 }
 
@@ -99,10 +100,10 @@ pub(super) fn memory(property: Option<&str>, resources: &[Resource]) -> Option<B
 pub(super) fn gpus(property: Option<&str>, resources: &[Resource]) -> Vec<NodeGpus> {
     let mut seen: BTreeMap<(Option<String>, i64), bool> = BTreeMap::new();
     for resource in resources {
-        let Some(number) = field::number(resource, "gpu").filter(|number| *number > 0) else {
+        let Some(number) = field::number(resource, &["gpu"]).filter(|number| *number > 0) else {
             continue;
         };
-        let kind = property.and_then(|property| field::text(resource, property));
+        let kind = property.and_then(|property| field::text(resource, &[property]));
         let taken = seen.entry((kind, number)).or_default();
         *taken |= !jobs(resource).is_empty();
     }

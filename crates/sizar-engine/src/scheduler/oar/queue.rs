@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use sizar_model::cluster::QueuedJob;
-use sizar_model::{Invocation, JobHandle, Output, Walltime};
+use sizar_model::{Invocation, JobHandle, JobState, Output, Walltime};
 
 use super::dialect::Oar;
 use super::{failure, field, jobs};
 use crate::scheduler::{SchedulerError, Whose};
 
-pub(super) fn ask(oar: &Oar, whose: Whose) -> Invocation {
+pub(super) fn ask(whose: Whose) -> Invocation {
     match whose {
-        Whose::Mine => Oar::oarstat().arg(format!("--user={}", oar.user)),
+        // without a name it is the asker's, and OAR 3 takes none
+        Whose::Mine => Oar::oarstat().arg("--user"),
         Whose::Everyones => Oar::oarstat(),
     }
 }
@@ -26,21 +27,24 @@ pub(super) fn read(output: &Output) -> Result<Vec<QueuedJob>, SchedulerError> {
 fn queued(id: u64, job: &Map<String, Value>) -> QueuedJob {
     let report = jobs::report(job);
     let hosts: BTreeSet<&String> = report.nodes.iter().collect();
-    let cores = field::texts(job, "assigned_resources").len() as u32;
-    let message = field::text(job, "message").unwrap_or_default();
+    let cores = field::texts(job, &["assigned_resources"]).len() as u32;
+    let message = field::text(job, &["message"]).unwrap_or_default();
+    // how much of its walltime a running job has used, only a clock could tell
+    let pending = matches!(report.state, JobState::Pending { .. });
     QueuedJob {
         job: JobHandle::new(id),
         tasks: 1,
-        name: field::text(job, "name"),
-        user: field::text(job, "owner").unwrap_or_default(),
+        name: field::text(job, field::NAME),
+        user: field::text(job, field::OWNER).unwrap_or_default(),
         state: report.state,
-        partition: field::text(job, "queue"),
-        account: field::text(job, "project"),
+        partition: field::text(job, field::QUEUE),
+        account: field::text(job, &["project"]),
         nodes: hosts.len() as u32,
         cores: if cores > 0 { cores } else { asked_cores(&message).unwrap_or(0) },
         gpus: 0,
         time_used: None,
-        time_left: field::number(job, "walltime")
+        time_left: field::number(job, &["walltime"])
+            .filter(|_| pending)
             .and_then(|seconds| u64::try_from(seconds).ok())
             .map(Walltime),
         start: report.start,

@@ -2,8 +2,6 @@
 //!
 //! Queues, projects and admission rules are shown to administrators only.
 
-use std::collections::BTreeMap;
-
 use sizar_model::site::{GpuGroup, NodeGroup, Partition};
 use sizar_model::{Invocation, Output, SchedulerKind, Site, Walltime};
 
@@ -62,29 +60,31 @@ pub(super) fn read(outputs: &[Output]) -> Result<Site, SchedulerError> {
             .map(|name| (*name).to_owned())
     };
     let (memory_property, gpu_property) = (first(&MEMORY_PROPERTIES), first(&GPU_PROPERTIES));
-    let mut groups: BTreeMap<(u32, Option<u64>, Vec<(Option<String>, u32)>), u32> = BTreeMap::new();
+    let mut groups: Vec<NodeGroup> = Vec::new();
     for resources in hosts.values() {
-        let memory = nodes::memory(memory_property.as_deref(), resources).map(|size| size.0);
-        let gpus = nodes::gpus(gpu_property.as_deref(), resources)
-            .into_iter()
-            .map(|group| (group.kind, group.total))
-            .collect();
-        *groups.entry((resources.len() as u32, memory, gpus)).or_default() += 1;
+        let gpus = nodes::gpus(gpu_property.as_deref(), resources);
+        let group = NodeGroup {
+            count: 1,
+            cores: resources.len() as u32,
+            memory: nodes::memory(memory_property.as_deref(), resources),
+            gpus: gpus
+                .into_iter()
+                .map(|gpus| GpuGroup { kind: gpus.kind, count: gpus.total })
+                .collect(),
+            features: Vec::new(),
+        };
+        let alike =
+            groups.iter_mut().find(|known| NodeGroup { count: 1, ..(*known).clone() } == group);
+        match alike {
+            Some(known) => known.count += 1,
+            None => groups.push(group),
+        }
     }
     let queue = Partition {
         name: "default".to_owned(),
         default: true,
         nodes: Some(hosts.len() as u32),
-        node_groups: groups
-            .into_iter()
-            .map(|((cores, memory, gpus), count)| NodeGroup {
-                count,
-                cores,
-                memory: memory.map(sizar_model::resources::ByteSize),
-                gpus: gpus.into_iter().map(|(kind, count)| GpuGroup { kind, count }).collect(),
-                features: Vec::new(),
-            })
-            .collect(),
+        node_groups: groups,
         ..Partition::default()
     };
     Ok(Site {

@@ -88,7 +88,7 @@ pub(super) fn read_look_up(user: &str, outputs: &[Output]) -> Result<Vec<Found>,
     let jobs = field::objects("oarstat", text)?;
     Ok(jobs
         .into_iter()
-        .filter(|(_, job)| field::text(job, "owner").is_none_or(|owner| owner == user))
+        .filter(|(_, job)| field::text(job, field::OWNER).is_none_or(|owner| owner == user))
         .map(|(id, job)| Found { job: JobHandle::new(id), report: jobs::report(&job) })
         .collect())
 }

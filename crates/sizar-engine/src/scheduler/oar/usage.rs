@@ -9,7 +9,7 @@ use super::dialect::Oar;
 use super::failure;
 use crate::scheduler::{Period, SchedulerError, Whose};
 
-pub(super) fn ask(oar: &Oar, whose: Whose, period: &Period) -> Invocation {
+pub(super) fn ask(whose: Whose, period: &Period) -> Invocation {
     let day =
         |time: Timestamp| time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
     let command = Oar::command("oarstat").arg(format!(
@@ -18,7 +18,7 @@ pub(super) fn ask(oar: &Oar, whose: Whose, period: &Period) -> Invocation {
         day(period.end)
     ));
     match whose {
-        Whose::Mine => command.arg(format!("--user={}", oar.user)),
+        Whose::Mine => command.arg("--user"),
         Whose::Everyones => command,
     }
 }
@@ -26,8 +26,8 @@ pub(super) fn ask(oar: &Oar, whose: Whose, period: &Period) -> Invocation {
 /// Reads the table of all users, or the summary of one by project. OAR counts no GPUs.
 pub(super) fn read(output: &Output) -> Result<Vec<UsageRow>, SchedulerError> {
     let text = failure::answer("oarstat", output)?;
-    if let Some(rest) = text.split_once("Usage summary for user '").map(|(_, rest)| rest) {
-        let user = rest.split('\'').next().unwrap_or("");
+    if let Some((_, rest)) = text.split_once("Usage summary for user ") {
+        let user = rest.split_whitespace().next().unwrap_or("").trim_matches('\'');
         return Ok(by_project(user, rest));
     }
     let rows = text.lines().skip_while(|line| !line.trim_start().starts_with("---")).skip(1);
@@ -60,7 +60,9 @@ fn by_project(user: &str, text: &str) -> Vec<UsageRow> {
     for line in listed.map(str::trim) {
         if let Some(name) = line.strip_suffix(':') {
             project = Some(name);
-        } else if let Some(used) = line.strip_prefix("Used :") {
+        } else if line.starts_with("Used") {
+            // `Used : 3 ( 3 seconds )` in 2.5, `Used consumption: 3 (…)` in 3
+            let used = line.split_once(':').map_or("", |(_, used)| used);
             let seconds = used.split_whitespace().next().and_then(|word| word.parse().ok());
             rows.extend(seconds.map(|seconds| row(project, user, seconds)));
         }

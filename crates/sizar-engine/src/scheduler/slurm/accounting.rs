@@ -16,6 +16,9 @@ use crate::scheduler::expand_host_list;
 /// The columns that [`read`] reads.
 pub(super) const COLUMNS: &str = "JobID,State,ExitCode,Start,End,NodeList";
 
+/// The column that is added where jobs of other clusters are asked for.
+pub(super) const CLUSTER: &str = ",Cluster";
+
 /// Writes the moment a day before `time`: clocks here and there may differ.
 pub(super) fn day_before(time: Timestamp) -> String {
     let day = jiff::SignedDuration::from_hours(24);
@@ -35,7 +38,10 @@ pub(super) fn read(
         } else {
             of_sacct(line).ok_or_else(|| SchedulerError::unreadable("sacct", line))?
         };
-        let jobs = jobs.into_iter().map(|job| job.on(cluster));
+        let jobs = jobs.into_iter().map(|job| match job.cluster {
+            Some(_) => job,
+            None => job.on(cluster),
+        });
         reports.extend(jobs.map(|job| (job, report.clone())));
     }
     Ok(reports)
@@ -43,7 +49,7 @@ pub(super) fn read(
 
 fn of_sacct(line: &str) -> Option<(Vec<JobHandle>, JobReport)> {
     let fields: Vec<&str> = line.split('|').collect();
-    let [id, state, exit, start, end, nodes] = fields[..] else { return None };
+    let [id, state, exit, start, end, nodes, ref cluster @ ..] = fields[..] else { return None };
     let state = read_state(state, "", exit_code(exit));
     let nodes = if nodes == "None assigned" { "" } else { nodes };
     let report = JobReport {
@@ -53,7 +59,8 @@ fn of_sacct(line: &str) -> Option<(Vec<JobHandle>, JobReport)> {
         state,
         nodes: expand_host_list(nodes),
     };
-    Some((read_ids(id)?, report))
+    let jobs = read_ids(id)?.into_iter().map(|job| job.on(cluster.first().copied())).collect();
+    Some((jobs, report))
 }
 
 fn of_scontrol(line: &str) -> Option<(Vec<JobHandle>, JobReport)> {

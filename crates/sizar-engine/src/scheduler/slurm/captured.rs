@@ -10,6 +10,7 @@ use sizar_model::{JobHandle, JobReport, JobState, Output, Resources, Site, Wallt
 
 use super::Slurm;
 use crate::scheduler::captured::{no_answer, output};
+use crate::scheduler::script::tests::plain;
 use crate::scheduler::{
     ArrayRange, Period, Refusal, Scheduler, SchedulerError, Signal, Submission, Whose, check,
 };
@@ -83,8 +84,19 @@ fn a_submission_without_an_answer_is_unknown() {
 }
 
 #[test]
+fn limits_that_are_enforced_refuse_at_once() {
+    let refusal = |name: &str| match slurm().read_submit(&captured(name)) {
+        Submission::Refused(refusal) => refusal,
+        other => panic!("{name}: {other:?}"),
+    };
+    for name in ["submit-limits-time", "submit-limits-nodes", "submit-bad-nodes"] {
+        assert!(!refusal(name).later, "{name}");
+    }
+    assert!(refusal("submit-limits-jobs").later);
+}
+
+#[test]
 fn a_full_queue_is_a_refusal_for_now() {
-    // slurm_errno: ESLURM_ACCOUNTING_POLICY
     let stderr = "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: \
                   Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n";
     let output = Output { code: Some(1), stderr: stderr.into(), ..Output::default() };
@@ -175,6 +187,49 @@ fn steps_of_an_array_are_kept() {
 }
 
 #[test]
+fn a_list_of_tasks_is_whole() {
+    let reports = slurm().read_poll(&captured("poll-gaps")).unwrap();
+    let tasks: Vec<u32> = reports.keys().filter_map(|job| job.task).collect();
+    let mut asked: Vec<u32> = (3..90).map(|i| i * i % 997 + i).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(tasks, asked);
+    // what Slurm cuts off without `SLURM_BITSTR_LEN=0` is missing, and what is there is right
+    let cut = slurm().read_poll(&captured("poll-gaps-cut")).unwrap();
+    assert!(!cut.is_empty() && cut.len() < reports.len());
+    assert!(cut.keys().all(|job| reports.contains_key(job)));
+}
+
+/// The accounting calls a job ended that waits to run again: the queue is to be asked first.
+#[test]
+fn what_became_of_a_job_whose_node_died() {
+    let queue = slurm().read_poll(&captured("poll-nodefail")).unwrap();
+    insta::assert_snapshot!(states(&queue).join("\n"), @r#"
+    56 NodeFailed
+    57 Pending { reason: "BeginTime" }
+    "#);
+    let past = slurm().read_account(&[captured("account-nodefail")]).unwrap();
+    insta::assert_snapshot!(states(&past).join("\n"), @r#"
+    56 NodeFailed
+    57 NodeFailed
+    "#);
+}
+
+#[test]
+fn what_became_of_a_job_that_made_room() {
+    let queue = slurm().read_poll(&captured("poll-preempted")).unwrap();
+    insta::assert_snapshot!(states(&queue).join("\n"), @r#"
+    58 Pending { reason: "BeginTime" }
+    59 Running
+    "#);
+    let past = slurm().read_account(&[captured("account-preempted")]).unwrap();
+    insta::assert_snapshot!(states(&past).join("\n"), @r#"
+    58 Preempted
+    59 Running
+    "#);
+}
+
+#[test]
 fn a_job_that_left_the_queue_is_missing_and_no_error() {
     assert!(slurm().read_poll(&captured("poll-gone")).unwrap().is_empty());
     let some = slurm().read_poll(&captured("poll-some")).unwrap();
@@ -189,6 +244,25 @@ fn another_cluster_is_named_in_handles() {
     let poll = slurm.poll(&["38;testcluster".parse().unwrap()]);
     assert!(poll.args.contains(&"--clusters=testcluster".to_owned()), "{poll:?}");
     assert!(!poll.args.contains(&"--noheader".to_owned()));
+}
+
+/// In a federation, `sbatch` names the cluster though none was asked for.
+#[test]
+fn jobs_of_several_clusters_are_not_confused() {
+    let jobs: Vec<JobHandle> =
+        ["5;north", "5;south", "6;south"].map(|id| id.parse().unwrap()).to_vec();
+    let cancel = slurm().cancel(&jobs);
+    assert_eq!(cancel[0].args, ["--clusters=north", "5"]);
+    assert_eq!(cancel[1].args, ["--clusters=south", "5", "6"]);
+    let poll = slurm().poll(&jobs);
+    assert!(poll.args.contains(&"--clusters=north,south".to_owned()), "{poll:?}");
+    let account = slurm().account(&jobs);
+    assert_eq!(account.len(), 1);
+    assert!(account[0].args.contains(&"--clusters=north,south".to_owned()), "{account:?}");
+    let text = "5|COMPLETED|0:0|1795807957|1795808077|n1|north\n5|TIMEOUT|0:0|1795807957|1795808077|s1|south\n";
+    let output = Output { code: Some(0), stdout: text.into(), ..Output::default() };
+    let reports = slurm().read_account(&[output]).unwrap();
+    assert_eq!(states(&reports), ["5;north Completed", "5;south TimedOut"]);
 }
 
 #[test]
@@ -266,9 +340,22 @@ fn ending_what_has_ended_is_no_error() {
         assert!(slurm().read_cancel(&captured(name)).is_ok(), "{name}");
     }
     let jobs = ["5", "6_7"].map(|id| id.parse().unwrap());
-    assert_eq!(slurm().cancel(&jobs).args, ["5", "6_7"]);
+    assert_eq!(slurm().cancel(&jobs)[0].args, ["5", "6_7"]);
     let signal = slurm().signal(&jobs, Signal::Usr1);
-    assert_eq!(signal.args, ["--batch", "--signal=USR1", "5", "6_7"]);
+    assert_eq!(signal[0].args, ["--batch", "--signal=USR1", "5", "6_7"]);
+}
+
+/// `engine-script.sh` quotes as is done here, and this is what `sbatch` has read.
+#[test]
+fn quoted_values_arrive() {
+    let job = captured("engine-script-job").stdout;
+    assert!(job.contains(r#" Comment=a " # b \ c --wrap=x "#), "{job}");
+    assert!(job.contains(" ExcNodeList=cpu03 ") && job.contains(" Requeue=0 "), "{job}");
+    let name = "sizar-key-9".parse().unwrap();
+    let args = ["--comment=a \" # b \\ c --wrap=x"].map(str::to_owned).to_vec();
+    let wish = Resources { scheduler_args: args, ..Resources::default() };
+    let script = slurm().script(&plain(&name, &wish)).unwrap();
+    assert!(script.contains(r#"#SBATCH "--comment=a \" # b \\ c --wrap=x""#), "{script}");
 }
 
 #[test]

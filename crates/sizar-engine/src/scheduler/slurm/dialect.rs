@@ -49,31 +49,73 @@ impl Slurm {
     /// Starts a command whose answer is the same everywhere: times in seconds since 1970, lists
     /// of tasks that are not cut off.
     pub(super) fn command(&self, program: &str) -> Invocation {
-        let command = Invocation::new(program)
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC")
-            .env("SLURM_TIME_FORMAT", "%s")
-            .env("SLURM_BITSTR_LEN", "0")
-            .network(NetworkAccess::Full);
-        match &self.cluster {
-            Some(cluster) if program != "sacctmgr" && program != "sreport" => {
-                command.arg(format!("--clusters={cluster}"))
-            }
-            _ => command,
+        readable(on(self.cluster.as_deref(), program))
+    }
+
+    /// Starts a command in the user's own environment, which a job may be given.
+    pub(super) fn plain_command(&self, program: &str) -> Invocation {
+        on(self.cluster.as_deref(), program)
+    }
+
+    /// Returns the clusters that jobs are on, where they are not the login node's own.
+    fn clusters(&self, jobs: &[JobHandle]) -> Option<String> {
+        let names: BTreeSet<&str> = jobs
+            .iter()
+            .filter_map(|job| job.cluster.as_deref().or(self.cluster.as_deref()))
+            .collect();
+        let names = Vec::from_iter(names).join(",");
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// Makes a `scancel` for each cluster: an id alone would mean a job on each of them.
+    fn scancel(&self, jobs: &[JobHandle], options: &[String]) -> Vec<Invocation> {
+        let mut by_cluster: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
+        for job in jobs {
+            let cluster = job.cluster.as_deref().or(self.cluster.as_deref());
+            by_cluster.entry(cluster).or_default().push(job.word());
         }
+        by_cluster
+            .into_iter()
+            .map(|(cluster, words)| {
+                readable(on(cluster, "scancel")).args(options.iter().cloned()).args(words)
+            })
+            .collect()
     }
+}
 
-    /// Starts a `squeue` that lists jobs in the columns that [`jobs`] reads, ended ones too.
-    fn squeue(&self) -> Invocation {
-        // without a cluster's name above them, lines of several clusters could not be told apart
-        let command = self.command("squeue");
-        let command = if self.cluster.is_some() { command } else { command.arg("--noheader") };
-        command.arg("--states=all").arg(format!("--format={}", jobs::COLUMNS))
+/// Starts a command that speaks to `clusters`.
+fn on(clusters: Option<&str>, program: &str) -> Invocation {
+    let command = Invocation::new(program).network(NetworkAccess::Full);
+    match clusters {
+        Some(names) if !matches!(program, "sacctmgr" | "sreport") => {
+            command.arg(format!("--clusters={names}"))
+        }
+        _ => command,
     }
+}
 
-    fn sacct(&self) -> Invocation {
-        self.command("sacct").args(["--allocations", "--parsable2", "--noheader"])
-    }
+fn readable(command: Invocation) -> Invocation {
+    command
+        .env("LC_ALL", "C")
+        .env("TZ", "UTC")
+        .env("SLURM_TIME_FORMAT", "%s")
+        .env("SLURM_BITSTR_LEN", "0")
+}
+
+/// Starts a `squeue` that lists jobs in the columns that [`jobs`] reads, ended ones too.
+fn squeue(clusters: Option<&str>) -> Invocation {
+    let command = readable(on(clusters, "squeue"));
+    // without a cluster's name above them, lines of several clusters could not be told apart
+    let command = if clusters.is_some() { command } else { command.arg("--noheader") };
+    command.arg("--states=all").arg(format!("--format={}", jobs::COLUMNS))
+}
+
+/// Starts a `sacct` that lists jobs in the columns that [`accounting`] reads.
+fn sacct(clusters: Option<&str>) -> Invocation {
+    let further = if clusters.is_some() { accounting::CLUSTER } else { "" };
+    readable(on(clusters, "sacct"))
+        .args(["--allocations", "--parsable2", "--noheader"])
+        .arg(format!("--format={}{further}", accounting::COLUMNS))
 }
 
 /// Returns the ids without their tasks, each once.
@@ -111,16 +153,12 @@ impl Scheduler for Slurm {
     }
 
     fn look_up(&self, name: &JobName, since: Timestamp) -> Vec<Invocation> {
-        let mut questions =
-            vec![self.squeue().arg(format!("--user={}", self.user)).arg(format!("--name={name}"))];
+        let cluster = self.cluster.as_deref();
+        let (user, name) = (format!("--user={}", self.user), format!("--name={name}"));
+        let mut questions = vec![squeue(cluster).args([&user, &name])];
         if self.accounting {
-            questions.push(
-                self.sacct()
-                    .arg(format!("--format={}", accounting::COLUMNS))
-                    .arg(format!("--user={}", self.user))
-                    .arg(format!("--name={name}"))
-                    .arg(format!("--starttime={}", accounting::day_before(since))),
-            );
+            let start = format!("--starttime={}", accounting::day_before(since));
+            questions.push(sacct(cluster).args([&user, &name, &start]));
         }
         questions
     }
@@ -130,11 +168,12 @@ impl Scheduler for Slurm {
     }
 
     fn poll(&self, jobs: &[JobHandle]) -> Invocation {
+        let question = squeue(self.clusters(jobs).as_deref());
         let ids = ids(jobs);
         if ids.len() > MOST_IDS {
-            return self.squeue().arg(format!("--user={}", self.user));
+            return question.arg(format!("--user={}", self.user));
         }
-        self.squeue().arg(format!("--jobs={}", comma_separated(ids)))
+        question.arg(format!("--jobs={}", comma_separated(ids)))
     }
 
     fn read_poll(&self, output: &Output) -> Result<BTreeMap<JobHandle, JobReport>, SchedulerError> {
@@ -146,15 +185,13 @@ impl Scheduler for Slurm {
     }
 
     fn account(&self, jobs: &[JobHandle]) -> Vec<Invocation> {
+        let clusters = self.clusters(jobs);
         let ids: Vec<u64> = ids(jobs).into_iter().collect();
         if self.accounting {
+            let list = |ids: &[u64]| format!("--jobs={}", comma_separated(ids.iter().copied()));
             return ids
                 .chunks(MOST_IDS)
-                .map(|ids| {
-                    self.sacct()
-                        .arg(format!("--format={}", accounting::COLUMNS))
-                        .arg(format!("--jobs={}", comma_separated(ids.iter().copied())))
-                })
+                .map(|ids| sacct(clusters.as_deref()).arg(list(ids)))
                 .collect();
         }
         // `scontrol` takes one job at a time: "1,3" is an invalid id to it
@@ -181,15 +218,12 @@ impl Scheduler for Slurm {
         Ok(reports)
     }
 
-    fn cancel(&self, jobs: &[JobHandle]) -> Invocation {
-        self.command("scancel").args(jobs.iter().map(JobHandle::word))
+    fn cancel(&self, jobs: &[JobHandle]) -> Vec<Invocation> {
+        self.scancel(jobs, &[])
     }
 
-    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Invocation {
-        self.command("scancel")
-            .arg("--batch")
-            .arg(format!("--signal={}", signal.name()))
-            .args(jobs.iter().map(JobHandle::word))
+    fn signal(&self, jobs: &[JobHandle], signal: Signal) -> Vec<Invocation> {
+        self.scancel(jobs, &["--batch".to_owned(), format!("--signal={}", signal.name())])
     }
 
     fn read_cancel(&self, output: &Output) -> Result<(), SchedulerError> {
@@ -213,7 +247,7 @@ impl Scheduler for Slurm {
     }
 
     fn read_queue(&self, output: &Output) -> Result<Vec<QueuedJob>, SchedulerError> {
-        queue::read(output)
+        queue::read(output, self.cluster.as_deref())
     }
 
     fn usage(&self, whose: Whose, period: &Period) -> Invocation {

@@ -291,7 +291,7 @@ mod tests {
             text.lines().find(|line| line.contains("--partition")).unwrap().to_owned()
         };
         assert_eq!(line("a --wrap=x"), r#"#SBATCH --partition="a --wrap=x""#);
-        assert_eq!(line("a#b"), r##"#SBATCH --partition="a#b""##);
+        assert_eq!(line("a#b"), "#SBATCH --partition=\"a#b\"");
         assert_eq!(line(r#"a" --wrap=x "\"#), r#"#SBATCH --partition="a\" --wrap=x \"\\""#);
         for partition in ["a\n#SBATCH --wrap=x", "a\rb", "a\u{0}"] {
             let resources = with(partition);

@@ -103,27 +103,20 @@ fn gpus(record: &Record<'_>) -> Vec<NodeGpus> {
         .collect()
 }
 
+/// Reads the words of a state; `*` says that the node does not answer, and other signs behind a
+/// word that it sleeps, boots or reboots.
 fn condition(states: &[String], cores: u32, used: u32) -> NodeCondition {
-    let bare = |state: &String| {
-        state.trim_end_matches(['*', '~', '#', '!', '%', '$', '@', '^', '-']).to_owned()
+    let has = |names: &[&str]| {
+        states.iter().any(|state| {
+            let word = state.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
+            names.contains(&word)
+        })
     };
-    let words: Vec<String> = states.iter().map(bare).collect();
-    let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
-    let silent = states.iter().any(|state| state.ends_with('*'));
-    if silent
-        || has(&[
-            "DOWN",
-            "FAIL",
-            "ERROR",
-            "UNKNOWN",
-            "NOT_RESPONDING",
-            "POWERED_DOWN",
-            "POWERING_DOWN",
-            "REBOOT",
-        ])
+    if states.iter().any(|state| state.ends_with('*'))
+        || has(&["DOWN", "FAIL", "ERROR", "UNKNOWN", "NOT_RESPONDING"])
     {
         NodeCondition::Down
-    } else if has(&["DRAIN", "DRAINED", "DRAINING", "NO_RESPOND", "FAILING"]) {
+    } else if has(&["DRAIN", "DRAINED", "DRAINING", "FAILING"]) {
         NodeCondition::Drained
     } else if has(&["MAINT", "RESERVED"]) && used == 0 {
         NodeCondition::Reserved
@@ -136,5 +129,59 @@ fn condition(states: &[String], cores: u32, used: u32) -> NodeCondition {
         }
     } else {
         NodeCondition::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// sinfo(1) of 17.11 to 25.05: NODE STATE CODES.
+    #[test]
+    fn every_node_state_has_a_condition() {
+        let read = |word: &str, used: u32| {
+            let states: Vec<String> = word.split('+').map(str::to_owned).collect();
+            condition(&states, 8, used)
+        };
+        for (word, used, condition) in [
+            ("IDLE", 0, NodeCondition::Free),
+            ("IDLE+CLOUD+POWERED_DOWN", 0, NodeCondition::Free),
+            ("IDLE~", 0, NodeCondition::Free),
+            ("IDLE+PLANNED", 0, NodeCondition::Free),
+            ("MIXED", 3, NodeCondition::Mixed),
+            ("MIXED+PLANNED", 3, NodeCondition::Mixed),
+            ("ALLOCATED", 8, NodeCondition::Busy),
+            ("ALLOCATED+COMPLETING", 8, NodeCondition::Busy),
+            ("ALLOCATED+DRAIN", 8, NodeCondition::Drained),
+            ("IDLE+DRAIN", 0, NodeCondition::Drained),
+            ("IDLE*", 0, NodeCondition::Down),
+            ("DOWN*+DRAIN", 0, NodeCondition::Down),
+            ("DOWN+NOT_RESPONDING", 0, NodeCondition::Down),
+            ("IDLE+MAINT", 0, NodeCondition::Reserved),
+            ("IDLE+RESERVED", 0, NodeCondition::Reserved),
+            ("FUTURE", 0, NodeCondition::Unknown),
+            ("FROBNICATED", 0, NodeCondition::Unknown),
+        ] {
+            assert_eq!(read(word, used), condition, "{word}");
+        }
+    }
+
+    /// Before 21.08 there is no `CPUEfctv`; without `AccountingStorageTRES=gres/gpu` no GPU in
+    /// `AllocTRES`; without `--details` no `GresUsed`.
+    #[test]
+    fn records_of_other_versions_are_read() {
+        let old = "NodeName=n1 Arch=x86_64 CoresPerSocket=8 CPUAlloc=4 CPUErr=0 CPUTot=16 \
+                   CPULoad=3.99 AvailableFeatures=(null) Gres=gpu:k80:4 NodeAddr=n1 Version=17.11 \
+                   RealMemory=64000 AllocMem=1000 State=MIXED Partitions=gpu \
+                   CfgTRES=cpu=16,mem=62.50G,gres/gpu=4 AllocTRES=cpu=4,mem=1000M,gres/gpu=3";
+        let read = node(old).unwrap();
+        assert_eq!((read.cores, read.cores_used), (16, 4));
+        assert_eq!(read.gpus, [NodeGpus { kind: Some("k80".into()), total: 4, used: 3 }]);
+        let two = "NodeName=n2 CPUAlloc=0 CPUEfctv=62 CPUTot=64 Gres=gpu:a100:2,gpu:h100:2 \
+                   GresUsed=gpu:a100:1(IDX:0),gpu:h100:0(IDX:N/A) RealMemory=500000 State=MIXED";
+        let read = node(two).unwrap();
+        assert_eq!(read.cores, 62);
+        let used: Vec<u32> = read.gpus.iter().map(|gpus| gpus.used).collect();
+        assert_eq!(used, [1, 0]);
     }
 }

@@ -1,7 +1,7 @@
 //! The queue as people look at it: lines of `squeue`.
 
 use sizar_model::cluster::QueuedJob;
-use sizar_model::{Invocation, JobState, Output};
+use sizar_model::{Invocation, JobHandle, JobState, Output};
 
 use super::dialect::Slurm;
 use super::jobs::read_state;
@@ -21,16 +21,19 @@ pub(super) fn ask(slurm: &Slurm, whose: Whose) -> Invocation {
     }
 }
 
-pub(super) fn read(output: &Output) -> Result<Vec<QueuedJob>, SchedulerError> {
+pub(super) fn read(
+    output: &Output,
+    cluster: Option<&str>,
+) -> Result<Vec<QueuedJob>, SchedulerError> {
     let text = failure::answer("squeue", output)?;
     text.lines()
         .filter(|line| !line.trim().is_empty() && !line.starts_with("CLUSTER:"))
-        .map(|line| job(line).ok_or_else(|| SchedulerError::unreadable("squeue", line)))
+        .map(|line| job(line, cluster).ok_or_else(|| SchedulerError::unreadable("squeue", line)))
         .filter(|job| !matches!(job, Ok(job) if job.tasks == 0))
         .collect()
 }
 
-fn job(line: &str) -> Option<QueuedJob> {
+fn job(line: &str, cluster: Option<&str>) -> Option<QueuedJob> {
     let fields: Vec<&str> = line.splitn(12, '|').collect();
     let [id, user, state, partition, nodes, cores, gpus, used, left, start, account, rest] =
         fields[..]
@@ -39,13 +42,13 @@ fn job(line: &str) -> Option<QueuedJob> {
     };
     let (name, reason) = rest.rsplit_once('|')?;
     let jobs = read_ids(id)?;
-    let several = jobs.len() != 1;
-    let job = jobs.first().cloned().unwrap_or_else(|| sizar_model::JobHandle::new(0));
+
+    let job = jobs.first().cloned().unwrap_or_else(|| JobHandle::new(0));
     let state = read_state(state, reason, None);
     let pending = matches!(state, JobState::Pending { .. });
     Some(QueuedJob {
         tasks: jobs.len() as u32,
-        job: if several { sizar_model::JobHandle { task: None, ..job } } else { job },
+        job: if jobs.len() > 1 { JobHandle { task: None, ..job } } else { job }.on(cluster),
         name: Some(name.to_owned()),
         user: user.to_owned(),
         state,

@@ -20,7 +20,7 @@ const LATER: [&str; 5] = [
 
 pub(super) fn submit(slurm: &Slurm, path: &Utf8Path) -> Result<Invocation, ScriptError> {
     one_line("script's path", path.as_str())?;
-    Ok(slurm.command("sbatch").arg("--parsable").arg(path.as_str()))
+    Ok(slurm.plain_command("sbatch").arg("--parsable").arg(path.as_str()))
 }
 
 pub(super) fn read(output: &Output) -> Submission {
