@@ -306,11 +306,11 @@ pub fn cancel(place: &mut Place, runs: &[Known]) -> Result<(), ElsewhereError> {
     if jobs.is_empty() {
         return Ok(());
     }
-    let outputs = place.ask(&[place.scheduler.cancel(&jobs)])?;
-    match outputs.first() {
-        Some(output) => Ok(place.scheduler.read_cancel(output)?),
-        None => Ok(()),
+    let orders = place.scheduler.cancel(&jobs);
+    for output in place.ask(&orders)? {
+        place.scheduler.read_cancel(&output)?;
     }
+    Ok(())
 }
 
 /// Returns what a job printed from byte `from` on, as much as one piece holds.

@@ -32,4 +32,4 @@ pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use error::chain;
 pub(crate) use collect::digest;
-pub(crate) use execute::{node, receipt_of};
+pub(crate) use execute::receipt_of;
