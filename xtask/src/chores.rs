@@ -39,6 +39,11 @@ fn set_up() -> anyhow::Result<()> {
     if !exists("bwrap") {
         apt(&["bubblewrap"]).context("the tests of the sandbox need bubblewrap")?;
     }
+    let shells = ["tcsh", "fish", "zsh"];
+    if !Utf8Path::new("/usr/sbin/sshd").exists() || !shells.into_iter().all(exists) {
+        apt(&[&["openssh-server"], &shells[..]].concat())
+            .context("the tests over SSH need sshd, and the login shells that people have")?;
+    }
     Ok(())
 }
 
