@@ -1,6 +1,7 @@
 //! Checks and tests, with what they need installed first.
 
 use anyhow::Context as _;
+use camino::Utf8Path;
 
 use crate::shell::{command, exists, output, run, say};
 
