@@ -1,6 +1,7 @@
 //! Checks and tests, with what they need installed first.
 
 use anyhow::Context as _;
+use camino::Utf8Path;
 
 use crate::shell::{command, exists, output, run, say};
 
@@ -45,6 +46,11 @@ fn set_up() -> anyhow::Result<()> {
         if let Err(error) = without_services(|| apt(&missing)) {
             say(&format!("the tests of the clusters will fail: {error:#}"));
         }
+    }
+    let shells = ["tcsh", "fish", "zsh"];
+    if !Utf8Path::new("/usr/sbin/sshd").exists() || !shells.into_iter().all(exists) {
+        apt(&[&["openssh-server"], &shells[..]].concat())
+            .context("the tests over SSH need sshd, and the login shells that people have")?;
     }
     Ok(())
 }

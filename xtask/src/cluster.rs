@@ -78,7 +78,9 @@ fn register(hosts: &[&str], config: &Utf8Path) -> anyhow::Result<()> {
     }
     for host in hosts {
         let mut add = Command::new(&program);
-        add.args(["target", "add", host, &format!("ssh://{host}"), "--ssh-config"]).arg(config);
+        // both schedulers' commands are found on either host
+        add.args(["target", "add", host, &format!("ssh://{host}"), "--scheduler", host]);
+        add.arg("--ssh-config").arg(config);
         // one that is there from last time is as good: the address stays the same
         if let Err(error) = run(add) {
             say(&format!("{error}"));

@@ -146,7 +146,7 @@ impl Targets {
     pub fn remember(&self, name: &TargetName, probed: &Profile) -> Result<(), TargetError> {
         let mut table = Table::try_from(probed)?;
         // how it is reached is the user's business
-        for key in ["address", "ssh_config", "transfer"] {
+        for key in ["address", "scheduler", "ssh_config", "transfer"] {
             table.remove(key);
         }
         let text = format!(

@@ -41,11 +41,16 @@ impl Probed {
 
 /// Looks at the site behind `transport`: two round trips, read only.
 ///
+/// `wished` chooses among several schedulers.
+///
 /// # Errors
 ///
 /// [`TargetError::Transport`] where it cannot be reached. What a scheduler does not answer is
 /// told in [`Probed::unanswered`].
-pub fn probe(transport: &mut dyn Transport) -> Result<Probed, TargetError> {
+pub fn probe(
+    transport: &mut dyn Transport,
+    wished: Option<SchedulerKind>,
+) -> Result<Probed, TargetError> {
     let about = transport.run(&[Step::script(SCRIPT).limit(PATIENCE)])?;
     let answer = about.first().filter(|answer| !answer.stdout.is_empty());
     let text = answer.map(|answer| answer.text().into_owned()).ok_or_else(|| {
@@ -55,10 +60,15 @@ pub fn probe(transport: &mut dyn Transport) -> Result<Probed, TargetError> {
     let user = machine.user.clone().unwrap_or_default();
     let Batch { slurm, oar, node_scratch } = batch;
     let mut probed = Probed { machine, node_scratch, ..Probed::default() };
-    let scheduler: Box<dyn Scheduler> = match (slurm, oar) {
-        (true, _) => Box::new(Slurm::new(&user)),
-        (false, true) => Box::new(Oar::new(&user)),
+    let kind = match (slurm, oar) {
+        (true, true) => wished.unwrap_or(SchedulerKind::Slurm),
+        (true, false) => SchedulerKind::Slurm,
+        (false, true) => SchedulerKind::Oar,
         (false, false) => return Ok(probed),
+    };
+    let scheduler: Box<dyn Scheduler> = match kind {
+        SchedulerKind::Slurm => Box::new(Slurm::new(&user)),
+        SchedulerKind::Oar => Box::new(Oar::new(&user)),
     };
     probed.site.scheduler = Some(scheduler.kind());
     let steps: Vec<Step> = scheduler
@@ -71,8 +81,11 @@ pub fn probe(transport: &mut dyn Transport) -> Result<Probed, TargetError> {
         Ok(site) => probed.site = site,
         Err(error) => probed.unanswered.push(crate::run::chain(&error)),
     }
-    if slurm && oar {
-        probed.unanswered.push("both Slurm and OAR are there; Slurm is used".to_owned());
+    if slurm && oar && wished.is_none() {
+        probed.unanswered.push(format!("both Slurm and OAR are there; {kind} is used"));
+    }
+    if let Some(wished) = wished.filter(|&wished| wished != kind) {
+        probed.unanswered.push(format!("{wished} is not there; {kind} is used"));
     }
     if probed.node_scratch.is_none() {
         probed.node_scratch = match probed.site.scheduler {

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sizar_model::{Resources, Site};
+use sizar_model::{Resources, SchedulerKind, Site};
 
 use super::Machine;
 
@@ -14,6 +14,9 @@ pub struct Profile {
     /// `ssh://[user@]host[:port]`, a host of `~/.ssh/config`, or `here` for the machine that sizar
     /// runs on, where that is a login node.
     pub address: String,
+    /// The scheduler to use, where the site has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<SchedulerKind>,
     /// A file to read instead of `~/.ssh/config`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh_config: Option<Utf8PathBuf>,

@@ -168,7 +168,8 @@ Host key verification failed.
 
     #[test]
     fn what_is_in_the_way_is_named() {
-        let cases: [(&str, fn(&TransportError) -> bool); 6] = [
+        type IsRight = fn(&TransportError) -> bool;
+        let cases: [(&str, IsRight); 6] = [
             (
                 "ssh: Could not resolve hostname nowhere: Name or service not known",
                 |error| matches!(error, TransportError::HostNotFound { host } if host == "nowhere"),

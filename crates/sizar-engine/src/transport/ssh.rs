@@ -296,9 +296,10 @@ impl Ssh {
 
 impl Transport for Ssh {
     fn run(&mut self, steps: &[Step]) -> Result<Vec<Answer>, TransportError> {
+        let was_open = self.session.is_some();
         match self.with(|session| session.run(steps)) {
             // it broke while nobody looked, and nothing of the batch left
-            Err(TransportError::Lost { step, .. }) if !step.sent => {
+            Err(TransportError::Lost { step, .. }) if was_open && !step.sent => {
                 self.with(|session| session.run(steps))
             }
             result => result,

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn output_without_end_ends_the_step() {
-        let mut watch = Watch::new(vec![Duration::from_secs(60)]);
+        let mut watch = Watch::new(vec![Step::LIMIT]);
         watch.started(0, 7);
         watch.measured_at = Instant::now();
         assert_eq!(watch.act(), Some(Act::Measure { step: 0 }));

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sizar_engine::transport::{Step, Transport};
+use sizar_engine::transport::{Answer, Step, Transport};
 use sizar_testkit::Sshd;
 
 use crate::world::Client;
@@ -45,7 +45,7 @@ fn slow_figures_of_a_hundred_operations() {
     for _ in 0..ROUNDS {
         batched.push(timed(|| {
             let answers = ours.run(&steps).unwrap();
-            assert!(answers.iter().all(|answer| answer.is_success()));
+            assert!(answers.iter().all(Answer::is_success));
         }));
         single.push(timed(|| {
             for step in &steps {

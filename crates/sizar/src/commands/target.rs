@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use sizar_engine::target::{Profile, TargetName, Targets, probe, transport};
 use sizar_engine::transport::Counters;
-use sizar_model::Progress as _;
+use sizar_model::{Progress as _, SchedulerKind};
 
 use crate::elsewhere::{connecting, targets};
 use crate::error::{CommandResult, Failure};
@@ -55,12 +55,31 @@ struct AddArgs {
     /// A file to read instead of `~/.ssh/config`
     #[arg(long, value_name = "FILE")]
     ssh_config: Option<Utf8PathBuf>,
+    /// The scheduler to use, where the site has several
+    #[arg(long, value_name = "NAME")]
+    scheduler: Option<Scheduler>,
     /// The host for large transfers, where it is another one
     #[arg(long, value_name = "ADDRESS")]
     transfer: Option<String>,
     /// The folder there in which sizar keeps everything, instead of `~/.sizar`
     #[arg(long, value_name = "DIR")]
     root: Option<Utf8PathBuf>,
+}
+
+/// A batch scheduler.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Scheduler {
+    Slurm,
+    Oar,
+}
+
+impl From<Scheduler> for SchedulerKind {
+    fn from(scheduler: Scheduler) -> Self {
+        match scheduler {
+            Scheduler::Slurm => Self::Slurm,
+            Scheduler::Oar => Self::Oar,
+        }
+    }
 }
 
 /// Look at a target again: read only, and say what it costs
@@ -105,6 +124,7 @@ fn add(session: &Session, targets: &Targets, args: &AddArgs) -> CommandResult<()
     };
     let profile = Profile {
         address: args.address.clone(),
+        scheduler: args.scheduler.map(SchedulerKind::from),
         ssh_config,
         transfer: args.transfer.clone(),
         root: args.root.clone(),
@@ -148,7 +168,7 @@ fn look(
 ) -> CommandResult<(Profile, Counters)> {
     let mut transport = transport(profile, &connecting(session))?;
     session.reporter.report(sizar_model::Activity::Began { what: format!("looking at {name}") });
-    let probed = probe(&mut *transport);
+    let probed = probe(&mut *transport, profile.scheduler);
     session.reporter.report(sizar_model::Activity::Ended { what: format!("looked at {name}") });
     let probed = probed?;
     for missing in &probed.unanswered {
