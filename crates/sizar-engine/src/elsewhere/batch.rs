@@ -72,12 +72,7 @@ pub(super) fn name_of(run: &RunId, attempt: u32) -> String {
     format!("sizar-{run}-{attempt}")
 }
 
-fn body(
-    job: &Job<'_>,
-    profile: &Profile,
-    layout: &Layout,
-    scheduler: &dyn Scheduler,
-) -> String {
+fn body(job: &Job<'_>, profile: &Profile, layout: &Layout, scheduler: &dyn Scheduler) -> String {
     let word = |path: &Utf8Path| shell_word(path.as_str());
     let mut body = String::new();
     let mut line = |text: &str| {
@@ -109,7 +104,9 @@ fn body(
         }
     }
     line("");
-    line("# the working copy, the program and its limits, its results with their digests, the receipt");
+    line(
+        "# the working copy, the program and its limits, its results with their digests, the receipt",
+    );
     let mut last = String::new();
     let _ = write!(
         last,
@@ -161,8 +158,7 @@ mod tests {
     #[test]
     fn names_of_modules_are_words_of_their_own() {
         let modules = vec!["cuda/12.1".to_owned(), "x; rm -rf ~".to_owned()];
-        let script =
-            rendered(SchedulerKind::Slurm, &Profile { modules, ..Profile::default() });
+        let script = rendered(SchedulerKind::Slurm, &Profile { modules, ..Profile::default() });
         assert!(script.contains("module load cuda/12.1 || exit 125\n"), "{script}");
         assert!(script.contains("module load 'x; rm -rf ~' ||"), "{script}");
     }

@@ -82,7 +82,10 @@ impl ElsewhereError {
             }
             Self::Environment { hints, .. } => hints.clone(),
             Self::EscapingLink { .. } => {
-                vec!["show what it leads to with `--data HERE:THERE`, or replace the link".to_owned()]
+                vec![
+                    "show what it leads to with `--data HERE:THERE`, or replace the link"
+                        .to_owned(),
+                ]
             }
             Self::Target(error) => error.hints(),
             Self::Transport(error) => error.hints(),

@@ -57,8 +57,7 @@ pub fn prepare(
     }
     let program = push(place, &layout, progress)?;
     let checkout = ship::source(place, &layout, run, &checkout, home.root(), progress)?;
-    let (mut request, inputs) =
-        ship::data(place, &layout, run, request, &found.inputs, progress)?;
+    let (mut request, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
     request.job.args = found.args;
     let asked = Request { checkout, request, inputs };
     let plan = plan(place, &layout, run, &program, &asked, progress)?;
@@ -83,11 +82,8 @@ fn plan(
         return Err(ElsewhereError::Step { step: "write the request", message });
     }
     let mut teller = Forward { progress, rest: Vec::new(), failure: None, done: false };
-    let step = Step::program(
-        program.as_str(),
-        [PREPARE, layout.root().as_str(), run.as_str()],
-    )
-    .limit(PATIENCE);
+    let step = Step::program(program.as_str(), [PREPARE, layout.root().as_str(), run.as_str()])
+        .limit(PATIENCE);
     let answer = place.transport.drain(&step, &mut teller, progress)?;
     if let Some((message, hints)) = teller.failure {
         return Err(ElsewhereError::Environment { message, hints });

@@ -70,7 +70,8 @@ fn check_link(root: &Utf8Path, link: &Utf8Path) -> Result<(), ElsewhereError> {
         path: link.strip_prefix(root).unwrap_or(link).to_owned(),
         to: to.clone(),
     };
-    let mut depth = link.strip_prefix(root).map_or(0, |below| below.components().count() as i64 - 1);
+    let mut depth =
+        link.strip_prefix(root).map_or(0, |below| below.components().count() as i64 - 1);
     if to.is_absolute() {
         return Err(escaping());
     }
@@ -149,8 +150,8 @@ fn one(
 ) -> Result<Utf8PathBuf, ElsewhereError> {
     let here = &binding.here;
     let name = here.file_name().unwrap_or("data");
-    let metadata = fs::metadata(here)
-        .map_err(|source| ElsewhereError::File { path: here.clone(), source })?;
+    let metadata =
+        fs::metadata(here).map_err(|source| ElsewhereError::File { path: here.clone(), source })?;
     let (root, cargo) = if metadata.is_dir() {
         (here.clone(), list(here, Utf8Path::new("/nowhere"))?)
     } else {

@@ -85,22 +85,21 @@ fn prepare(layout: &Layout, run: &RunId) -> ExitCode {
 }
 
 fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Said> {
-    let failed = |error: &dyn std::error::Error| Said::Failed {
-        message: chain(error),
-        hints: Vec::new(),
-    };
+    let failed =
+        |error: &dyn std::error::Error| Said::Failed { message: chain(error), hints: Vec::new() };
     let home = Home::at(layout.root());
     let text = fs::read_to_string(layout.request(run)).map_err(|error| failed(&error))?;
     let asked: Request = serde_json::from_str(&text).map_err(|error| failed(&error))?;
-    let mut plan = run::plan_for(&home, &asked.checkout, &asked.request, progress).map_err(
-        |error| Said::Failed {
-            hints: match &error {
-                run::PrepareError::Setup(error) => error.hints(),
-                _ => Vec::new(),
-            },
-            message: chain(&error),
-        },
-    )?;
+    let mut plan =
+        run::plan_for(&home, &asked.checkout, &asked.request, progress).map_err(|error| {
+            Said::Failed {
+                hints: match &error {
+                    run::PrepareError::Setup(error) => error.hints(),
+                    _ => Vec::new(),
+                },
+                message: chain(&error),
+            }
+        })?;
     plan.inputs = asked.inputs;
     let json = plan.to_json().map_err(|error| failed(&error))?;
     write_by_rename(&layout.plan(run), json.as_bytes()).map_err(|error| failed(&error))

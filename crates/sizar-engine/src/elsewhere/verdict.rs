@@ -67,7 +67,9 @@ pub fn decide(state: &RunState, seen: &Seen) -> Verdict {
     let on = seen.node.as_ref().map(|node| format!(", which began on {node}")).unwrap_or_default();
     match report {
         None => Verdict::Lose {
-            reason: format!("the scheduler knows nothing more of its job{on}, and it left no receipt"),
+            reason: format!(
+                "the scheduler knows nothing more of its job{on}, and it left no receipt"
+            ),
         },
         Some(report) => judge(report, &on),
     }
@@ -169,12 +171,8 @@ mod tests {
         assert_eq!(decide(&RunState::Queued, &running), Verdict::Began { node: None });
         assert_eq!(decide(&RunState::Running, &running), Verdict::Wait);
         // the claim tells it also while the scheduler is away
-        let claimed = Seen {
-            claimed: true,
-            node: Some("cpu01".into()),
-            heard: false,
-            ..seen(None)
-        };
+        let claimed =
+            Seen { claimed: true, node: Some("cpu01".into()), heard: false, ..seen(None) };
         let began = Verdict::Began { node: Some("cpu01".into()) };
         assert_eq!(decide(&RunState::Queued, &claimed), began);
     }

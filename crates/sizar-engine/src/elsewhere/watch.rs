@@ -201,9 +201,7 @@ fn look(
     };
     let gone: Vec<JobHandle> = jobs
         .iter()
-        .filter(|job| {
-            reports.get(*job).is_none_or(|report| report.state.is_final())
-        })
+        .filter(|job| reports.get(*job).is_none_or(|report| report.state.is_final()))
         .cloned()
         .collect();
     let lines: Vec<(bool, bool, Option<String>)> = text.lines().map(line).collect();

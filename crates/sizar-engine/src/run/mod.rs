@@ -26,10 +26,10 @@ pub use fetch::{FetchError, Fetched, fetch};
 pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
 pub use plan::{RunPlan, interpreter_roots};
 pub use prepare::{
-    EnvironmentWish, PrepareError, RunRequest, environment, inspect, inputs, plan_for, prepare,
+    EnvironmentWish, PrepareError, RunRequest, environment, inputs, inspect, plan_for, prepare,
 };
 pub use working_copy::{Baseline, copy_tree};
 
-pub(crate) use error::chain;
 pub(crate) use collect::digest;
+pub(crate) use error::chain;
 pub(crate) use execute::receipt_of;

@@ -10,7 +10,7 @@ use super::{Profile, TargetError, TargetName};
 use crate::home::Home;
 use crate::process::Control;
 use crate::scheduler::{Scheduler, for_site};
-use crate::transport::{Local, Ssh, SshOptions, Step, Transport};
+use crate::transport::{Local, Ssh, SshOptions, Step, Transport, WithTransferHost};
 
 /// A target that is connected to, with the language of its scheduler.
 pub struct Place {
@@ -42,12 +42,19 @@ pub fn transport(
     if profile.address == Profile::HERE {
         return Ok(Box::new(Local::new().control(connecting.control.clone())));
     }
-    let mut options = SshOptions::new(profile.address.parse()?, connecting.home.clone());
-    options.config_file.clone_from(&profile.ssh_config);
-    options.interactive = connecting.interactive;
-    options.progress = Arc::clone(&connecting.progress);
-    options.control = connecting.control.clone();
-    Ok(Box::new(Ssh::new(options)))
+    let to = |address: &str| -> Result<Ssh, TargetError> {
+        let mut options = SshOptions::new(address.parse()?, connecting.home.clone());
+        options.config_file.clone_from(&profile.ssh_config);
+        options.interactive = connecting.interactive;
+        options.progress = Arc::clone(&connecting.progress);
+        options.control = connecting.control.clone();
+        Ok(Ssh::new(options))
+    };
+    let login = to(&profile.address)?;
+    Ok(match &profile.transfer {
+        Some(host) => Box::new(WithTransferHost::new(login, to(host)?)),
+        None => Box::new(login),
+    })
 }
 
 /// Makes a place of a target; nothing is connected before it is used.

@@ -36,7 +36,9 @@ pub enum TargetError {
     Unwritable(#[from] toml::ser::Error),
     #[error("no answer of `{name}` says what machine it is")]
     Unreadable { name: String },
-    #[error("`{name}` has no batch scheduler that sizar knows: neither `sbatch` nor `oarsub` is in the `PATH` there")]
+    #[error(
+        "`{name}` has no batch scheduler that sizar knows: neither `sbatch` nor `oarsub` is in the `PATH` there"
+    )]
     NoScheduler { name: String },
     #[error("`{name}` was never looked at")]
     NotProbed { name: String },

@@ -133,7 +133,9 @@ impl Targets {
         let mut table = Table::try_from(profile)?;
         // what says nothing is not worth a line in a file that people edit
         table.retain(|_, value| value.as_table().is_none_or(|table| !table.is_empty()));
-        let text = format!("# the target `{name}`; `sizar target show {name}` shows all that is known\n{table}");
+        let text = format!(
+            "# the target `{name}`; `sizar target show {name}` shows all that is known\n{table}"
+        );
         write(&path, &text)?;
         Ok(path)
     }
@@ -226,8 +228,11 @@ mod tests {
             let own = Profile { address: "ssh://a@b".into(), ..Profile::default() };
             targets.add(&name, &own).unwrap();
             fs::create_dir_all(root.join("site")).unwrap();
-            fs::write(root.join("site/tours.toml"), "shell = '/bin/bash -l'\n[defaults]\ncpus = 2\n")
-                .unwrap();
+            fs::write(
+                root.join("site/tours.toml"),
+                "shell = '/bin/bash -l'\n[defaults]\ncpus = 2\n",
+            )
+            .unwrap();
             let file = root.join("project/.sizar/targets/tours.toml");
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(&file, "[defaults]\ncpus = 4\n").unwrap();

@@ -207,7 +207,10 @@ mod tests {
         assert_eq!(machine.storage[0].free_inodes, None);
         assert_eq!(machine.storage[1].path, "/s/a|b");
         let quota = machine.storage[0].quota.as_ref().unwrap();
-        assert_eq!((quota.bytes_used, quota.bytes), (Some(ByteSize(512 << 10)), Some(ByteSize(500 << 10))));
+        assert_eq!(
+            (quota.bytes_used, quota.bytes),
+            (Some(ByteSize(512 << 10)), Some(ByteSize(500 << 10)))
+        );
         assert_eq!((quota.inodes_used, quota.inodes), (Some(10), None));
         assert_eq!(batch, Batch { slurm: true, oar: false, node_scratch: Some("$TMPDIR".into()) });
     }

@@ -17,6 +17,6 @@ pub use error::TargetError;
 pub use layers::{Layer, Targets};
 pub use machine::{Machine, Quota, Storage};
 pub use name::{InvalidTargetName, TargetName};
-pub use probe::{Probed, probe};
 pub(crate) use probe::output;
+pub use probe::{Probed, probe};
 pub use profile::Profile;

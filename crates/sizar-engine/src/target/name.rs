@@ -73,7 +73,10 @@ mod tests {
     fn names_are_harmless_words() {
         assert_eq!("tours-2".parse::<TargetName>().unwrap().as_str(), "tours-2");
         for text in ["", "..", "-x", "a/b", "a b", "é", &"x".repeat(65)] {
-            assert!(matches!(text.parse::<TargetName>(), Err(InvalidTargetName::Form(_))), "{text}");
+            assert!(
+                matches!(text.parse::<TargetName>(), Err(InvalidTargetName::Form(_))),
+                "{text}"
+            );
         }
         assert_eq!("local".parse::<TargetName>(), Err(InvalidTargetName::Local));
     }

@@ -53,9 +53,9 @@ pub fn probe(
 ) -> Result<Probed, TargetError> {
     let about = transport.run(&[Step::script(SCRIPT).limit(PATIENCE)])?;
     let answer = about.first().filter(|answer| !answer.stdout.is_empty());
-    let text = answer.map(|answer| answer.text().into_owned()).ok_or_else(|| {
-        TargetError::Unreadable { name: transport.name() }
-    })?;
+    let text = answer
+        .map(|answer| answer.text().into_owned())
+        .ok_or_else(|| TargetError::Unreadable { name: transport.name() })?;
     let (machine, batch) = Machine::read(&text);
     let user = machine.user.clone().unwrap_or_default();
     let Batch { slurm, oar, node_scratch } = batch;

@@ -96,7 +96,8 @@ mod tests {
             ..Resources::default()
         };
         let profile = Profile { defaults, ..Profile::default() };
-        let typed = Resources { walltime: Some(Walltime(60)), cpus: Some(2), ..Resources::default() };
+        let typed =
+            Resources { walltime: Some(Walltime(60)), cpus: Some(2), ..Resources::default() };
         let asked = profile.resources(&typed);
         assert_eq!(asked.walltime, Some(Walltime(60)));
         assert_eq!((asked.cpus, asked.account.as_deref()), (Some(2), Some("proj1")));

@@ -134,7 +134,12 @@ struct BatchJobOptions {
     #[arg(long, value_name = "ADDRESS", requires = "on")]
     mail: Option<String>,
     /// Anything else for the scheduler, as it is: `--scheduler-args=--comment=x`
-    #[arg(long = "scheduler-args", value_name = "ARG", requires = "on", allow_hyphen_values = true)]
+    #[arg(
+        long = "scheduler-args",
+        value_name = "ARG",
+        requires = "on",
+        allow_hyphen_values = true
+    )]
     scheduler_args: Vec<String>,
 }
 
