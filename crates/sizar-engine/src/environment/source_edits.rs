@@ -73,11 +73,7 @@ fn lacks_name(text: &str) -> bool {
 }
 
 /// Applies edits to a copy of the source.
-pub fn apply(
-    edits: &[SourceEdit],
-    checkout: &Checkout,
-    copy: &Utf8Path,
-) -> Result<(), SetupError> {
+pub fn apply(edits: &[SourceEdit], checkout: &Checkout, copy: &Utf8Path) -> Result<(), SetupError> {
     for edit in edits {
         match edit {
             SourceEdit::DropProjectTable => {

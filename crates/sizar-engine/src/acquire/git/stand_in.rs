@@ -3,8 +3,8 @@
 use camino::Utf8Path;
 use jiff::Timestamp;
 
-use super::program::Git;
 use super::GitError;
+use super::program::Git;
 
 /// Makes `folder` a repository of one commit with all that is in it, made at `date`, and tags that
 /// commit where `tag` holds a version.
