@@ -229,7 +229,7 @@ fn usage_is_read() {
     let start = Timestamp::from_second(1_795_737_600).unwrap();
     let end = Timestamp::from_second(1_795_824_000).unwrap();
     let question = oar().usage(Whose::Mine, &Period { start, end });
-    assert_eq!(question.args, ["--accounting=2026-11-27, 2026-11-28", "--user"]);
+    assert_eq!(question.args, ["--accounting=2026-11-27, 2026-11-27", "--user"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What was used: the tables of `oarstat --accounting`, which has no other form.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use sizar_model::cluster::UsageRow;
 use sizar_model::{Invocation, Output};
 
@@ -12,11 +12,10 @@ use crate::scheduler::{Period, SchedulerError, Whose};
 pub(super) fn ask(whose: Whose, period: &Period) -> Invocation {
     let day =
         |time: Timestamp| time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
-    let command = Oar::command("oarstat").arg(format!(
-        "--accounting={}, {}",
-        day(period.start),
-        day(period.end)
-    ));
+    // the last day counts as a whole, and a period ends before its end
+    let last = period.end.checked_sub(SignedDuration::from_secs(1)).unwrap_or(period.end);
+    let command =
+        Oar::command("oarstat").arg(format!("--accounting={}, {}", day(period.start), day(last)));
     match whose {
         Whose::Mine => command.arg("--user"),
         Whose::Everyones => command,
