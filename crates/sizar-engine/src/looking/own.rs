@@ -65,7 +65,8 @@ mod tests {
             job: job.parse().unwrap(),
             asked: Resources::default(),
         };
-        let runs = vec![run("7x2k9ab3", "7"), run("7x2k9ab4", "8_1;tours"), run("7x2k9ab5", "8_2;tours")];
+        let runs =
+            vec![run("7x2k9ab3", "7"), run("7x2k9ab4", "8_1;tours"), run("7x2k9ab5", "8_2;tours")];
         let own = Own { user: "alice".into(), runs };
         let found = |job: &str| {
             own.run_of(&job.parse().unwrap()).map(|own| own.run.to_string()).unwrap_or_default()

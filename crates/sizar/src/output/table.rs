@@ -1,5 +1,7 @@
 //! Plain tables: columns that line up, without lines.
 
+use super::page::{Item, Span, Style, write_spans};
+
 /// Lines up `rows` under `header`; the last column is not padded.
 pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = header
@@ -30,6 +32,85 @@ fn line(cells: &[String], widths: &[usize]) -> String {
         }
     }
     line
+}
+
+/// A column of a table of spans.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    pub title: &'static str,
+    /// Whether its cells end at the same place: numbers.
+    pub right: bool,
+}
+
+impl Column {
+    /// Returns a column of texts.
+    pub const fn text(title: &'static str) -> Self {
+        Self { title, right: false }
+    }
+
+    /// Returns a column of numbers.
+    pub const fn number(title: &'static str) -> Self {
+        Self { title, right: true }
+    }
+}
+
+/// Lines up rows of spans under a header: the lines, the header first.
+///
+/// A column without any text is left out, and the last one is cut at `width`.
+pub fn lines(columns: &[Column], rows: &[Vec<Item>], width: usize, style: &Style) -> Vec<String> {
+    let wide = |item: &Item| item.iter().map(Span::width).sum::<usize>();
+    let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
+    let widths: Vec<usize> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| match cells(at).map(wide).max().unwrap_or(0) {
+            0 => 0,
+            most => most.max(column.title.chars().count()),
+        })
+        .collect();
+    let header: Vec<Item> =
+        columns.iter().map(|column| vec![Span::new(column.title, style.bold)]).collect();
+    let last = widths.iter().rposition(|width| *width > 0).unwrap_or(0);
+    let line = |row: &Vec<Item>| {
+        let mut text = String::new();
+        let mut left = width;
+        for (at, item) in row.iter().enumerate() {
+            let Some((&column, wanted)) = columns.get(at).zip(widths.get(at).copied()) else {
+                continue;
+            };
+            if wanted == 0 {
+                continue;
+            }
+            let missing = " ".repeat(wanted.saturating_sub(wide(item)));
+            if column.right {
+                text.push_str(&missing);
+            }
+            write_spans(&mut text, if at == last { left } else { usize::MAX }, item);
+            if at != last {
+                text.push_str(if column.right { "" } else { &missing });
+                text.push_str("  ");
+                left = left.saturating_sub(wanted + 2);
+            }
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text
+    };
+    std::iter::once(&header).chain(rows).map(line).collect()
+}
+
+/// Breaks a text at spaces into lines of `width` columns.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Shortens `text` to `width` characters, with an ellipsis.
