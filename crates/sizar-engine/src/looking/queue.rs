@@ -5,7 +5,7 @@ use serde::Serialize;
 use sizar_model::cluster::QueuedJob;
 use sizar_model::{JobHandle, JobState, Resources, RunId, SchedulerKind, Site, Walltime};
 
-use super::Own;
+use super::{Own, OwnRun};
 use crate::scheduler::{PendingReason, why_pending};
 
 /// A line of the queue.
@@ -60,10 +60,10 @@ fn line(job: QueuedJob, own: &Own, kind: SchedulerKind, site: &Site, now: Timest
         JobState::Pending { reason } => Some(reason.clone()),
         _ => None,
     };
-    let why = reason.as_deref().filter(|_| mine).map(|reason| {
-        let asked = run.map_or_else(|| asked(&job), |run| run.asked.clone());
-        why_pending(kind, reason, Some((&asked, site, now)))
-    });
+    let why = reason
+        .as_deref()
+        .filter(|_| mine)
+        .map(|reason| why_pending(kind, reason, Some((&asked(&job, run), site, now))));
     let pending = reason.is_some();
     let (time_used, time_left) = times(&job, pending, now);
     QueueLine {
@@ -88,14 +88,15 @@ fn line(job: QueuedJob, own: &Own, kind: SchedulerKind, site: &Site, now: Timest
     }
 }
 
-/// Returns what the queue tells of a request that sizar did not make.
-fn asked(job: &QueuedJob) -> Resources {
+/// Returns what a job asked for: what sizar asked, and what the queue tells of it.
+fn asked(job: &QueuedJob, run: Option<&OwnRun>) -> Resources {
+    let known = run.map(|run| run.asked.clone()).unwrap_or_default();
     Resources {
-        walltime: job.walltime.or(job.time_left),
-        partition: job.partition.clone(),
-        account: job.account.clone(),
-        nodes: (job.nodes > 0).then_some(job.nodes),
-        ..Resources::default()
+        walltime: known.walltime.or(job.walltime).or(job.time_left),
+        partition: known.partition.clone().or_else(|| job.partition.clone()),
+        account: known.account.clone().or_else(|| job.account.clone()),
+        nodes: known.nodes.or_else(|| (job.nodes > 0).then_some(job.nodes)),
+        ..known
     }
 }
 
@@ -117,7 +118,6 @@ fn times(job: &QueuedJob, pending: bool, now: Timestamp) -> (Option<Walltime>, O
 mod tests {
     use sizar_model::site::Partition;
 
-    use super::super::OwnRun;
     use super::*;
 
     fn pending(id: u64, user: &str, reason: &str) -> QueuedJob {

@@ -5,11 +5,9 @@ use sizar_engine::scheduler::fold_host_list;
 use sizar_model::ByteSize;
 use sizar_model::cluster::{Node, NodeCondition, NodeGpus};
 
-use super::page::{Item, Span, Style};
+use super::page::{Item, Span, Style, write_spans};
 use super::table::{self, Column, shorten};
 
-/// The most cells on a line; a node of more cores has several.
-const STRIP: usize = 64;
 /// The columns that jobs have at least.
 const JOBS: usize = 16;
 /// The longest list of hosts that is not cut.
@@ -72,53 +70,81 @@ fn summary(totals: &Totals, style: &Style) -> Vec<String> {
 }
 
 fn map(groups: &[Vec<&Node>], own: &Own, view: View) -> Vec<String> {
-    let strip = strip_width(groups, view);
+    let strip = Strip::of(groups, view);
     let mut rows: Vec<Vec<Item>> = Vec::new();
     // what is said of a row on lines of its own
-    let mut said: Vec<(usize, String)> = Vec::new();
+    let mut below: Vec<Vec<Item>> = Vec::new();
     for group in groups {
         let Some(node) = group.first() else { continue };
-        let drawn = cells(node, &own.user);
-        let mut strips = drawn.chunks(strip).map(|cells| draw(cells, &view.style));
+        let cells = cells(node, &own.user);
+        let (cores, mut lines) = match strip {
+            Strip::Beside => (draw(&cells, &view.style), Vec::new()),
+            Strip::Below { most } => (
+                vec![Span::plain(format!("{}/{}", node.cores_used, node.cores))],
+                cells.chunks(most).map(|cells| draw(cells, &view.style)).collect(),
+            ),
+        };
+        if let Some(reason) = &node.reason {
+            lines.push(vec![Span::new(format!("reason: {reason}"), view.style.warn)]);
+        }
+        below.push(lines);
         rows.push(vec![
             name(group, view),
             vec![Span::new(word(node), condition_style(node.condition, &view.style))],
-            strips.next().unwrap_or_default(),
-            vec![Span::plain(gpus(&node.gpus))],
-            vec![Span::plain(memory(node))],
+            cores,
+            item(gpus(&node.gpus)),
+            item(memory(node)),
             jobs(node, own, &view.style),
         ]);
-        for strip in strips {
-            rows.push(vec![Vec::new(), Vec::new(), strip]);
-        }
-        if let Some(reason) = &node.reason {
-            said.push((rows.len(), format!("reason: {reason}")));
-        }
     }
     let width = if view.all { usize::MAX } else { view.width };
-    let mut lines = table::lines(&COLUMNS, &rows, width, &view.style);
-    for (row, text) in said.into_iter().rev() {
-        let mut line = "  ".to_owned();
-        let room = width.saturating_sub(2);
-        super::page::write_spans(&mut line, room, &[Span::new(text, view.style.warn)]);
-        lines.insert(row + 1, line);
+    let mut table = table::lines(&COLUMNS, &rows, width, &view.style).into_iter();
+    let mut lines: Vec<String> = table.next().into_iter().collect();
+    for (line, below) in table.zip(below) {
+        lines.push(line);
+        for item in below {
+            let mut line = "  ".to_owned();
+            write_spans(&mut line, width.saturating_sub(2), &item);
+            lines.push(line);
+        }
     }
     lines
 }
 
-/// Returns how many cells fit on a line beside the other columns.
-fn strip_width(groups: &[Vec<&Node>], view: View) -> usize {
-    let nodes = || groups.iter().filter_map(|group| group.first());
-    let longest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
-    let names =
-        longest(&mut groups.iter().map(|group| name(group, view).iter().map(Span::width).sum()));
-    let others = names.max(4)
-        + longest(&mut nodes().map(|node| word(node).len()))
-        + longest(&mut nodes().map(|node| gpus(&node.gpus).chars().count()))
-        + longest(&mut nodes().map(|node| memory(node).chars().count()))
-        + 2 * (COLUMNS.len() - 1)
-        + JOBS;
-    view.width.saturating_sub(others).clamp(16, STRIP)
+fn item(text: String) -> Item {
+    if text.is_empty() { Vec::new() } else { vec![Span::plain(text)] }
+}
+
+/// Where the cells of a node are drawn.
+#[derive(Clone, Copy, Debug)]
+enum Strip {
+    /// In a column of the table.
+    Beside,
+    /// On lines below, so many on each: nodes of many cores.
+    Below { most: usize },
+}
+
+impl Strip {
+    fn of(groups: &[Vec<&Node>], view: View) -> Self {
+        let nodes = || groups.iter().filter_map(|group| group.first());
+        let names = groups.iter().map(|group| name(group, view).iter().map(Span::width).sum());
+        let others = [
+            names.max().unwrap_or(0),
+            nodes().map(|node| word(node).len()).max().unwrap_or(0),
+            nodes().map(|node| gpus(&node.gpus).chars().count()).max().unwrap_or(0),
+            nodes().map(|node| memory(node).chars().count()).max().unwrap_or(0),
+            2 * (COLUMNS.len() - 1) + JOBS,
+        ];
+        let room = view.width.saturating_sub(others.iter().sum());
+        let cores = nodes().map(|node| node.cores as usize).max().unwrap_or(0);
+        if cores <= room {
+            return Self::Beside;
+        }
+        // a power of two is counted easily
+        let most =
+            (4..=8).map(|power| 1 << power).rfind(|most| *most <= view.width.saturating_sub(2));
+        Self::Below { most: most.unwrap_or(16) }
+    }
 }
 
 fn name(group: &[&Node], view: View) -> Item {
@@ -290,7 +316,25 @@ mod tests {
             }
         }
         let own = own("alice", &[("7x2k9ab3", 38)]);
-        insta::assert_snapshot!(render(&nodes, &totals(&nodes), &own, VIEW), @"");
+        insta::assert_snapshot!(render(&nodes, &totals(&nodes), &own, VIEW), @r"
+        IN ALL     FREE  TAKEN  NOT AVAILABLE  TOTAL
+        nodes         4      1              2      7
+        cores        21     11             16     48
+        GPUs a100     3      1              0      4
+
+        NODE     STATE    CORES     GPUS            MEMORY  JOBS
+        cpu01    busy     ########             0.7/7.8 GiB  37 yours, 7x2k9ab3 (38, yours), 39_0 bob, 39_3 …
+        cpu02    mixed    @.......             0.2/7.8 GiB  37 yours
+        cpu03    free     ........             0.0/7.8 GiB
+        cpu04    drained  xxxxxxxx             0.0/7.8 GiB
+          reason: fixture: bad disk
+        ghost01  down     xxxxxxxx             0.0/7.8 GiB
+          reason: fixture: never started
+        gpu01    mixed    @@..      1/2 a100  0.2/15.6 GiB  36 yours
+        gpu02    free     ....      0/2 a100  0.0/15.6 GiB
+
+        each core: . free   # taken   @ yours   x not available
+        ");
     }
 
     #[test]
@@ -299,7 +343,18 @@ mod tests {
             ["nodes", "poll-full"].map(|name| captured::output(&format!("oar/2.5.9/{name}")));
         let nodes = captured::scheduler(SchedulerKind::Oar).read_nodes(&answers).unwrap();
         let own = own("bob", &[]);
-        insta::assert_snapshot!(render(&nodes, &totals(&nodes), &own, VIEW), @"");
+        insta::assert_snapshot!(render(&nodes, &totals(&nodes), &own, VIEW), @r"
+        IN ALL  FREE  TAKEN  NOT AVAILABLE  TOTAL
+        nodes      2      0              1      3
+        cores      3      5              4     12
+
+        NODE   STATE  CORES    MEMORY  JOBS
+        node1  mixed  ##..    3.9 GiB  1 alice, 12 alice
+        node2  mixed  ###.    7.8 GiB  7 alice, 8 alice, 9 alice
+        node3  down   xxxx   11.7 GiB
+
+        each core: . free   # taken   x not available
+        ");
     }
 
     #[test]
@@ -325,12 +380,30 @@ mod tests {
         nodes[300].condition = NodeCondition::Drained;
         nodes[300].reason = Some("a very long story of a disk that failed ".repeat(9));
         let own = own("alice", &[]);
-        for width in [60, 80, 100, 200] {
+        for width in [60, 80, 100, 300] {
             let text = render(&nodes, &totals(&nodes), &own, View { width, ..VIEW });
             assert!(text.lines().count() < 60, "{text}");
-            assert!(text.lines().all(|line| line.chars().count() <= width.max(80)), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
         }
-        insta::assert_snapshot!(render(&nodes, &totals(&nodes), &own, VIEW), @"");
+        insta::assert_snapshot!(render(&nodes, &totals(&nodes), &own, VIEW), @r"
+        IN ALL   FREE  TAKEN  NOT AVAILABLE  TOTAL
+        nodes     439    160              1    600
+        cores   56192  20480            128  76800
+
+        NODE                                STATE    CORES         MEMORY  JOBS
+        node[001-040,201-300,302-600] ×439  free     0/128    0.0/7.8 GiB
+          ................................................................
+          ................................................................
+        node[041-200] ×160                  busy     128/128  0.0/7.8 GiB  0 bob, 1 bob, 2 bob, 3 bob, 4 bo…
+          ################################################################
+          ################################################################
+        node301                             drained  0/128    0.0/7.8 GiB
+          xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+          xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+          reason: a very long story of a disk that failed a very long story of a disk that failed a very lo…
+
+        each core: . free   # taken   x not available
+        ");
         let all = render(&nodes, &totals(&nodes), &own, View { all: true, ..VIEW });
         assert!(nodes.iter().all(|node| all.contains(&node.name)));
     }

@@ -56,7 +56,7 @@ impl Column {
 
 /// Lines up rows of spans under a header: the lines, the header first.
 ///
-/// A column without any text is left out, and the last one is cut at `width`.
+/// A column without any text is left out, and every line is cut at `width`.
 pub fn lines(columns: &[Column], rows: &[Vec<Item>], width: usize, style: &Style) -> Vec<String> {
     let wide = |item: &Item| item.iter().map(Span::width).sum::<usize>();
     let cells = |column: usize| rows.iter().filter_map(move |row| row.get(column));
@@ -70,27 +70,24 @@ pub fn lines(columns: &[Column], rows: &[Vec<Item>], width: usize, style: &Style
         .collect();
     let header: Vec<Item> =
         columns.iter().map(|column| vec![Span::new(column.title, style.bold)]).collect();
-    let last = widths.iter().rposition(|width| *width > 0).unwrap_or(0);
     let line = |row: &Vec<Item>| {
         let mut text = String::new();
         let mut left = width;
-        for (at, item) in row.iter().enumerate() {
-            let Some((&column, wanted)) = columns.get(at).zip(widths.get(at).copied()) else {
-                continue;
-            };
-            if wanted == 0 {
+        let mut gap = 0;
+        for ((item, column), wanted) in row.iter().zip(columns).zip(&widths) {
+            if *wanted == 0 || left == 0 {
                 continue;
             }
-            let missing = " ".repeat(wanted.saturating_sub(wide(item)));
-            if column.right {
-                text.push_str(&missing);
+            let missing = wanted.saturating_sub(wide(item));
+            let before = gap + if column.right { missing } else { 0 };
+            if !item.is_empty() && before < left {
+                text.push_str(&" ".repeat(before));
+                write_spans(&mut text, left - before, item);
+            } else {
+                text.push_str(&" ".repeat(before.min(left)));
             }
-            write_spans(&mut text, if at == last { left } else { usize::MAX }, item);
-            if at != last {
-                text.push_str(if column.right { "" } else { &missing });
-                text.push_str("  ");
-                left = left.saturating_sub(wanted + 2);
-            }
+            left = left.saturating_sub(before + wide(item));
+            gap = 2 + if column.right { 0 } else { missing };
         }
         text.truncate(text.trim_end_matches(' ').len());
         text
@@ -131,5 +128,26 @@ mod tests {
         let text = anstream::adapter::strip_str(&render(&["ID", "WHAT"], &rows)).to_string();
         assert_eq!(text, "ID   WHAT\na    long\nbcd  x\n");
         assert_eq!(shorten("abcdef", 4), "abc…");
+    }
+    #[test]
+    fn lines_are_cut_in_whichever_column_the_width_ends() {
+        let columns =
+            [Column::text("A"), Column::number("NUMBER"), Column::text("NONE"), Column::text("B")];
+        let plain = |text: &str| vec![Span::plain(text)];
+        let rows = [
+            vec![plain("abc"), plain("7"), Vec::new(), plain("words of it")],
+            vec![plain("a"), Vec::new(), Vec::new(), plain("x")],
+        ];
+        let drawn = |width| lines(&columns, &rows, width, &Style::default()).join("\n");
+        assert_eq!(drawn(99), "A    NUMBER  B\nabc       7  words of it\na            x");
+        assert_eq!(drawn(16), "A    NUMBER  B\nabc       7  wo…\na            x");
+        assert_eq!(drawn(8), "A    NU…\nabc\na");
+        assert_eq!(drawn(2), "A\na…\na");
+    }
+
+    #[test]
+    fn sentences_are_broken_at_spaces() {
+        assert_eq!(wrap("one two  three", 8), ["one two", "three"]);
+        assert_eq!(wrap("unbreakable it", 4), ["unbreakable", "it"]);
     }
 }

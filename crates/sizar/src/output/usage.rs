@@ -69,13 +69,30 @@ mod tests {
     #[test]
     fn hours_are_summed_up_by_account_and_user() {
         let mine = drawn(SchedulerKind::Slurm, "slurm/22.05.8/usage");
-        insta::assert_snapshot!(mine, @"");
+        insta::assert_snapshot!(mine, @r"
+        ACCOUNT  USER   CORE HOURS  GPU HOURS  JOBS
+        proj1    alice         0.6      0.035    21
+        total                  0.6      0.035    21
+        ");
         let everyone = drawn(SchedulerKind::Slurm, "slurm/22.05.8/usage-everyone");
-        insta::assert_snapshot!(everyone, @"");
+        insta::assert_snapshot!(everyone, @r"
+        ACCOUNT  USER   CORE HOURS  GPU HOURS
+        proj1    alice         1.1      0.075
+        total                  1.1      0.075
+        ");
         let mine = drawn(SchedulerKind::Oar, "oar/2.5.9/accounting-user");
-        insta::assert_snapshot!(mine, @"");
+        insta::assert_snapshot!(mine, @r"
+        ACCOUNT  USER   CORE HOURS
+        nosuch   alice       0.001
+        default  alice         0.2
+        total                  0.2
+        ");
         let everyone = drawn(SchedulerKind::Oar, "oar/2.5.9/accounting");
-        insta::assert_snapshot!(everyone, @"");
+        insta::assert_snapshot!(everyone, @r"
+        USER   CORE HOURS
+        alice         0.2
+        total         0.2
+        ");
     }
 
     #[test]
