@@ -9,13 +9,18 @@ use super::dialect::Oar;
 use super::failure;
 use crate::scheduler::{Period, SchedulerError, Whose};
 
+/// The seconds of a day.
+const DAY: i64 = 86_400;
+
 pub(super) fn ask(whose: Whose, period: &Period) -> Invocation {
     let day =
         |time: Timestamp| time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
-    // the last day counts as a whole, and a period ends before its end
-    let last = period.end.checked_sub(SignedDuration::from_secs(1)).unwrap_or(period.end);
+    // both days stand for their midnight, and what is counted is windows of whole days: one that
+    // begins before the period's end is in
+    let whole = SignedDuration::from_secs(DAY - 1);
+    let end = period.end.checked_add(whole).unwrap_or(period.end);
     let command =
-        Oar::command("oarstat").arg(format!("--accounting={}, {}", day(period.start), day(last)));
+        Oar::command("oarstat").arg(format!("--accounting={}, {}", day(period.start), day(end)));
     match whose {
         Whose::Mine => command.arg("--user"),
         Whose::Everyones => command,
