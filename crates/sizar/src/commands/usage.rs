@@ -26,8 +26,8 @@ Examples:
   sizar usage tours --since 2026-11-01 --until 2026-11-30
   sizar usage tours --everyone --json | jq '.total.core_hours'
 
-A day is one in UTC. Slurm adds up what everyone used by the hour, and OAR where the site tells it
-to: the newest may be missing.")]
+A day is one in UTC, and OAR counts whole days of the site's. Slurm adds up what everyone used by
+the hour, and OAR when the site tells it to: the newest may be missing.")]
 pub struct UsageArgs {
     /// The target's name
     target: String,
