@@ -100,7 +100,7 @@ failures! {
     LockError => Request;
     InvalidTargetName => Usage;
     TransportError => Target, hints;
-    SchedulerError => Target;
+    SchedulerError => Target, hints;
     ProcessError => Failure;
 }
 
