@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
-use sizar_engine::elsewhere::{self, ElsewhereError, Known, Settled};
+use sizar_engine::elsewhere::{self, ElsewhereError, Grace, Known, Settled};
 use sizar_engine::process::Control;
 use sizar_engine::scheduler::why_pending;
 use sizar_engine::store::{Filter, Journal};
@@ -62,7 +62,7 @@ pub fn refresh(session: &Session, journal: &mut Journal, target: &str) -> Comman
         return Ok(());
     }
     let mut place = place(session, target)?;
-    let mut settled = Settled::default();
+    let mut settled = Settled::with(Grace::from_environment());
     elsewhere::settle(
         &session.home,
         journal,
@@ -114,11 +114,12 @@ pub fn follow(
     echo: bool,
 ) -> CommandResult<RunState> {
     let mut following = Following {
-        settled: Settled::default(),
+        settled: Settled::with(Grace::from_environment()),
         printed: HashMap::new(),
         asked: None,
         between: ASK_FIRST,
         said: None,
+        unheard: None,
     };
     let mut broken: Option<Instant> = None;
     loop {
@@ -151,6 +152,7 @@ struct Following {
     asked: Option<Instant>,
     between: Duration,
     said: Option<String>,
+    unheard: Option<String>,
 }
 
 impl Following {
@@ -187,6 +189,7 @@ impl Following {
             &session.reporter,
         )?;
         self.say_why(session, place, run);
+        self.say_unheard(session, place);
         let known = elsewhere::known(journal, run)?;
         if known.state.is_final() {
             if echo {
@@ -227,6 +230,15 @@ impl Following {
         }
         self.said = Some(reason.clone());
         session.say(&waits(place, reason));
+    }
+
+    /// Says that the scheduler cannot be asked, once for each reason.
+    fn say_unheard(&mut self, session: &Session, place: &Place) {
+        let Some(why) = &self.settled.unheard else { return };
+        if self.unheard.as_ref() != Some(why) {
+            session.say(&format!("{}: {why}; the job's receipt will tell", place.name));
+            self.unheard = Some(why.clone());
+        }
     }
 }
 

@@ -23,4 +23,5 @@ pub use layout::Layout;
 pub use prepare::{Preparation, prepare};
 pub use push::program;
 pub use submit::{Submitted, check_request, submit};
+pub use verdict::Grace;
 pub use watch::{Known, Settled, await_news, cancel, known, log, settle, under_way};

@@ -73,9 +73,9 @@ fn changes(step: &Step<'_>) -> Result<Vec<(&'static str, Value)>, StoreError> {
         EventKind::Submitting { attempt, .. } => {
             changes.push(("attempts", Value::from(*attempt)));
             changes.push(("queued", Value::from(step.seq)));
-            changes.extend(nobody);
         }
-        EventKind::Submitted { .. } => {}
+        // until here the process that announced it knows more than the journal
+        EventKind::Submitted { .. } => changes.extend(nobody),
         EventKind::JobStarted { .. } => changes.push(("started", at)),
         EventKind::NotSubmitted { reason, .. } => {
             changes.push(("reason", Value::from(reason.clone())));
