@@ -330,25 +330,6 @@ impl Traces {
     }
 }
 
-/// Asks the scheduler to end the jobs of `runs`.
-///
-/// What became of them is found out as for every other end.
-///
-/// # Errors
-///
-/// [`ElsewhereError::Scheduler`] where it refused.
-pub fn cancel(place: &mut Place, runs: &[Known]) -> Result<(), ElsewhereError> {
-    let jobs: Vec<JobHandle> = runs.iter().filter_map(|known| known.job.clone()).collect();
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let orders = place.scheduler.cancel(&jobs);
-    for output in place.ask(&orders)? {
-        place.scheduler.read_cancel(&output)?;
-    }
-    Ok(())
-}
-
 /// Returns what a job printed from byte `from` on, as much as one piece holds.
 ///
 /// # Errors
