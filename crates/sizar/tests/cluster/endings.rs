@@ -55,7 +55,10 @@ fn the_controller_is_away(site: &Site) {
     site.cluster.stop(Daemon::Slurmctld);
     // a controller that is away is no end, and a receipt needs no controller
     let seen = site.sizar(&["show", &id, "--json"]).exits(0).json();
-    assert!(["queued", "running", "completed"].contains(&seen["state"].as_str().unwrap()), "{seen}");
+    assert!(
+        ["queued", "running", "completed"].contains(&seen["state"].as_str().unwrap()),
+        "{seen}"
+    );
     site.sizar(&["wait", &id]).exits(0);
     site.ended(&id, "completed");
     site.cluster.start(Daemon::Slurmctld);
@@ -73,7 +76,7 @@ fn the_accounting_is_away(site: &Site) {
 fn an_administrator_cancels(site: &Site) {
     let (id, job) = running(site, "600");
     // what hangs can seal nothing
-    let stop = format!("pkill -STOP -f '__there-execute .* {id} ' && scancel {job}");
+    let stop = format!("pkill -STOP -f '[_]_there-execute .* {id} ' && scancel {job}");
     site.cluster.root(&stop).exits(0);
     let waited = wait_briefly(site, &id);
     assert_ne!(waited.code, 0, "{waited}");
@@ -84,7 +87,7 @@ fn an_administrator_cancels(site: &Site) {
 
 fn the_processes_are_killed(site: &Site) {
     let (id, _) = running(site, "600");
-    site.cluster.root(&format!("pkill -KILL -f '__there-execute .* {id} '")).exits(0);
+    site.cluster.root(&format!("pkill -KILL -f '[_]_there-execute .* {id} '")).exits(0);
     let waited = wait_briefly(site, &id);
     assert_ne!(waited.code, 0, "{waited}");
     let run = site.show(&id);
@@ -118,12 +121,13 @@ fn the_walltime_is_cut(site: &Site) {
 
 fn vanishes(site: &Site) {
     let (id, job) = running(site, "600");
-    site.cluster.root(&format!("pkill -KILL -f '__there-execute .* {id} '")).exits(0);
+    site.cluster.root(&format!("pkill -KILL -f '[_]_there-execute .* {id} '")).exits(0);
     eventually("the job has ended", || {
         site.jobs("slurm", &id, 1).iter().all(|job| job.code.is_some())
     });
     // nobody remembers a job that ended so long ago
-    let forget = "sed -i s/^MinJobAge=.*/MinJobAge=2/ /etc/slurm/slurm.conf && scontrol reconfigure";
+    let forget =
+        "sed -i s/^MinJobAge=.*/MinJobAge=2/ /etc/slurm/slurm.conf && scontrol reconfigure";
     site.cluster.root(forget).exits(0);
     eventually("the job is forgotten", || {
         site.cluster.root(&format!("scontrol show job {job}")).code != 0
