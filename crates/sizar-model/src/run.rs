@@ -141,6 +141,8 @@ impl RunState {
             (Self::Lost, E::Ended { receipt }) => Self::of(&receipt.ending),
             (Self::Preparing | Self::Queued, E::Submitting { .. }) => Self::Queued,
             (Self::Queued, E::Submitted { .. }) => Self::Queued,
+            // of two jobs with the same name the other was first, and has the attempt
+            (Self::Running, E::Submitted { .. }) => Self::Running,
             (Self::Queued, E::NotSubmitted { .. }) => Self::Failed,
             (Self::Queued, E::JobStarted { .. }) => Self::Running,
             (Self::Queued | Self::Running | Self::Lost, E::Judged { ending, .. }) => {

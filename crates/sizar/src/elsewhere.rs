@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
-use sizar_engine::elsewhere::{self, ElsewhereError, Known, Settled};
+use sizar_engine::elsewhere::{self, ElsewhereError, Grace, Known, Settled};
 use sizar_engine::looking::{Answered, Own};
 use sizar_engine::process::Control;
 use sizar_engine::scheduler::why_pending;
@@ -98,7 +98,7 @@ pub fn refresh(session: &Session, journal: &mut Journal, target: &str) -> Comman
         return Ok(());
     }
     let mut place = place(session, target)?;
-    let mut settled = Settled::default();
+    let mut settled = Settled::with(Grace::from_environment());
     elsewhere::settle(
         &session.home,
         journal,
@@ -150,11 +150,12 @@ pub fn follow(
     echo: bool,
 ) -> CommandResult<RunState> {
     let mut following = Following {
-        settled: Settled::default(),
+        settled: Settled::with(Grace::from_environment()),
         printed: HashMap::new(),
         asked: None,
         between: ASK_FIRST,
         said: None,
+        unheard: None,
     };
     let mut broken: Option<Instant> = None;
     loop {
@@ -187,6 +188,7 @@ struct Following {
     asked: Option<Instant>,
     between: Duration,
     said: Option<String>,
+    unheard: Option<String>,
 }
 
 impl Following {
@@ -223,6 +225,7 @@ impl Following {
             &session.reporter,
         )?;
         self.say_why(session, place, run);
+        self.say_unheard(session, place);
         let known = elsewhere::known(journal, run)?;
         if known.state.is_final() {
             if echo {
@@ -263,6 +266,15 @@ impl Following {
         }
         self.said = Some(reason.clone());
         session.say(&waits(place, reason));
+    }
+
+    /// Says that the scheduler cannot be asked, once for each reason.
+    fn say_unheard(&mut self, session: &Session, place: &Place) {
+        let Some(why) = &self.settled.unheard else { return };
+        if self.unheard.as_ref() != Some(why) {
+            session.say(&format!("{}: {why}; the job's receipt will tell", place.name));
+            self.unheard = Some(why.clone());
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use sizar_model::{Artifact, Progress, Receipt, RunId};
 
 use super::{ElsewhereError, Layout};
 use crate::acquire::limits::Limits;
+use crate::failpoint;
 use crate::home::Home;
 use crate::run::{Attempt, digest};
 use crate::target::Place;
@@ -56,6 +57,7 @@ pub(super) fn bring(
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
     fs::write(folder.join("receipt.json"), &text).map_err(failed)?;
     fs::create_dir_all(folder.join("work")).map_err(failed)?;
+    failpoint::hit("elsewhere:before-rename");
     fs::rename(&folder, named.folder()).map_err(failed)?;
     Ok(receipt)
 }

@@ -7,6 +7,7 @@
 
 mod batch;
 mod bring;
+mod cancel;
 mod error;
 mod layout;
 mod prepare;
@@ -19,9 +20,11 @@ mod verdict;
 mod watch;
 
 pub use batch::script;
+pub use cancel::cancel;
 pub use error::ElsewhereError;
 pub use layout::Layout;
 pub use prepare::{Preparation, prepare};
 pub use push::program;
 pub use submit::{Submitted, check_request, submit};
-pub use watch::{Known, Settled, await_news, cancel, known, log, settle, under_way};
+pub use verdict::Grace;
+pub use watch::{Known, Settled, await_news, known, log, settle, under_way};

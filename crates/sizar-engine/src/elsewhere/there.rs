@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use fs_err as fs;
@@ -131,8 +131,9 @@ fn attempt_of(
     let home = Home::at(layout.root());
     let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
     let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
-    let asked = plan.job.resources.walltime;
-    plan.job.resources.walltime = asked.map(|walltime| ahead_of(walltime, began));
+    let variables = std::env::vars().collect();
+    let walltime = granted(&variables).or(plan.job.resources.walltime);
+    plan.job.resources.walltime = walltime.map(|walltime| ahead_of(walltime, began));
     let told = Arc::new(AtomicBool::new(false));
     let control = Control::default();
     obey_signals(&control, &told);
@@ -144,26 +145,62 @@ fn attempt_of(
         echo: true,
         generation: None,
     };
-    let allotment = allotment(plan.job.resources.cpus, &std::env::vars().collect());
-    let mut receipt =
-        execute_allotted(execution, attempt, &allotment).map_err(|error| chain(&error))?;
-    // what the scheduler ended shortly before its time is up was not cancelled by anybody
-    if receipt.ending == Ending::Cancelled
-        && told.load(Ordering::SeqCst)
-        && asked.is_some_and(|walltime| began.elapsed().as_secs() + MARGIN >= walltime.0)
-    {
-        receipt.ending = Ending::TimedOut;
-    }
-    Ok(receipt)
+    let allotment = allotment(plan.job.resources.cpus, &variables);
+    let judge = |ending: Ending| {
+        let over = walltime.is_some_and(|time| began.elapsed().as_secs() + kept(time) >= time.0);
+        meaning(ending, || was_told(&told), over)
+    };
+    execute_allotted(execution, attempt, &allotment, &judge).map_err(|error| chain(&error))
 }
 
-/// The most seconds that are kept of a job's walltime for what comes after the program.
-const MARGIN: u64 = 60;
+/// How long the news that this process was asked to end may come after the program's own end: a
+/// scheduler signals all processes of a job, one after the other.
+const NEWS: Duration = Duration::from_millis(500);
+
+fn was_told(told: &AtomicBool) -> bool {
+    let end = Instant::now() + NEWS;
+    while !told.load(Ordering::SeqCst) {
+        if Instant::now() > end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+/// Says what an ending means where the scheduler may have asked for it: it cancels a job by the
+/// same signals by which it announces that the time is over.
+fn meaning(ending: Ending, told: impl FnOnce() -> bool, over: bool) -> Ending {
+    let asked = match ending {
+        Ending::Cancelled => true,
+        Ending::Signalled { signal } => [SIGTERM, SIGINT, SIGUSR1, SIGUSR2].contains(&signal),
+        _ => false,
+    };
+    match asked && told() {
+        true if over => Ending::TimedOut,
+        true => Ending::Cancelled,
+        false => ending,
+    }
+}
+
+/// Returns the time that the scheduler gave this job, where it says so: a site's default, too.
+fn granted(variables: &BTreeMap<String, String>) -> Option<Walltime> {
+    let seconds = |name: &str| variables.get(name)?.parse::<u64>().ok();
+    let of_slurm = || seconds("SLURM_JOB_END_TIME")?.checked_sub(seconds("SLURM_JOB_START_TIME")?);
+    let seconds = seconds("OAR_JOB_WALLTIME_SECONDS").or_else(of_slurm)?;
+    Some(Walltime(seconds)).filter(|walltime| walltime.0 > 0)
+}
+
+/// Returns how many seconds of a job's walltime are kept for what comes after the program: a
+/// twentieth, from 5 seconds to a minute.
+fn kept(walltime: Walltime) -> u64 {
+    (walltime.0 / 20).clamp(5, 60)
+}
 
 /// Returns how long the program may run so that its results are sealed before the scheduler ends
-/// the job: a twentieth of the walltime is kept for that, from 5 seconds to a minute.
+/// the job.
 fn ahead_of(walltime: Walltime, began: Instant) -> Walltime {
-    let kept = (walltime.0 / 20).clamp(5, MARGIN) + began.elapsed().as_secs();
+    let kept = kept(walltime) + began.elapsed().as_secs();
     Walltime(walltime.0.saturating_sub(kept).max(1))
 }
 
@@ -258,6 +295,28 @@ mod tests {
         assert_eq!(given.variables["SLURM_JOB_ID"], "12");
         assert_eq!(given.variables["OMP_NUM_THREADS"], "2");
         assert!(!allotment(None, &BTreeMap::new()).gpus);
+    }
+
+    #[test]
+    fn what_the_scheduler_asked_for_is_no_failure_of_the_program() {
+        let signalled = Ending::Signalled { signal: SIGTERM };
+        assert_eq!(meaning(signalled.clone(), || true, false), Ending::Cancelled);
+        assert_eq!(meaning(signalled.clone(), || true, true), Ending::TimedOut);
+        assert_eq!(meaning(signalled.clone(), || false, true), signalled);
+        assert_eq!(meaning(Ending::Cancelled, || true, true), Ending::TimedOut);
+        let failed = Ending::Exited { code: 3 };
+        assert_eq!(meaning(failed.clone(), || true, true), failed);
+    }
+
+    #[test]
+    fn a_job_knows_the_time_that_it_was_given() {
+        let of = |pairs: &[(&str, &str)]| {
+            granted(&pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+        };
+        let slurm = [("SLURM_JOB_START_TIME", "1700000000"), ("SLURM_JOB_END_TIME", "1700000300")];
+        assert_eq!(of(&slurm), Some(Walltime(300)));
+        assert_eq!(of(&[("OAR_JOB_WALLTIME_SECONDS", "7200")]), Some(Walltime(7200)));
+        assert_eq!(of(&slurm[..1]), None);
     }
 
     #[test]

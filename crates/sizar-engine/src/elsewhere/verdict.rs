@@ -5,11 +5,28 @@
 
 use std::time::Duration;
 
-use sizar_model::{Ending, JobReport, JobState, RunState};
+use sizar_model::{Ending, JobHandle, JobReport, JobState, RunState};
 
-/// How long a receipt may take to be seen on a shared file system after its job has ended: NFS
-/// remembers for up to a minute what a folder held (nfs(5), `acdirmax`).
-pub const GRACE: Duration = Duration::from_secs(60);
+/// How long a receipt may take to be seen on a shared file system after its job has ended.
+///
+/// It is a minute: NFS remembers for so long what a folder held (nfs(5), `acdirmax`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grace(pub Duration);
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self(Duration::from_secs(60))
+    }
+}
+
+impl Grace {
+    /// Returns the grace, in seconds as `SIZAR_TEST_GRACE` says where that is set, which is for
+    /// tests.
+    pub fn from_environment() -> Self {
+        let seconds = std::env::var("SIZAR_TEST_GRACE").ok().and_then(|text| text.parse().ok());
+        seconds.map_or_else(Self::default, |seconds| Self(Duration::from_secs(seconds)))
+    }
+}
 
 /// What was seen of a job, and of what it left.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +37,8 @@ pub struct Seen {
     pub claimed: bool,
     /// The machine that it says it began on.
     pub node: Option<String>,
+    /// The job that has the attempt, where that is another than the one that was waited for.
+    pub other: Option<JobHandle>,
     /// What the queue tells of it, or else the accounting.
     pub report: Option<JobReport>,
     /// Whether the scheduler was heard: silence is no answer.
@@ -44,7 +63,7 @@ pub enum Verdict {
 }
 
 /// Decides what follows for a run in `state`.
-pub fn decide(state: &RunState, seen: &Seen) -> Verdict {
+pub fn decide(state: &RunState, seen: &Seen, grace: Grace) -> Verdict {
     if seen.receipt {
         return Verdict::Bring;
     }
@@ -61,7 +80,7 @@ pub fn decide(state: &RunState, seen: &Seen) -> Verdict {
     }
     // what never had a node can have left nothing
     let never_ran = !seen.claimed && report.is_some_and(JobReport::never_ran);
-    if seen.without_receipt < GRACE && !never_ran {
+    if seen.without_receipt < grace.0 && !never_ran {
         return Verdict::Wait;
     }
     let on = seen.node.as_ref().map(|node| format!(", which began on {node}")).unwrap_or_default();
@@ -105,11 +124,15 @@ fn judge(report: &JobReport, on: &str) -> Verdict {
 mod tests {
     use super::*;
 
+    fn decide(state: &RunState, seen: &Seen) -> Verdict {
+        super::decide(state, seen, Grace::default())
+    }
+
     fn seen(state: Option<JobState>) -> Seen {
         Seen {
             report: state.map(JobReport::new),
             heard: true,
-            without_receipt: GRACE,
+            without_receipt: Grace::default().0,
             ..Seen::default()
         }
     }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState};
 
 use super::bring::bring;
-use super::verdict::{Seen, Verdict, decide};
+use super::verdict::{Grace, Seen, Verdict, decide};
 use super::{ElsewhereError, Layout};
+use crate::failpoint;
 use crate::home::Home;
 use crate::run::chain;
 use crate::scheduler::SchedulerError;
@@ -23,8 +24,9 @@ while [ $# -gt 1 ]; do
     cd "$1" 2>/dev/null && ls -a . "attempt-$2" >/dev/null 2>&1
     if [ -d "claim-$2" ]; then c=1; else c=0; fi
     if [ -f "attempt-$2/receipt.json" ]; then r=1; else r=0; fi
+    j=$(head -n 1 "claim-$2/job" 2>/dev/null)
     n=$(head -n 1 "claim-$2/node" 2>/dev/null)
-    printf '%s %s %s\n' "$c" "$r" "$n"
+    printf '%s %s %s %s\n' "$c" "$r" "${j:--}" "$n"
     shift 2
 done
 "#;
@@ -80,10 +82,19 @@ pub struct Settled {
     marks: HashMap<RunId, String>,
     /// Since when a job that ended has left no receipt to be seen.
     without_receipt: HashMap<RunId, Instant>,
+    /// How long a receipt may take to be seen after its job has ended.
+    pub grace: Grace,
     /// Why the scheduler says that a job waits, for people.
     pub waiting: HashMap<RunId, String>,
     /// Why the scheduler could not be asked, where it could not.
     pub unheard: Option<String>,
+}
+
+impl Settled {
+    /// Remembers nothing yet, and waits for receipts as long as `grace` says.
+    pub fn with(grace: Grace) -> Self {
+        Self { grace, ..Self::default() }
+    }
 }
 
 /// Returns the runs on the target `name` that have not ended.
@@ -138,7 +149,13 @@ pub fn settle(
     let mut ended = 0;
     for (known, seen) in runs.into_iter().zip(seen) {
         let Known { run, state, attempt, .. } = known;
-        let event = match decide(state, &seen) {
+        if let Some(job) = seen.other {
+            // the job that was waited for came second, and does nothing
+            add(journal, run, &EventKind::Submitted { attempt: *attempt, job })?;
+            settled.without_receipt.remove(run);
+            continue;
+        }
+        let event = match decide(state, &seen, settled.grace) {
             Verdict::Wait => continue,
             Verdict::Began { node } => EventKind::JobStarted { attempt: *attempt, node },
             Verdict::Bring => {
@@ -147,6 +164,7 @@ pub fn settle(
                     add(journal, run, &began)?;
                 }
                 let receipt = bring(home, place, &layout, run, *attempt, progress)?;
+                failpoint::hit("elsewhere:before-ended");
                 ended += 1;
                 EventKind::Ended { receipt }
             }
@@ -160,6 +178,9 @@ pub fn settle(
             }
         };
         add(journal, run, &event)?;
+        if matches!(event, EventKind::JobStarted { .. }) {
+            failpoint::hit("elsewhere:after-job-started");
+        }
     }
     Ok(ended)
 }
@@ -204,8 +225,8 @@ fn look(
         .filter(|job| reports.get(*job).is_none_or(|report| report.state.is_final()))
         .cloned()
         .collect();
-    let lines: Vec<(bool, bool, Option<String>)> = text.lines().map(line).collect();
-    let has_receipt = |index: usize| lines.get(index).is_some_and(|line| line.1);
+    let lines: Vec<Traces> = text.lines().map(Traces::read).collect();
+    let has_receipt = |index: usize| lines.get(index).is_some_and(|line| line.receipt);
     // the accounting knows more, and is asked only where the receipt is missing
     let missing = (0..runs.len()).any(|index| {
         !has_receipt(index) && runs[index].job.as_ref().is_some_and(|job| gone.contains(job))
@@ -221,7 +242,7 @@ fn look(
     }
     let unheard = settled.unheard.is_some();
     let seen = runs.iter().enumerate().map(|(index, known)| {
-        let (claimed, receipt, node) = lines.get(index).cloned().unwrap_or_default();
+        let Traces { claimed, receipt, job, node } = lines.get(index).cloned().unwrap_or_default();
         let mark = format!("{}{}", u8::from(claimed), u8::from(receipt));
         settled.marks.insert(known.run.clone(), mark);
         let report = known.job.as_ref().and_then(|job| reports.get(job)).cloned();
@@ -243,7 +264,11 @@ fn look(
                 settled.waiting.remove(&known.run);
             }
         }
-        Seen { receipt, claimed, node, report, heard: heard && !unheard, without_receipt }
+        // a receipt tells of the attempt, whoever made it
+        let other = job.filter(|id| !receipt && known.job.as_ref().is_some_and(|j| j.id != *id));
+        let other = other.and_then(|id| Some(JobHandle { id, ..known.job.clone()? }));
+        let heard = heard && !unheard;
+        Seen { receipt, claimed, node, other, report, heard, without_receipt }
     });
     Ok(seen.collect())
 }
@@ -283,32 +308,26 @@ pub fn await_news(
     Ok(())
 }
 
-/// Reads `CLAIMED RECEIPT NODE`.
-fn line(text: &str) -> (bool, bool, Option<String>) {
-    let mut words = text.splitn(3, ' ');
-    let claimed = words.next() == Some("1");
-    let receipt = words.next() == Some("1");
-    let node = words.next().map(str::trim).filter(|node| !node.is_empty()).map(str::to_owned);
-    (claimed, receipt, node)
+/// What lies in the folder of a run.
+#[derive(Clone, Debug, Default)]
+struct Traces {
+    claimed: bool,
+    receipt: bool,
+    /// The job that has the attempt.
+    job: Option<u64>,
+    node: Option<String>,
 }
 
-/// Asks the scheduler to end the jobs of `runs`.
-///
-/// What became of them is found out as for every other end.
-///
-/// # Errors
-///
-/// [`ElsewhereError::Scheduler`] where it refused.
-pub fn cancel(place: &mut Place, runs: &[Known]) -> Result<(), ElsewhereError> {
-    let jobs: Vec<JobHandle> = runs.iter().filter_map(|known| known.job.clone()).collect();
-    if jobs.is_empty() {
-        return Ok(());
+impl Traces {
+    /// Reads `CLAIMED RECEIPT JOB NODE`.
+    fn read(text: &str) -> Self {
+        let mut words = text.splitn(4, ' ');
+        let claimed = words.next() == Some("1");
+        let receipt = words.next() == Some("1");
+        let job = words.next().and_then(|job| job.parse().ok());
+        let node = words.next().map(str::trim).filter(|node| !node.is_empty()).map(str::to_owned);
+        Self { claimed, receipt, job, node }
     }
-    let orders = place.scheduler.cancel(&jobs);
-    for output in place.ask(&orders)? {
-        place.scheduler.read_cancel(&output)?;
-    }
-    Ok(())
 }
 
 /// Returns what a job printed from byte `from` on, as much as one piece holds.

@@ -44,6 +44,9 @@ pub struct Allotment {
     pub variables: BTreeMap<String, String>,
 }
 
+/// Says what the ending of a program means that a batch scheduler started.
+pub type Judge<'a> = &'a dyn Fn(Ending) -> Ending;
+
 /// How an attempt went.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -104,8 +107,9 @@ pub fn execute(journal: &mut Journal, execution: Execution<'_>) -> Result<Outcom
 /// Executes attempt `number` of a run that a batch scheduler started, without a journal: a shared
 /// file system is no place for one.
 ///
-/// Whoever calls holds the claim to this attempt. The receipt lies in the attempt's folder when
-/// this returns.
+/// Whoever calls holds the claim to this attempt, and `judge` knows what the scheduler asked this
+/// process to do: it says what the program's ending means. The receipt lies in the attempt's folder
+/// when this returns.
 ///
 /// # Errors
 ///
@@ -114,6 +118,7 @@ pub fn execute_allotted(
     execution: Execution<'_>,
     number: u32,
     allotment: &Allotment,
+    judge: Judge<'_>,
 ) -> Result<Receipt, RunError> {
     let kind = if execution.plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
     let attempt = Attempt::begin(execution.home, execution.run)?;
@@ -126,7 +131,7 @@ pub fn execute_allotted(
         return Err(RunError::Claimed { run: execution.run.clone(), attempt: number });
     }
     let claimed = Claimed { attempt: number, gpus: Vec::new() };
-    run_program(execution, &ready, &claimed, Some(allotment))
+    run_program(execution, &ready, &claimed, Some((allotment, judge)))
 }
 
 /// What is ready before an attempt is claimed.
@@ -174,8 +179,9 @@ fn run_program(
     execution: Execution<'_>,
     ready: &Ready,
     claimed: &Claimed,
-    allotment: Option<&Allotment>,
+    allotted: Option<(&Allotment, Judge<'_>)>,
 ) -> Result<Receipt, RunError> {
+    let allotment = allotted.map(|(allotment, _)| allotment);
     let Ready { attempt, baseline, .. } = ready;
     let plan = execution.plan;
     let mut confinement = Confinement::new(ready.kind, attempt.home(), attempt.tmp());
@@ -209,6 +215,7 @@ fn run_program(
         Workplace { checkout: &plan.checkout.path, work: &work, home: &home, shown: &shown };
     let (results, left_out) = collect(place, baseline);
     let Finished { ending, usage, sandbox, mut notes, .. } = finished;
+    let ending = allotted.map_or(ending.clone(), |(_, judge)| judge(ending));
     notes.extend(baseline.notes.iter().cloned());
     notes.extend(left_out);
     notes.extend(ledger::read(&attempt.ledger(), &[&work, &plan.prefix]).sentences());

@@ -21,7 +21,7 @@ pub use attempt::Attempt;
 pub use collect::{Workplace, collect};
 pub use entry::{Entry, EntryError, Places, resolve};
 pub use error::RunError;
-pub use execute::{Allotment, Execution, Outcome, execute, execute_allotted};
+pub use execute::{Allotment, Execution, Judge, Outcome, execute, execute_allotted};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
 pub use plan::{RunPlan, interpreter_roots};

@@ -73,9 +73,9 @@ fn changes(step: &Step<'_>) -> Result<Vec<(&'static str, Value)>, StoreError> {
         EventKind::Submitting { attempt, .. } => {
             changes.push(("attempts", Value::from(*attempt)));
             changes.push(("queued", Value::from(step.seq)));
-            changes.extend(nobody);
         }
-        EventKind::Submitted { .. } => {}
+        // until here the process that announced it knows more than the journal
+        EventKind::Submitted { .. } => changes.extend(nobody),
         EventKind::JobStarted { .. } => changes.push(("started", at)),
         EventKind::NotSubmitted { reason, .. } => {
             changes.push(("reason", Value::from(reason.clone())));
@@ -93,6 +93,8 @@ fn changes(step: &Step<'_>) -> Result<Vec<(&'static str, Value)>, StoreError> {
             }
         }
         EventKind::Ended { receipt } => {
+            // both by the clock of the machine that it ran on
+            changes.push(("started", Value::from(receipt.started.as_microsecond())));
             changes.push(("ended", Value::from(receipt.ended.as_microsecond())));
             changes.push(("exit_code", exit_code(receipt).map_or(Value::Null, Value::from)));
             changes.push(("reason", receipt.ending.reason().map_or(Value::Null, Value::from)));

@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use sizar_model::{Artifact, Event, EventKind, JobSpec, Run, RunId, RunState, RunSummary, Usage};
 
 use super::{Journal, StoreError};
+use crate::queue::Watcher;
 
 /// Which runs are listed, the newest first.
 #[derive(Clone, Debug, Default)]
@@ -149,6 +150,17 @@ impl Journal {
     pub fn state(&self, run: &RunId) -> Result<RunState, StoreError> {
         let state: Option<String> = self.column(run, "state")?;
         Ok(RunState::from(state.unwrap_or_default().as_str()))
+    }
+
+    /// Returns the process that prepares, submits or executes a run, if one does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchRun`] where it is not in the journal.
+    pub fn watcher(&self, run: &RunId) -> Result<Option<Watcher>, StoreError> {
+        let pid: Option<u32> = self.column(run, "pid")?;
+        let started: Option<i64> = self.column(run, "pid_started")?;
+        Ok(pid.zip(started).map(|(pid, started)| Watcher { pid, started: started as u64 }))
     }
 
     /// Returns how many times the run's program was started.

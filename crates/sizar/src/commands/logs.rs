@@ -7,6 +7,7 @@ use sizar_engine::queue::{self, QueueError};
 use sizar_engine::run::Attempt;
 use sizar_model::Run;
 
+use crate::commands::run_elsewhere::go_on;
 use crate::elsewhere::{follow, is_elsewhere, place};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
@@ -46,6 +47,7 @@ fn elsewhere_logs(session: &Session, run: &Run, until_its_end: bool) -> CommandR
     let mut journal = session.journal()?;
     let mut place = place(session, &run.target)?;
     if until_its_end && !run.state.is_final() {
+        go_on(session, &mut journal, &mut place, &run.id)?;
         follow(session, &mut journal, &mut place, &run.id, true)?;
         return Ok(ExitCode::Success);
     }

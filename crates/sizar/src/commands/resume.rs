@@ -72,7 +72,7 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
 }
 
 /// Reads what the journal keeps of how a run was wished for.
-fn request_of(journal: &Journal, id: &RunId) -> CommandResult<RunRequest> {
+pub fn request_of(journal: &Journal, id: &RunId) -> CommandResult<RunRequest> {
     let request = journal.request(id)?.ok_or_else(|| {
         let error = anyhow::anyhow!("the journal does not say how {id} was prepared");
         Failure::new(ExitCode::Request, error).hint("start it anew with `sizar run`")

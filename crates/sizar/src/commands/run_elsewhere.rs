@@ -1,13 +1,16 @@
 //! `sizar run --on TARGET`.
 
+use std::time::Duration;
+
 use sizar_engine::elsewhere;
 use sizar_engine::failpoint;
-use sizar_engine::queue::Watcher;
+use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{Attempt, RunRequest};
 use sizar_engine::store::{Journal, Prepared};
 use sizar_engine::target::{Place, TargetName, connect};
 use sizar_model::{EventKind, Locator, RunId, RunState};
 
+use crate::commands::resume::request_of;
 use crate::commands::run::{report, wish_on};
 use crate::elsewhere::{connecting, follow, targets};
 use crate::error::{CommandResult, Failure};
@@ -102,6 +105,33 @@ fn submit(
     session.say(&format!("{id} {how} job {} on {}", submitted.job, place.name));
     Ok(())
 }
+
+/// Goes on with a run that was to be handed to its scheduler by a process that is gone.
+///
+/// One that another process works on is waited for; one that a process left while it was being
+/// prepared is lost, and nothing more.
+pub fn go_on(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    id: &RunId,
+) -> CommandResult<()> {
+    loop {
+        queue::recover(&session.home)?;
+        let known = elsewhere::known(journal, id)?;
+        if known.state.is_final() || known.job.is_some() {
+            return Ok(());
+        }
+        if !journal.watcher(id)?.is_some_and(Watcher::is_alive) {
+            let request = request_of(journal, id)?;
+            return submit_again(session, journal, place, id, &request);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// How often it is looked whether another process is done with a run.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Goes on with a run whose submission was announced, and of which nothing more is known.
 pub fn submit_again(

@@ -6,6 +6,7 @@ use sizar_engine::queue;
 use sizar_engine::store::Filter;
 use sizar_model::{Run, RunId, RunState};
 
+use crate::commands::run_elsewhere::go_on;
 use crate::elsewhere::{follow, is_elsewhere, place};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
@@ -44,6 +45,7 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
     for (target, runs) in away {
         let mut place = place(session, &target)?;
         for run in runs {
+            go_on(session, &mut journal, &mut place, &run)?;
             follow(session, &mut journal, &mut place, &run, false)?;
         }
     }

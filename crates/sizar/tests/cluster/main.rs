@@ -1,0 +1,10 @@
+//! Runs on real schedulers, over SSH: the same command, and the faults on the way.
+//!
+//! What happened is counted at the scheduler, never read from what sizar says of itself.
+
+mod awkward;
+mod cut;
+mod endings;
+mod killed;
+mod plain;
+mod site;
