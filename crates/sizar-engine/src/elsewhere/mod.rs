@@ -5,6 +5,7 @@
 //! what became of it, [`bring`](bring::bring) brings the results. On the target the same program
 //! does its part: [`there`] makes the plan on the login node and executes it on a node.
 
+mod again;
 mod batch;
 mod bring;
 mod cancel;
@@ -19,6 +20,7 @@ pub mod there;
 mod verdict;
 mod watch;
 
+pub use again::{again, is_unfinished};
 pub use batch::script;
 pub use cancel::cancel;
 pub use error::ElsewhereError;

@@ -51,9 +51,63 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
         session.say(&format!("`sizar wait {id}` follows it"));
         return Ok(0);
     }
-    let state = follow(session, &mut journal, &mut place, &id, true)?;
+    let state = follow_to_the_end(session, &mut journal, &mut place, &id, true)?;
     interrupt.idle();
     finish(session, &journal, &id, &state)
+}
+
+/// Follows a run until it has ended and gets no further attempt.
+pub fn follow_to_the_end(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    id: &RunId,
+    echo: bool,
+) -> CommandResult<RunState> {
+    loop {
+        let state = follow(session, journal, place, id, echo)?;
+        if !restart(session, journal, place, id)? {
+            return Ok(state);
+        }
+    }
+}
+
+/// Gives a run another attempt if it ended before its work was done and may have one.
+fn restart(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    id: &RunId,
+) -> CommandResult<bool> {
+    let run = journal.get(id.as_str())?;
+    let last = run.attempts;
+    if last > run.job.restart || !ended_unfinished(journal, id)? {
+        return Ok(false);
+    }
+    let request = request_of(journal, id)?;
+    let interrupt = Interrupt::watch(&session.home)?;
+    interrupt.preparing(id);
+    journal.resume(id)?;
+    let left = run.job.restart - last;
+    session.say(&format!("{id} is {}; it gets another attempt ({left} more after it)", run.state));
+    let home = &session.home;
+    let plan = elsewhere::again(home, journal, place, id, last, &session.reporter)?;
+    let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
+    journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
+    let program = elsewhere::program(place, &session.reporter)?;
+    submit(session, journal, place, &interrupt, id, &request, &program)?;
+    interrupt.idle();
+    Ok(true)
+}
+
+/// Returns whether a run's last ending is one that another attempt may mend.
+fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
+    let ending = journal.events(id)?.into_iter().rev().find_map(|event| match event.kind {
+        EventKind::Ended { receipt } => Some(receipt.ending),
+        EventKind::Judged { ending, .. } => Some(ending),
+        _ => None,
+    });
+    Ok(ending.is_some_and(|ending| elsewhere::is_unfinished(&ending)))
 }
 
 /// Gets a run of the journal ready on its target and hands it to the scheduler; what goes wrong is
