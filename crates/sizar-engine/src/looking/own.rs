@@ -3,8 +3,8 @@
 use serde::Serialize;
 use sizar_model::{JobHandle, Resources, RunId};
 
-use crate::elsewhere::{ElsewhereError, under_way};
-use crate::store::Journal;
+use crate::elsewhere::Known;
+use crate::store::{Journal, StoreError};
 
 /// The user of a target, and the runs that sizar has there.
 #[derive(Clone, Debug, Default)]
@@ -25,15 +25,14 @@ pub struct OwnRun {
 }
 
 impl Own {
-    /// Reads from the journal which runs are under way on `target`.
+    /// Reads from the journal what the runs asked for that are `under_way` on a target.
     ///
     /// # Errors
     ///
-    /// [`ElsewhereError::Store`] where the journal cannot be read.
-    pub fn on(journal: Option<&Journal>, target: &str, user: &str) -> Result<Self, ElsewhereError> {
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn of(user: &str, journal: &Journal, under_way: Vec<Known>) -> Result<Self, StoreError> {
         let mut own = Self { user: user.to_owned(), runs: Vec::new() };
-        let Some(journal) = journal else { return Ok(own) };
-        for known in under_way(journal, target)? {
+        for known in under_way {
             let Some(job) = known.job else { continue };
             let asked = journal.get(known.run.as_str())?.job.resources;
             own.runs.push(OwnRun { run: known.run, job, asked });
