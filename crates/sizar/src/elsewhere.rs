@@ -1,6 +1,6 @@
 //! Runs on targets, as the commands see them: connecting, refreshing, following.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -102,15 +102,7 @@ pub fn refresh(session: &Session, journal: &mut Journal, target: &str) -> Comman
     }
     let mut place = place(session, target)?;
     let mut settled = Settled::with(Grace::from_environment());
-    elsewhere::settle(
-        &session.home,
-        journal,
-        &mut place,
-        &runs,
-        &mut settled,
-        true,
-        &session.reporter,
-    )?;
+    elsewhere::settle(&session.home, journal, &mut place, &runs, &mut settled, &session.reporter)?;
     if let Some(why) = settled.unheard {
         session.say(&format!("{target}: {why}"));
     }
@@ -154,7 +146,7 @@ pub fn follow(
 ) -> CommandResult<RunState> {
     let mut following = Following {
         settled: Settled::with(Grace::from_environment()),
-        printed: HashMap::new(),
+        printed: BTreeMap::new(),
         asked: None,
         between: ASK_FIRST,
         said: None,
@@ -187,7 +179,7 @@ pub fn follow(
 /// What is remembered while a run is followed.
 struct Following {
     settled: Settled,
-    printed: HashMap<RunId, u64>,
+    printed: BTreeMap<RunId, u64>,
     asked: Option<Instant>,
     between: Duration,
     said: Option<String>,
@@ -218,13 +210,13 @@ impl Following {
         if echo {
             self.echo(place, &runs)?;
         }
+        self.settled.ask = due;
         elsewhere::settle(
             &session.home,
             journal,
             place,
             &runs,
             &mut self.settled,
-            due,
             &session.reporter,
         )?;
         self.say_why(session, place, run);
