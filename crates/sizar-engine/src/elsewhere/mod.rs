@@ -15,6 +15,7 @@ mod push;
 mod ship;
 mod submit;
 pub mod there;
+mod unseen;
 mod verdict;
 mod watch;
 

@@ -1,11 +1,12 @@
 //! What became of runs on a target: one round trip for all of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState};
 
 use super::bring::bring;
+use super::unseen::Unseen;
 use super::verdict::{Grace, Seen, Verdict, decide};
 use super::{ElsewhereError, Layout};
 use crate::failpoint;
@@ -80,8 +81,6 @@ pub struct Known {
 pub struct Settled {
     /// What the last look saw of each run: claim and receipt, as two digits.
     marks: HashMap<RunId, String>,
-    /// Since when a job that ended has left no receipt to be seen.
-    without_receipt: HashMap<RunId, Instant>,
     /// How long a receipt may take to be seen after its job has ended.
     pub grace: Grace,
     /// Why the scheduler says that a job waits, for people.
@@ -145,14 +144,14 @@ pub fn settle(
         return Ok(0);
     }
     let layout = Layout::at(place.root());
-    let seen = look(place, &layout, &runs, settled, ask)?;
+    let seen = look(home, place, &layout, &runs, settled, ask)?;
     let mut ended = 0;
     for (known, seen) in runs.into_iter().zip(seen) {
         let Known { run, state, attempt, .. } = known;
         if let Some(job) = seen.other {
             // the job that was waited for came second, and does nothing
             add(journal, run, &EventKind::Submitted { attempt: *attempt, job })?;
-            settled.without_receipt.remove(run);
+            Unseen { home, run, attempt: *attempt }.forget();
             continue;
         }
         let event = match decide(state, &seen, settled.grace) {
@@ -178,6 +177,9 @@ pub fn settle(
             }
         };
         add(journal, run, &event)?;
+        if matches!(event, EventKind::Judged { .. } | EventKind::Lost { .. }) {
+            Unseen { home, run, attempt: *attempt }.forget();
+        }
         if matches!(event, EventKind::JobStarted { .. }) {
             failpoint::hit("elsewhere:after-job-started");
         }
@@ -194,6 +196,7 @@ fn add(journal: &mut Journal, run: &RunId, event: &EventKind) -> Result<(), Else
 }
 
 fn look(
+    home: &Home,
     place: &mut Place,
     layout: &Layout,
     runs: &[&Known],
@@ -247,11 +250,12 @@ fn look(
         settled.marks.insert(known.run.clone(), mark);
         let report = known.job.as_ref().and_then(|job| reports.get(job)).cloned();
         let over = heard && report.as_ref().is_none_or(|report| report.state.is_final());
+        let unseen = Unseen { home, run: &known.run, attempt: known.attempt };
         let without_receipt = if over && !receipt {
-            settled.without_receipt.entry(known.run.clone()).or_insert_with(Instant::now).elapsed()
+            unseen.duration()
         } else {
-            if ask {
-                settled.without_receipt.remove(&known.run);
+            if ask || receipt {
+                unseen.forget();
             }
             Duration::ZERO
         };
