@@ -2,7 +2,8 @@
 //!
 //! [`acquire`] turns a locator into a checkout, [`environment`] makes a verified environment for
 //! it, [`run`] executes a driver in it and collects what it made; [`store`] is the journal and
-//! [`queue`] the supervisor of detached runs. Foreign code runs only through [`process`], inside
+//! [`queue`] the supervisor of detached runs. [`elsewhere`] does the same on clusters, and
+//! [`looking`] shows what goes on there. Foreign code runs only through [`process`], inside
 //! a [`sandbox`].
 
 pub mod acquire;
@@ -13,6 +14,7 @@ pub mod failpoint;
 pub mod home;
 pub mod http;
 pub mod index;
+pub mod looking;
 pub mod process;
 pub mod queue;
 pub mod run;

@@ -57,6 +57,7 @@ impl World {
             digest: Digest::of(&text),
             date,
             code_date: None,
+            tag: None,
             own: false,
         };
         (Checkout { source, path, notes: Vec::new() }, inspection)

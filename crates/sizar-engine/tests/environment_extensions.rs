@@ -41,6 +41,7 @@ impl World {
             digest: Digest::of(&serde_json::to_vec(&inspection).unwrap()),
             date,
             code_date: None,
+            tag: None,
             own: false,
         };
         let checkout = Checkout { source, path, notes: Vec::new() };

@@ -65,6 +65,7 @@ impl World {
             digest: Digest::of(&text),
             date,
             code_date: None,
+            tag: None,
             own: false,
         };
         let checkout = Checkout { source, path: self.source.clone(), notes: Vec::new() };

@@ -89,6 +89,9 @@ pub struct QueuedJob {
     pub cores: u32,
     /// GPUs on each node.
     pub gpus: u32,
+    /// The longest time it may run, where the scheduler tells that instead of the time left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walltime: Option<Walltime>,
     pub time_used: Option<Walltime>,
     pub time_left: Option<Walltime>,
     /// When it started, or is expected to.

@@ -145,6 +145,9 @@ pub enum SourceEdit {
     /// Take the table `[project]` out of `pyproject.toml`: the setuptools of its time did not read
     /// it, and that of today refuses it.
     DropProjectTable,
+    /// Give it a git repository of one commit, with the tag of its own: its build reads the version
+    /// and the list of files from git.
+    StandInHistory,
 }
 
 /// Whether and how the source itself is installed.

@@ -207,6 +207,9 @@ pub struct Source {
     pub date: Option<Timestamp>,
     /// The date of the last commit that changed code (`*.py`, packaging files), if git tells.
     pub code_date: Option<Timestamp>,
+    /// The newest tag that the commit descends from, if git tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// Whether this is a folder of the user's own (trusted with the network at run time).
     pub own: bool,
 }

@@ -81,6 +81,9 @@ pub enum Command {
     Env(commands::env::EnvArgs),
     Doctor(commands::doctor::DoctorArgs),
     Target(commands::target::TargetArgs),
+    Nodes(commands::nodes::NodesArgs),
+    Queue(commands::queue::QueueArgs),
+    Usage(commands::usage::UsageArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
 }

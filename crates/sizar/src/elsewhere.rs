@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use sizar_engine::elsewhere::{self, ElsewhereError, Grace, Known, Settled};
+use sizar_engine::looking::{Answered, Own};
 use sizar_engine::process::Control;
 use sizar_engine::scheduler::why_pending;
 use sizar_engine::store::{Filter, Journal};
-use sizar_engine::target::{Connecting, Place, TargetName, Targets, connect};
-use sizar_model::{Run, RunId, RunState};
+use sizar_engine::target::{Connecting, Place, TargetError, TargetName, Targets, connect};
+use sizar_model::{Activity, Progress as _, Run, RunId, RunState};
 
 use crate::error::CommandResult;
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Verbosity};
 use crate::session::Session;
 
 /// How long one wait for news lasts.
@@ -48,6 +49,41 @@ pub fn place(session: &Session, name: &str) -> CommandResult<Place> {
     let name: TargetName = name.parse()?;
     let profile = targets(session).profile(&name)?;
     Ok(connect(&name, profile, &connecting(session))?)
+}
+
+/// Finds out what is the user's own at a place.
+pub fn own(session: &Session, place: &Place) -> CommandResult<Own> {
+    let user = place.profile.machine.user.as_deref().unwrap_or_default();
+    let journal = session.journal_to_read()?;
+    Ok(Own::on(journal.as_ref(), place.name.as_str(), user)?)
+}
+
+/// Looks at a place, and says what that cost where much is to be said.
+pub fn looked<T>(
+    session: &Session,
+    place: &mut Place,
+    look: impl FnOnce(&mut Place) -> Result<Answered<T>, TargetError>,
+) -> CommandResult<T> {
+    let name = place.name.clone();
+    session.reporter.report(Activity::Began { what: format!("asking {name}") });
+    let answered = look(place);
+    session.reporter.report(Activity::Ended { what: format!("asked {name}") });
+    let Answered { answer, questions } = answered?;
+    if session.verbosity == Verbosity::Verbose {
+        let counters = place.transport.counters();
+        session.say(&format!(
+            "this took {}, {} and {}",
+            counted(counters.logins, "login", "logins"),
+            counted(counters.round_trips, "round trip", "round trips"),
+            counted(questions as u64, "question to the scheduler", "questions to the scheduler"),
+        ));
+    }
+    Ok(answer)
+}
+
+/// Writes a number with what it counts.
+fn counted(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
 /// Returns whether a run is on another machine than this one.

@@ -100,7 +100,7 @@ failures! {
     LockError => Request;
     InvalidTargetName => Usage;
     TransportError => Target, hints;
-    SchedulerError => Target;
+    SchedulerError => Target, hints;
     ProcessError => Failure;
 }
 
@@ -206,7 +206,7 @@ impl From<TargetError> for Failure {
 impl From<ElsewhereError> for Failure {
     fn from(error: ElsewhereError) -> Self {
         match error {
-            ElsewhereError::Prepare(error) => error.into(),
+            ElsewhereError::Prepare(error) => (*error).into(),
             ElsewhereError::Run(error) => error.into(),
             ElsewhereError::Store(error) => error.into(),
             ElsewhereError::Home(error) => error.into(),

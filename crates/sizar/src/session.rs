@@ -46,6 +46,16 @@ impl Session {
     }
 }
 
+/// Reads the end of a period: after the day that is given, or a full timestamp (RFC 3339).
+pub fn parse_last_day(text: &str) -> Result<Timestamp, String> {
+    let time = parse_date(text)?;
+    let is_day = text.parse::<Timestamp>().is_err();
+    if !is_day {
+        return Ok(time);
+    }
+    time.checked_add(jiff::SignedDuration::from_hours(24)).map_err(|error| error.to_string())
+}
+
 /// Reads a date as `2019-06-30` or as a full timestamp (RFC 3339).
 pub fn parse_date(text: &str) -> Result<Timestamp, String> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {

@@ -16,7 +16,12 @@ pub fn lay_out(row: &Row, sources: &Utf8Path, work: &Utf8Path) -> anyhow::Result
     let clone = clone.canonicalize_utf8()?;
     let tree = work.join("tree");
     if !tree.exists() {
-        if clone.join(".git").exists() {
+        let head = git(&clone, &["rev-parse", "HEAD"]).unwrap_or_default();
+        let other = !row.commit.is_empty() && head.trim() != row.commit;
+        if clone.join(".git").exists() && other {
+            // a copy would keep what only the other commit has
+            git(work, &["clone", "--quiet", "--no-checkout", clone.as_str(), tree.as_str()])?;
+        } else if clone.join(".git").exists() {
             copy(&clone, &tree)?;
         } else if clone.join("HEAD").is_file() && clone.join("objects").is_dir() {
             git(work, &["clone", "--quiet", "--no-checkout", clone.as_str(), tree.as_str()])?;

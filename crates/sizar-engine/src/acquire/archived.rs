@@ -167,6 +167,7 @@ impl Archive<'_> {
             digest: Digest::of(&[]),
             date: self.date.or(unpacked.newest),
             code_date: None,
+            tag: None,
             own: false,
         };
         let new = NewCheckout { tree: unpacked.tree, source, notes, incomplete: false };

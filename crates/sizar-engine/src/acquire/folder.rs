@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sizar_model::{Checkout, Digest, Source};
 
 use super::AcquireError;
-use super::git::{Git, dates};
+use super::git::{Git, dates, tag};
 use crate::home::Home;
 use crate::tree_digest::{SETTLE, TreeDigester, write_by_rename};
 
@@ -20,6 +20,8 @@ struct History {
     commit: Option<String>,
     date: Option<Timestamp>,
     code_date: Option<Timestamp>,
+    #[serde(default)]
+    tag: Option<String>,
 }
 
 /// Describes the folder `path`, which is absolute.
@@ -49,6 +51,7 @@ pub(super) fn describe(home: &Home, path: Utf8PathBuf) -> Result<Checkout, Acqui
             digest: tree.digest,
             date: history.date.or(tree.newest),
             code_date: history.code_date,
+            tag: history.tag,
             own: true,
         },
         path,
@@ -79,7 +82,8 @@ fn history(path: &Utf8Path, known: Option<&Utf8Path>) -> History {
         // a folder that git holds nothing of, inside a repository of other things
         Ok((None, _)) | Err(_) => History::default(),
         Ok((date, code_date)) => {
-            let history = History { commit: Some(commit), date, code_date };
+            let tag = tag(&git, &commit).unwrap_or_default();
+            let history = History { commit: Some(commit), date, code_date, tag };
             if let Some(known) = known
                 && let Ok(text) = serde_json::to_vec(&history)
                 && let Err(error) = write_by_rename(known, &text)

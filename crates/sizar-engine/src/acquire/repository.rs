@@ -49,12 +49,14 @@ pub(super) fn fetch(
     notes.extend(written.pointers.note());
     notes.extend(collision_note(&written.case_collisions));
     let (date, code_date) = mirror.dates(&commit)?;
+    let tag = mirror.tag(&commit)?;
     let source = Source {
         locator: work.name.clone(),
         revision: Some(commit),
         digest: Digest::of(&[]),
         date,
         code_date,
+        tag,
         own: false,
     };
     let incomplete = laid_out.incomplete;

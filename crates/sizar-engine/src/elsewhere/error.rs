@@ -50,7 +50,7 @@ pub enum ElsewhereError {
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(transparent)]
-    Prepare(#[from] PrepareError),
+    Prepare(Box<PrepareError>),
     #[error(transparent)]
     Target(#[from] TargetError),
     #[error(transparent)]
@@ -67,6 +67,12 @@ pub enum ElsewhereError {
 
 fn refusals(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl From<PrepareError> for ElsewhereError {
+    fn from(error: PrepareError) -> Self {
+        Self::Prepare(Box::new(error))
+    }
 }
 
 impl ElsewhereError {

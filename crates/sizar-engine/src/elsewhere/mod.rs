@@ -12,6 +12,7 @@ mod error;
 mod layout;
 mod prepare;
 mod push;
+mod sent;
 mod ship;
 mod submit;
 pub mod there;

@@ -4,16 +4,16 @@ use std::io::Write;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use sizar_model::{Activity, Locator, Progress, RunId};
+use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
 
 use super::push::push;
 use super::there::{PREPARE, Request, Said};
-use super::{ElsewhereError, Layout, ship};
+use super::{ElsewhereError, Layout, sent, ship};
 use crate::acquire::acquire;
 use crate::home::Home;
-use crate::run::{self, PrepareError, RunPlan, RunRequest};
+use crate::run::{self, BuildPlace, PrepareError, RunPlan, RunRequest};
 use crate::target::Place;
-use crate::transport::{End, Step};
+use crate::transport::{Answer, End, Step};
 
 /// The longest that an environment is worked on, with everything around it.
 const PATIENCE: Duration = Duration::from_hours(3);
@@ -56,12 +56,77 @@ pub fn prepare(
         progress.note(note.as_str());
     }
     let program = push(place, &layout, progress)?;
-    let checkout = ship::source(place, &layout, run, &checkout, home.root(), progress)?;
-    let (mut request, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
-    request.job.args = found.args;
-    let asked = Request { checkout, request, inputs };
-    let plan = plan(place, &layout, run, &program, &asked, progress)?;
+    let there = ship::source(place, &layout, run, &checkout, home.root(), progress)?;
+    let (mut moved, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
+    moved.job.args.clone_from(&found.args);
+    let asked = Request { checkout: there, request: moved, inputs };
+    let mut local = request.clone();
+    local.job.args = found.args;
+    let work = Work { home, run, layout: &layout, checkout: &checkout, request: &local };
+    let plan = match build_place(&work, place)? {
+        BuildPlace::Here => here(&work, place, &asked, progress)?,
+        BuildPlace::There => plan(place, &layout, run, &program, &asked, progress)?,
+        BuildPlace::Auto => match plan(place, &layout, run, &program, &asked, progress) {
+            Err(ElsewhereError::Environment { message, .. }) => {
+                let name = &place.name;
+                progress.note(format!("on {name}: {message}; it is made here and sent"));
+                here(&work, place, &asked, progress)?
+            }
+            made => made?,
+        },
+    };
     Ok(Preparation { plan, program })
+}
+
+/// What a preparation works with.
+struct Work<'a> {
+    home: &'a Home,
+    run: &'a RunId,
+    layout: &'a Layout,
+    /// As it is here.
+    checkout: &'a Checkout,
+    request: &'a RunRequest,
+}
+
+/// Decides where the environment is made, as far as that is known beforehand.
+fn build_place(work: &Work<'_>, place: &mut Place) -> Result<BuildPlace, ElsewhereError> {
+    if work.request.build != BuildPlace::Auto {
+        return Ok(work.request.build);
+    }
+    if place.profile.machine.internet == Some(false) {
+        return Ok(BuildPlace::Here);
+    }
+    // what was made here and sent before needs no second try there
+    let Some(plan) = run::remembered_plan(work.home, work.checkout, work.request) else {
+        return Ok(BuildPlace::Auto);
+    };
+    let python = sent::folder(work.layout.root(), &plan).join("env/bin/python");
+    let answers = place.transport.run(&[Step::program("test", ["-e", python.as_str()])])?;
+    let sent = answers.first().is_some_and(Answer::is_success);
+    Ok(if sent { BuildPlace::Here } else { BuildPlace::Auto })
+}
+
+/// Makes the environment here, sends it, and writes the plan there.
+fn here(
+    work: &Work<'_>,
+    place: &mut Place,
+    asked: &Request,
+    progress: &dyn Progress,
+) -> Result<RunPlan, ElsewhereError> {
+    let local = run::plan_for(work.home, work.checkout, work.request, progress)?;
+    let mut plan = sent::send(place, &local, progress)?;
+    plan.checkout = asked.checkout.clone();
+    plan.job = asked.request.job.clone();
+    plan.inputs.clone_from(&asked.inputs);
+    let put = [Step::put_file(work.layout.plan(work.run).as_str(), plan.to_json()?, 0o600)];
+    let answers = place.transport.run(&put)?;
+    match answers.first().filter(|answer| !answer.is_success()) {
+        Some(failed) => {
+            let message = String::from_utf8_lossy(&failed.stderr).trim().to_owned();
+            Err(ElsewhereError::Step { step: "write the plan", message })
+        }
+        None => Ok(plan),
+    }
 }
 
 /// Has the plan made there, and reads it.

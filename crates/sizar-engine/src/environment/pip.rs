@@ -256,7 +256,7 @@ pub fn fill(
             fs::remove_dir_all(&copy).map_err(io(&copy))?;
         }
         copy_tree(&checkout.path, &copy)?;
-        source_edits::apply(&lock.source_edits, &copy)?;
+        source_edits::apply(&lock.source_edits, checkout, &copy)?;
         let files = engine.files("", &[])?;
         let call = engine.pip(prefix, &files).install_project(&copy);
         let ended = engine.run(&call, &[prefix, &copy])?;

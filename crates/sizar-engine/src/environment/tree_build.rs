@@ -20,6 +20,7 @@ use super::error::io;
 use super::inside;
 use super::interpreters::Interpreter;
 use super::scratch::copy_tree;
+use super::source_edits;
 use super::workshop::{View, Workshop};
 
 /// Where the products of builds inside the tree lie in an environment's folder.
@@ -166,6 +167,7 @@ pub fn build(
         fs::remove_dir_all(&copy).map_err(io(&copy))?;
     }
     copy_tree(&checkout.path, &copy)?;
+    source_edits::apply(&lock.source_edits, checkout, &copy)?;
     let before = binaries(&copy)?;
     for step in &lock.build_steps {
         if let Err(output) = carry_out(workshop, step, &copy, prefix, interpreter)? {

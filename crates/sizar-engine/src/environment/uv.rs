@@ -295,7 +295,7 @@ impl<'f> Filling<'f, '_> {
             fs::remove_dir_all(&copy).map_err(io(&copy))?;
         }
         copy_tree(&checkout.path, &copy)?;
-        source_edits::apply(&self.lock.source_edits, &copy)?;
+        source_edits::apply(&self.lock.source_edits, checkout, &copy)?;
         let mut view = self.view();
         view.writable.push(copy.clone());
         self.build(&uv::project_requirement(package, &copy), Some(package), view)

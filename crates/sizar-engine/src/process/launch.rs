@@ -153,7 +153,8 @@ impl Plan<'_> {
         }
         let own = network != NetworkAccess::Full && sandbox::landlock::network_namespaces();
         order.own_network = own;
-        self.notes.extend(sandbox::landlock::openings(network, own));
+        let gpus = self.confinement.gpus;
+        self.notes.extend(sandbox::landlock::openings(network, own, gpus));
         let mut proxy = None;
         let mut ports = (network != NetworkAccess::Full && !own).then(Vec::new);
         if network == NetworkAccess::Index && own {

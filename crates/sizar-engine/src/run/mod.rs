@@ -26,7 +26,8 @@ pub use fetch::{FetchError, Fetched, fetch};
 pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
 pub use plan::{RunPlan, interpreter_roots};
 pub use prepare::{
-    EnvironmentWish, PrepareError, RunRequest, environment, inputs, inspect, plan_for, prepare,
+    BuildPlace, EnvironmentWish, PrepareError, RunRequest, environment, inputs, inspect, plan_for,
+    prepare, remembered_plan,
 };
 pub use working_copy::{Baseline, copy_tree};
 

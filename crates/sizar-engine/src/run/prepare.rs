@@ -60,6 +60,20 @@ pub struct RunRequest {
     pub job: JobSpec,
     /// The folder in which the user typed.
     pub caller_cwd: Utf8PathBuf,
+    /// Where the environment of a run on a target is made.
+    #[serde(default)]
+    pub build: BuildPlace,
+}
+
+/// Where the environment of a run on a target is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildPlace {
+    /// There, where the target reaches the package index; here, and sent, where that fails.
+    #[default]
+    Auto,
+    Here,
+    There,
 }
 
 /// A wish that could not be prepared.
@@ -196,6 +210,13 @@ pub fn plan_for(
     plan.project = lock.source.install;
     plan.variables.clone_from(&lock.variables);
     Ok(plan)
+}
+
+/// Plans a run whose environment was made before, in a few file reads; none where it was not.
+pub fn remembered_plan(home: &Home, checkout: &Checkout, request: &RunRequest) -> Option<RunPlan> {
+    let asked = request.environment.request(setup_driver(&request.job.driver));
+    environment::remembered(home, checkout, &asked)?;
+    plan_for(home, checkout, request, &sizar_model::Silent).ok()
 }
 
 /// Finds the user's own files among the arguments of a driver.

@@ -55,12 +55,18 @@ pub fn network_namespaces() -> bool {
 }
 
 /// Returns what Landlock leaves open here, one sentence each.
-pub fn openings(network: NetworkAccess, own_network: bool) -> Vec<String> {
+pub fn openings(network: NetworkAccess, own_network: bool, gpus: bool) -> Vec<String> {
     let abi = abi();
     let mut open = vec![
         "Landlock: names, sizes and dates of files, and the list of processes, stayed visible"
             .to_owned(),
     ];
+    if gpus {
+        open.push(
+            "Landlock: with GPUs, what the kernel lets the user set in `/proc` stayed open to it"
+                .to_owned(),
+        );
+    }
     if abi < 3 {
         open.push("Landlock: this kernel cannot keep files from being truncated".to_owned());
     }
@@ -84,6 +90,11 @@ pub fn openings(network: NetworkAccess, own_network: bool) -> Vec<String> {
     open
 }
 
+/// Where CUDA names its threads (`/proc/PID/task/TID/comm`): it takes a refusal for a failure of the
+/// operating system, and finds no GPU (`cuInit` returns 304; seen with driver 580). Processes that
+/// the program starts have folders of their own there, so all of it has to be open.
+const NAMES_OF_THREADS: &str = "/proc";
+
 /// Returns what the kernel should let the program do.
 pub fn fence(confinement: &Confinement, network: NetworkAccess, ports: Option<Vec<u16>>) -> Fence {
     let etc = Utf8Path::new("/etc");
@@ -104,10 +115,13 @@ pub fn fence(confinement: &Confinement, network: NetworkAccess, ports: Option<Ve
         list.push(binding.here.clone());
     }
     let mut devices: Vec<Utf8PathBuf> = system::DEVICES.map(Utf8PathBuf::from).into();
+    let (mut listed, mut altered) = (Vec::new(), Vec::new());
     if confinement.gpus {
         devices.extend(system::gpu_devices());
+        listed.push("/dev".into());
+        altered.push(NAMES_OF_THREADS.into());
     }
-    Fence { read, write, devices, ports }
+    Fence { read, write, devices, listed, altered, ports }
 }
 
 /// Returns the first binding whose other name does not lead to it on the real file system.

@@ -30,6 +30,10 @@ pub struct Fence {
     /// Files and folders to do everything with.
     pub write: Vec<Utf8PathBuf>,
     pub devices: Vec<Utf8PathBuf>,
+    /// Folders in which names may be listed.
+    pub listed: Vec<Utf8PathBuf>,
+    /// Files, and files in folders, that may be written to as they are.
+    pub altered: Vec<Utf8PathBuf>,
     /// The TCP ports that it may connect to; without it, all, and it may listen.
     pub ports: Option<Vec<u16>>,
 }

@@ -65,6 +65,7 @@ fn restrict(fence: &Fence) -> Result<RulesetStatus, RulesetError> {
     let device: BitFlags<AccessFs> =
         AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile | AccessFs::IoctlDev;
     let read = AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir;
+    let altered: BitFlags<AccessFs> = AccessFs::WriteFile | AccessFs::Truncate;
     let ports = fence.ports.iter().flatten();
     // Paths that are not there are passed over: nothing is shown that does not exist.
     let status = rules
@@ -72,6 +73,8 @@ fn restrict(fence: &Fence) -> Result<RulesetStatus, RulesetError> {
         .add_rules(path_beneath_rules(&fence.read, read))?
         .add_rules(path_beneath_rules(&fence.write, AccessFs::from_all(NEWEST)))?
         .add_rules(path_beneath_rules(&fence.devices, device))?
+        .add_rules(path_beneath_rules(&fence.listed, AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(&fence.altered, altered))?
         .add_rules(
             ports.map(|port| Ok::<_, RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))),
         )?

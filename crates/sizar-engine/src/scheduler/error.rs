@@ -42,6 +42,23 @@ impl SchedulerError {
         )
     }
 
+    /// Returns what the reader can do next.
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::NoAnswer { .. } | Self::ControllerUnreachable { .. } => {
+                "this says nothing of the jobs: what runs goes on; ask again in a few minutes"
+            }
+            Self::AccountingUnreachable { .. } => {
+                "the queue may still answer; ask again in a few minutes"
+            }
+            Self::NoAccounting => {
+                "`sizar show RUN` tells what a run of yours used: the jobs measure it themselves"
+            }
+            _ => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+
     pub(super) fn unreadable(program: &str, line: &str) -> Self {
         Self::Unreadable { program: program.to_owned(), line: line.chars().take(120).collect() }
     }

@@ -20,7 +20,7 @@ mod slurm;
 pub use arrays::{ArrayChunk, ArrayRange, split_array};
 pub use check::{Refusal, check};
 pub use error::SchedulerError;
-pub use host_list::expand_host_list;
+pub use host_list::{expand_host_list, fold_host_list};
 pub use language::{Found, Period, Scheduler, Signal, Submission, Unsubmitted, Whose, for_site};
 pub use oar::Oar;
 pub use pending::{PendingReason, Remedy, why_pending};

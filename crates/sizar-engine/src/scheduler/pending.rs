@@ -3,13 +3,13 @@
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sizar_model::{Resources, SchedulerKind, Site};
 
 use super::check;
 
 /// Why a job waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PendingReason {
     /// The scheduler's own words.
     pub word: String,
@@ -23,7 +23,7 @@ pub struct PendingReason {
 }
 
 /// Who can do something about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
     /// Nobody needs to: it starts in its turn.

@@ -72,6 +72,7 @@ impl TargetError {
             ],
             Self::NotProbed { name } => vec![format!("`sizar target check {name}` does that")],
             Self::Transport(error) => error.hints(),
+            Self::Scheduler(error) => error.hints(),
             _ => Vec::new(),
         }
     }

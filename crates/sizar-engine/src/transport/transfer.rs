@@ -4,7 +4,7 @@
 //! checked by the caller against its own manifest; [`digests`] helps where the far side can.
 
 use std::ffi::OsString;
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -53,10 +53,26 @@ pub fn put_tree(
         .map_err(|source| TransportError::File { path: local.to_owned(), source })?;
     let length = spool.stream_position().map_err(TransportError::Read)?;
     spool.rewind().map_err(TransportError::Read)?;
-    let step = Step::script(UNPACK).arg(operand(remote.as_ref())).limit(LIMIT);
-    let answer = transport.feed(&step, &mut spool, length, progress)?;
-    succeeded(transport, "writing the files", &answer)?;
+    put_archive(transport, &mut spool, length, remote, progress)?;
     Ok(length)
+}
+
+/// Unpacks the `length` bytes of a tar archive of ours as the folder `remote`, replacing what is
+/// there.
+///
+/// # Errors
+///
+/// As [`put_tree`].
+pub fn put_archive(
+    transport: &mut dyn Transport,
+    archive: &mut dyn Read,
+    length: u64,
+    remote: &str,
+    progress: &dyn Progress,
+) -> Result<(), TransportError> {
+    let step = Step::script(UNPACK).arg(operand(remote.as_ref())).limit(LIMIT);
+    let answer = transport.feed(&step, archive, length, progress)?;
+    succeeded(transport, "writing the files", &answer)
 }
 
 fn pack(

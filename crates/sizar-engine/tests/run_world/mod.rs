@@ -77,6 +77,7 @@ impl World {
             digest: Digest::of(b"source"),
             date: None,
             code_date: None,
+            tag: None,
             own: true,
         };
         let checkout = Checkout { source, path: self.source(), notes: Vec::new() };

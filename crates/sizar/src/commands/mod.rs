@@ -11,6 +11,8 @@ pub mod inspect;
 pub mod internal;
 pub mod logs;
 pub mod man;
+pub mod nodes;
+pub mod queue;
 pub mod reference;
 pub mod resume;
 pub mod run;
@@ -19,6 +21,7 @@ pub mod runs;
 pub mod setup;
 pub mod show;
 pub mod target;
+pub mod usage;
 pub mod wait;
 
 use crate::args::{Cli, ColorWhen, Command};
@@ -53,6 +56,9 @@ pub fn execute(cli: &Cli) -> CommandResult<u8> {
                 Command::Env(args) => return env::env(&session, args),
                 Command::Doctor(args) => doctor::doctor(&session, args)?,
                 Command::Target(args) => target::target(&session, args)?,
+                Command::Nodes(args) => nodes::nodes(&session, args)?,
+                Command::Queue(args) => queue::queue(&session, args)?,
+                Command::Usage(args) => usage::usage(&session, args)?,
                 Command::Completions(_) | Command::Man(_) => unreachable!("handled above"),
             }
         }

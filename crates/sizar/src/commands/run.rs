@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::failpoint;
 use sizar_engine::process::Control;
 use sizar_engine::queue::{self, Watcher};
-use sizar_engine::run::{self, Execution, RunPlan, RunRequest};
+use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::resources::{ByteSize, Walltime};
@@ -133,6 +133,10 @@ struct BatchJobOptions {
     /// To whom the scheduler writes at the job's end
     #[arg(long, value_name = "ADDRESS", requires = "on")]
     mail: Option<String>,
+    /// Where the environment is made: on the target, or here and then sent; without it sizar
+    /// chooses
+    #[arg(long, value_name = "PLACE", requires = "on")]
+    build: Option<Build>,
     /// Anything else for the scheduler, as it is: `--scheduler-args=--comment=x`
     #[arg(
         long = "scheduler-args",
@@ -141,6 +145,13 @@ struct BatchJobOptions {
         allow_hyphen_values = true
     )]
     scheduler_args: Vec<String>,
+}
+
+/// Where an environment is made.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Build {
+    Here,
+    There,
 }
 
 /// Whether to wait for it.
@@ -272,6 +283,11 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
             env: args.variables.clone(),
         },
         caller_cwd: cwd,
+        build: match job.build {
+            Some(Build::Here) => BuildPlace::Here,
+            Some(Build::There) => BuildPlace::There,
+            None => BuildPlace::Auto,
+        },
     })
 }
 

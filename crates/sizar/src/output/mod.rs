@@ -1,9 +1,14 @@
 //! What goes to standard output: data for programs, tables and pages for people.
 
+#[cfg(test)]
+mod captured;
 pub mod frameworks;
 pub mod inspection;
+pub mod nodes;
 pub mod page;
+pub mod queue;
 pub mod table;
+pub mod usage;
 
 use std::io::{self, Write as _};
 
@@ -17,6 +22,15 @@ use serde::Serialize;
 pub fn print(text: &str) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     forgive_closed_pipe(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// The width of lines where standard output is no terminal.
+const PLAIN_WIDTH: usize = 100;
+
+/// Returns how many columns a line may have.
+pub fn width() -> usize {
+    terminal_size::terminal_size_of(io::stdout())
+        .map_or(PLAIN_WIDTH, |(terminal_size::Width(columns), _)| usize::from(columns).max(40))
 }
 
 /// Prints bytes as they are.

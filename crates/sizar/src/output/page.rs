@@ -15,6 +15,7 @@ pub struct Style {
     pub warn: anstyle::Style,
     pub error: anstyle::Style,
     pub accent: anstyle::Style,
+    pub good: anstyle::Style,
 }
 
 impl Style {
@@ -28,6 +29,7 @@ impl Style {
             warn: colour(anstyle::AnsiColor::Yellow),
             error: colour(anstyle::AnsiColor::Red).bold(),
             accent: colour(anstyle::AnsiColor::Cyan),
+            good: colour(anstyle::AnsiColor::Green),
         }
     }
 }
@@ -51,9 +53,34 @@ impl Span {
         Self::new(text, anstyle::Style::new())
     }
 
-    fn width(&self) -> usize {
+    /// Returns how many columns it takes.
+    pub fn width(&self) -> usize {
         self.text.chars().count()
     }
+}
+
+/// Writes `spans` in `room` columns at most; what does not fit is cut with an ellipsis.
+pub fn write_spans(text: &mut String, room: usize, spans: &[Span]) {
+    let mut left = room;
+    let total: usize = spans.iter().map(Span::width).sum();
+    let cut = total > room;
+    for span in spans {
+        let width = span.width();
+        if cut && width + 1 > left {
+            let mut piece: String = span.text.chars().take(left.saturating_sub(1)).collect();
+            piece.push('…');
+            write_span(text, &Span { text: piece, style: span.style });
+            return;
+        }
+        write_span(text, span);
+        left -= width.min(left);
+    }
+}
+
+fn write_span(text: &mut String, span: &Span) {
+    let style = span.style;
+    // writing into a string cannot fail
+    let _ = write!(text, "{}{}{}", style.render(), span.text, style.render_reset());
 }
 
 /// An item of a list: pieces that stay together.
@@ -164,27 +191,11 @@ impl Page {
     }
 
     fn pieces(&mut self, room: usize, spans: &[Span]) {
-        let mut left = room;
-        let total: usize = spans.iter().map(Span::width).sum();
-        let cut = total > room;
-        for span in spans {
-            let width = span.width();
-            let last = cut && width + 1 > left;
-            if last {
-                let mut text: String = span.text.chars().take(left.saturating_sub(1)).collect();
-                text.push('…');
-                self.span(&Span { text, style: span.style });
-                return;
-            }
-            self.span(span);
-            left -= width.min(left);
-        }
+        write_spans(&mut self.text, room, spans);
     }
 
     fn span(&mut self, span: &Span) {
-        let style = span.style;
-        // writing into a string cannot fail
-        let _ = write!(self.text, "{}{}{}", style.render(), span.text, style.render_reset());
+        write_span(&mut self.text, span);
     }
 
     fn end(&mut self) {

@@ -2,7 +2,7 @@
 
 use crate::world::world;
 
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 17] = [
     "inspect",
     "setup",
     "run",
@@ -15,6 +15,9 @@ const VERBS: [&str; 14] = [
     "fetch",
     "env",
     "doctor",
+    "nodes",
+    "queue",
+    "usage",
     "completions",
     "man",
 ];

@@ -168,6 +168,11 @@ impl Mirror {
     pub fn dates(&self, commit: &str) -> Result<(Option<Timestamp>, Option<Timestamp>), GitError> {
         dates(&self.git, commit, None)
     }
+
+    /// Returns the newest tag that `commit` descends from.
+    pub fn tag(&self, commit: &str) -> Result<Option<String>, GitError> {
+        tag(&self.git, commit)
+    }
 }
 
 /// Asks for the dates of `commit`: of the last change, and of the last change of code.
@@ -192,6 +197,12 @@ pub fn dates(
         _ => None,
     };
     Ok((date, code_date))
+}
+
+/// Asks for the newest tag that `commit` descends from.
+pub fn tag(git: &Git, commit: &str) -> Result<Option<String>, GitError> {
+    let told = git.ask(&["describe", "--tags", "--abbrev=0", commit])?;
+    Ok(told.map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()))
 }
 
 fn write_error(path: &Utf8Path, source: io::Error) -> GitError {

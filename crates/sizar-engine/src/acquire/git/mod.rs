@@ -11,11 +11,14 @@ mod lay_out;
 mod mirror;
 mod program;
 mod revision;
+mod stand_in;
 mod submodules;
 
 pub use address::of_submodule as submodule_address;
 pub use error::GitError;
 pub use lay_out::{LaidOut, LayOut};
 pub use mirror::Mirror;
-pub(super) use mirror::dates;
+pub use stand_in::stand_in;
+
+pub(super) use mirror::{dates, tag};
 pub(super) use program::Git;

@@ -69,7 +69,7 @@ impl Git {
 
     /// Works in whatever repository holds `folder`, without regard to who owns it.
     ///
-    /// For questions only: git distrusts foreign folders because settings in them can name
+    /// For questions, and for folders of our own: git distrusts foreign folders because settings in them can name
     /// programs, and those that a question may start are switched off here.
     pub fn in_folder(folder: &Utf8Path) -> Self {
         Self { git_dir: None, folder: Some(folder.to_owned()) }
@@ -115,13 +115,17 @@ impl Git {
 
     /// Runs a short command that has to succeed, and returns what it printed.
     pub fn read(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
-        let output = self.command(arguments).output().map_err(GitError::Start)?;
+        Self::finish(self.command(arguments), arguments.first().copied().unwrap_or_default())
+    }
+
+    /// Runs a command that has to succeed, and returns what it printed; errors call it `name`.
+    pub(super) fn finish(mut command: Command, name: &str) -> Result<Vec<u8>, GitError> {
+        let output = command.output().map_err(GitError::Start)?;
         if output.status.success() {
             return Ok(output.stdout);
         }
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        let command = arguments.first().copied().unwrap_or_default().to_owned();
-        Err(GitError::Command { command, said: last_lines(text.lines()) })
+        Err(GitError::Command { command: name.to_owned(), said: last_lines(text.lines()) })
     }
 
     /// Runs a command that talks to `url`, and shows its progress.

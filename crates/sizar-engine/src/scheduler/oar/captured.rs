@@ -230,6 +230,9 @@ fn usage_is_read() {
     let end = Timestamp::from_second(1_795_824_000).unwrap();
     let question = oar().usage(Whose::Mine, &Period { start, end });
     assert_eq!(question.args, ["--accounting=2026-11-27, 2026-11-28", "--user"]);
+    // a period that ends within a day takes in what was used on that day
+    let evening = Timestamp::from_second(1_795_809_600).unwrap();
+    assert_eq!(oar().usage(Whose::Mine, &Period { start, end: evening }).args, question.args);
 }
 
 #[test]

@@ -29,8 +29,10 @@ fn queued(id: u64, job: &Map<String, Value>) -> QueuedJob {
     let hosts: BTreeSet<&String> = report.nodes.iter().collect();
     let cores = field::texts(job, &["assigned_resources"]).len() as u32;
     let message = field::text(job, &["message"]).unwrap_or_default();
-    // how much of its walltime a running job has used, only a clock could tell
     let pending = matches!(report.state, JobState::Pending { .. });
+    let walltime = field::number(job, &["walltime"])
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .map(Walltime);
     QueuedJob {
         job: JobHandle::new(id),
         tasks: 1,
@@ -42,11 +44,10 @@ fn queued(id: u64, job: &Map<String, Value>) -> QueuedJob {
         nodes: hosts.len() as u32,
         cores: if cores > 0 { cores } else { asked_cores(&message).unwrap_or(0) },
         gpus: 0,
+        walltime,
+        // how much of its walltime a running job has used, only a clock could tell
         time_used: None,
-        time_left: field::number(job, &["walltime"])
-            .filter(|_| pending)
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .map(Walltime),
+        time_left: walltime.filter(|_| pending),
         start: report.start,
     }
 }

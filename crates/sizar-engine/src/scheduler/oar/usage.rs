@@ -1,7 +1,7 @@
 //! What was used: the tables of `oarstat --accounting`, which has no other form.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use sizar_model::cluster::UsageRow;
 use sizar_model::{Invocation, Output};
 
@@ -9,14 +9,18 @@ use super::dialect::Oar;
 use super::failure;
 use crate::scheduler::{Period, SchedulerError, Whose};
 
+/// The seconds of a day.
+const DAY: i64 = 86_400;
+
 pub(super) fn ask(whose: Whose, period: &Period) -> Invocation {
     let day =
         |time: Timestamp| time.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
-    let command = Oar::command("oarstat").arg(format!(
-        "--accounting={}, {}",
-        day(period.start),
-        day(period.end)
-    ));
+    // both days stand for their midnight, and what is counted is windows of whole days: one that
+    // begins before the period's end is in
+    let whole = SignedDuration::from_secs(DAY - 1);
+    let end = period.end.checked_add(whole).unwrap_or(period.end);
+    let command =
+        Oar::command("oarstat").arg(format!("--accounting={}, {}", day(period.start), day(end)));
     match whose {
         Whose::Mine => command.arg("--user"),
         Whose::Everyones => command,

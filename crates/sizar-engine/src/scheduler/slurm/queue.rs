@@ -58,6 +58,7 @@ fn job(line: &str, cluster: Option<&str>) -> Option<QueuedJob> {
         nodes: nodes.split('-').next()?.parse().ok()?,
         cores: cores.parse().ok()?,
         gpus: gres::gpus(gpus).iter().map(|group| group.count).sum(),
+        walltime: None,
         time_used: read_length(used).filter(|_| !pending),
         time_left: read_length(left),
         start: read_time(start),
