@@ -1,6 +1,6 @@
 //! Runs on targets, as the commands see them: connecting, refreshing, following.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ use crate::session::Session;
 const WAIT: Duration = Duration::from_secs(20);
 /// Between two questions to the scheduler: at first, and at most.
 const ASK_FIRST: Duration = Duration::from_secs(5);
-const ASK_MOST: Duration = Duration::from_secs(60);
+const ASK_MOST: Duration = Duration::from_mins(1);
 /// How long a broken connection is tried again before the shell is given back.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two tries.
@@ -99,15 +99,7 @@ pub fn refresh(session: &Session, journal: &mut Journal, target: &str) -> Comman
     }
     let mut place = place(session, target)?;
     let mut settled = Settled::with(Grace::from_environment());
-    elsewhere::settle(
-        &session.home,
-        journal,
-        &mut place,
-        &runs,
-        &mut settled,
-        true,
-        &session.reporter,
-    )?;
+    elsewhere::settle(&session.home, journal, &mut place, &runs, &mut settled, &session.reporter)?;
     if let Some(why) = settled.unheard {
         session.say(&format!("{target}: {why}"));
     }
@@ -151,7 +143,7 @@ pub fn follow(
 ) -> CommandResult<RunState> {
     let mut following = Following {
         settled: Settled::with(Grace::from_environment()),
-        printed: HashMap::new(),
+        printed: BTreeMap::new(),
         asked: None,
         between: ASK_FIRST,
         said: None,
@@ -184,7 +176,7 @@ pub fn follow(
 /// What is remembered while a run is followed.
 struct Following {
     settled: Settled,
-    printed: HashMap<RunId, u64>,
+    printed: BTreeMap<RunId, u64>,
     asked: Option<Instant>,
     between: Duration,
     said: Option<String>,
@@ -215,13 +207,13 @@ impl Following {
         if echo {
             self.echo(place, &runs)?;
         }
+        self.settled.ask = due;
         elsewhere::settle(
             &session.home,
             journal,
             place,
             &runs,
             &mut self.settled,
-            due,
             &session.reporter,
         )?;
         self.say_why(session, place, run);

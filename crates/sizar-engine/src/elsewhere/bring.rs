@@ -51,8 +51,9 @@ pub(super) fn bring(
         let message = format!("it is of attempt {}", receipt.attempt);
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
-    let folder = coming(home, named.folder())?;
-    results(home, place, layout, run, attempt, &receipt, &folder, progress)?;
+    let folder = folder_for(home, named.folder())?;
+    let coming = Coming { home, layout, run, attempt, folder: &folder };
+    coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
     fs::write(folder.join("receipt.json"), &text).map_err(failed)?;
@@ -63,7 +64,7 @@ pub(super) fn bring(
 }
 
 /// Makes the folder in which an attempt lies until all of it is here.
-fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
+fn folder_for(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
     home.folder("runs")?;
     let folder = Utf8PathBuf::from(format!("{named}.coming"));
     fs::create_dir_all(&folder)
@@ -71,52 +72,61 @@ fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> 
     Ok(folder)
 }
 
-fn results(
-    home: &Home,
-    place: &mut Place,
-    layout: &Layout,
-    run: &RunId,
+/// Results on their way.
+struct Coming<'a> {
+    home: &'a Home,
+    layout: &'a Layout,
+    run: &'a RunId,
     attempt: u32,
-    receipt: &Receipt,
-    folder: &Utf8Path,
-    progress: &dyn Progress,
-) -> Result<(), ElsewhereError> {
-    let mut wanted: Vec<(&Artifact, Utf8PathBuf)> = Vec::new();
-    for result in &receipt.results {
-        let path = below(&result.path).ok_or_else(|| ElsewhereError::Corrupt {
-            run: run.clone(),
-            message: format!("`{}` leads out of its folder", result.path),
-        })?;
-        if !is_here(folder, &path, result) {
-            wanted.push((result, path));
-        }
-    }
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    // small ones first: numbers, logs and figures are what is looked at first
-    wanted.sort_by_key(|(result, _)| result.size);
-    let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
-    let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
-    progress.begin(format!("bringing {what}"));
-    let from = layout.attempt(run, attempt);
-    for some in wanted.chunks(AT_ONCE) {
-        let staging = home.staging()?;
-        let root = Utf8Path::from_path(staging.path()).unwrap_or(folder).join("results");
-        let paths: Vec<OsString> = some.iter().map(|(_, path)| path.as_str().into()).collect();
-        let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
-        get_tree(&mut *place.transport, from.as_str(), &paths, &root, limits, progress)?;
-        for (result, path) in some {
-            if !is_here(&root, path, result) {
-                let message = format!("`{}` has another content", result.path);
-                return Err(ElsewhereError::Corrupt { run: run.clone(), message });
+    /// Where they lie until all are here.
+    folder: &'a Utf8Path,
+}
+
+impl Coming<'_> {
+    fn results(
+        &self,
+        place: &mut Place,
+        receipt: &Receipt,
+        progress: &dyn Progress,
+    ) -> Result<(), ElsewhereError> {
+        let Self { home, layout, run, attempt, folder } = *self;
+        let mut wanted: Vec<(&Artifact, Utf8PathBuf)> = Vec::new();
+        for result in &receipt.results {
+            let path = below(&result.path).ok_or_else(|| ElsewhereError::Corrupt {
+                run: run.clone(),
+                message: format!("`{}` leads out of its folder", result.path),
+            })?;
+            if !is_here(folder, &path, result) {
+                wanted.push((result, path));
             }
-            keep(&root.join(path), &folder.join(path))
-                .map_err(|source| ElsewhereError::File { path: folder.join(path), source })?;
         }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        // small ones first: numbers, logs and figures are what is looked at first
+        wanted.sort_by_key(|(result, _)| result.size);
+        let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
+        let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
+        progress.begin(format!("bringing {what}"));
+        let from = layout.attempt(run, attempt);
+        for some in wanted.chunks(AT_ONCE) {
+            let staging = home.staging()?;
+            let root = Utf8Path::from_path(staging.path()).unwrap_or(folder).join("results");
+            let paths: Vec<OsString> = some.iter().map(|(_, path)| path.as_str().into()).collect();
+            let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
+            get_tree(&mut *place.transport, from.as_str(), &paths, &root, limits, progress)?;
+            for (result, path) in some {
+                if !is_here(&root, path, result) {
+                    let message = format!("`{}` has another content", result.path);
+                    return Err(ElsewhereError::Corrupt { run: run.clone(), message });
+                }
+                keep(&root.join(path), &folder.join(path))
+                    .map_err(|source| ElsewhereError::File { path: folder.join(path), source })?;
+            }
+        }
+        progress.end(format!("brought {what}"));
+        Ok(())
     }
-    progress.end(format!("brought {what}"));
-    Ok(())
 }
 
 /// Moves a verified file to where it stays until all are here.

@@ -20,7 +20,7 @@ use crate::target::{Place, Profile, output};
 use crate::transport::Step;
 
 /// How long the scheduler may take to take a job.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How often a job of unknown fate is looked for before another is handed over.
 const LOOKS: u32 = 4;
 /// Between two looks: a controller that was busy has caught up by then.

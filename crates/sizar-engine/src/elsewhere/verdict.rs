@@ -15,7 +15,7 @@ pub struct Grace(pub Duration);
 
 impl Default for Grace {
     fn default() -> Self {
-        Self(Duration::from_secs(60))
+        Self(Duration::from_mins(1))
     }
 }
 

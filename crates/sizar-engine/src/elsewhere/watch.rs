@@ -81,6 +81,8 @@ pub struct Known {
 pub struct Settled {
     /// What the last look saw of each run: claim and receipt, as two digits.
     marks: HashMap<RunId, String>,
+    /// Whether the next look asks the scheduler, too.
+    pub ask: bool,
     /// How long a receipt may take to be seen after its job has ended.
     pub grace: Grace,
     /// Why the scheduler says that a job waits, for people.
@@ -90,9 +92,9 @@ pub struct Settled {
 }
 
 impl Settled {
-    /// Remembers nothing yet, and waits for receipts as long as `grace` says.
+    /// Remembers nothing yet, asks the scheduler, and waits for receipts as long as `grace` says.
     pub fn with(grace: Grace) -> Self {
-        Self { grace, ..Self::default() }
+        Self { grace, ask: true, ..Self::default() }
     }
 }
 
@@ -125,7 +127,7 @@ pub fn known(journal: &Journal, run: &RunId) -> Result<Known, ElsewhereError> {
 /// Finds out what became of `runs`, writes it down, and brings home what has ended.
 ///
 /// Returns how many have ended by now. A scheduler that cannot be reached changes nothing: the
-/// receipts still tell; and with `ask` false it is not asked at all.
+/// receipts still tell.
 ///
 /// # Errors
 ///
@@ -136,7 +138,6 @@ pub fn settle(
     place: &mut Place,
     runs: &[Known],
     settled: &mut Settled,
-    ask: bool,
     progress: &dyn Progress,
 ) -> Result<usize, ElsewhereError> {
     let runs: Vec<&Known> = runs.iter().filter(|known| known.job.is_some()).collect();
@@ -144,7 +145,7 @@ pub fn settle(
         return Ok(0);
     }
     let layout = Layout::at(place.root());
-    let seen = look(home, place, &layout, &runs, settled, ask)?;
+    let seen = look(home, place, &layout, &runs, settled)?;
     let mut ended = 0;
     for (known, seen) in runs.into_iter().zip(seen) {
         let Known { run, state, attempt, .. } = known;
@@ -201,8 +202,8 @@ fn look(
     layout: &Layout,
     runs: &[&Known],
     settled: &mut Settled,
-    ask: bool,
 ) -> Result<Vec<Seen>, ElsewhereError> {
+    let ask = settled.ask;
     let words = runs
         .iter()
         .flat_map(|known| [layout.run(&known.run).into_string(), known.attempt.to_string()]);
@@ -288,7 +289,7 @@ pub fn await_news(
     place: &mut Place,
     runs: &[Known],
     settled: &Settled,
-    printed: Option<&HashMap<RunId, u64>>,
+    printed: Option<&BTreeMap<RunId, u64>>,
     most: Duration,
 ) -> Result<(), ElsewhereError> {
     let layout = Layout::at(place.root());

@@ -44,7 +44,8 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
     let mut journal = session.journal()?;
     let id = journal.create(&wish_on(target, &request, None)?)?;
     let interrupt = Interrupt::watch(&session.home)?;
-    start(session, &mut journal, &mut place, &interrupt, &id, wish.source, &request)?;
+    let starting = Starting { id: &id, source: wish.source, request: &request };
+    start(session, &mut journal, &mut place, &interrupt, &starting)?;
     if wish.detach {
         interrupt.idle();
         output::print(&format!("{id}\n"))?;
@@ -56,6 +57,14 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
     finish(session, &journal, &id, &state)
 }
 
+/// A run of the journal that is to be started on a target.
+#[derive(Clone, Copy)]
+pub struct Starting<'a> {
+    pub id: &'a RunId,
+    pub source: &'a Locator,
+    pub request: &'a RunRequest,
+}
+
 /// Gets a run of the journal ready on its target and hands it to the scheduler; what goes wrong is
 /// written to the journal too.
 pub fn start(
@@ -63,10 +72,9 @@ pub fn start(
     journal: &mut Journal,
     place: &mut Place,
     interrupt: &Interrupt,
-    id: &RunId,
-    source: &Locator,
-    request: &RunRequest,
+    starting: &Starting<'_>,
 ) -> CommandResult<()> {
+    let Starting { id, source, request } = *starting;
     interrupt.preparing(id);
     let me = Watcher::current();
     if journal.state(id)? == RunState::Created {
@@ -85,7 +93,8 @@ pub fn start(
     let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
     failpoint::hit("elsewhere:after-prepared");
-    submit(session, journal, place, interrupt, id, request, &prepared.program)
+    interrupt.elsewhere(id);
+    submit(session, journal, place, id, request, &prepared.program)
 }
 
 /// Hands a prepared run to the scheduler.
@@ -93,13 +102,11 @@ fn submit(
     session: &Session,
     journal: &mut Journal,
     place: &mut Place,
-    interrupt: &Interrupt,
     id: &RunId,
     request: &RunRequest,
     program: &camino::Utf8Path,
 ) -> CommandResult<()> {
     let resources = &request.job.resources;
-    interrupt.elsewhere(id);
     let submitted = elsewhere::submit(journal, place, id, resources, program, &[])?;
     let how = if submitted.found { "was found as" } else { "is" };
     session.say(&format!("{id} {how} job {} on {}", submitted.job, place.name));
@@ -143,7 +150,8 @@ pub fn submit_again(
 ) -> CommandResult<()> {
     let interrupt = Interrupt::watch(&session.home)?;
     let program = elsewhere::program(place, &session.reporter)?;
-    submit(session, journal, place, &interrupt, id, request, &program)?;
+    interrupt.elsewhere(id);
+    submit(session, journal, place, id, request, &program)?;
     interrupt.idle();
     Ok(())
 }

@@ -46,7 +46,7 @@ pub fn render(rows: &[UsageRow], total: &UsageTotal, width: usize, style: &Style
 /// Writes hours so that a job of seconds is seen.
 fn hours(hours: f64) -> String {
     match hours {
-        h if h == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         h if h < 0.1 => format!("{h:.3}"),
         h if h < 1000.0 => format!("{h:.1}"),
         h => format!("{h:.0}"),
