@@ -351,3 +351,21 @@ pub fn log(place: &mut Place, known: &Known, from: u64) -> Result<Vec<u8>, Elsew
     let answers = place.transport.run(&[step])?;
     Ok(answers.into_iter().next().map(|answer| answer.stdout).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_the_folder_of_a_run_is_read() {
+        let read = |text| {
+            let Traces { claimed, receipt, job, node } = Traces::read(text);
+            (claimed, receipt, job, node)
+        };
+        assert_eq!(read("0 0 - "), (false, false, None, None));
+        assert_eq!(read("1 0 12 cpu01"), (true, false, Some(12), Some("cpu01".into())));
+        // a claim whose notes are not written yet
+        assert_eq!(read("1 0 - "), (true, false, None, None));
+        assert_eq!(read("1 1 12 cpu01"), (true, true, Some(12), Some("cpu01".into())));
+    }
+}
