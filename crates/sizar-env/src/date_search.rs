@@ -67,12 +67,11 @@ pub fn later(
     let Some(code) = spec.exclude_newer else { return Vec::new() };
     let cutoff = spec.exclude_newer_package.get(package).copied().unwrap_or(code);
     let after = |date: Timestamp| date.checked_add(SignedDuration::from_secs(1)).ok();
-    let mut releases = (facts.releases)(package);
+    let releases = (facts.releases)(package);
     // no date brings what was never released for this Python
     if never_for(&releases, spec.python).is_some() {
         return without_build::by_conda(spec, package).into_iter().collect();
     }
-    releases.retain(|release| release.may_run_on(spec.python));
     let asked = asked_by_others(package, output);
     let first = first_release_after(&releases, cutoff, &asked);
     let first = first.or_else(|| first_release_after(&releases, cutoff, &[])).and_then(after);

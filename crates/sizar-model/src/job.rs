@@ -20,6 +20,13 @@ pub struct JobSpec {
     pub network: bool,
     /// Whether the program is kept out of the user's files.
     pub sandbox: bool,
+    /// How many more attempts it gets where it ends before its work is done: at its walltime, or
+    /// because its node or its place was taken away.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restart: u32,
+    /// What is added to the driver's arguments then; `{checkpoint}` stands for the newest one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restart_args: Vec<String>,
     /// Variables that the user set with `--env`.
     #[serde(default)]
     pub env: Vec<(String, String)>,
@@ -44,6 +51,11 @@ pub enum DataMode {
     ReadOnly,
     /// Change a copy of it, in the run's own folder.
     Copy,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl JobSpec {

@@ -22,7 +22,7 @@ use crate::session::Session;
 const WAIT: Duration = Duration::from_secs(20);
 /// Between two questions to the scheduler: at first, and at most.
 const ASK_FIRST: Duration = Duration::from_secs(5);
-const ASK_MOST: Duration = Duration::from_mins(1);
+const ASK_MOST: Duration = Duration::from_secs(60);
 /// How long a broken connection is tried again before the shell is given back.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two tries.
@@ -54,8 +54,11 @@ pub fn place(session: &Session, name: &str) -> CommandResult<Place> {
 /// Finds out what is the user's own at a place.
 pub fn own(session: &Session, place: &Place) -> CommandResult<Own> {
     let user = place.profile.machine.user.as_deref().unwrap_or_default();
-    let journal = session.journal_to_read()?;
-    Ok(Own::on(journal.as_ref(), place.name.as_str(), user)?)
+    let Some(journal) = session.journal_to_read()? else {
+        return Ok(Own { user: user.to_owned(), runs: Vec::new() });
+    };
+    let under_way = elsewhere::under_way(&journal, place.name.as_str())?;
+    Ok(Own::of(user, &journal, under_way)?)
 }
 
 /// Looks at a place, and says what that cost where much is to be said.

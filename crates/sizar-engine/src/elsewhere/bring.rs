@@ -51,8 +51,8 @@ pub(super) fn bring(
         let message = format!("it is of attempt {}", receipt.attempt);
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
-    let folder = folder_for(home, named.folder())?;
-    let coming = Coming { home, layout, run, attempt, folder: &folder };
+    let folder = coming(home, named.folder())?;
+    let coming = Coming { home, run, there: layout.attempt(run, attempt), folder: &folder };
     coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
@@ -64,7 +64,7 @@ pub(super) fn bring(
 }
 
 /// Makes the folder in which an attempt lies until all of it is here.
-fn folder_for(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
+fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
     home.folder("runs")?;
     let folder = Utf8PathBuf::from(format!("{named}.coming"));
     fs::create_dir_all(&folder)
@@ -72,28 +72,29 @@ fn folder_for(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereErr
     Ok(folder)
 }
 
-/// Results on their way.
+/// An attempt on its way home.
 struct Coming<'a> {
     home: &'a Home,
-    layout: &'a Layout,
     run: &'a RunId,
-    attempt: u32,
-    /// Where they lie until all are here.
+    /// Its folder on the target.
+    there: Utf8PathBuf,
+    /// Where it lies here until all of it has come.
     folder: &'a Utf8Path,
 }
 
 impl Coming<'_> {
+    /// Brings what is not here yet, the small ones first, and verifies each.
     fn results(
         &self,
         place: &mut Place,
         receipt: &Receipt,
         progress: &dyn Progress,
     ) -> Result<(), ElsewhereError> {
-        let Self { home, layout, run, attempt, folder } = *self;
+        let Self { home, run, there, folder } = self;
         let mut wanted: Vec<(&Artifact, Utf8PathBuf)> = Vec::new();
         for result in &receipt.results {
             let path = below(&result.path).ok_or_else(|| ElsewhereError::Corrupt {
-                run: run.clone(),
+                run: (*run).clone(),
                 message: format!("`{}` leads out of its folder", result.path),
             })?;
             if !is_here(folder, &path, result) {
@@ -108,17 +109,16 @@ impl Coming<'_> {
         let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
         let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
         progress.begin(format!("bringing {what}"));
-        let from = layout.attempt(run, attempt);
         for some in wanted.chunks(AT_ONCE) {
             let staging = home.staging()?;
             let root = Utf8Path::from_path(staging.path()).unwrap_or(folder).join("results");
             let paths: Vec<OsString> = some.iter().map(|(_, path)| path.as_str().into()).collect();
             let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
-            get_tree(&mut *place.transport, from.as_str(), &paths, &root, limits, progress)?;
+            get_tree(&mut *place.transport, there.as_str(), &paths, &root, limits, progress)?;
             for (result, path) in some {
                 if !is_here(&root, path, result) {
                     let message = format!("`{}` has another content", result.path);
-                    return Err(ElsewhereError::Corrupt { run: run.clone(), message });
+                    return Err(ElsewhereError::Corrupt { run: (*run).clone(), message });
                 }
                 keep(&root.join(path), &folder.join(path))
                     .map_err(|source| ElsewhereError::File { path: folder.join(path), source })?;

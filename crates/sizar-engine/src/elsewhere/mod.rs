@@ -5,6 +5,7 @@
 //! what became of it, [`bring`](bring::bring) brings the results. On the target the same program
 //! does its part: [`there`] makes the plan on the login node and executes it on a node.
 
+mod again;
 mod batch;
 mod bring;
 mod cancel;
@@ -20,6 +21,7 @@ mod unseen;
 mod verdict;
 mod watch;
 
+pub use again::{again, is_unfinished};
 pub use batch::script;
 pub use cancel::cancel;
 pub use error::ElsewhereError;

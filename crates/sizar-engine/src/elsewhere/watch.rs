@@ -81,10 +81,10 @@ pub struct Known {
 pub struct Settled {
     /// What the last look saw of each run: claim and receipt, as two digits.
     marks: HashMap<RunId, String>,
-    /// Whether the next look asks the scheduler, too.
-    pub ask: bool,
     /// How long a receipt may take to be seen after its job has ended.
     pub grace: Grace,
+    /// Whether the next look asks the scheduler too.
+    pub ask: bool,
     /// Why the scheduler says that a job waits, for people.
     pub waiting: HashMap<RunId, String>,
     /// Why the scheduler could not be asked, where it could not.
@@ -127,7 +127,7 @@ pub fn known(journal: &Journal, run: &RunId) -> Result<Known, ElsewhereError> {
 /// Finds out what became of `runs`, writes it down, and brings home what has ended.
 ///
 /// Returns how many have ended by now. A scheduler that cannot be reached changes nothing: the
-/// receipts still tell.
+/// receipts still tell; and with [`Settled::ask`] false it is not asked at all.
 ///
 /// # Errors
 ///

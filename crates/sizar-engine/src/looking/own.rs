@@ -3,8 +3,8 @@
 use serde::Serialize;
 use sizar_model::{JobHandle, Resources, RunId};
 
-use crate::elsewhere::{ElsewhereError, under_way};
-use crate::store::Journal;
+use crate::elsewhere::Known;
+use crate::store::{Journal, StoreError};
 
 /// The user of a target, and the runs that sizar has there.
 #[derive(Clone, Debug, Default)]
@@ -25,15 +25,14 @@ pub struct OwnRun {
 }
 
 impl Own {
-    /// Reads from the journal which runs are under way on `target`.
+    /// Reads from the journal what the runs asked for that are `under_way` on a target.
     ///
     /// # Errors
     ///
-    /// [`ElsewhereError::Store`] where the journal cannot be read.
-    pub fn on(journal: Option<&Journal>, target: &str, user: &str) -> Result<Self, ElsewhereError> {
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn of(user: &str, journal: &Journal, under_way: Vec<Known>) -> Result<Self, StoreError> {
         let mut own = Self { user: user.to_owned(), runs: Vec::new() };
-        let Some(journal) = journal else { return Ok(own) };
-        for known in under_way(journal, target)? {
+        for known in under_way {
             let Some(job) = known.job else { continue };
             let asked = journal.get(known.run.as_str())?.job.resources;
             own.runs.push(OwnRun { run: known.run, job, asked });
@@ -56,7 +55,57 @@ impl Own {
 
 #[cfg(test)]
 mod tests {
+    use sizar_model::{EventKind, JobSpec};
+
     use super::*;
+    use crate::elsewhere::under_way;
+    use crate::home::Home;
+    use crate::store::NewRun;
+
+    #[test]
+    fn runs_are_known_by_what_the_scheduler_called_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = camino::Utf8Path::from_path(folder.path()).unwrap();
+        let mut journal = Journal::open(&Home::at(folder.join("home"))).unwrap();
+        let resources = Resources { cpus: Some(3), ..Resources::default() };
+        let new = |target: &str| NewRun {
+            source: "./code".into(),
+            target: target.into(),
+            job: JobSpec {
+                restart: 0,
+                restart_args: Vec::new(),
+                driver: "train.py".into(),
+                args: Vec::new(),
+                resources: resources.clone(),
+                data: Vec::new(),
+                network: false,
+                sandbox: true,
+                env: Vec::new(),
+            },
+            request: None,
+            prepared: None,
+        };
+        let mut submitted = |target: &str, job: Option<u64>| {
+            let run = journal.create(&new(target)).unwrap();
+            let name = format!("sizar-{run}-1");
+            for event in [
+                Some(EventKind::PreparationBegan { pid: 1, pid_started: 1 }),
+                Some(EventKind::Submitting { attempt: 1, name }),
+                job.map(|id| EventKind::Submitted { attempt: 1, job: JobHandle::new(id) }),
+            ] {
+                event.map(|event| journal.append(&run, &event).unwrap());
+            }
+            run
+        };
+        let run = submitted("tours", Some(7));
+        submitted("tours", None);
+        submitted("paris", Some(8));
+        let known = under_way(&journal, "tours").unwrap();
+        assert_eq!(known.len(), 2);
+        let own = Own::of("alice", &journal, known).unwrap();
+        let expected = OwnRun { run, job: JobHandle::new(7), asked: resources };
+        assert_eq!(own.runs, [expected]);
+    }
 
     #[test]
     fn a_job_is_found_with_its_task_and_cluster() {

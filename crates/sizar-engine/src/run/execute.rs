@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sizar_env::shims::LEDGER;
 use sizar_model::{Ending, EventKind, Invocation, NetworkAccess, Receipt, RunId, RunState};
 
+use super::carry::carry;
 use super::collect::{Workplace, collect};
 use super::working_copy::{Baseline, Copying, LARGE, copy_tree_by};
 use super::{Attempt, Entry, RunError, RunPlan, bind, chain};
@@ -129,6 +130,11 @@ pub fn execute_allotted(
         .map_err(|source| RunError::Copy { source })?;
     if !taken {
         return Err(RunError::Claimed { run: execution.run.clone(), attempt: number });
+    }
+    if let Some(from) = execution.plan.carry_from {
+        let from = Attempt::of(execution.home, execution.run, from);
+        let notes = carry(&from, &ready.attempt).map_err(|source| RunError::Copy { source })?;
+        ready.baseline.notes.extend(notes);
     }
     let claimed = Claimed { attempt: number, gpus: Vec::new() };
     run_program(execution, &ready, &claimed, Some((allotment, judge)))

@@ -5,6 +5,8 @@
 
 mod attempt;
 mod bind;
+mod carry;
+pub mod checkpoint;
 mod collect;
 mod entry;
 mod error;

@@ -32,6 +32,9 @@ pub struct RunPlan {
     /// Variables that the environment's lock asks for.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
+    /// The attempt whose results this one goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry_from: Option<u32>,
     /// The user's own files among the arguments.
     #[serde(default)]
     pub inputs: Vec<Input>,
@@ -59,6 +62,7 @@ impl RunPlan {
             project: ProjectInstall::OnPath,
             caller_cwd: Utf8PathBuf::from("/"),
             variables: BTreeMap::new(),
+            carry_from: None,
             inputs: Vec::new(),
             entry,
             args: job.args.iter().skip(named).cloned().collect(),

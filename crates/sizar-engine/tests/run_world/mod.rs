@@ -58,6 +58,8 @@ impl World {
 
     pub fn job(&self, driver: &str, args: &[&str]) -> JobSpec {
         JobSpec {
+            restart: 0,
+            restart_args: Vec::new(),
             driver: driver.to_owned(),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             resources: Resources::default(),

@@ -7,7 +7,7 @@ use sizar_engine::store::{Filter, Journal};
 use sizar_model::{Locator, Run, RunId, RunState};
 
 use crate::commands::run::prepare;
-use crate::commands::run_elsewhere::{Starting, start, submit_again};
+use crate::commands::run_elsewhere::{start, submit_again};
 use crate::elsewhere::{is_elsewhere, place, refresh, refresh_all};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -104,8 +104,7 @@ fn start_elsewhere(session: &Session, journal: &mut Journal, id: &RunId) -> Comm
     let source: Locator = request.source.parse()?;
     let mut place = place(session, &journal.get(id.as_str())?.target)?;
     let interrupt = Interrupt::watch(&session.home)?;
-    let starting = Starting { id, source: &source, request: &request };
-    start(session, journal, &mut place, &interrupt, &starting)?;
+    start(session, journal, &mut place, &interrupt, id, &source, &request)?;
     interrupt.idle();
     Ok(())
 }

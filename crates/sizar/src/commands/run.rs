@@ -35,6 +35,7 @@ Examples:
   sizar run ./code --batch seeds.txt -- train.py one run for each line of seeds.txt
   sizar run ./code --on tours --gpus 1 --time 4h -- train.py    on a cluster (`sizar target add`)
   sizar run ./code --on tours --dry-run -- train.py             show the batch script
+  sizar run ./code --on tours --time 4h --restart 5 -- train.py go on after each walltime
 
 A folder of your own has the network while it runs, anything else has not:
 `--network` and `--no-network` decide otherwise.")]
@@ -133,6 +134,14 @@ struct BatchJobOptions {
     /// To whom the scheduler writes at the job's end
     #[arg(long, value_name = "ADDRESS", requires = "on")]
     mail: Option<String>,
+    /// Give it up to N more attempts where its time is over, or its node or place was taken away;
+    /// each goes on from what the last one made
+    #[arg(long, value_name = "N", requires = "on", default_value_t = 0)]
+    restart: u32,
+    /// What is added to the command then; `{checkpoint}` is the newest one. Without it, the
+    /// driver's own option is used, where it has one such as `--resume`
+    #[arg(long, value_name = "WORDS", requires = "restart", allow_hyphen_values = true)]
+    restart_args: Option<String>,
     /// Where the environment is made: on the target, or here and then sent; without it sizar
     /// chooses
     #[arg(long, value_name = "PLACE", requires = "on")]
@@ -277,6 +286,8 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
                 signal_before: None,
                 scheduler_args: job.scheduler_args.clone(),
             },
+            restart: job.restart,
+            restart_args: restart_args(job.restart_args.as_deref())?,
             data,
             network: args.network || (own && !args.no_network),
             sandbox: args.environment.sandbox(),
@@ -288,6 +299,14 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
             Some(Build::There) => BuildPlace::There,
             None => BuildPlace::Auto,
         },
+    })
+}
+
+/// Splits what is added to a command into words, as a shell does.
+fn restart_args(text: Option<&str>) -> CommandResult<Vec<String>> {
+    shell_words::split(text.unwrap_or_default()).map_err(|source| {
+        let error = anyhow::Error::new(source).context("`--restart-args` is no list of words");
+        Failure::new(ExitCode::Usage, error)
     })
 }
 

@@ -44,25 +44,70 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
     let mut journal = session.journal()?;
     let id = journal.create(&wish_on(target, &request, None)?)?;
     let interrupt = Interrupt::watch(&session.home)?;
-    let starting = Starting { id: &id, source: wish.source, request: &request };
-    start(session, &mut journal, &mut place, &interrupt, &starting)?;
+    start(session, &mut journal, &mut place, &interrupt, &id, wish.source, &request)?;
     if wish.detach {
         interrupt.idle();
         output::print(&format!("{id}\n"))?;
         session.say(&format!("`sizar wait {id}` follows it"));
         return Ok(0);
     }
-    let state = follow(session, &mut journal, &mut place, &id, true)?;
+    let state = follow_to_the_end(session, &mut journal, &mut place, &id, true)?;
     interrupt.idle();
     finish(session, &journal, &id, &state)
 }
 
-/// A run of the journal that is to be started on a target.
-#[derive(Clone, Copy)]
-pub struct Starting<'a> {
-    pub id: &'a RunId,
-    pub source: &'a Locator,
-    pub request: &'a RunRequest,
+/// Follows a run until it has ended and gets no further attempt.
+pub fn follow_to_the_end(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    id: &RunId,
+    echo: bool,
+) -> CommandResult<RunState> {
+    loop {
+        let state = follow(session, journal, place, id, echo)?;
+        if !restart(session, journal, place, id)? {
+            return Ok(state);
+        }
+    }
+}
+
+/// Gives a run another attempt if it ended before its work was done and may have one.
+fn restart(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    id: &RunId,
+) -> CommandResult<bool> {
+    let run = journal.get(id.as_str())?;
+    let last = run.attempts;
+    if last > run.job.restart || !ended_unfinished(journal, id)? {
+        return Ok(false);
+    }
+    let request = request_of(journal, id)?;
+    let interrupt = Interrupt::watch(&session.home)?;
+    interrupt.preparing(id);
+    journal.resume(id)?;
+    let left = run.job.restart - last;
+    session.say(&format!("{id} is {}; it gets another attempt ({left} more after it)", run.state));
+    let home = &session.home;
+    let plan = elsewhere::again(home, journal, place, id, last, &session.reporter)?;
+    let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
+    journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
+    let program = elsewhere::program(place, &session.reporter)?;
+    submit(session, journal, place, &interrupt, id, &request, &program)?;
+    interrupt.idle();
+    Ok(true)
+}
+
+/// Returns whether a run's last ending is one that another attempt may mend.
+fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
+    let ending = journal.events(id)?.into_iter().rev().find_map(|event| match event.kind {
+        EventKind::Ended { receipt } => Some(receipt.ending),
+        EventKind::Judged { ending, .. } => Some(ending),
+        _ => None,
+    });
+    Ok(ending.is_some_and(|ending| elsewhere::is_unfinished(&ending)))
 }
 
 /// Gets a run of the journal ready on its target and hands it to the scheduler; what goes wrong is
@@ -72,9 +117,10 @@ pub fn start(
     journal: &mut Journal,
     place: &mut Place,
     interrupt: &Interrupt,
-    starting: &Starting<'_>,
+    id: &RunId,
+    source: &Locator,
+    request: &RunRequest,
 ) -> CommandResult<()> {
-    let Starting { id, source, request } = *starting;
     interrupt.preparing(id);
     let me = Watcher::current();
     if journal.state(id)? == RunState::Created {
@@ -93,8 +139,7 @@ pub fn start(
     let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
     failpoint::hit("elsewhere:after-prepared");
-    interrupt.elsewhere(id);
-    submit(session, journal, place, id, request, &prepared.program)
+    submit(session, journal, place, interrupt, id, request, &prepared.program)
 }
 
 /// Hands a prepared run to the scheduler.
@@ -102,11 +147,13 @@ fn submit(
     session: &Session,
     journal: &mut Journal,
     place: &mut Place,
+    interrupt: &Interrupt,
     id: &RunId,
     request: &RunRequest,
     program: &camino::Utf8Path,
 ) -> CommandResult<()> {
     let resources = &request.job.resources;
+    interrupt.elsewhere(id);
     let submitted = elsewhere::submit(journal, place, id, resources, program, &[])?;
     let how = if submitted.found { "was found as" } else { "is" };
     session.say(&format!("{id} {how} job {} on {}", submitted.job, place.name));
@@ -150,8 +197,7 @@ pub fn submit_again(
 ) -> CommandResult<()> {
     let interrupt = Interrupt::watch(&session.home)?;
     let program = elsewhere::program(place, &session.reporter)?;
-    interrupt.elsewhere(id);
-    submit(session, journal, place, id, request, &program)?;
+    submit(session, journal, place, &interrupt, id, request, &program)?;
     interrupt.idle();
     Ok(())
 }

@@ -6,8 +6,9 @@ use sizar_engine::queue;
 use sizar_engine::store::Filter;
 use sizar_model::{Run, RunId, RunState};
 
+use crate::commands::run_elsewhere::follow_to_the_end;
 use crate::commands::run_elsewhere::go_on;
-use crate::elsewhere::{follow, is_elsewhere, place};
+use crate::elsewhere::{is_elsewhere, place};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::session::Session;
@@ -46,7 +47,7 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
         let mut place = place(session, &target)?;
         for run in runs {
             go_on(session, &mut journal, &mut place, &run)?;
-            follow(session, &mut journal, &mut place, &run, false)?;
+            follow_to_the_end(session, &mut journal, &mut place, &run, false)?;
         }
     }
     queue::wait(&session.home, &here)?;

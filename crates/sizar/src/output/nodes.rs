@@ -128,12 +128,13 @@ impl Strip {
     fn of(groups: &[Vec<&Node>], view: View) -> Self {
         let nodes = || groups.iter().filter_map(|group| group.first());
         let names = groups.iter().map(|group| name(group, view).iter().map(Span::width).sum());
+        let jobs = if nodes().any(|node| !node.jobs.is_empty()) { JOBS } else { 0 };
         let others = [
             names.max().unwrap_or(0),
             nodes().map(|node| word(node).len()).max().unwrap_or(0),
             nodes().map(|node| gpus(&node.gpus).chars().count()).max().unwrap_or(0),
             nodes().map(|node| memory(node).chars().count()).max().unwrap_or(0),
-            2 * (COLUMNS.len() - 1) + JOBS,
+            2 * (COLUMNS.len() - 1) + jobs,
         ];
         let room = view.width.saturating_sub(others.iter().sum());
         let cores = nodes().map(|node| node.cores as usize).max().unwrap_or(0);

@@ -226,6 +226,42 @@ mod tests {
     }
 
     #[test]
+    fn programs_get_every_field_of_every_line() {
+        let own = Own { user: "alice".into(), runs: Vec::new() };
+        let now = Timestamp::from_second(1_795_809_450).unwrap();
+        let lines = queue_lines(slurm(), &own, SchedulerKind::Slurm, &site(), now);
+        let held = lines.iter().find(|line| line.job.id == 43).unwrap();
+        insta::assert_snapshot!(serde_json::to_string_pretty(held).unwrap(), @r#"
+        {
+          "job": "43",
+          "run": null,
+          "tasks": 1,
+          "name": "range",
+          "user": "alice",
+          "mine": true,
+          "state": "pending",
+          "pending": true,
+          "reason": "JobHeldUser",
+          "partition": "short",
+          "account": "proj1",
+          "nodes": 2,
+          "cores": 1,
+          "gpus": 0,
+          "time_used": null,
+          "time_left": 300,
+          "start": null,
+          "why": {
+            "word": "JobHeldUser",
+            "cause": "its owner holds it back",
+            "advice": "release it: `scontrol release JOB`",
+            "remedy": "act",
+            "source": "https://slurm.schedmd.com/job_reason_codes.html"
+          }
+        }
+        "#);
+    }
+
+    #[test]
     fn jobs_of_others_are_cut_where_there_are_many() {
         let view = view(1_795_809_450);
         let mut jobs = slurm();

@@ -8,6 +8,7 @@ mod faults;
 mod help;
 mod hostile;
 mod inspect;
+mod looking;
 mod packages;
 mod run;
 mod world;
