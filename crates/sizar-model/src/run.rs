@@ -273,7 +273,10 @@ mod tests {
         let queued = RunState::Preparing.after(&submitting).unwrap();
         assert_eq!(queued, RunState::Queued);
         let job = "12".parse().unwrap();
-        assert_eq!(queued.after(&EventKind::Submitted { attempt: 1, job }), Ok(RunState::Queued));
+        let submitted = EventKind::Submitted { attempt: 1, job };
+        assert_eq!(queued.after(&submitted), Ok(RunState::Queued));
+        assert_eq!(RunState::Running.after(&submitted), Ok(RunState::Running));
+        assert!(RunState::Completed.after(&submitted).is_err());
         let began = EventKind::JobStarted { attempt: 1, node: None };
         assert_eq!(queued.after(&began), Ok(RunState::Running));
         let died = EventKind::Judged {

@@ -17,6 +17,7 @@ mod sent;
 mod ship;
 mod submit;
 pub mod there;
+mod unseen;
 mod verdict;
 mod watch;
 

@@ -1,11 +1,12 @@
 //! What became of runs on a target: one round trip for all of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState};
 
 use super::bring::bring;
+use super::unseen::Unseen;
 use super::verdict::{Grace, Seen, Verdict, decide};
 use super::{ElsewhereError, Layout};
 use crate::failpoint;
@@ -80,8 +81,6 @@ pub struct Known {
 pub struct Settled {
     /// What the last look saw of each run: claim and receipt, as two digits.
     marks: HashMap<RunId, String>,
-    /// Since when a job that ended has left no receipt to be seen.
-    without_receipt: HashMap<RunId, Instant>,
     /// How long a receipt may take to be seen after its job has ended.
     pub grace: Grace,
     /// Whether the next look asks the scheduler too.
@@ -146,14 +145,14 @@ pub fn settle(
         return Ok(0);
     }
     let layout = Layout::at(place.root());
-    let seen = look(place, &layout, &runs, settled)?;
+    let seen = look(home, place, &layout, &runs, settled)?;
     let mut ended = 0;
     for (known, seen) in runs.into_iter().zip(seen) {
         let Known { run, state, attempt, .. } = known;
         if let Some(job) = seen.other {
             // the job that was waited for came second, and does nothing
             add(journal, run, &EventKind::Submitted { attempt: *attempt, job })?;
-            settled.without_receipt.remove(run);
+            Unseen { home, run, attempt: *attempt }.forget();
             continue;
         }
         let event = match decide(state, &seen, settled.grace) {
@@ -179,6 +178,9 @@ pub fn settle(
             }
         };
         add(journal, run, &event)?;
+        if matches!(event, EventKind::Judged { .. } | EventKind::Lost { .. }) {
+            Unseen { home, run, attempt: *attempt }.forget();
+        }
         if matches!(event, EventKind::JobStarted { .. }) {
             failpoint::hit("elsewhere:after-job-started");
         }
@@ -195,6 +197,7 @@ fn add(journal: &mut Journal, run: &RunId, event: &EventKind) -> Result<(), Else
 }
 
 fn look(
+    home: &Home,
     place: &mut Place,
     layout: &Layout,
     runs: &[&Known],
@@ -248,11 +251,12 @@ fn look(
         settled.marks.insert(known.run.clone(), mark);
         let report = known.job.as_ref().and_then(|job| reports.get(job)).cloned();
         let over = heard && report.as_ref().is_none_or(|report| report.state.is_final());
+        let unseen = Unseen { home, run: &known.run, attempt: known.attempt };
         let without_receipt = if over && !receipt {
-            settled.without_receipt.entry(known.run.clone()).or_insert_with(Instant::now).elapsed()
+            unseen.duration()
         } else {
-            if ask {
-                settled.without_receipt.remove(&known.run);
+            if ask || receipt {
+                unseen.forget();
             }
             Duration::ZERO
         };
@@ -346,4 +350,22 @@ pub fn log(place: &mut Place, known: &Known, from: u64) -> Result<Vec<u8>, Elsew
         .keep(LOG_PIECE);
     let answers = place.transport.run(&[step])?;
     Ok(answers.into_iter().next().map(|answer| answer.stdout).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_the_folder_of_a_run_is_read() {
+        let read = |text| {
+            let Traces { claimed, receipt, job, node } = Traces::read(text);
+            (claimed, receipt, job, node)
+        };
+        assert_eq!(read("0 0 - "), (false, false, None, None));
+        assert_eq!(read("1 0 12 cpu01"), (true, false, Some(12), Some("cpu01".into())));
+        // a claim whose notes are not written yet
+        assert_eq!(read("1 0 - "), (true, false, None, None));
+        assert_eq!(read("1 1 12 cpu01"), (true, true, Some(12), Some("cpu01".into())));
+    }
 }

@@ -20,7 +20,7 @@ fn the_connection_is_cut_while_it_follows(site: &Site) {
     let mut id = String::new();
     eventually("it runs", || {
         let runs = site.world.sizar(&["runs", "--json", "--no-refresh"]).exits(0).json();
-        id = runs[0]["id"].as_str().unwrap_or_default().to_owned();
+        runs[0]["id"].as_str().unwrap_or_default().clone_into(&mut id);
         runs[0]["state"] == "running"
     });
     site.forget_logins();

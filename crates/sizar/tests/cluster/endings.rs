@@ -37,8 +37,11 @@ fn slow_cluster_walltimes_end_programs_with_their_results() {
     vanishes(&site);
 }
 
-/// Waits for a run with a short grace.
+/// Waits for a run whose job has ended, with a short grace.
 fn wait_briefly(site: &Site, run: &str) -> Said {
+    eventually("the job has ended", || {
+        site.jobs("slurm", run, 1).iter().all(|job| job.code.is_some())
+    });
     site.forget_logins();
     site.world.said(site.world.command(&["wait", run]).env("SIZAR_TEST_GRACE", "3"))
 }
@@ -75,9 +78,16 @@ fn the_accounting_is_away(site: &Site) {
 
 fn an_administrator_cancels(site: &Site) {
     let (id, job) = running(site, "600");
-    // what hangs can seal nothing
-    let stop = format!("pkill -STOP -f '[_]_there-execute .* {id} ' && scancel {job}");
-    site.cluster.root(&stop).exits(0);
+    site.cluster.root(&format!("scancel {job}")).exits(0);
+    let waited = wait_briefly(site, &id);
+    assert_ne!(waited.code, 0, "{waited}");
+    assert_eq!(Site::results(&site.ended(&id, "cancelled")), ["out/first.txt"]);
+
+    // where no receipt can be written the scheduler is believed
+    let (id, job) = running(site, "600");
+    let folder = format!("/home/alice/.sizar/runs/{id}/attempt-1");
+    site.cluster.root(&format!("chown root {folder} && chmod 755 {folder}")).exits(0);
+    site.cluster.root(&format!("scancel {job}")).exits(0);
     let waited = wait_briefly(site, &id);
     assert_ne!(waited.code, 0, "{waited}");
     let run = site.ended(&id, "cancelled");

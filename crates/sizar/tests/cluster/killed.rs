@@ -66,7 +66,7 @@ fn is_killed_while_it_follows(site: &Site, target: &str) {
         let runs = site.world.sizar(&["runs", "--json", "--no-refresh"]);
         let runs: serde_json::Value = serde_json::from_str(&runs.stdout).unwrap_or_default();
         let newest = runs[0].clone();
-        id = newest["id"].as_str().unwrap_or_default().to_owned();
+        newest["id"].as_str().unwrap_or_default().clone_into(&mut id);
         newest["state"] == "running"
     });
     client.kill().unwrap();

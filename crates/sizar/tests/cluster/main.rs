@@ -2,6 +2,8 @@
 //!
 //! What happened is counted at the scheduler, never read from what sizar says of itself.
 
+#![expect(clippy::unwrap_used, reason = "the steps of tests are functions of their own")]
+
 mod awkward;
 mod cut;
 mod endings;

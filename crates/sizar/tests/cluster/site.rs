@@ -8,7 +8,7 @@ use serde_json::Value;
 use sizar_testkit::{Cluster, Said, World};
 
 /// A driver that prints, writes and ends as its options say; it needs no package.
-const TRAIN: &str = r#"
+const TRAIN: &str = r"
 import argparse, os, time
 
 if __name__ == '__main__':
@@ -29,7 +29,7 @@ if __name__ == '__main__':
     with open('out/last.txt', 'w') as file:
         file.write('last\n')
     raise SystemExit(args.code)
-"#;
+";
 
 /// How long a condition may take to come true: the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(2);
