@@ -69,7 +69,7 @@ impl Global {
 pub enum Command {
     Inspect(commands::inspect::InspectArgs),
     Setup(commands::setup::SetupArgs),
-    Run(commands::run::RunArgs),
+    Run(Box<commands::run::RunArgs>),
     Runs(commands::runs::RunsArgs),
     Show(commands::show::ShowArgs),
     Logs(commands::logs::LogsArgs),

@@ -22,7 +22,7 @@ use crate::session::Session;
 const WAIT: Duration = Duration::from_secs(20);
 /// Between two questions to the scheduler: at first, and at most.
 const ASK_FIRST: Duration = Duration::from_secs(5);
-const ASK_MOST: Duration = Duration::from_secs(60);
+const ASK_MOST: Duration = Duration::from_mins(1);
 /// How long a broken connection is tried again before the shell is given back.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two tries.

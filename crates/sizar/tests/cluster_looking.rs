@@ -50,7 +50,7 @@ fn line(said: &Said, name: &str) -> String {
 /// Returns the one of a list whose `key` is `value`.
 #[track_caller]
 fn with<'a>(list: &'a Value, key: &str, value: &str) -> &'a Value {
-    let found = list.as_array().unwrap().iter().find(|item| item[key] == value);
+    let found = list.as_array().expect("it is there").iter().find(|item| item[key] == value);
     found.unwrap_or_else(|| panic!("none with {key} {value}: {list}"))
 }
 

@@ -7,7 +7,7 @@ use sizar_engine::store::{Filter, Journal};
 use sizar_model::{Locator, Run, RunId, RunState};
 
 use crate::commands::run::prepare;
-use crate::commands::run_elsewhere::{start, submit_again};
+use crate::commands::run_elsewhere::{Sending, submit_again};
 use crate::elsewhere::{is_elsewhere, place, refresh, refresh_all};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -104,7 +104,9 @@ fn start_elsewhere(session: &Session, journal: &mut Journal, id: &RunId) -> Comm
     let source: Locator = request.source.parse()?;
     let mut place = place(session, &journal.get(id.as_str())?.target)?;
     let interrupt = Interrupt::watch(&session.home)?;
-    start(session, journal, &mut place, &interrupt, id, &source, &request)?;
+    let place = &mut place;
+    let mut sending = Sending { session, journal, place, interrupt: &interrupt };
+    sending.start(id, &source, &request)?;
     interrupt.idle();
     Ok(())
 }

@@ -44,7 +44,9 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
     let mut journal = session.journal()?;
     let id = journal.create(&wish_on(target, &request, None)?)?;
     let interrupt = Interrupt::watch(&session.home)?;
-    start(session, &mut journal, &mut place, &interrupt, &id, wish.source, &request)?;
+    let mut sending =
+        Sending { session, journal: &mut journal, place: &mut place, interrupt: &interrupt };
+    sending.start(&id, wish.source, &request)?;
     if wish.detach {
         interrupt.idle();
         output::print(&format!("{id}\n"))?;
@@ -95,7 +97,7 @@ fn restart(
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
     let program = elsewhere::program(place, &session.reporter)?;
-    submit(session, journal, place, &interrupt, id, &request, &program)?;
+    Sending { session, journal, place, interrupt: &interrupt }.submit(id, &request, &program)?;
     interrupt.idle();
     Ok(true)
 }
@@ -110,54 +112,58 @@ fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
     Ok(ending.is_some_and(|ending| elsewhere::is_unfinished(&ending)))
 }
 
-/// Gets a run of the journal ready on its target and hands it to the scheduler; what goes wrong is
-/// written to the journal too.
-pub fn start(
-    session: &Session,
-    journal: &mut Journal,
-    place: &mut Place,
-    interrupt: &Interrupt,
-    id: &RunId,
-    source: &Locator,
-    request: &RunRequest,
-) -> CommandResult<()> {
-    interrupt.preparing(id);
-    let me = Watcher::current();
-    if journal.state(id)? == RunState::Created {
-        let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
-        journal.append(id, &began)?;
-    }
-    let home = &session.home;
-    let prepared = elsewhere::prepare(home, place, id, source, request, &session.reporter)
-        .map_err(|error| {
-            let reason = error.to_string();
-            let failure = Failure::from(error);
-            // the message is what matters now; the journal's copy is a courtesy
-            let _ = journal.append(id, &EventKind::Failed { reason });
-            failure
-        })?;
-    let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
-    journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
-    failpoint::hit("elsewhere:after-prepared");
-    submit(session, journal, place, interrupt, id, request, &prepared.program)
+/// A run on its way to its target.
+pub struct Sending<'a> {
+    pub session: &'a Session,
+    pub journal: &'a mut Journal,
+    pub place: &'a mut Place,
+    pub interrupt: &'a Interrupt,
 }
 
-/// Hands a prepared run to the scheduler.
-fn submit(
-    session: &Session,
-    journal: &mut Journal,
-    place: &mut Place,
-    interrupt: &Interrupt,
-    id: &RunId,
-    request: &RunRequest,
-    program: &camino::Utf8Path,
-) -> CommandResult<()> {
-    let resources = &request.job.resources;
-    interrupt.elsewhere(id);
-    let submitted = elsewhere::submit(journal, place, id, resources, program, &[])?;
-    let how = if submitted.found { "was found as" } else { "is" };
-    session.say(&format!("{id} {how} job {} on {}", submitted.job, place.name));
-    Ok(())
+impl Sending<'_> {
+    /// Gets a run of the journal ready on its target and hands it to the scheduler; what goes wrong
+    /// is written to the journal too.
+    pub fn start(
+        &mut self,
+        id: &RunId,
+        source: &Locator,
+        request: &RunRequest,
+    ) -> CommandResult<()> {
+        self.interrupt.preparing(id);
+        let me = Watcher::current();
+        if self.journal.state(id)? == RunState::Created {
+            let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
+            self.journal.append(id, &began)?;
+        }
+        let Session { home, reporter, .. } = self.session;
+        let prepared = elsewhere::prepare(home, self.place, id, source, request, reporter)
+            .map_err(|error| {
+                let reason = error.to_string();
+                let failure = Failure::from(error);
+                // the message is what matters now; the journal's copy is a courtesy
+                let _ = self.journal.append(id, &EventKind::Failed { reason });
+                failure
+            })?;
+        let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
+        self.journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
+        failpoint::hit("elsewhere:after-prepared");
+        self.submit(id, request, &prepared.program)
+    }
+
+    /// Hands a prepared run to the scheduler.
+    fn submit(
+        &mut self,
+        id: &RunId,
+        request: &RunRequest,
+        program: &camino::Utf8Path,
+    ) -> CommandResult<()> {
+        let resources = &request.job.resources;
+        self.interrupt.elsewhere(id);
+        let submitted = elsewhere::submit(self.journal, self.place, id, resources, program, &[])?;
+        let how = if submitted.found { "was found as" } else { "is" };
+        self.session.say(&format!("{id} {how} job {} on {}", submitted.job, self.place.name));
+        Ok(())
+    }
 }
 
 /// Goes on with a run that was to be handed to its scheduler by a process that is gone.
@@ -197,7 +203,7 @@ pub fn submit_again(
 ) -> CommandResult<()> {
     let interrupt = Interrupt::watch(&session.home)?;
     let program = elsewhere::program(place, &session.reporter)?;
-    submit(session, journal, place, &interrupt, id, request, &program)?;
+    Sending { session, journal, place, interrupt: &interrupt }.submit(id, request, &program)?;
     interrupt.idle();
     Ok(())
 }

@@ -16,9 +16,9 @@ impl LoginNode {
         let profile = "address = \"here\"\nprobed = \"2026-11-27T20:00:00Z\"\n\
                        [machine]\nuser = \"alice\"\n[site]\nscheduler = \"slurm\"\n";
         let folder = world.sizar_home().join("targets/tours");
-        fs_err::create_dir_all(&folder).unwrap();
-        fs_err::write(folder.join("target.toml"), profile).unwrap();
-        fs_err::create_dir_all(world.path("bin")).unwrap();
+        fs_err::create_dir_all(&folder).expect("it is written");
+        fs_err::write(folder.join("target.toml"), profile).expect("it is written");
+        fs_err::create_dir_all(world.path("bin")).expect("it is written");
         Self { world }
     }
 

@@ -9,4 +9,5 @@ mod cut;
 mod endings;
 mod killed;
 mod plain;
+mod restart;
 mod site;
