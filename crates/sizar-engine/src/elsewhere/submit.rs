@@ -22,9 +22,9 @@ use crate::transport::Step;
 /// How long the scheduler may take to take a job.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How often a job of unknown fate is looked for before another is handed over.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = 3;
 /// Between two looks: a controller that was busy has caught up by then.
-const BETWEEN: Duration = Duration::from_secs(5);
+const BETWEEN: Duration = Duration::from_secs(3);
 
 /// A job that the scheduler has.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -227,12 +227,18 @@ fn install_wheel(
         return Err(UvError::DoesNotRun { wheel: filename.clone() });
     }
     let folder = tools.join(format!("uv-{}", wheel.version));
-    // what lies there did not answer as uv does, or it would have been used
+    let kept = folder.join("uv");
+    // another sizar, whose home shares this folder, may have been faster
+    if version_of(&kept).is_some() {
+        return Ok(kept);
+    }
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
     }
-    fs::rename(&made, &folder).map_err(|source| write_error(&folder, source))?;
-    Ok(folder.join("uv"))
+    match fs::rename(&made, &folder) {
+        Err(source) if version_of(&kept).is_none() => Err(write_error(&folder, source)),
+        _ => Ok(kept),
+    }
 }
 
 /// Takes the program out of its wheel.
