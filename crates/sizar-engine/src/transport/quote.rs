@@ -30,8 +30,10 @@ pub(super) fn push_quoted(text: &mut Vec<u8>, word: &[u8]) {
 /// Appends a quoted format for `printf` that prints exactly `bytes`, NUL bytes among them.
 pub(super) fn push_printf(text: &mut Vec<u8>, bytes: &[u8]) {
     text.extend_from_slice(b"printf '");
-    for &byte in bytes {
+    for (at, &byte) in bytes.iter().enumerate() {
         match byte {
+            // a format that begins so is taken for an option
+            b'-' if at == 0 => text.extend_from_slice(b"\\055"),
             b'\'' => text.extend_from_slice(b"'\\''"),
             b'\\' => text.extend_from_slice(b"\\\\"),
             b'%' => text.extend_from_slice(b"%%"),
@@ -67,6 +69,17 @@ mod tests {
             let script = [b"printf %s ".as_slice(), &quoted(word)].concat();
             for shell in ["sh", "bash"] {
                 assert_eq!(said_by(shell, &script), word, "{shell}: {word:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_begins_like_an_option_is_printed() {
+        for bytes in [b"-".as_slice(), b"-n\n", b"--\0", b"-v x"] {
+            let mut script = Vec::new();
+            push_printf(&mut script, bytes);
+            for shell in ["sh", "bash"] {
+                assert_eq!(said_by(shell, &script), bytes, "{shell}: {bytes:?}");
             }
         }
     }
