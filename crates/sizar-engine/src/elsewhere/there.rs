@@ -145,7 +145,9 @@ fn attempt_of(
         echo: true,
         generation: None,
     };
-    let allotment = allotment(plan.job.resources.cpus, &variables);
+    let mut allotment = allotment(plan.job.resources.cpus, &variables);
+    // modules name folders that are not there, too
+    allotment.readable.retain(|folder| folder.is_dir());
     let judge = |ending: Ending| {
         let over = walltime.is_some_and(|time| began.elapsed().as_secs() + kept(time) >= time.0);
         meaning(ending, || was_told(&told), over)
@@ -237,12 +239,51 @@ fn allotment(cpus: Option<u32>, variables: &BTreeMap<String, String>) -> Allotme
             given.variables.insert(name.clone(), value.clone());
         }
     }
+    add_modules(&mut given, variables);
     if let Some(cpus) = cpus {
         for name in environment::THREADS {
             given.variables.insert(name.to_owned(), cpus.to_string());
         }
     }
     given
+}
+
+/// Lists of folders that modules set, beside `PATH`.
+const LISTS: [&str; 6] = [
+    "LD_LIBRARY_PATH",
+    "LIBRARY_PATH",
+    "CPATH",
+    "C_INCLUDE_PATH",
+    "PKG_CONFIG_PATH",
+    "LOADEDMODULES",
+];
+
+/// Adds what loaded modules set: where their programs and libraries are.
+fn add_modules(given: &mut Allotment, variables: &BTreeMap<String, String>) {
+    if variables.get("LOADEDMODULES").is_none_or(String::is_empty) {
+        return;
+    }
+    let home = variables.get("HOME").map_or("/", String::as_str);
+    let roots = ["_HOME", "_ROOT"];
+    for (name, value) in variables {
+        let list = LISTS.contains(&name.as_str());
+        // the module system's own, and the login's, are of no use to a program
+        let own = ["MODULES", "LMOD", "XDG", "SSH"].iter().any(|own| name.starts_with(own));
+        let root = !own && value.starts_with('/') && roots.iter().any(|end| name.ends_with(end));
+        if list || root {
+            given.variables.insert(name.clone(), value.clone());
+        }
+        if name == "PATH" {
+            given.path = Some(value.clone());
+        }
+        if list || root || name == "PATH" {
+            let folders = value.split(':').map(Utf8PathBuf::from);
+            given.readable.extend(folders.filter(|folder| {
+                // never the account's whole home, nor what is above it
+                folder.is_absolute() && !camino::Utf8Path::new(home).starts_with(folder)
+            }));
+        }
+    }
 }
 
 /// Writes what happens as lines of JSON.
@@ -295,6 +336,30 @@ mod tests {
         assert_eq!(given.variables["SLURM_JOB_ID"], "12");
         assert_eq!(given.variables["OMP_NUM_THREADS"], "2");
         assert!(!allotment(None, &BTreeMap::new()).gpus);
+    }
+
+    #[test]
+    fn what_modules_set_reaches_the_program() {
+        let of = |loaded: &str| {
+            let pairs = [
+                ("LOADEDMODULES", loaded),
+                ("PATH", "/sw/cuda/bin:/usr/bin:/home/a"),
+                ("LD_LIBRARY_PATH", "/sw/cuda/lib64"),
+                ("CUDA_HOME", "/sw/cuda"),
+                ("MODULESHOME", "/usr/share/modules"),
+                ("HOME", "/home/a"),
+                ("MY_TOKEN", "secret"),
+            ];
+            let pairs = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            allotment(None, &pairs.collect())
+        };
+        assert_eq!(of(""), Allotment::default());
+        let given = of("cuda/11.8");
+        let names: Vec<_> = given.variables.keys().map(String::as_str).collect();
+        assert_eq!(names, ["CUDA_HOME", "LD_LIBRARY_PATH", "LOADEDMODULES"]);
+        assert!(given.path.is_some_and(|path| path.starts_with("/sw/cuda/bin")));
+        assert!(given.readable.contains(&"/sw/cuda/lib64".into()));
+        assert!(!given.readable.contains(&"/home/a".into()));
     }
 
     #[test]

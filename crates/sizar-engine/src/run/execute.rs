@@ -43,6 +43,10 @@ pub struct Allotment {
     pub gpus: bool,
     /// Variables that tell the program what it has: `CUDA_VISIBLE_DEVICES`, `SLURM_…`, `OAR_…`.
     pub variables: BTreeMap<String, String>,
+    /// Where programs are looked for besides, such as those of modules.
+    pub path: Option<String>,
+    /// Folders that those need to see.
+    pub readable: Vec<Utf8PathBuf>,
 }
 
 /// Says what the ending of a program means that a batch scheduler started.
@@ -196,6 +200,7 @@ fn run_program(
     confinement.readable.extend(plan.python_roots.iter().cloned());
     confinement.gpus = !claimed.gpus.is_empty() || allotment.is_some_and(|given| given.gpus);
     let shown = bind::show(plan, attempt, baseline, &mut confinement);
+    confinement.readable.extend(allotment.iter().flat_map(|given| given.readable.iter().cloned()));
     let limits = Limits {
         // a batch scheduler has chosen the cores already
         cpus: plan.job.resources.cpus.filter(|_| allotment.is_none()),
@@ -205,6 +210,10 @@ fn run_program(
     };
     let mut invocation = invocation(plan, attempt, claimed);
     if let Some(given) = allotment {
+        if let (Some(path), Some(more)) = (invocation.env.get_mut("PATH"), &given.path) {
+            path.push(':');
+            path.push_str(more);
+        }
         for (name, value) in &given.variables {
             invocation.env.entry(name.clone()).or_insert_with(|| value.clone());
         }
