@@ -2,13 +2,13 @@
 
 use sizar_model::{Ending, Progress, RunId};
 
+use super::prepare::put;
 use super::{ElsewhereError, Layout};
 use crate::home::Home;
 use crate::run::checkpoint::{is_whole, newest, resume_arguments};
 use crate::run::{self, Attempt, RunPlan};
 use crate::store::Journal;
 use crate::target::Place;
-use crate::transport::Step;
 
 /// What stands for the newest checkpoint in `--restart-args`.
 const CHECKPOINT: &str = "{checkpoint}";
@@ -49,16 +49,9 @@ pub fn again(
         progress.note(format!("it goes on from `{checkpoint}` {}", added.join(" ")));
     }
     plan.args.extend(added);
-    let layout = Layout::at(place.root());
-    let put = [Step::put_file(layout.plan(run).as_str(), plan.to_json()?, 0o600)];
-    let answers = place.transport.run(&put)?;
-    match answers.first().filter(|answer| !answer.is_success()) {
-        Some(failed) => {
-            let message = String::from_utf8_lossy(&failed.stderr).trim().to_owned();
-            Err(ElsewhereError::Step { step: "write the plan", message })
-        }
-        None => Ok(plan),
-    }
+    let path = Layout::at(place.root()).plan(run);
+    put(place, &path, plan.to_json()?, "write the plan")?;
+    Ok(plan)
 }
 
 /// Finds the newest whole checkpoint among what an attempt made.

@@ -118,14 +118,24 @@ fn here(
     plan.checkout = asked.checkout.clone();
     plan.job = asked.request.job.clone();
     plan.inputs.clone_from(&asked.inputs);
-    let put = [Step::put_file(work.layout.plan(work.run).as_str(), plan.to_json()?, 0o600)];
-    let answers = place.transport.run(&put)?;
+    put(place, &work.layout.plan(work.run), plan.to_json()?, "write the plan")?;
+    Ok(plan)
+}
+
+/// Writes a small file there that only the account reads; an error calls that `step`.
+pub(super) fn put(
+    place: &mut Place,
+    path: &camino::Utf8Path,
+    text: impl Into<Vec<u8>>,
+    step: &'static str,
+) -> Result<(), ElsewhereError> {
+    let answers = place.transport.run(&[Step::put_file(path.as_str(), text, 0o600)])?;
     match answers.first().filter(|answer| !answer.is_success()) {
         Some(failed) => {
             let message = String::from_utf8_lossy(&failed.stderr).trim().to_owned();
-            Err(ElsewhereError::Step { step: "write the plan", message })
+            Err(ElsewhereError::Step { step, message })
         }
-        None => Ok(plan),
+        None => Ok(()),
     }
 }
 
@@ -140,12 +150,7 @@ fn plan(
 ) -> Result<RunPlan, ElsewhereError> {
     let json = |source| ElsewhereError::Json { what: "request", source };
     let text = serde_json::to_vec(asked).map_err(json)?;
-    let put = [Step::put_file(layout.request(run).as_str(), text, 0o600)];
-    let answers = place.transport.run(&put)?;
-    if let Some(failed) = answers.first().filter(|answer| !answer.is_success()) {
-        let message = String::from_utf8_lossy(&failed.stderr).trim().to_owned();
-        return Err(ElsewhereError::Step { step: "write the request", message });
-    }
+    put(place, &layout.request(run), text, "write the request")?;
     let mut teller = Forward { progress, rest: Vec::new(), failure: None, done: false };
     let step = Step::program(program.as_str(), [PREPARE, layout.root().as_str(), run.as_str()])
         .limit(PATIENCE);

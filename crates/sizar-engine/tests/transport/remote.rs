@@ -135,11 +135,13 @@ fn slow_a_connection_that_is_killed_is_lost_then_made_again() {
     assert!(step.sent && error.may_have_run());
     assert_eq!(echo(&mut ssh, "again"), "again");
     // one that breaks while nobody looks is not even noticed
-    std::process::Command::new("kill")
-        .args(["-9", &ssh.process().unwrap().to_string()])
-        .status()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(200));
+    let process = ssh.process().unwrap().to_string();
+    std::process::Command::new("kill").args(["-9", &process]).status().unwrap();
+    // it is ours to reap, so it stays as a zombie
+    let stat = format!("/proc/{process}/stat");
+    while fs_err::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+        std::thread::yield_now();
+    }
     assert_eq!(echo(&mut ssh, "and again"), "and again");
     assert_eq!(ssh.counters().logins, 3);
 }

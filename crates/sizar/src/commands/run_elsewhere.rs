@@ -88,12 +88,13 @@ fn restart(
     }
     let request = request_of(journal, id)?;
     let interrupt = Interrupt::watch(&session.home)?;
-    interrupt.preparing(id);
-    journal.resume(id)?;
     let left = run.job.restart - last;
     session.say(&format!("{id} is {}; it gets another attempt ({left} more after it)", run.state));
     let home = &session.home;
     let plan = elsewhere::again(home, journal, place, id, last, &session.reporter)?;
+    // only now: a connection that breaks before leaves the run as it ended
+    journal.resume(id)?;
+    interrupt.preparing(id);
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
     let program = elsewhere::program(place, &session.reporter)?;

@@ -16,5 +16,7 @@ mod usage;
 
 #[cfg(test)]
 mod captured;
+#[cfg(test)]
+mod refused;
 
 pub use dialect::Slurm;
