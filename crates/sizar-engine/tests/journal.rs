@@ -22,7 +22,12 @@ fn receipt(ending: Ending) -> Receipt {
         started: "2026-01-02T03:04:05Z".parse().unwrap(),
         ended: "2026-01-02T03:04:06.5Z".parse().unwrap(),
         node: "machine".to_owned(),
-        usage: Usage { wall_seconds: 1.5, cpu_seconds: 1.25, peak_memory: 1 << 20 },
+        usage: Usage {
+            wall_seconds: 1.5,
+            cpu_seconds: 1.25,
+            peak_memory: 1 << 20,
+            ..Usage::default()
+        },
         sandbox: "bubblewrap".to_owned(),
         notes: vec!["a note".to_owned()],
         results: vec![Artifact {

@@ -305,10 +305,16 @@ pid = os.fork()
 while time.process_time() < 0.2: pass
 if pid: os.wait(); time.sleep(0.2)
 ";
-    let usage = world.python(script).usage;
-    assert!(usage.cpu_seconds >= 0.38, "{usage:?}");
-    assert!(usage.wall_seconds >= 0.4, "{usage:?}");
+    let script = script.replace("0.2", "0.7");
+    let python = Invocation::new("python3").args(["-c", script.as_str()]);
+    let usage = world.live(python, &world.root.join("log"), false).usage;
+    assert!(usage.cpu_seconds >= 1.35, "{usage:?}");
+    assert!(usage.wall_seconds >= 1.4, "{usage:?}");
     assert!(usage.peak_memory >= 50 << 20, "{usage:?}");
+    assert!(usage.mean_memory >= 10 << 20 && usage.mean_memory <= usage.peak_memory, "{usage:?}");
+    assert!(usage.peak_cores > 0.1, "{usage:?}");
+    let table = fs_err::read_to_string(world.root.join("log.csv")).unwrap();
+    assert!(table.lines().count() >= 3, "{table}");
 }
 
 fn much_output_is_kept(kind: SandboxKind) {

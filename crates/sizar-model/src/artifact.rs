@@ -25,6 +25,29 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// The largest resident memory seen of all processes together, in bytes.
     pub peak_memory: u64,
+    /// The memory in use on average; 0 where it was not measured.
+    pub mean_memory: u64,
+    /// The most cores that it used at a time, over half a second or more.
+    pub peak_cores: f64,
+    /// Its GPUs, where something told of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuUsage>,
+}
+
+/// What a run's GPUs did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpuUsage {
+    /// The part of the time in which they computed, on average over all of them: 0 to 1.
+    pub busy: f64,
+    /// The most memory in use on one of them, in bytes.
+    pub peak_memory: u64,
+}
+
+impl Usage {
+    /// Returns how many cores were used on average.
+    pub fn mean_cores(&self) -> f64 {
+        if self.wall_seconds > 0.0 { self.cpu_seconds / self.wall_seconds } else { 0.0 }
+    }
 }
 
 /// The job's own account of its end, written beside it by write-then-rename.

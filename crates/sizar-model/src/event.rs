@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Ending, JobHandle, JobSpec, Receipt, RunId};
+use crate::{Ending, JobHandle, JobSpec, Receipt, Resources, RunId};
 
 /// Something that happened to a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,8 @@ pub enum EventKind {
     Lost { reason: String },
     /// The user asked for another attempt.
     Resumed,
+    /// The next attempt asks for more than the last one had, for the reason that `words` say.
+    Raised { resources: Resources, words: String },
     /// An event of a newer sizar.
     #[serde(other)]
     Unknown,
@@ -95,6 +97,7 @@ impl EventKind {
             Self::Cancelled => "cancelled",
             Self::Lost { .. } => "lost",
             Self::Resumed => "resumed",
+            Self::Raised { .. } => "raised",
             Self::Unknown => "unknown",
         }
     }

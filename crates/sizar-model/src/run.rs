@@ -160,6 +160,7 @@ impl RunState {
                 Self::Lost
             }
             (state, E::Resumed) if state.is_final() && *state != Self::Completed => Self::Created,
+            (Self::Created, E::Raised { .. }) => Self::Created,
             (_, E::Unknown) => self.clone(),
             _ => {
                 return Err(IllegalEvent { state: self.clone(), event: event.name().to_owned() });

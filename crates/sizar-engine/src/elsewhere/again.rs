@@ -1,6 +1,6 @@
 //! Another attempt that goes on from the last one's results.
 
-use sizar_model::{Ending, Progress, RunId};
+use sizar_model::{Ending, Progress, Resources, RunId};
 
 use super::prepare::put;
 use super::{ElsewhereError, Layout};
@@ -15,10 +15,15 @@ const CHECKPOINT: &str = "{checkpoint}";
 
 /// Returns whether a run ended before its work was done, through no fault of its program.
 pub fn is_unfinished(ending: &Ending) -> bool {
-    matches!(ending, Ending::TimedOut | Ending::Preempted | Ending::NodeFailed)
+    matches!(
+        ending,
+        Ending::TimedOut | Ending::OutOfMemory | Ending::Preempted | Ending::NodeFailed
+    )
 }
 
 /// Writes the plan of an attempt after attempt `last`: the same, gone on from what that one made.
+///
+/// It asks for `resources`, which may be more than the last one had.
 ///
 /// Code, data and environment are there already. The driver is told of the newest whole checkpoint
 /// by what the user said, else by an option of its own, where it has one.
@@ -33,11 +38,13 @@ pub fn again(
     place: &mut Place,
     run: &RunId,
     last: u32,
+    resources: &Resources,
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
     let text = journal.plan(run)?.ok_or_else(|| run::RunError::Unprepared { run: run.clone() })?;
     let mut plan = RunPlan::from_json(&text)?;
     plan.carry_from = Some(last);
+    plan.job.resources = resources.clone();
     let checkpoint = checkpoint_of(home, run, last);
     let known = journal.get(run.as_str())?;
     // what an earlier restart added is made anew

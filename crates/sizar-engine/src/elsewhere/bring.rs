@@ -18,6 +18,8 @@ use crate::transport::transfer::get_tree;
 
 /// The most bytes of a receipt: a million results.
 const RECEIPT: u64 = 256 << 20;
+/// The most bytes of what a program used: a thousand lines.
+const USAGE: u64 = 256 << 10;
 /// How many results one step brings: their names have to fit into one command line.
 const AT_ONCE: usize = 500;
 
@@ -43,7 +45,9 @@ pub(super) fn bring(
         return Ok(receipt);
     }
     let path = layout.receipt(run, attempt);
-    let answers = place.transport.run(&[Step::get_file(path.as_str(), RECEIPT)])?;
+    let used = layout.attempt(run, attempt).join("usage.csv");
+    let steps = [Step::get_file(path.as_str(), RECEIPT), Step::get_file(used.as_str(), USAGE)];
+    let answers = place.transport.run(&steps)?;
     let text = answers.first().map(|answer| answer.stdout.clone()).unwrap_or_default();
     let receipt: Receipt = serde_json::from_slice(&text)
         .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
@@ -56,6 +60,10 @@ pub(super) fn bring(
     coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
+    // an older sizar there kept none
+    if let Some(used) = answers.get(1).filter(|answer| answer.is_success()) {
+        fs::write(folder.join("usage.csv"), &used.stdout).map_err(failed)?;
+    }
     fs::write(folder.join("receipt.json"), &text).map_err(failed)?;
     fs::create_dir_all(folder.join("work")).map_err(failed)?;
     failpoint::hit("elsewhere:before-rename");

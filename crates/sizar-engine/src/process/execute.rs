@@ -12,7 +12,9 @@ use sizar_model::{Invocation, Usage};
 
 use super::adopted::Claim;
 use super::affinity::Narrowed;
+use super::gpus::Gpus;
 use super::launch::Launch;
+use super::meter::Meter;
 use super::output::Output;
 use super::supervise::{Chain, supervise};
 use super::{Control, Io, Limits, ProcessError, environment};
@@ -78,7 +80,8 @@ pub fn execute(
         let _ = stdin.write_all(&text);
     }
     output.attach(child.stdout.take().map(Into::into), child.stderr.take().map(Into::into));
-    let watched = supervise(child, claim, launch.chain, limits, &mut output, control);
+    let meter = meter(invocation, confinement, &io);
+    let watched = supervise(child, claim, launch.chain, limits, meter, &mut output, control);
     let (stdout, stderr, notes) = output.finish();
     let watched = watched
         .map_err(|source| ProcessError::Watch { program: invocation.program.clone(), source })?;
@@ -95,6 +98,14 @@ pub fn execute(
     }
     (finished.stdout, finished.stderr) = (stdout, stderr);
     Ok(finished)
+}
+
+/// Makes what measures a program: one whose table nobody wants is measured roughly.
+fn meter(invocation: &Invocation, confinement: &Confinement, io: &Io<'_>) -> Meter {
+    let Io::Live { usage: Some(file), .. } = io else { return Meter::new(None, None) };
+    let visible = invocation.env.get("CUDA_VISIBLE_DEVICES").map(String::as_str);
+    let gpus = if confinement.gpus { Gpus::watch(visible) } else { None };
+    Meter::new(Some(file), gpus)
 }
 
 /// A process that has been started.

@@ -18,8 +18,8 @@ pub enum Io<'a> {
     /// out), and each line is shown to `line`.
     Captured { line: &'a dyn Fn(&str) },
     /// Both outputs go to one log file as they come, and to this process's own if `echo`. The
-    /// last of each is collected.
-    Live { log: &'a Utf8Path, echo: bool },
+    /// last of each is collected. What it uses over time is kept as a table in `usage`.
+    Live { log: &'a Utf8Path, echo: bool, usage: Option<&'a Utf8Path> },
 }
 
 /// The longest line that is shown in one piece.
@@ -62,7 +62,7 @@ impl<'a> Output<'a> {
     pub fn new(io: &Io<'a>, most: u64) -> std::io::Result<Self> {
         let (sink, keep, echo) = match *io {
             Io::Captured { line } => (Sink::Lines(line), most.min(32 << 20) as usize, false),
-            Io::Live { log, echo } => {
+            Io::Live { log, echo, .. } => {
                 let file = Some(fs::OpenOptions::new().create(true).append(true).open(log)?);
                 let room = most;
                 let over = Kept::new(0, LINE);

@@ -10,6 +10,7 @@ use sizar_model::artifact::Ending;
 
 use super::adopted::{self, Claim};
 use super::control::Wish;
+use super::meter::Meter;
 use super::output::{Output, Stream};
 use super::{Control, Limits, tree};
 use crate::sandbox::helper;
@@ -64,6 +65,7 @@ struct Watch<'a> {
     sample_at: Instant,
     interval: Duration,
     usage: Usage,
+    meter: Meter,
 }
 
 /// Watches `child`, feeds `output`, keeps to `limits` and obeys `control`.
@@ -72,6 +74,7 @@ pub fn supervise(
     claim: Claim,
     chain: Chain,
     limits: &Limits,
+    meter: Meter,
     output: &mut Output<'_>,
     control: &Control,
 ) -> std::io::Result<Watched> {
@@ -91,6 +94,7 @@ pub fn supervise(
         sample_at: started,
         interval: Duration::from_millis(5),
         usage: Usage::default(),
+        meter,
     };
     let watched = watch.until_exit(output, control);
     if watched.is_err() {
@@ -101,6 +105,7 @@ pub fn supervise(
     watch.usage.cpu_seconds = tree::cpu_seconds(watch.root);
     let status = child.wait()?;
     watch.bury_init();
+    watch.meter.finish(&mut watch.usage);
     watched?;
     drain(output, control);
     let ending = watch.cause.take().unwrap_or_else(|| ending(status, chain));
@@ -187,6 +192,7 @@ impl Watch<'_> {
         let memory = tree::memory(&pids);
         let used = proportional(&pids).unwrap_or(memory.now);
         self.usage.peak_memory = self.usage.peak_memory.max(used).max(memory.highest);
+        self.meter.look(&pids, used);
         let over = |used| self.limits.memory.is_some_and(|limit| used > limit.0);
         // Processes are asked one after the other, and what they share may move from one to the
         // next meanwhile: only what is seen twice counts.

@@ -126,6 +126,11 @@ impl Attempt {
         self.folder.join("log")
     }
 
+    /// Returns the table of what the program used over time.
+    pub fn usage(&self) -> Utf8PathBuf {
+        self.folder.join("usage.csv")
+    }
+
     /// Returns the path of a result on this machine.
     pub fn result(&self, path: &str) -> Utf8PathBuf {
         match path.strip_prefix("~/") {

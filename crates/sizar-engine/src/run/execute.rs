@@ -219,7 +219,9 @@ fn run_program(
         }
     }
     let log = attempt.log();
-    let io = Io::Live { log: &log, echo: execution.echo };
+    let used = attempt.usage();
+    let io = Io::Live { log: &log, echo: execution.echo, usage: Some(&used) };
+    let kills = process::Kills::until_now();
     let started = Timestamp::now();
     let finished = process::execute(&invocation, &confinement, &limits, io, execution.control)?;
     let ended = Timestamp::now();
@@ -230,6 +232,7 @@ fn run_program(
         Workplace { checkout: &plan.checkout.path, work: &work, home: &home, shown: &shown };
     let (results, left_out) = collect(place, baseline);
     let Finished { ending, usage, sandbox, mut notes, .. } = finished;
+    let ending = for_want_of_memory(ending, allotment.is_some(), || kills.more());
     let ending = allotted.map_or(ending.clone(), |(_, judge)| judge(ending));
     notes.extend(baseline.notes.iter().cloned());
     notes.extend(left_out);
@@ -256,6 +259,19 @@ fn run_program(
     }
     failpoint::hit("run:after-receipt");
     Ok(receipt)
+}
+
+/// Says what an ending means where the kernel has killed for want of memory meanwhile.
+///
+/// In a job's own control group any failure follows from that: the one that was killed may be a
+/// worker of the program.
+fn for_want_of_memory(ending: Ending, own_group: bool, killed: impl FnOnce() -> bool) -> Ending {
+    let looks_so = match ending {
+        Ending::Signalled { signal } => signal == 9 || own_group,
+        Ending::Exited { code } => code == 137 || (own_group && code != 0),
+        _ => false,
+    };
+    if looks_so && killed() { Ending::OutOfMemory } else { ending }
 }
 
 /// Says which command is run, in the working copy.
@@ -329,5 +345,22 @@ impl Outcome {
     /// Returns whether the program ended by itself, with code 0.
     pub fn is_success(&self) -> bool {
         self.receipt.ending == Ending::Exited { code: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_killed_was_out_of_memory() {
+        let killed = Ending::Signalled { signal: 9 };
+        assert_eq!(for_want_of_memory(killed.clone(), false, || true), Ending::OutOfMemory);
+        assert_eq!(for_want_of_memory(killed.clone(), true, || false), killed);
+        let failed = Ending::Exited { code: 1 };
+        assert_eq!(for_want_of_memory(failed.clone(), true, || true), Ending::OutOfMemory);
+        assert_eq!(for_want_of_memory(failed.clone(), false, || true), failed);
+        let well = Ending::Exited { code: 0 };
+        assert_eq!(for_want_of_memory(well.clone(), true, || true), well);
     }
 }

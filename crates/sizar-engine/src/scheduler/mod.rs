@@ -18,7 +18,7 @@ mod script;
 mod slurm;
 
 pub use arrays::{ArrayChunk, ArrayRange, split_array};
-pub use check::{Refusal, check};
+pub use check::{Countable, Refusal, check};
 pub use error::SchedulerError;
 pub use host_list::{expand_host_list, fold_host_list};
 pub use language::{Found, Period, Scheduler, Signal, Submission, Unsubmitted, Whose, for_site};

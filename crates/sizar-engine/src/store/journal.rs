@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use sizar_model::{Digest, EventKind, JobSpec, RunId, RunState};
+use sizar_model::{Digest, EventKind, JobSpec, Resources, RunId, RunState};
 
 use super::{Active, StoreError, projection, schema};
 use crate::failpoint;
@@ -152,10 +152,26 @@ impl Journal {
     ///
     /// As for [`Journal::append`]; a run that completed is not resumed.
     pub fn resume(&mut self, run: &RunId) -> Result<RunState, StoreError> {
+        self.resume_with(run, None)
+    }
+
+    /// As [`Journal::resume`], with what the next attempt asks for where that is more, and why.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::resume`].
+    pub fn resume_with(
+        &mut self,
+        run: &RunId,
+        raised: Option<(Resources, String)>,
+    ) -> Result<RunState, StoreError> {
         let me = Watcher::current();
         let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
         self.transaction(|transaction, path| {
             append(transaction, path, run, &EventKind::Resumed)?;
+            if let Some((resources, words)) = raised {
+                append(transaction, path, run, &EventKind::Raised { resources, words })?;
+            }
             append(transaction, path, run, &began)
         })
     }

@@ -237,8 +237,27 @@ impl Journal {
             .and_then(|mut select| select.query_row([run.as_str()], |row| row.get::<_, String>(0)))
             .map_err(|source| StoreError::sql(&self.path, source))?;
         match serde_json::from_str(&first).map_err(|source| self.unreadable(run, source))? {
-            EventKind::Created { job, .. } => Ok(job),
+            EventKind::Created { job, .. } => Ok(self.raised(run, job)?),
             _ => Err(StoreError::Headless { path: self.path.clone(), run: run.to_string() }),
+        }
+    }
+
+    /// Returns a job with what its newest attempt asks for.
+    fn raised(&self, run: &RunId, job: JobSpec) -> Result<JobSpec, StoreError> {
+        let last = self
+            .connection
+            .prepare_cached(
+                "SELECT kind FROM events WHERE run = ?1 AND json_extract(kind, '$.event') = 'raised'
+                 ORDER BY seq DESC LIMIT 1",
+            )
+            .and_then(|mut select| {
+                select.query_row([run.as_str()], |row| row.get::<_, String>(0)).optional()
+            })
+            .map_err(|source| StoreError::sql(&self.path, source))?;
+        let Some(last) = last else { return Ok(job) };
+        match serde_json::from_str(&last).map_err(|source| self.unreadable(run, source))? {
+            EventKind::Raised { resources, .. } => Ok(JobSpec { resources, ..job }),
+            _ => Ok(job),
         }
     }
 

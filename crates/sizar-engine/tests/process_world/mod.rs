@@ -57,7 +57,8 @@ impl World {
 
     pub fn live(&self, invocation: Invocation, log: &Utf8Path, echo: bool) -> Finished {
         let invocation = invocation.cwd(&self.work);
-        let io = Io::Live { log, echo };
+        let usage = log.with_extension("csv");
+        let io = Io::Live { log, echo, usage: Some(&usage) };
         execute(&invocation, &self.confinement, &self.limits, io, &self.control).unwrap()
     }
 

@@ -226,7 +226,7 @@ fn exec(
     let control = Control::default();
     Interrupt::watch(&session.home)?.running(&control);
     let log = scratch.0.join("log");
-    let io = Io::Live { log: &log, echo: true };
+    let io = Io::Live { log: &log, echo: true, usage: None };
     let finished = process::execute(&invocation, &confinement, &Limits::default(), io, &control)?;
     Ok(u8::try_from(finished.ending.exit_code()).unwrap_or(1))
 }

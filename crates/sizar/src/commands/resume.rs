@@ -77,7 +77,10 @@ pub fn request_of(journal: &Journal, id: &RunId) -> CommandResult<RunRequest> {
         let error = anyhow::anyhow!("the journal does not say how {id} was prepared");
         Failure::new(ExitCode::Request, error).hint("start it anew with `sizar run`")
     })?;
-    Ok(serde_json::from_value(request)?)
+    let mut request: RunRequest = serde_json::from_value(request)?;
+    // a later attempt may ask for more than was typed
+    request.job.resources = journal.get(id.as_str())?.job.resources;
+    Ok(request)
 }
 
 /// Goes on with a run on a target that has not ended; false where it needs another attempt.

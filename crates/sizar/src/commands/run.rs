@@ -134,8 +134,9 @@ struct BatchJobOptions {
     /// To whom the scheduler writes at the job's end
     #[arg(long, value_name = "ADDRESS", requires = "on")]
     mail: Option<String>,
-    /// Give it up to N more attempts where its time is over, or its node or place was taken away;
-    /// each goes on from what the last one made
+    /// Give it up to N more attempts where its time is over, its memory was too little, or its node
+    /// or place was taken away; each goes on from what the last one made. Memory that was too little
+    /// is doubled, and so is time that was too short for a first checkpoint, up to the site's limits
     #[arg(long, value_name = "N", requires = "on", default_value_t = 0)]
     restart: u32,
     /// What is added to the command then; `{checkpoint}` is the newest one. Without it, the

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use sizar_engine::elsewhere;
+use sizar_engine::elsewhere::{self, Next};
 use sizar_engine::failpoint;
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{Attempt, RunRequest};
 use sizar_engine::store::{Journal, Prepared};
 use sizar_engine::target::{Place, TargetName, connect};
-use sizar_model::{EventKind, Locator, RunId, RunState};
+use sizar_model::{Ending, EventKind, Locator, RunId, RunState};
 
 use crate::commands::resume::request_of;
 use crate::commands::run::{report, wish_on};
@@ -83,17 +83,35 @@ fn restart(
 ) -> CommandResult<bool> {
     let run = journal.get(id.as_str())?;
     let last = run.attempts;
-    if last > run.job.restart || !ended_unfinished(journal, id)? {
+    let Some(ending) = last_ending(journal, id)?.filter(elsewhere::is_unfinished) else {
+        return Ok(false);
+    };
+    if last > run.job.restart {
         return Ok(false);
     }
-    let request = request_of(journal, id)?;
+    let mut request = request_of(journal, id)?;
+    let receipt = Attempt::of(&session.home, id, last).receipt();
+    let asked = &request.job.resources;
+    let now = jiff::Timestamp::now();
+    let raised = match elsewhere::next(asked, &ending, receipt.as_ref(), &place.profile.site, now) {
+        Next::Same => None,
+        Next::Raised { resources, words } => Some((*resources, words)),
+        Next::Stop { words } => {
+            session.say(&format!("{id} gets no other attempt: {words}"));
+            return Ok(false);
+        }
+    };
     let interrupt = Interrupt::watch(&session.home)?;
     let left = run.job.restart - last;
     session.say(&format!("{id} is {}; it gets another attempt ({left} more after it)", run.state));
-    let home = &session.home;
-    let plan = elsewhere::again(home, journal, place, id, last, &session.reporter)?;
+    if let Some((resources, words)) = &raised {
+        session.say(&format!("{id}: {words}"));
+        request.job.resources = resources.clone();
+    }
+    let (home, resources) = (&session.home, &request.job.resources);
+    let plan = elsewhere::again(home, journal, place, id, last, resources, &session.reporter)?;
     // only now: a connection that breaks before leaves the run as it ended
-    journal.resume(id)?;
+    journal.resume_with(id, raised)?;
     interrupt.preparing(id);
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
@@ -103,14 +121,13 @@ fn restart(
     Ok(true)
 }
 
-/// Returns whether a run's last ending is one that another attempt may mend.
-fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
-    let ending = journal.events(id)?.into_iter().rev().find_map(|event| match event.kind {
+/// Returns how a run's last attempt ended.
+fn last_ending(journal: &Journal, id: &RunId) -> CommandResult<Option<Ending>> {
+    Ok(journal.events(id)?.into_iter().rev().find_map(|event| match event.kind {
         EventKind::Ended { receipt } => Some(receipt.ending),
         EventKind::Judged { ending, .. } => Some(ending),
         _ => None,
-    });
-    Ok(ending.is_some_and(|ending| elsewhere::is_unfinished(&ending)))
+    }))
 }
 
 /// A run on its way to its target.

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use sizar_engine::elsewhere;
 use sizar_engine::run::Attempt;
-use sizar_model::resources::ByteSize;
-use sizar_model::{JobHandle, Run};
+use sizar_engine::store::Journal;
+use sizar_model::artifact::GpuUsage;
+use sizar_model::resources::{ByteSize, Walltime};
+use sizar_model::{EventKind, JobHandle, Resources, Run, Usage};
 
 use crate::commands::runs::duration;
 use crate::elsewhere::{is_elsewhere, refresh};
@@ -43,30 +45,45 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
         }
         run = journal.get(run.id.as_str())?;
     }
-    let job = match is_elsewhere(&run) {
-        true => elsewhere::known(&session.journal_with(&args.run)?, &run.id)?.job,
-        false => None,
+    let (job, raised) = match is_elsewhere(&run) {
+        true => {
+            let journal = session.journal_with(&args.run)?;
+            (elsewhere::known(&journal, &run.id)?.job, raised(&journal, &run)?)
+        }
+        false => (None, Vec::new()),
     };
     if args.json {
         let mut document = document(session, &run)?;
         document["scheduler_job"] = serde_json::to_value(&job)?;
+        document["raised"] = serde_json::to_value(&raised)?;
         output::print_json(&document)?;
     } else {
-        output::print(&page(&run, job.as_ref(), args.all))?;
+        output::print(&page(&run, job.as_ref(), &raised, args.all))?;
     }
     Ok(ExitCode::Success)
 }
 
 /// The documented JSON of `sizar show --json`.
 fn document(session: &Session, run: &Run) -> CommandResult<serde_json::Value> {
-    let receipt = Attempt::of(&session.home, &run.id, run.attempts).receipt();
+    let attempt = Attempt::of(&session.home, &run.id, run.attempts);
+    let receipt = attempt.receipt();
     let mut document = serde_json::to_value(run)?;
     document["sandbox"] = serde_json::to_value(receipt.as_ref().map(|r| &r.sandbox))?;
     document["notes"] = serde_json::to_value(receipt.as_ref().map(|r| &r.notes))?;
+    document["usage_table"] = serde_json::to_value(Some(attempt.usage()).filter(|t| t.exists()))?;
     Ok(document)
 }
 
-fn page(run: &Run, job: Option<&JobHandle>, all: bool) -> String {
+/// Says why later attempts of a run asked for more than the first.
+fn raised(journal: &Journal, run: &Run) -> CommandResult<Vec<String>> {
+    let words = journal.events(&run.id)?.into_iter().filter_map(|event| match event.kind {
+        EventKind::Raised { words, .. } => Some(words),
+        _ => None,
+    });
+    Ok(words.collect())
+}
+
+fn page(run: &Run, job: Option<&JobHandle>, raised: &[String], all: bool) -> String {
     let bold = anstyle::Style::new().bold();
     let mut page = String::new();
     let mut line = |name: &str, value: &str| {
@@ -89,15 +106,12 @@ fn page(run: &Run, job: Option<&JobHandle>, all: bool) -> String {
     line("started", &time(run.started));
     line("ended", &time(run.ended));
     if let Some(usage) = &run.usage {
-        line(
-            "used",
-            &format!(
-                "{} of time, {} of processor, {} of memory at most",
-                duration(usage.wall_seconds),
-                duration(usage.cpu_seconds),
-                ByteSize(usage.peak_memory)
-            ),
-        );
+        line("used", &used(usage));
+        line("gpu", &usage.gpu.as_ref().map(gpu).unwrap_or_default());
+        line("asked", &asked(&run.job.resources, usage));
+    }
+    for words in raised {
+        line("raised", words);
     }
     for binding in &run.job.data {
         line("data", &format!("{} as {}", binding.here, binding.there));
@@ -115,4 +129,77 @@ fn page(run: &Run, job: Option<&JobHandle>, all: bool) -> String {
         let _ = writeln!(page, "\nsizar fetch {} copies them here", run.id);
     }
     page
+}
+
+/// Says what a run used.
+fn used(usage: &Usage) -> String {
+    let mut text = format!(
+        "{} of time, {} of processor, {} of memory at most",
+        duration(usage.wall_seconds),
+        duration(usage.cpu_seconds),
+        ByteSize(usage.peak_memory)
+    );
+    // older receipts know no more
+    if usage.mean_memory > 0 {
+        let _ = write!(
+            text,
+            " ({} on average); {:.1} cores on average, {:.1} at most",
+            ByteSize(usage.mean_memory),
+            usage.mean_cores(),
+            usage.peak_cores.max(usage.mean_cores())
+        );
+    }
+    text
+}
+
+fn gpu(gpu: &GpuUsage) -> String {
+    let percent = gpu.busy * 100.0;
+    format!("{percent:.0} % busy on average, {} of its memory at most", ByteSize(gpu.peak_memory))
+}
+
+/// Holds what a run asked for against what it used; nothing where it asked for nothing.
+fn asked(resources: &Resources, usage: &Usage) -> String {
+    let cores = resources.cpus.map(|asked| {
+        let most = usage.peak_cores.max(usage.mean_cores());
+        format!("{asked} cores (used {most:.1} at most)")
+    });
+    let memory = resources
+        .memory
+        .map(|asked| format!("{asked} of memory (used {} at most)", ByteSize(usage.peak_memory)));
+    let time = resources
+        .walltime
+        .map(|asked| format!("{asked} of time (used {})", Walltime(usage.wall_seconds as u64)));
+    [cores, memory, time].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_is_held_against_what_was_used() {
+        let usage = Usage {
+            wall_seconds: 100.0,
+            cpu_seconds: 190.0,
+            peak_memory: 1200 << 20,
+            mean_memory: 600 << 20,
+            peak_cores: 2.5,
+            gpu: Some(GpuUsage { busy: 0.634, peak_memory: 11 << 30 }),
+        };
+        let resources = Resources {
+            cpus: Some(8),
+            memory: Some(ByteSize(16 << 30)),
+            walltime: Some(Walltime(3600)),
+            ..Resources::default()
+        };
+        assert_eq!(
+            asked(&resources, &usage),
+            "8 cores (used 2.5 at most), 16.0 GiB of memory (used 1.2 GiB at most), \
+             01:00:00 of time (used 00:01:40)"
+        );
+        assert_eq!(asked(&Resources::default(), &usage), "");
+        assert!(used(&usage).ends_with("(600 MiB on average); 1.9 cores on average, 2.5 at most"));
+        let gpu = gpu(usage.gpu.as_ref().unwrap());
+        assert_eq!(gpu, "63 % busy on average, 11.0 GiB of its memory at most");
+    }
 }

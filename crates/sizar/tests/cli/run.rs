@@ -30,6 +30,9 @@ fn slow_the_exit_code_is_the_programs_and_results_are_what_it_wrote() {
     let paths: Vec<_> = run["results"].as_array().unwrap().iter().map(|r| &r["path"]).collect();
     assert_eq!(paths, ["kept.txt", "out.txt"]);
     assert_eq!(run["results"][1]["blake3"], blake3_of(b"made"));
+    assert!(run["usage"]["peak_memory"].as_u64() > Some(0), "{run}");
+    let table = fs::read_to_string(run["usage_table"].as_str().unwrap()).unwrap();
+    assert!(table.starts_with("seconds,cores,memory_bytes,gpu_busy"), "{table}");
     assert_eq!(fs::read_to_string(world.here().join("code/kept.txt")).unwrap(), "mine");
 
     let id = run["id"].as_str().unwrap();

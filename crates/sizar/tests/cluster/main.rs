@@ -8,6 +8,7 @@ mod awkward;
 mod cut;
 mod endings;
 mod killed;
+mod node;
 mod plain;
 mod restart;
 mod site;
