@@ -29,6 +29,8 @@ pub enum ElsewhereError {
     NotExecutable { message: String },
     #[error("the environment could not be made there: {message}")]
     Environment { message: String, hints: Vec<String> },
+    #[error("{words}; nothing was queued")]
+    Rehearsal { words: String },
     #[error("`{path}` cannot be read or written")]
     File {
         path: Utf8PathBuf,
@@ -92,6 +94,9 @@ impl ElsewhereError {
                     "show what it leads to with `--data HERE:THERE`, or replace the link"
                         .to_owned(),
                 ]
+            }
+            Self::Rehearsal { .. } => {
+                vec!["`--no-rehearsal` queues it nonetheless".to_owned()]
             }
             Self::Target(error) => error.hints(),
             Self::Transport(error) => error.hints(),

@@ -7,16 +7,18 @@ use camino::Utf8PathBuf;
 use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
 
 use super::push::push;
-use super::there::{PREPARE, Request, Said};
+use super::there::{PREPARE, REHEARSE, Request, Said};
 use super::{ElsewhereError, Layout, sent, ship};
 use crate::acquire::acquire;
 use crate::home::Home;
-use crate::run::{self, BuildPlace, PrepareError, RunPlan, RunRequest};
+use crate::run::{self, BuildPlace, PrepareError, Rehearsed, RunPlan, RunRequest};
 use crate::target::Place;
 use crate::transport::{Answer, End, Step};
 
 /// The longest that an environment is worked on, with everything around it.
 const PATIENCE: Duration = Duration::from_hours(3);
+/// The longest that a rehearsal takes.
+const REHEARSAL: Duration = Duration::from_mins(6);
 /// The most bytes that a plan has.
 const PLAN: u64 = 16 << 20;
 
@@ -75,7 +77,42 @@ pub fn prepare(
             made => made?,
         },
     };
+    if request.rehearsal {
+        rehearsal(place, &layout, run, &program, progress)?;
+    }
     Ok(Preparation { plan, program })
+}
+
+/// Has the driver started there, and ended when it has read its arguments.
+fn rehearsal(
+    place: &mut Place,
+    layout: &Layout,
+    run: &RunId,
+    program: &camino::Utf8Path,
+    progress: &dyn Progress,
+) -> Result<(), ElsewhereError> {
+    progress.begin("rehearsing the driver");
+    let mut teller = Forward::to(progress);
+    let step = Step::program(program.as_str(), [REHEARSE, layout.root().as_str(), run.as_str()])
+        .limit(REHEARSAL);
+    place.transport.drain(&step, &mut teller, progress)?;
+    let name = &place.name;
+    match teller.rehearsed {
+        Some(Rehearsed::Well { words }) => {
+            progress.end(format!("rehearsed the driver on {name}: {words}"));
+            Ok(())
+        }
+        Some(Rehearsed::Fails { words }) => Err(ElsewhereError::Rehearsal { words }),
+        Some(Rehearsed::Unknown { words }) => {
+            progress.end(format!("rehearsed the driver on {name} as far as it goes: {words}"));
+            Ok(())
+        }
+        // what is not known stops nobody
+        None => {
+            progress.end(format!("the driver could not be rehearsed on {name}"));
+            Ok(())
+        }
+    }
 }
 
 /// What a preparation works with.
@@ -151,7 +188,7 @@ fn plan(
     let json = |source| ElsewhereError::Json { what: "request", source };
     let text = serde_json::to_vec(asked).map_err(json)?;
     put(place, &layout.request(run), text, "write the request")?;
-    let mut teller = Forward { progress, rest: Vec::new(), failure: None, done: false };
+    let mut teller = Forward::to(progress);
     let step = Step::program(program.as_str(), [PREPARE, layout.root().as_str(), run.as_str()])
         .limit(PATIENCE);
     let answer = place.transport.drain(&step, &mut teller, progress)?;
@@ -178,13 +215,18 @@ struct Forward<'a> {
     /// The beginning of a line that has not ended.
     rest: Vec<u8>,
     failure: Option<(String, Vec<String>)>,
+    rehearsed: Option<Rehearsed>,
     done: bool,
 }
 
 /// The longest line that is waited for.
 const LONGEST: usize = 1 << 20;
 
-impl Forward<'_> {
+impl<'a> Forward<'a> {
+    fn to(progress: &'a dyn Progress) -> Self {
+        Self { progress, rest: Vec::new(), failure: None, rehearsed: None, done: false }
+    }
+
     fn line(&mut self, line: &[u8]) {
         let Ok(said) = serde_json::from_slice::<Said>(line) else { return };
         match said {
@@ -194,6 +236,7 @@ impl Forward<'_> {
             Said::Note { text } => self.progress.report(Activity::Note { text }),
             Said::Warning { text } => self.progress.report(Activity::Warning { text }),
             Said::Done => self.done = true,
+            Said::Rehearsed { rehearsed } => self.rehearsed = Some(rehearsed),
             Said::Failed { message, hints } => self.failure = Some((message, hints)),
         }
     }

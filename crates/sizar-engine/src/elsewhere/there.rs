@@ -24,6 +24,7 @@ use crate::tree_digest::write_by_rename;
 
 /// The hidden first arguments.
 pub(super) const PREPARE: &str = "__there-prepare";
+pub(super) const REHEARSE: &str = "__there-rehearse";
 pub(super) const EXECUTE: &str = "__there-execute";
 
 /// The exit code of a job whose attempt another job has: nothing was run.
@@ -49,6 +50,7 @@ pub(super) enum Said {
     Note { text: String },
     Warning { text: String },
     Done,
+    Rehearsed { rehearsed: run::Rehearsed },
     Failed { message: String, hints: Vec<String> },
 }
 
@@ -57,13 +59,16 @@ pub(super) enum Said {
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let verb = args.next()?;
-    if verb != PREPARE && verb != EXECUTE {
+    if ![PREPARE, REHEARSE, EXECUTE].contains(&verb.as_str()) {
         return None;
     }
     let layout = Layout::at(Utf8PathBuf::from(args.next()?));
     let run = RunId::from_str(&args.next()?).ok()?;
     if verb == PREPARE {
         return Some(prepare(&layout, &run));
+    }
+    if verb == REHEARSE {
+        return Some(rehearse(&layout, &run));
     }
     let attempt = args.next()?.parse().ok()?;
     Some(execute(&layout, &run, attempt))
@@ -103,6 +108,20 @@ fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Sai
     plan.inputs = asked.inputs;
     let json = plan.to_json().map_err(|error| failed(&error))?;
     write_by_rename(&layout.plan(run), json.as_bytes()).map_err(|error| failed(&error))
+}
+
+/// Starts the driver of a run whose plan is here, and says how far it came.
+fn rehearse(layout: &Layout, run: &RunId) -> ExitCode {
+    let told = || -> Result<run::Rehearsed, String> {
+        let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
+        let plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
+        let inspection = run::inspect(&plan.checkout).map_err(|error| chain(&error))?;
+        run::rehearse(&Home::at(layout.root()), run, &plan, &inspection)
+            .map_err(|error| chain(&error))
+    };
+    let rehearsed = told().unwrap_or_else(|words| run::Rehearsed::Unknown { words });
+    tell(&Said::Rehearsed { rehearsed });
+    ExitCode::SUCCESS
 }
 
 /// Executes one attempt, on the node that the scheduler gave it.

@@ -144,6 +144,12 @@ enum Kind {
     Unclear,
 }
 
+/// Returns whether a last line says that a package is missing, or has another version than the code
+/// is written for.
+pub(crate) fn stops_for_want_of_environment(line: &str) -> bool {
+    kind_of(line, true) == Kind::Environment
+}
+
 /// Says what an uncaught exception speaks of, by its last line.
 fn kind_of(line: &str, crashed: bool) -> Kind {
     let exception = line.split(':').next().unwrap_or_default();

@@ -41,6 +41,7 @@ mod uv;
 mod verify;
 mod workshop;
 
+pub(crate) use answer::stops_for_want_of_environment;
 pub use driver::{Launch, launch};
 pub use error::SetupError;
 pub use failure::{FailedSetup, failure_of};

@@ -71,7 +71,7 @@ pub struct Outcome {
 pub fn execute(journal: &mut Journal, execution: Execution<'_>) -> Result<Outcome, RunError> {
     let kind = if execution.plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
     let attempt = Attempt::begin(execution.home, execution.run)?;
-    let mut prepared = match prepare(execution, attempt.clone(), kind) {
+    let mut prepared = match prepare(execution.plan, attempt.clone(), kind) {
         Ok(prepared) => prepared,
         Err(error) => {
             attempt.abandon();
@@ -127,7 +127,7 @@ pub fn execute_allotted(
 ) -> Result<Receipt, RunError> {
     let kind = if execution.plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
     let attempt = Attempt::begin(execution.home, execution.run)?;
-    let mut ready = prepare(execution, attempt, kind)?;
+    let mut ready = prepare(execution.plan, attempt, kind)?;
     let taken = ready
         .attempt
         .take(execution.home, execution.run, number)
@@ -145,23 +145,24 @@ pub fn execute_allotted(
 }
 
 /// What is ready before an attempt is claimed.
-struct Ready {
-    attempt: Attempt,
-    kind: SandboxKind,
-    baseline: Baseline,
+pub(super) struct Ready {
+    pub attempt: Attempt,
+    pub kind: SandboxKind,
+    pub baseline: Baseline,
 }
 
-fn prepare(
-    execution: Execution<'_>,
+/// Makes the working copy of an attempt, with the user's data in it.
+pub(super) fn prepare(
+    plan: &RunPlan,
     attempt: Attempt,
     kind: SandboxKind,
 ) -> Result<Ready, RunError> {
     // elsewhere what is shown could be written to under its other name
     let shown_from = (kind == SandboxKind::Bubblewrap).then_some(LARGE);
-    let checkout = &execution.plan.checkout.path;
+    let checkout = &plan.checkout.path;
     let mut baseline = copy_tree_by(checkout, &attempt.work(), Copying { shown_from })
         .map_err(|source| RunError::Copy { source })?;
-    bind::furnish(execution.plan, &attempt, kind, &mut baseline)?;
+    bind::furnish(plan, &attempt, kind, &mut baseline)?;
     failpoint::hit("run:after-copy");
     Ok(Ready { attempt, kind, baseline })
 }
@@ -194,12 +195,8 @@ fn run_program(
     let allotment = allotted.map(|(allotment, _)| allotment);
     let Ready { attempt, baseline, .. } = ready;
     let plan = execution.plan;
-    let mut confinement = Confinement::new(ready.kind, attempt.home(), attempt.tmp());
-    confinement.writable.extend([attempt.work(), attempt.notes()]);
-    confinement.readable.push(plan.prefix.clone());
-    confinement.readable.extend(plan.python_roots.iter().cloned());
+    let (mut confinement, shown) = confine(plan, ready);
     confinement.gpus = !claimed.gpus.is_empty() || allotment.is_some_and(|given| given.gpus);
-    let shown = bind::show(plan, attempt, baseline, &mut confinement);
     confinement.readable.extend(allotment.iter().flat_map(|given| given.readable.iter().cloned()));
     let limits = Limits {
         // a batch scheduler has chosen the cores already
@@ -274,17 +271,48 @@ fn for_want_of_memory(ending: Ending, own_group: bool, killed: impl FnOnce() -> 
     if looks_so && killed() { Ending::OutOfMemory } else { ending }
 }
 
+/// Says what a program may see: its working copy, its environment, the user's data, of which it
+/// returns where they are shown.
+pub(super) fn confine(plan: &RunPlan, ready: &Ready) -> (Confinement, Vec<Utf8PathBuf>) {
+    let Ready { attempt, kind, baseline } = ready;
+    let mut confinement = Confinement::new(*kind, attempt.home(), attempt.tmp());
+    confinement.writable.extend([attempt.work(), attempt.notes()]);
+    confinement.readable.push(plan.prefix.clone());
+    confinement.readable.extend(plan.python_roots.iter().cloned());
+    let shown = bind::show(plan, attempt, baseline, &mut confinement);
+    (confinement, shown)
+}
+
 /// Says which command is run, in the working copy.
 fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocation {
     let work = attempt.work();
     let (program, args) = plan.command(&work);
     let network = if plan.job.network { NetworkAccess::Full } else { NetworkAccess::None };
-    let mut invocation = Invocation::new(program)
-        .args(args)
+    let mut invocation = with_variables(Invocation::new(program).args(args), plan, attempt);
+    if !claimed.gpus.is_empty() {
+        let numbers: Vec<String> = claimed.gpus.iter().map(u32::to_string).collect();
+        for name in ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"] {
+            invocation = invocation.env(name, numbers.join(","));
+        }
+    }
+    // what the user set wins
+    for (name, value) in &plan.job.env {
+        invocation = invocation.env(name, value);
+    }
+    invocation.network(network).cwd(work)
+}
+
+/// Adds the variables of a run's environment and of the user.
+pub(super) fn with_variables(
+    invocation: Invocation,
+    plan: &RunPlan,
+    attempt: &Attempt,
+) -> Invocation {
+    let work = attempt.work();
+    let mut invocation = invocation
         .env("PATH", format!("{}:{}", plan.prefix.join("bin"), environment::PATH))
         .env("VIRTUAL_ENV", plan.prefix.as_str())
-        .env(LEDGER, attempt.ledger().as_str())
-        .network(network);
+        .env(LEDGER, attempt.ledger().as_str());
     let script = match &plan.entry {
         Entry::Script { path } => Some(path.as_str()),
         _ => None,
@@ -292,19 +320,10 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
     if let Some(path) = python_path(&work, plan.project, script) {
         invocation = invocation.env("PYTHONPATH", path);
     }
-    if !claimed.gpus.is_empty() {
-        let numbers: Vec<String> = claimed.gpus.iter().map(u32::to_string).collect();
-        for name in ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"] {
-            invocation = invocation.env(name, numbers.join(","));
-        }
-    }
-    for (name, value) in &plan.variables {
+    for (name, value) in plan.variables.iter().chain(plan.job.env.iter().map(|(a, b)| (a, b))) {
         invocation = invocation.env(name, value);
     }
-    for (name, value) in &plan.job.env {
-        invocation = invocation.env(name, value);
-    }
-    invocation.cwd(work)
+    invocation
 }
 
 /// Writes down that a run failed, for all reasons but those that are another's business.

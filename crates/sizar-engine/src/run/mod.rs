@@ -16,6 +16,7 @@ mod inputs;
 pub(crate) mod nearest;
 mod plan;
 mod prepare;
+mod rehearse;
 pub mod runner;
 mod working_copy;
 
@@ -31,6 +32,7 @@ pub use prepare::{
     BuildPlace, EnvironmentWish, PrepareError, RunRequest, environment, inputs, inspect, plan_for,
     prepare, remembered_plan,
 };
+pub use rehearse::{Rehearsed, rehearse};
 pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use collect::digest;

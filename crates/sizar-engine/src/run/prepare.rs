@@ -63,6 +63,9 @@ pub struct RunRequest {
     /// Where the environment of a run on a target is made.
     #[serde(default)]
     pub build: BuildPlace,
+    /// Whether its driver is started on the target before it is queued.
+    #[serde(default)]
+    pub rehearsal: bool,
 }
 
 /// Where the environment of a run on a target is made.

@@ -147,6 +147,10 @@ struct BatchJobOptions {
     /// chooses
     #[arg(long, value_name = "PLACE", requires = "on")]
     build: Option<Build>,
+    /// Queue it without starting the driver on the login node first, which tells whether it
+    /// imports what it needs and takes its arguments
+    #[arg(long, requires = "on")]
+    no_rehearsal: bool,
     /// Anything else for the scheduler, as it is: `--scheduler-args=--comment=x`
     #[arg(
         long = "scheduler-args",
@@ -300,6 +304,7 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
             Some(Build::There) => BuildPlace::There,
             None => BuildPlace::Auto,
         },
+        rehearsal: !job.no_rehearsal,
     })
 }
 

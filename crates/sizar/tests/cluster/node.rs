@@ -12,7 +12,7 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser()
     parser.add_argument('--mib', type=int, default=1)
     args = parser.parse_args()
-    taken = bytearray(b'x' * (args.mib << 20))
+    taken = b'x' * (args.mib << 20)
     end = time.time() + 2
     while time.time() < end:
         pass
@@ -24,6 +24,7 @@ fn slow_cluster_what_is_used_is_measured_and_too_little_is_raised() {
     let site = Site::of(Cluster::slurm().up(), &["slurm"]);
     site.world.write("code/eat.py", EAT);
     too_little_memory_is_raised(&site);
+    what_would_fail_is_not_queued(&site);
 }
 
 fn too_little_memory_is_raised(site: &Site) {
@@ -38,10 +39,36 @@ fn too_little_memory_is_raised(site: &Site) {
     let peak = usage["peak_memory"].as_u64().unwrap();
     assert!((220 << 20..320 << 20).contains(&peak), "{usage}");
     assert!(usage["peak_cores"].as_f64().unwrap() > 0.1, "{usage}");
-    let table = fs_err::read_to_string(shown["usage_table"].as_str().unwrap()).unwrap();
+    let table = site.world.sizar_home().join("runs").join(&run).join("attempt-2/usage.csv");
+    let table = fs_err::read_to_string(table).unwrap();
     assert!(table.lines().count() > 3, "{table}");
     let page = site.sizar(&["show", &run]).exits(0).stdout;
     assert!(page.contains("320 MiB of memory (used 2") && page.contains("it asks for"), "{page}");
     let jobs = site.cluster.root("scontrol -o show jobs").stdout;
     assert!(jobs.contains("mem=160M") && jobs.contains("mem=320M"), "{jobs}");
+}
+
+/// Imports what is nowhere to be had, where no look at the source would tell.
+const BROKEN: &str = r"
+import argparse
+broken = __import__('no_such_' + 'module')
+
+if __name__ == '__main__':
+    argparse.ArgumentParser().parse_args()
+";
+
+fn what_would_fail_is_not_queued(site: &Site) {
+    let before = site.cluster.root("scontrol -o show jobs").stdout.lines().count();
+    site.world.write("code/broken.py", BROKEN);
+    let refused = site.run("slurm", &["--", "--epochs", "3"]).exits(125);
+    assert!(refused.stderr.contains("unrecognized arguments: --epochs 3"), "{refused}");
+    assert!(refused.stderr.contains("--no-rehearsal"), "{refused}");
+    let broken = ["run", "./code", "--on", "slurm", "--no-smoke", "--", "broken.py"];
+    let refused = site.sizar(&broken);
+    assert_eq!(refused.code, 125, "{refused}");
+    assert_eq!(site.cluster.root("scontrol -o show jobs").stdout.lines().count(), before);
+    // who knows better may
+    site.run("slurm", &["--no-rehearsal", "--", "--epochs", "3"]).exits(2);
+    let well = site.run("slurm", &["--", "--code", "0"]).exits(0);
+    assert!(well.stderr.contains("takes its arguments"), "{well}");
 }
