@@ -9,7 +9,7 @@ use sizar_model::resources::ByteSize;
 ///
 /// What is made appears under its final name only when it is whole: it is built in
 /// [`Home::staging`], on the same file system, and then renamed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     root: Utf8PathBuf,
 }

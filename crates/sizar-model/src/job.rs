@@ -27,6 +27,9 @@ pub struct JobSpec {
     /// What is added to the driver's arguments then; `{checkpoint}` stands for the newest one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub restart_args: Vec<String>,
+    /// Whether it works on its node's own disk.
+    #[serde(default, skip_serializing_if = "Scratch::is_auto")]
+    pub scratch: Scratch,
     /// Variables that the user set with `--env`.
     #[serde(default)]
     pub env: Vec<(String, String)>,
@@ -51,6 +54,37 @@ pub enum DataMode {
     ReadOnly,
     /// Change a copy of it, in the run's own folder.
     Copy,
+}
+
+/// Whether a job on a cluster works on its node's own disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scratch {
+    /// Where the run's folder is on a network file system, and the node has room.
+    #[default]
+    Auto,
+    /// In the shared file system.
+    No,
+    /// In this folder of the node, as a word of the shell: `$TMPDIR`.
+    At(String),
+}
+
+impl Scratch {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
+impl std::str::FromStr for Scratch {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "no" => Self::No,
+            folder => Self::At(folder.to_owned()),
+        })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]

@@ -33,7 +33,7 @@ pub use event::{Event, EventKind};
 pub use id::RunId;
 pub use inspection::Inspection;
 pub use invocation::{Invocation, NetworkAccess, Output};
-pub use job::{DataBinding, DataMode, JobSpec};
+pub use job::{DataBinding, DataMode, JobSpec, Scratch};
 pub use progress::{Activity, Progress, Silent};
 pub use python::PythonVersion;
 pub use resources::{ByteSize, Mail, MailEvent, Resources, Walltime};

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_model::RunId;
+use sizar_model::{RunId, Scratch};
 
-use super::{ElsewhereError, Layout, there};
+use super::{ElsewhereError, Layout, scratch, there};
 use crate::scheduler::{Dependency, JobName, JobScript, Scheduler};
 use crate::target::Profile;
 use crate::transport::quoted;
@@ -18,6 +18,7 @@ pub(super) struct Job<'a> {
     pub resources: &'a sizar_model::Resources,
     pub program: &'a Utf8Path,
     pub after: &'a [Dependency],
+    pub scratch: &'a Scratch,
 }
 
 /// Renders the script of one attempt.
@@ -55,6 +56,7 @@ pub(super) fn of(
 /// As for the script that is submitted.
 pub fn script(
     resources: &sizar_model::Resources,
+    scratch: &Scratch,
     profile: &Profile,
     root: &Utf8Path,
     scheduler: &dyn Scheduler,
@@ -63,7 +65,8 @@ pub fn script(
     let run = RunId::from_bits(0);
     let name: JobName = name_of(&run, 1).parse()?;
     let program: Utf8PathBuf = layout.program("VERSION");
-    let job = Job { run: &run, attempt: 1, name: &name, resources, program: &program, after: &[] };
+    let (program, after) = (&program, &[][..]);
+    let job = Job { run: &run, attempt: 1, name: &name, resources, program, after, scratch };
     of(&job, profile, &layout, scheduler)
 }
 
@@ -103,6 +106,11 @@ fn body(job: &Job<'_>, profile: &Profile, layout: &Layout, scheduler: &dyn Sched
             line(&format!("module load {} || exit 125", shell_word(module)));
         }
     }
+    if let Some(scratch) = scratch(job.scratch, profile) {
+        line("");
+        line("# where the node has a disk of its own");
+        line(&format!("{}={scratch}; export {}", scratch::VARIABLE, scratch::VARIABLE));
+    }
     line("");
     line(
         "# the working copy, the program and its limits, its results with their digests, the receipt",
@@ -119,6 +127,27 @@ fn body(job: &Job<'_>, profile: &Profile, layout: &Layout, scheduler: &dyn Sched
     );
     line(&last);
     body
+}
+
+/// Returns the folder of the node's own, as a word of the shell in which variables have their values.
+fn scratch(wish: &Scratch, profile: &Profile) -> Option<String> {
+    let folder = match wish {
+        Scratch::No => return None,
+        Scratch::At(folder) => folder.as_str(),
+        Scratch::Auto => profile.node_scratch.as_deref()?,
+    };
+    let mut word = String::from("\"");
+    let mut rest = folder.chars().peekable();
+    while let Some(letter) = rest.next() {
+        // nothing is executed by naming a folder
+        let command = letter == '$' && rest.peek() == Some(&'(');
+        if command || matches!(letter, '"' | '\\' | '`') {
+            word.push('\\');
+        }
+        word.push(letter);
+    }
+    word.push('"');
+    Some(word)
 }
 
 /// Quotes a word for `sh`, unless it is plain.
@@ -143,7 +172,8 @@ mod tests {
         let scheduler = for_site(&site, "alice").unwrap();
         let resources =
             Resources { cpus: Some(2), walltime: Some(Walltime(600)), ..Resources::default() };
-        script(&resources, profile, "/home/alice/.sizar".into(), &*scheduler).unwrap()
+        script(&resources, &Scratch::Auto, profile, "/home/alice/.sizar".into(), &*scheduler)
+            .unwrap()
     }
 
     #[test]
@@ -161,6 +191,18 @@ mod tests {
         let script = rendered(SchedulerKind::Slurm, &Profile { modules, ..Profile::default() });
         assert!(script.contains("module load cuda/12.1 || exit 125\n"), "{script}");
         assert!(script.contains("module load 'x; rm -rf ~' ||"), "{script}");
+    }
+
+    #[test]
+    fn naming_a_folder_executes_nothing() {
+        let of = |folder: &str| scratch(&Scratch::At(folder.into()), &Profile::default()).unwrap();
+        assert_eq!(of("${SLURM_TMPDIR:-/tmp}"), "\"${SLURM_TMPDIR:-/tmp}\"");
+        assert_eq!(of("/x/$(rm -rf ~)`id`\"y"), "\"/x/\\$(rm -rf ~)\\`id\\`\\\"y\"");
+        let node_scratch = Some("$TMPDIR".to_owned());
+        let script =
+            rendered(SchedulerKind::Slurm, &Profile { node_scratch, ..Profile::default() });
+        assert!(script.contains("SIZAR_NODE_SCRATCH=\"$TMPDIR\"; export"), "{script}");
+        assert_eq!(scratch(&Scratch::No, &Profile::default()), None);
     }
 
     #[test]

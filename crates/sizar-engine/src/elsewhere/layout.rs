@@ -27,9 +27,14 @@ impl Layout {
         self.root.join("bin").join(digest).join("sizar")
     }
 
+    /// Returns the folder with all runs.
+    pub fn runs(&self) -> Utf8PathBuf {
+        self.root.join("runs")
+    }
+
     /// Returns all that belongs to one run.
     pub fn run(&self, run: &RunId) -> Utf8PathBuf {
-        self.root.join("runs").join(run.as_str())
+        self.runs().join(run.as_str())
     }
 
     pub fn checkout(&self, run: &RunId) -> Utf8PathBuf {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
 
+use super::downloads::downloads;
 use super::push::push;
 use super::there::{PREPARE, REHEARSE, Request, Said};
 use super::{ElsewhereError, Layout, sent, ship};
@@ -57,6 +58,13 @@ pub fn prepare(
     for note in &found.notes {
         progress.note(note.as_str());
     }
+    if !request.job.network
+        && let Ok(inspection) = run::inspect(&checkout)
+    {
+        for sentence in downloads(&inspection, &request.job.driver) {
+            progress.note(sentence);
+        }
+    }
     let program = push(place, &layout, progress)?;
     let there = ship::source(place, &layout, run, &checkout, home.root(), progress)?;
     let (mut moved, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
@@ -104,12 +112,12 @@ fn rehearsal(
         }
         Some(Rehearsed::Fails { words }) => Err(ElsewhereError::Rehearsal { words }),
         Some(Rehearsed::Unknown { words }) => {
-            progress.end(format!("rehearsed the driver on {name} as far as it goes: {words}"));
+            progress.note(format!("the driver was rehearsed on {name} as far as it goes: {words}"));
             Ok(())
         }
         // what is not known stops nobody
         None => {
-            progress.end(format!("the driver could not be rehearsed on {name}"));
+            progress.note(format!("the driver could not be rehearsed on {name}"));
             Ok(())
         }
     }

@@ -14,9 +14,8 @@ use sizar_model::{Receipt, RunId, Scratch};
 
 use crate::home::{Home, free_bytes};
 use crate::queue::Watcher;
-use crate::run::{Attempt, RunPlan, copy_tree_whole};
+use crate::run::{Attempt, RunPlan};
 use crate::sandbox::{self, SandboxKind};
-use crate::tree_digest::write_by_rename;
 
 /// Names the folder of the node's own, in the environment of a job.
 pub(super) const VARIABLE: &str = "SIZAR_NODE_SCRATCH";
@@ -52,8 +51,13 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(super) enum Chosen {
     /// In the shared file system; for a reason that is worth a note, where it was to be elsewhere.
-    InPlace { note: Option<String> },
-    OnNode { place: Place, note: String },
+    InPlace {
+        note: Option<String>,
+    },
+    OnNode {
+        place: Place,
+        note: String,
+    },
 }
 
 impl Chosen {
@@ -103,7 +107,10 @@ pub(super) fn choose(shared: &Home, run: &RunId, plan: &RunPlan, given: Option<&
     if why.is_empty() {
         why.push("the node names none".to_owned());
     }
-    in_place(Some(format!("it worked in the shared file system, for want of scratch: {}", why.join("; "))))
+    in_place(Some(format!(
+        "it worked in the shared file system, for want of scratch: {}",
+        why.join("; ")
+    )))
 }
 
 /// What is copied to the node.
@@ -175,7 +182,8 @@ fn fits(folder: &Utf8Path, need: &Need, forced: bool) -> Result<(), String> {
     if let Some(free) = free_bytes(folder).filter(|free| free.0 < wanted) {
         return Err(format!("has {free} free, and {} are wanted", ByteSize(wanted)));
     }
-    let inodes = rustix::fs::statvfs(folder.as_std_path()).map(|disk| (disk.f_files, disk.f_favail));
+    let inodes =
+        rustix::fs::statvfs(folder.as_std_path()).map(|disk| (disk.f_files, disk.f_favail));
     if let Ok((all, free)) = inodes
         && all > 0
         && free < need.files.saturating_mul(2)
@@ -201,7 +209,7 @@ fn begin(
     if kind == SandboxKind::Bubblewrap {
         for (number, from) in environment(plan).into_iter().enumerate() {
             let to = place.folder.join(format!("environment-{number}"));
-            copy_tree_whole(&from, &to)?;
+            copy_whole(&from, &to)?;
             place.instead.push((to, from));
         }
     }
@@ -248,8 +256,35 @@ pub(super) fn bring_back(from: &Attempt, to: &Attempt, receipt: &Receipt) -> std
             again(|| fs::copy(&source, &target).map(drop))?;
         }
     }
-    let text = serde_json::to_vec_pretty(receipt)?;
-    again(|| write_by_rename(&to.folder().join("receipt.json"), &text))
+    again(|| to.leave_receipt(receipt))
+}
+
+/// Copies a tree with all that is in it, links and times too: bytecode counts by the times of its
+/// sources.
+fn copy_whole(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
+    let mut files = Vec::new();
+    for entry in ignore::WalkBuilder::new(from).standard_filters(false).build() {
+        let entry = entry.map_err(std::io::Error::other)?;
+        let below = entry.path().strip_prefix(from).map_err(std::io::Error::other)?;
+        let target = to.as_std_path().join(below);
+        match entry.file_type() {
+            Some(kind) if kind.is_dir() => fs::create_dir_all(&target)?,
+            Some(kind) if kind.is_symlink() => {
+                fs_err::os::unix::fs::symlink(fs::read_link(entry.path())?, &target)?;
+            }
+            Some(kind) if kind.is_file() => files.push((entry.into_path(), target)),
+            _ => {}
+        }
+    }
+    files.par_iter().try_for_each(|(source, target)| {
+        fs::copy(source, target)?;
+        let modified = fs::metadata(source)?.modified()?;
+        // a file that only its owner may read cannot be opened for writing everywhere
+        match fs::File::open(target)?.file().set_modified(modified) {
+            Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => Err(error),
+            _ => Ok(()),
+        }
+    })
 }
 
 fn again(mut act: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {

@@ -65,7 +65,8 @@ pub fn submit(
         None => journal.attempts(run)? + 1,
     };
     let name: JobName = name_of(run, attempt).parse()?;
-    let job = Job { run, attempt, name: &name, resources, program, after };
+    let scratch = &journal.get(run.as_str())?.job.scratch;
+    let job = Job { run, attempt, name: &name, resources, program, after, scratch };
     let script = batch::of(&job, &place.profile, &layout, &*place.scheduler)?;
     let since = before.as_ref().map_or_else(Timestamp::now, |(_, at)| *at);
     if before.is_none() {

@@ -17,9 +17,12 @@ use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
 use super::Layout;
+use super::scratch::{self, Chosen};
 use crate::home::Home;
 use crate::process::{Control, environment};
-use crate::run::{self, Allotment, Execution, Input, RunPlan, RunRequest, chain, execute_allotted};
+use crate::run::{
+    self, Allotment, Attempt, Execution, Input, RunPlan, RunRequest, chain, execute_allotted,
+};
 use crate::tree_digest::write_by_rename;
 
 /// The hidden first arguments.
@@ -147,15 +150,22 @@ fn attempt_of(
     attempt: u32,
     began: Instant,
 ) -> Result<Receipt, String> {
-    let home = Home::at(layout.root());
+    let shared = Home::at(layout.root());
     let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
     let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
-    let variables = std::env::vars().collect();
-    let walltime = granted(&variables).or(plan.job.resources.walltime);
-    plan.job.resources.walltime = walltime.map(|walltime| ahead_of(walltime, began));
+    let variables: BTreeMap<String, String> = std::env::vars().collect();
     let told = Arc::new(AtomicBool::new(false));
     let control = Control::default();
     obey_signals(&control, &told);
+    let given = variables.get(scratch::VARIABLE).map(String::as_str);
+    let chosen = scratch::choose(&shared, run, &plan, given);
+    let walltime = granted(&variables).or(plan.job.resources.walltime);
+    // what was made on the node has to be copied yet
+    let slow = matches!(chosen, Chosen::OnNode { .. });
+    let after = |walltime: Walltime| kept(walltime) * if slow { 2 } else { 1 };
+    plan.job.resources.walltime =
+        walltime.map(|walltime| ahead_of(walltime, after(walltime), began));
+    let home = chosen.home(&shared);
     let execution = Execution {
         home: &home,
         run,
@@ -167,11 +177,26 @@ fn attempt_of(
     let mut allotment = allotment(plan.job.resources.cpus, &variables);
     // modules name folders that are not there, too
     allotment.readable.retain(|folder| folder.is_dir());
+    if let Chosen::OnNode { place, .. } = &chosen {
+        allotment.instead.clone_from(&place.instead);
+        allotment.earlier = Some(shared.clone());
+    }
     let judge = |ending: Ending| {
-        let over = walltime.is_some_and(|time| began.elapsed().as_secs() + kept(time) >= time.0);
+        let over = walltime.is_some_and(|time| began.elapsed().as_secs() + after(time) >= time.0);
         meaning(ending, || was_told(&told), over)
     };
-    execute_allotted(execution, attempt, &allotment, &judge).map_err(|error| chain(&error))
+    let mut receipt =
+        execute_allotted(execution, attempt, &allotment, &judge).map_err(|error| chain(&error))?;
+    if let Some(note) = chosen.note() {
+        receipt.notes.push(note.to_owned());
+    }
+    if slow {
+        let (from, to) = (Attempt::of(&home, run, attempt), Attempt::of(&shared, run, attempt));
+        scratch::bring_back(&from, &to, &receipt).map_err(|error| {
+            format!("what it made could not be brought back from the node: {error}")
+        })?;
+    }
+    Ok(receipt)
 }
 
 /// How long the news that this process was asked to end may come after the program's own end: a
@@ -220,8 +245,8 @@ fn kept(walltime: Walltime) -> u64 {
 
 /// Returns how long the program may run so that its results are sealed before the scheduler ends
 /// the job.
-fn ahead_of(walltime: Walltime, began: Instant) -> Walltime {
-    let kept = kept(walltime) + began.elapsed().as_secs();
+fn ahead_of(walltime: Walltime, kept: u64, began: Instant) -> Walltime {
+    let kept = kept + began.elapsed().as_secs();
     Walltime(walltime.0.saturating_sub(kept).max(1))
 }
 
@@ -406,8 +431,9 @@ mod tests {
     #[test]
     fn the_program_ends_before_the_job_does() {
         let now = Instant::now();
-        assert_eq!(ahead_of(Walltime(60), now), Walltime(55));
-        assert_eq!(ahead_of(Walltime(3600), now), Walltime(3540));
-        assert_eq!(ahead_of(Walltime(4), now), Walltime(1));
+        let of = |seconds| ahead_of(Walltime(seconds), kept(Walltime(seconds)), now);
+        assert_eq!(of(60), Walltime(55));
+        assert_eq!(of(3600), Walltime(3540));
+        assert_eq!(of(4), Walltime(1));
     }
 }

@@ -74,6 +74,7 @@ mod tests {
             job: JobSpec {
                 restart: 0,
                 restart_args: Vec::new(),
+                scratch: sizar_model::Scratch::Auto,
                 driver: "train.py".into(),
                 args: Vec::new(),
                 resources: resources.clone(),

@@ -146,7 +146,7 @@ impl Attempt {
     }
 
     /// Writes the receipt: whole and on the disk, or not at all.
-    pub(super) fn leave_receipt(&self, receipt: &Receipt) -> std::io::Result<()> {
+    pub(crate) fn leave_receipt(&self, receipt: &Receipt) -> std::io::Result<()> {
         let path = self.folder.join("receipt.json");
         let unfinished = self.folder.join("receipt.json.part");
         let mut file = fs::File::create(&unfinished)?;

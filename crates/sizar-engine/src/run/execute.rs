@@ -47,6 +47,10 @@ pub struct Allotment {
     pub path: Option<String>,
     /// Folders that those need to see.
     pub readable: Vec<Utf8PathBuf>,
+    /// Copies of folders on the node's own disk, and the folders in whose place they are shown.
+    pub instead: Vec<(Utf8PathBuf, Utf8PathBuf)>,
+    /// Where earlier attempts lie, where this one works elsewhere.
+    pub earlier: Option<Home>,
 }
 
 /// Says what the ending of a program means that a batch scheduler started.
@@ -136,7 +140,8 @@ pub fn execute_allotted(
         return Err(RunError::Claimed { run: execution.run.clone(), attempt: number });
     }
     if let Some(from) = execution.plan.carry_from {
-        let from = Attempt::of(execution.home, execution.run, from);
+        let earlier = allotment.earlier.as_ref().unwrap_or(execution.home);
+        let from = Attempt::of(earlier, execution.run, from);
         let notes = carry(&from, &ready.attempt).map_err(|source| RunError::Copy { source })?;
         ready.baseline.notes.extend(notes);
     }
@@ -198,6 +203,12 @@ fn run_program(
     let (mut confinement, shown) = confine(plan, ready);
     confinement.gpus = !claimed.gpus.is_empty() || allotment.is_some_and(|given| given.gpus);
     confinement.readable.extend(allotment.iter().flat_map(|given| given.readable.iter().cloned()));
+    let instead = allotment.iter().flat_map(|given| given.instead.iter().cloned());
+    confinement.bindings.extend(instead.map(|(here, there)| sandbox::Binding {
+        here,
+        there,
+        writable: false,
+    }));
     let limits = Limits {
         // a batch scheduler has chosen the cores already
         cpus: plan.job.resources.cpus.filter(|_| allotment.is_none()),

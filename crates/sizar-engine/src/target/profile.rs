@@ -38,6 +38,9 @@ pub struct Profile {
     /// A folder of the nodes' own for the time of a job, as a word of the shell: `$TMPDIR`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_scratch: Option<String>,
+    /// After how many days without use the site removes files of the root's file system by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purge_days: Option<u32>,
     /// What jobs ask for unless told otherwise.
     pub defaults: Resources,
     /// When the site was last looked at.

@@ -60,6 +60,7 @@ impl World {
         JobSpec {
             restart: 0,
             restart_args: Vec::new(),
+            scratch: sizar_model::Scratch::Auto,
             driver: driver.to_owned(),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             resources: Resources::default(),

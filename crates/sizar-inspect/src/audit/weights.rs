@@ -16,6 +16,10 @@ struct Row {
     kind: String,
     #[expect(dead_code, reason = "for people who read the table")]
     title: String,
+    #[expect(dead_code, reason = "for those who have to fetch it beforehand")]
+    kept: Option<String>,
+    #[expect(dead_code, reason = "for people who read the table")]
+    source: Option<String>,
     calls: Vec<String>,
     argument: Argument,
     only_if: Option<String>,

@@ -21,6 +21,7 @@ pub mod runs;
 pub mod setup;
 pub mod show;
 pub mod target;
+mod target_clean;
 pub mod usage;
 pub mod wait;
 

@@ -10,7 +10,9 @@ use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::resources::{ByteSize, Walltime};
-use sizar_model::{EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState};
+use sizar_model::{
+    EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch,
+};
 
 use crate::commands::environment_options::EnvironmentOptions;
 use crate::commands::run_elsewhere;
@@ -147,6 +149,10 @@ struct BatchJobOptions {
     /// chooses
     #[arg(long, value_name = "PLACE", requires = "on")]
     build: Option<Build>,
+    /// Work on the node's own disk: `auto` where its files are on a network file system and the node
+    /// has room, `no`, or a folder of the node such as `'$TMPDIR'`
+    #[arg(long, value_name = "WHERE", requires = "on", default_value = "auto")]
+    scratch: Scratch,
     /// Queue it without starting the driver on the login node first, which tells whether it
     /// imports what it needs and takes its arguments
     #[arg(long, requires = "on")]
@@ -292,6 +298,7 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
                 scheduler_args: job.scheduler_args.clone(),
             },
             restart: job.restart,
+            scratch: job.scratch.clone(),
             restart_args: restart_args(job.restart_args.as_deref())?,
             data,
             network: args.network || (own && !args.no_network),

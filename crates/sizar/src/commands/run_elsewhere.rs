@@ -37,7 +37,9 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
     if wish.dry_run {
         let resources = &request.job.resources;
         let root = place.root();
-        let script = elsewhere::script(resources, &place.profile, &root, &*place.scheduler)?;
+        let scratch = &request.job.scratch;
+        let script =
+            elsewhere::script(resources, scratch, &place.profile, &root, &*place.scheduler)?;
         output::print(&script)?;
         return Ok(0);
     }

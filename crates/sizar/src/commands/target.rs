@@ -8,6 +8,7 @@ use sizar_engine::target::{Profile, TargetName, Targets, probe, transport};
 use sizar_engine::transport::Counters;
 use sizar_model::{Progress as _, SchedulerKind};
 
+use crate::commands::target_clean::{CleanArgs, clean};
 use crate::elsewhere::{connecting, targets};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -21,6 +22,7 @@ Examples:
   sizar target add tours ssh://me@login.cluster.example      log in once, and learn the site
   sizar target check tours                                   look again
   sizar target show tours                                    all that is known
+  sizar target clean tours                                   remove what is here already
   sizar run ./code --on tours --time 1h -- train.py")]
 pub struct TargetArgs {
     #[command(subcommand)]
@@ -32,6 +34,7 @@ enum Verb {
     Add(AddArgs),
     Check(CheckArgs),
     Show(ShowArgs),
+    Clean(CleanArgs),
     /// List the targets that are known
     List {
         /// Print one JSON document
@@ -108,6 +111,7 @@ pub fn target(session: &Session, args: &TargetArgs) -> CommandResult {
         Verb::Add(args) => add(session, &targets, args)?,
         Verb::Check(args) => check(session, &targets, args)?,
         Verb::Show(args) => show(&targets, args)?,
+        Verb::Clean(args) => clean(session, args)?,
         Verb::List { json } => list(session, &targets, *json)?,
         Verb::Remove { name } => {
             targets.remove(name)?;
@@ -323,6 +327,10 @@ fn page(profile: &Profile) -> String {
             }
         }
         line("storage", &text);
+    }
+    line("scratch", profile.node_scratch.as_deref().unwrap_or_default());
+    if let Some(days) = profile.purge_days {
+        line("purge", &format!("files that nobody used for {days} days are removed by the site"));
     }
     if let Some(modules) = &machine.modules {
         let init = machine.modules_init.as_ref().map(|init| format!(" ({init})"));

@@ -25,6 +25,8 @@ fn slow_cluster_what_is_used_is_measured_and_too_little_is_raised() {
     site.world.write("code/eat.py", EAT);
     too_little_memory_is_raised(&site);
     what_would_fail_is_not_queued(&site);
+    a_run_works_on_the_nodes_disk(&site);
+    what_is_here_is_cleaned_away_there(&site);
 }
 
 fn too_little_memory_is_raised(site: &Site) {
@@ -69,6 +71,64 @@ fn what_would_fail_is_not_queued(site: &Site) {
     assert_eq!(site.cluster.root("scontrol -o show jobs").stdout.lines().count(), before);
     // who knows better may
     site.run("slurm", &["--no-rehearsal", "--", "--epochs", "3"]).exits(2);
-    let well = site.run("slurm", &["--", "--code", "0"]).exits(0);
-    assert!(well.stderr.contains("takes its arguments"), "{well}");
+}
+
+fn a_run_works_on_the_nodes_disk(site: &Site) {
+    let notes = |run: &str| site.show(run)["notes"].to_string();
+    let here = site.run("slurm", &["--scratch", "no"]).exits(0);
+    let in_place = site.ended(&site.newest(), "completed");
+    let there = site.run("slurm", &["--scratch", "/tmp"]).exits(0);
+    let run = site.newest();
+    let on_node = site.ended(&run, "completed");
+    assert_eq!(here.stdout, there.stdout);
+    assert_eq!(in_place["results"], on_node["results"]);
+    assert!(notes(&run).contains("it worked in `/tmp` of the node"), "{on_node}");
+    // cancelled, it brings back what there is
+    site.cluster.ssh("slurm", "mkdir disk").exits(0);
+    let disk = site.cluster.inside("/home/alice/disk");
+    let places = || disk.read_dir_utf8().unwrap().count();
+    let args = ["--scratch", "${NODE_DISK:-$HOME/disk}", "--", "--sleep", "600"];
+    let id = site.detached("slurm", &args);
+    site.until_it_prints(&id);
+    assert_eq!(places(), 1);
+    site.sizar(&["cancel", &id]).exits(0);
+    site.sizar(&["wait", &id]);
+    assert_eq!(Site::results(&site.ended(&id, "cancelled")), ["out/first.txt"]);
+    assert_eq!(places(), 0, "nothing is left on the node");
+    // without room it works in place, and says so
+    site.run("slurm", &["--scratch", "/nowhere"]).exits(0);
+    assert!(notes(&site.newest()).contains("for want of scratch"));
+}
+
+fn what_is_here_is_cleaned_away_there(site: &Site) {
+    let live = site.detached("slurm", &["--", "--sleep", "600"]);
+    site.until_it_prints(&live);
+    let done = {
+        site.run("slurm", &[]).exits(0);
+        site.newest()
+    };
+    // what is only there stays: here, a result is gone
+    let only_there = {
+        site.run("slurm", &[]).exits(0);
+        site.newest()
+    };
+    let runs = site.world.sizar_home().join("runs");
+    fs_err::remove_file(runs.join(&only_there).join("attempt-1/work/out/last.txt")).unwrap();
+    site.sizar(&["target", "clean", "slurm"]).exits(0);
+    assert!(site.there(&done, "plan.json").exists(), "nothing is a week old");
+    let clean = ["target", "clean", "slurm", "--older-than", "1s"];
+    let said = site.sizar(&[&clean[..], &["--dry-run"]].concat()).exits(0);
+    assert!(said.stdout.contains("would go") && said.stdout.contains("it is running"), "{said}");
+    assert!(site.there(&done, "plan.json").exists());
+    let said = site.sizar(&[&clean[..], &["--json"]].concat()).exits(0).json();
+    assert_eq!(said["not_removed"].as_array().map(Vec::len), Some(0), "{said}");
+    let left = site.cluster.root("ls -A /home/alice/.sizar/runs").stdout;
+    let mut left: Vec<_> = left.split_whitespace().collect();
+    left.sort_unstable();
+    let mut expected = [live.as_str(), only_there.as_str()];
+    expected.sort_unstable();
+    // others of this test left no receipt, and stay too
+    assert!(expected.iter().all(|run| left.contains(run)) && !left.contains(&&*done), "{left:?}");
+    site.sizar(&["cancel", &live]).exits(0);
+    site.sizar(&["wait", &live]);
 }

@@ -26,7 +26,8 @@ if __name__ == '__main__':
 fn slow_cluster_a_training_goes_on_after_its_walltime() {
     let site = Site::of(Cluster::oar().up(), &["oar"]);
     site.world.write("code/steps.py", STEPS);
-    let line = ["run", "./code", "--on", "oar", "--time", "15s", "--restart", "4"];
+    let line =
+        ["run", "./code", "--on", "oar", "--time", "25s", "--restart", "4", "--scratch", "/tmp"];
     let done = site.sizar(&[&line[..], &["--", "steps.py", "--steps", "30"]].concat()).exits(0);
     assert!(done.stdout.contains("from 0\n"), "{done}");
     let run = site.newest();
