@@ -77,9 +77,8 @@ def watch_click():
         import click
     except ImportError:
         return
-    command = getattr(click.core, "BaseCommand", None) or click.core.Command
-    if "main" not in vars(command):
-        command = click.core.Command
+    # newer ones have it under an older name, which warns
+    command = vars(click.core).get("BaseCommand") or click.core.Command
 
     def main(self, args=None, prog_name=None, *more, **named):
         args = list(sys.argv[1:] if args is None else args)
@@ -116,20 +115,37 @@ def watch_docopt():
     docopt.docopt = parse
 
 
-def only_imports(path):
+def file_of(module):
+    """The file that `python -m` would run, and the package that it is in."""
+    try:
+        from importlib.util import find_spec
+    except ImportError:
+        return None, None
+    for name in (module + ".__main__", module):
+        try:
+            spec = find_spec(name)
+        except ImportError:
+            # it is no package, or there is no such module
+            continue
+        if spec is not None and spec.origin and spec.origin.endswith(".py"):
+            return spec.origin, spec.parent
+    return None, None
+
+
+def only_imports(path, package):
     """Does the imports at the top of a file, and nothing else of it."""
     import ast
 
     with open(path, "rb") as file:
         tree = ast.parse(file.read(), path)
     imports = (ast.Import, ast.ImportFrom)
-    names = {"__name__": "rehearsed", "__file__": path}
+    names = {"__name__": "rehearsed", "__file__": path, "__package__": package}
     future = []
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             future.append(node)
         elif isinstance(node, imports):
-            if getattr(node, "level", 0):
+            if getattr(node, "level", 0) and not package:
                 continue
             tree.body = future + [node]
             exec(compile(tree, path, "exec"), names)
@@ -143,8 +159,10 @@ def main():
     script = order["how"] == "script"
     sys.path[0] = os.path.dirname(os.path.abspath(name)) if script else os.getcwd()
     if not order["parse"]:
-        if script:
-            only_imports(name)
+        path, package = (name, None) if script else file_of(name)
+        if path is None:
+            answer(reached="nothing")
+        only_imports(path, package)
         answer(reached="imported")
     for watch in (watch_argparse, watch_optparse, watch_click, watch_docopt):
         watch()

@@ -49,6 +49,8 @@ pub struct Allotment {
     pub readable: Vec<Utf8PathBuf>,
     /// Copies of folders on the node's own disk, and the folders in whose place they are shown.
     pub instead: Vec<(Utf8PathBuf, Utf8PathBuf)>,
+    /// What the receipt says beside.
+    pub notes: Vec<String>,
     /// Where earlier attempts lie, where this one works elsewhere.
     pub earlier: Option<Home>,
 }
@@ -145,6 +147,7 @@ pub fn execute_allotted(
         let notes = carry(&from, &ready.attempt).map_err(|source| RunError::Copy { source })?;
         ready.baseline.notes.extend(notes);
     }
+    ready.baseline.notes.extend(allotment.notes.iter().cloned());
     let claimed = Claimed { attempt: number, gpus: Vec::new() };
     run_program(execution, &ready, &claimed, Some((allotment, judge)))
 }

@@ -139,6 +139,10 @@ fn judge(played: Played, parse: bool) -> Rehearsed {
         Some("imported" | "ended") => {
             return Rehearsed::Well { words: "it imports what it needs".to_owned() };
         }
+        Some("nothing") => {
+            let words = "there is nothing to try without running it".to_owned();
+            return Rehearsed::Unknown { words };
+        }
         _ => {}
     }
     let output =
