@@ -24,6 +24,9 @@ pub(super) const VARIABLE: &str = "SIZAR_NODE_SCRATCH";
 const SHM: &str = "/dev/shm";
 /// The largest working place that is put into memory: it counts as the job's own.
 const SHM_MOST: u64 = 512 << 20;
+/// The largest environment that is copied unasked: of a larger one a job reads a part, and that is
+/// sooner done than copying the whole.
+const ENVIRONMENT_MOST: u64 = 2 << 30;
 /// What is kept free beside what is copied: for results, and for others.
 const SPARE: u64 = 1 << 30;
 
@@ -68,13 +71,6 @@ impl Chosen {
             Self::OnNode { place, .. } => Home::at(place.folder.clone()),
         }
     }
-
-    pub fn note(&self) -> Option<&str> {
-        match self {
-            Self::InPlace { note } => note.as_deref(),
-            Self::OnNode { note, .. } => Some(note),
-        }
-    }
 }
 
 /// Chooses where a run works, and copies its environment there.
@@ -87,14 +83,21 @@ pub(super) fn choose(shared: &Home, run: &RunId, plan: &RunPlan, given: Option<&
         Scratch::At(_) => true,
     };
     let kind = if plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
-    let need = Need::of(plan, kind);
+    let environment = if kind == SandboxKind::Bubblewrap { environment(plan) } else { Vec::new() };
+    let mut need = Need::of([&plan.checkout.path]);
+    let of_environment = Need::of(&environment);
+    let copied = forced || of_environment.bytes <= ENVIRONMENT_MOST;
+    let environment = if copied { environment } else { Vec::new() };
+    if copied {
+        need = need.and(of_environment);
+    }
     let mut why = Vec::new();
     let own = given.map(Utf8PathBuf::from).into_iter();
     let memory = (!forced && need.bytes <= SHM_MOST).then(|| Utf8PathBuf::from(SHM));
     for folder in own.chain(memory) {
         clear_dead(&folder);
         match fits(&folder, &need, forced) {
-            Ok(()) => match begin(&folder, run, plan, kind) {
+            Ok(()) => match begin(&folder, run, environment.clone()) {
                 Ok(place) => {
                     let note = format!("it worked in `{folder}` of the node ({need})");
                     return Chosen::OnNode { place, note };
@@ -127,23 +130,20 @@ impl std::fmt::Display for Need {
 }
 
 impl Need {
-    fn of(plan: &RunPlan, kind: SandboxKind) -> Self {
+    fn of<'a>(folders: impl IntoIterator<Item = &'a Utf8PathBuf>) -> Self {
         let mut need = Self::default();
-        need.add(&plan.checkout.path);
-        if kind == SandboxKind::Bubblewrap {
-            for folder in environment(plan) {
-                need.add(&folder);
+        for folder in folders {
+            let walk = ignore::WalkBuilder::new(folder).standard_filters(false).build();
+            for metadata in walk.flatten().filter_map(|entry| entry.metadata().ok()) {
+                need.files += 1;
+                need.bytes += if metadata.is_file() { metadata.len() } else { 0 };
             }
         }
         need
     }
 
-    fn add(&mut self, folder: &Utf8Path) {
-        for entry in ignore::WalkBuilder::new(folder).standard_filters(false).build().flatten() {
-            let Ok(metadata) = entry.metadata() else { continue };
-            self.files += 1;
-            self.bytes += if metadata.is_file() { metadata.len() } else { 0 };
-        }
+    fn and(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, files: self.files + other.files }
     }
 }
 
@@ -194,24 +194,17 @@ fn fits(folder: &Utf8Path, need: &Need, forced: bool) -> Result<(), String> {
 }
 
 /// Makes a place in `folder`, that only this account reads, with the environment in it.
-fn begin(
-    folder: &Utf8Path,
-    run: &RunId,
-    plan: &RunPlan,
-    kind: SandboxKind,
-) -> std::io::Result<Place> {
+fn begin(folder: &Utf8Path, run: &RunId, environment: Vec<Utf8PathBuf>) -> std::io::Result<Place> {
     let me = Watcher::current();
     let own = tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{run}-{}-{}-", me.pid, me.started))
         .tempdir_in(folder)?;
     let own = Utf8PathBuf::try_from(own.keep()).map_err(std::io::Error::other)?;
     let mut place = Place { folder: own, instead: Vec::new() };
-    if kind == SandboxKind::Bubblewrap {
-        for (number, from) in environment(plan).into_iter().enumerate() {
-            let to = place.folder.join(format!("environment-{number}"));
-            copy_whole(&from, &to)?;
-            place.instead.push((to, from));
-        }
+    for (number, from) in environment.into_iter().enumerate() {
+        let to = place.folder.join(format!("environment-{number}"));
+        copy_whole(&from, &to)?;
+        place.instead.push((to, from));
     }
     Ok(place)
 }

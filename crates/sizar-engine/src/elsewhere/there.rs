@@ -185,14 +185,17 @@ fn attempt_of(
         let over = walltime.is_some_and(|time| began.elapsed().as_secs() + after(time) >= time.0);
         meaning(ending, || was_told(&told), over)
     };
-    let mut receipt =
-        execute_allotted(execution, attempt, &allotment, &judge).map_err(|error| chain(&error))?;
-    if let Some(note) = chosen.note() {
-        receipt.notes.push(note.to_owned());
+    if let Chosen::InPlace { note } = &chosen {
+        allotment.notes.extend(note.clone());
     }
-    if slow {
+    let receipt =
+        execute_allotted(execution, attempt, &allotment, &judge).map_err(|error| chain(&error))?;
+    if let Chosen::OnNode { note, .. } = &chosen {
         let (from, to) = (Attempt::of(&home, run, attempt), Attempt::of(&shared, run, attempt));
-        scratch::bring_back(&from, &to, &receipt).map_err(|error| {
+        // for the records, and nothing that the job has to print
+        let mut sealed = receipt.clone();
+        sealed.notes.push(note.clone());
+        scratch::bring_back(&from, &to, &sealed).map_err(|error| {
             format!("what it made could not be brought back from the node: {error}")
         })?;
     }
