@@ -71,7 +71,7 @@ pub enum EventKind {
     /// The user asked for another attempt.
     Resumed,
     /// The next attempt asks for more than the last one had, for the reason that `words` say.
-    Raised { resources: Resources, words: String },
+    Raised { resources: Box<Resources>, words: String },
     /// An event of a newer sizar.
     #[serde(other)]
     Unknown,

@@ -21,9 +21,16 @@ pub fn is_unfinished(ending: &Ending) -> bool {
     )
 }
 
-/// Writes the plan of an attempt after attempt `last`: the same, gone on from what that one made.
-///
-/// It asks for `resources`, which may be more than the last one had.
+/// The attempt that follows attempt `last`.
+#[derive(Clone, Copy, Debug)]
+pub struct NextAttempt<'a> {
+    pub run: &'a RunId,
+    pub last: u32,
+    /// What it asks for, which may be more than the last one had.
+    pub resources: &'a Resources,
+}
+
+/// Writes the plan of another attempt: the same, gone on from what the last one made.
 ///
 /// Code, data and environment are there already. The driver is told of the newest whole checkpoint
 /// by what the user said, else by an option of its own, where it has one.
@@ -36,11 +43,10 @@ pub fn again(
     home: &Home,
     journal: &Journal,
     place: &mut Place,
-    run: &RunId,
-    last: u32,
-    resources: &Resources,
+    next: &NextAttempt<'_>,
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
+    let NextAttempt { run, last, resources } = *next;
     let text = journal.plan(run)?.ok_or_else(|| run::RunError::Unprepared { run: run.clone() })?;
     let mut plan = RunPlan::from_json(&text)?;
     plan.carry_from = Some(last);

@@ -25,7 +25,7 @@ mod unseen;
 mod verdict;
 mod watch;
 
-pub use again::{again, is_unfinished};
+pub use again::{NextAttempt, again, is_unfinished};
 pub use batch::script;
 pub use cancel::cancel;
 pub use clean::{Left, Policy, clean, left_there};

@@ -16,7 +16,7 @@ use super::gpus::Gpus;
 use super::launch::Launch;
 use super::meter::Meter;
 use super::output::Output;
-use super::supervise::{Chain, supervise};
+use super::supervise::{Chain, Started, supervise};
 use super::{Control, Io, Limits, ProcessError, environment};
 use crate::sandbox::{Confinement, helper};
 
@@ -80,8 +80,9 @@ pub fn execute(
         let _ = stdin.write_all(&text);
     }
     output.attach(child.stdout.take().map(Into::into), child.stderr.take().map(Into::into));
+    let started = Started { child, claim, chain: launch.chain };
     let meter = meter(invocation, confinement, &io);
-    let watched = supervise(child, claim, launch.chain, limits, meter, &mut output, control);
+    let watched = supervise(started, limits, meter, &mut output, control);
     let (stdout, stderr, notes) = output.finish();
     let watched = watched
         .map_err(|source| ProcessError::Watch { program: invocation.program.clone(), source })?;

@@ -37,6 +37,13 @@ pub enum Chain {
     Warden,
 }
 
+/// What is watched.
+pub struct Started {
+    pub child: Child,
+    pub claim: Claim,
+    pub chain: Chain,
+}
+
 /// When the processor time last grew.
 #[derive(Clone, Copy, Debug)]
 struct Activity {
@@ -68,16 +75,15 @@ struct Watch<'a> {
     meter: Meter,
 }
 
-/// Watches `child`, feeds `output`, keeps to `limits` and obeys `control`.
+/// Watches a program, feeds `output`, keeps to `limits` and obeys `control`.
 pub fn supervise(
-    mut child: Child,
-    claim: Claim,
-    chain: Chain,
+    started_as: Started,
     limits: &Limits,
     meter: Meter,
     output: &mut Output<'_>,
     control: &Control,
 ) -> std::io::Result<Watched> {
+    let Started { mut child, claim, chain } = started_as;
     let started = Instant::now();
     let mut watch = Watch {
         root: child.id() as i32,

@@ -163,7 +163,7 @@ impl Journal {
     pub fn resume_with(
         &mut self,
         run: &RunId,
-        raised: Option<(Resources, String)>,
+        raised: Option<(Box<Resources>, String)>,
     ) -> Result<RunState, StoreError> {
         let me = Watcher::current();
         let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };

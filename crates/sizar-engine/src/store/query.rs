@@ -256,7 +256,7 @@ impl Journal {
             .map_err(|source| StoreError::sql(&self.path, source))?;
         let Some(last) = last else { return Ok(job) };
         match serde_json::from_str(&last).map_err(|source| self.unreadable(run, source))? {
-            EventKind::Raised { resources, .. } => Ok(JobSpec { resources, ..job }),
+            EventKind::Raised { resources, .. } => Ok(JobSpec { resources: *resources, ..job }),
             _ => Ok(job),
         }
     }

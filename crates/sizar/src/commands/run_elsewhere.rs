@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sizar_engine::elsewhere::{self, Next};
+use sizar_engine::elsewhere::{self, Next, NextAttempt};
 use sizar_engine::failpoint;
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{Attempt, RunRequest};
@@ -97,7 +97,7 @@ fn restart(
     let now = jiff::Timestamp::now();
     let raised = match elsewhere::next(asked, &ending, receipt.as_ref(), &place.profile.site, now) {
         Next::Same => None,
-        Next::Raised { resources, words } => Some((*resources, words)),
+        Next::Raised { resources, words } => Some((resources, words)),
         Next::Stop { words } => {
             session.say(&format!("{id} gets no other attempt: {words}"));
             return Ok(false);
@@ -108,10 +108,10 @@ fn restart(
     session.say(&format!("{id} is {}; it gets another attempt ({left} more after it)", run.state));
     if let Some((resources, words)) = &raised {
         session.say(&format!("{id}: {words}"));
-        request.job.resources = resources.clone();
+        request.job.resources = (**resources).clone();
     }
-    let (home, resources) = (&session.home, &request.job.resources);
-    let plan = elsewhere::again(home, journal, place, id, last, resources, &session.reporter)?;
+    let next = NextAttempt { run: id, last, resources: &request.job.resources };
+    let plan = elsewhere::again(&session.home, journal, place, &next, &session.reporter)?;
     // only now: a connection that breaks before leaves the run as it ended
     journal.resume_with(id, raised)?;
     interrupt.preparing(id);
