@@ -40,15 +40,17 @@ pub(super) fn imports(found: &mut Found<'_>, facts: &FileFacts) {
         }
         for name in &import.names {
             if !import.conditional
-                && let Some(&(_, minor)) = ADDED.iter().find(|(added, _)| {
-                    added.split_once('.') == Some((import.module.as_str(), name.as_str()))
-                })
+                && let Some(&(.., minor)) = ADDED
+                    .iter()
+                    .find(|(module, added, _)| *module == import.module && added == name)
             {
                 let text = format!("from {} import {name}", import.module);
                 let version = PythonVersion::minor(3, minor);
                 found.see(Limit::AtLeast, version, &text, import.line);
             }
-            if let Some(last) = last_with(&format!("{}.{name}", import.module)) {
+            if REMOVED_MEMBERS.contains(name.as_str())
+                && let Some(last) = last_with(&format!("{}.{name}", import.module))
+            {
                 let text = format!("from {} import {name}", import.module);
                 found.see(Limit::SoftAtMost, last, &text, import.line);
             }
@@ -60,32 +62,32 @@ pub(super) fn imports(found: &mut Found<'_>, facts: &FileFacts) {
 const BACKPORTED: &[&str] = &["typing", "dataclasses", "contextvars", "statistics"];
 
 /// Names whose import fails on a Python 3 older than the minor version.
-const ADDED: &[(&str, u8)] = &[
-    ("typing.Literal", 8),
-    ("typing.Protocol", 8),
-    ("typing.Final", 8),
-    ("typing.TypedDict", 8),
-    ("typing.Annotated", 9),
-    ("typing.ParamSpec", 10),
-    ("typing.Concatenate", 10),
-    ("typing.TypeAlias", 10),
-    ("typing.Self", 11),
-    ("typing.Never", 11),
-    ("typing.Required", 11),
-    ("typing.NotRequired", 11),
-    ("typing.Unpack", 11),
-    ("typing.override", 12),
-    ("functools.cached_property", 8),
-    ("functools.cache", 9),
-    ("contextlib.nullcontext", 7),
-    ("contextlib.chdir", 11),
-    ("math.prod", 8),
-    ("math.dist", 8),
-    ("math.comb", 8),
-    ("itertools.pairwise", 10),
-    ("itertools.batched", 12),
-    ("enum.StrEnum", 11),
-    ("argparse.BooleanOptionalAction", 9),
+const ADDED: &[(&str, &str, u8)] = &[
+    ("typing", "Literal", 8),
+    ("typing", "Protocol", 8),
+    ("typing", "Final", 8),
+    ("typing", "TypedDict", 8),
+    ("typing", "Annotated", 9),
+    ("typing", "ParamSpec", 10),
+    ("typing", "Concatenate", 10),
+    ("typing", "TypeAlias", 10),
+    ("typing", "Self", 11),
+    ("typing", "Never", 11),
+    ("typing", "Required", 11),
+    ("typing", "NotRequired", 11),
+    ("typing", "Unpack", 11),
+    ("typing", "override", 12),
+    ("functools", "cached_property", 8),
+    ("functools", "cache", 9),
+    ("contextlib", "nullcontext", 7),
+    ("contextlib", "chdir", 11),
+    ("math", "prod", 8),
+    ("math", "dist", 8),
+    ("math", "comb", 8),
+    ("itertools", "pairwise", 10),
+    ("itertools", "batched", 12),
+    ("enum", "StrEnum", 11),
+    ("argparse", "BooleanOptionalAction", 9),
 ];
 
 /// Notes attributes and names that were removed.
@@ -118,13 +120,13 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
             Stmt::Import(import) => {
                 for alias in &import.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                    self.bound.insert(name.as_str());
+                    self.bind(name.as_str());
                 }
             }
             Stmt::ImportFrom(import) => {
                 for alias in &import.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                    self.bound.insert(name.as_str());
+                    self.bind(name.as_str());
                     if name.as_str() == "*" {
                         // Anything may come from there.
                         self.bound.extend(PYTHON_2_NAMES);
@@ -132,10 +134,10 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
                 }
             }
             Stmt::FunctionDef(function) => {
-                self.bound.insert(function.name.as_str());
+                self.bind(function.name.as_str());
             }
             Stmt::ClassDef(class) => {
-                self.bound.insert(class.name.as_str());
+                self.bind(class.name.as_str());
             }
             Stmt::Try(attempt) if attempt.handlers.iter().any(catches_missing_names) => {
                 self.forgiving += 1;
@@ -158,17 +160,13 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
         match expr {
             Expr::Name(name) => match name.ctx {
                 ExprContext::Load if self.forgiving == 0 => {
-                    if let Ok(index) = PYTHON_2_NAMES.binary_search(&name.id.as_str()) {
+                    if is_python_2_name(name.id.as_str()) {
                         let line = self.found.file.module.line_of(expr);
-                        if let Some(name) = PYTHON_2_NAMES.get(index) {
-                            self.python_2.push((name, line));
-                        }
+                        self.python_2.push((name.id.as_str(), line));
                     }
                 }
                 ExprContext::Load => {}
-                _ => {
-                    self.bound.insert(name.id.as_str());
-                }
+                _ => self.bind(name.id.as_str()),
             },
             Expr::Attribute(attribute) if self.forgiving == 0 => {
                 let method = attribute.attr.as_str();
@@ -199,17 +197,24 @@ impl<'a> Visitor<'a> for Walk<'a, '_> {
     fn visit_annotation(&mut self, _: &'a Expr) {}
 
     fn visit_parameter(&mut self, parameter: &'a ruff_python_ast::Parameter) {
-        self.bound.insert(parameter.name.as_str());
+        self.bind(parameter.name.as_str());
     }
 }
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'a, '_> {
+    /// Notes that the file gives a name a meaning of its own.
+    fn bind(&mut self, name: &'a str) {
+        if is_python_2_name(name) {
+            self.bound.insert(name);
+        }
+    }
+
     fn mentions_version(&self, test: &Expr) -> bool {
-        let source = self.found.file.module.source_of(test);
-        source.contains("version")
-            || source.contains("PY2")
-            || source.contains("PY3")
-            || source.contains("hasattr")
+        let source = self.found.file.module.source_of(test).as_bytes();
+        memchr::memchr3_iter(b'v', b'P', b'h', source).any(|at| {
+            let rest = source.get(at..).unwrap_or_default();
+            ["version", "PY2", "PY3", "hasattr"].iter().any(|it| rest.starts_with(it.as_bytes()))
+        })
     }
 }
 
@@ -234,7 +239,7 @@ fn catches_missing_names(handler: &ExceptHandler) -> bool {
     }
 }
 
-/// Built-in names of Python 2, sorted.
+/// Built-in names of Python 2.
 const PYTHON_2_NAMES: &[&str] = &[
     "basestring",
     "cmp",
@@ -248,6 +253,13 @@ const PYTHON_2_NAMES: &[&str] = &[
     "unicode",
     "xrange",
 ];
+
+/// Returns whether a name is among [`PYTHON_2_NAMES`].
+fn is_python_2_name(name: &str) -> bool {
+    // hardly a name begins like one of them
+    matches!(name.as_bytes(), [b'b' | b'c' | b'e' | b'f' | b'l' | b'r' | b'u' | b'x', _, _, ..])
+        && PYTHON_2_NAMES.contains(&name)
+}
 
 fn last_with(name: &str) -> Option<PythonVersion> {
     REMOVED
@@ -307,7 +319,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_are_sorted() {
-        assert!(PYTHON_2_NAMES.is_sorted());
+    fn the_names_are_found() {
+        assert!(PYTHON_2_NAMES.iter().all(|name| is_python_2_name(name)));
+        assert!(!is_python_2_name("x") && !is_python_2_name("files"));
     }
 }
