@@ -231,6 +231,26 @@ mod tests {
     }
 
     #[test]
+    fn headings_are_told_from_prose() {
+        for (line, words) in [
+            ("# A", Some(" A")),
+            ("######B", Some("B")),
+            ("####### seven", None),
+            ("#", None),
+            ("**Set up**", Some("Set up**")),
+            ("**", None),
+            ("Requirements:", Some("Requirements")),
+            ("Required packages", Some("Required packages")),
+            ("Of", None),
+            ("required packages", None),
+            ("Python 3 packages", None),
+            ("Two:colons:", None),
+        ] {
+            assert_eq!(heading(line), words, "{line}");
+        }
+    }
+
+    #[test]
     fn names_alone_count_where_requirements_are_listed() {
         let asks = Section::begun_by("## Requirements").unwrap();
         for (line, expected) in [

@@ -187,6 +187,12 @@ mod tests {
     }
 
     #[test]
+    fn words_are_found_in_letters_of_any_size() {
+        assert!(holds("PyTorch 1.4", "torch") && holds("x", "") && holds("a @", "@"));
+        assert!(!holds("torc", "torch") && !holds("", "a") && !holds("tor ch", "torch"));
+    }
+
+    #[test]
     fn secrets_are_cut_from_addresses() {
         assert_eq!(
             without_secrets("git+https://x:ghp_123@github.com/a/b and ssh://git@github.com/a"),

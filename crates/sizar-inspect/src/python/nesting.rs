@@ -426,7 +426,27 @@ fn skip_string(bytes: &[u8], start: usize, quote: u8) -> (usize, u32) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_glance_sees_all_that_a_scan_sees(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "((", "[", "{", ")", "not ", "a.", "x", "-", " ", "if a:", "f(", "lambda: ",
+                    ",", ";", "\n", "\n  ", "'", "\"\"\"", "#", "\\",
+                ]),
+                0..12,
+            ),
+            times in 1_usize..400,
+        ) {
+            let text = parts.concat().repeat(times);
+            let deep = Scan::new(text.as_bytes()).run();
+            prop_assert!(deep.is_empty() || Glance::new(text.as_bytes()).may_be_deep());
+        }
+    }
 
     fn blanked(text: &str) -> Vec<u32> {
         flatten(text.to_owned()).lines
