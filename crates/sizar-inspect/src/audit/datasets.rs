@@ -162,8 +162,9 @@ pub fn in_text(text: &str) -> Option<(&'static str, &str)> {
         return None;
     }
     let known = &*KNOWN;
-    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')));
-    for word in words.filter(|word| word.len() > 2) {
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let words = text.as_bytes().split(|byte| !in_word(byte)).filter(|word| word.len() > 2);
+    for word in words.filter_map(|word| std::str::from_utf8(word).ok()) {
         // `glove.6B.300d.txt` is `glove.6B`
         let shorter = std::iter::successors(Some(word), |word| Some(word.rsplit_once('.')?.0));
         // `VOCtrainval_06-Nov-2007.tar` is `VOCtrainval`

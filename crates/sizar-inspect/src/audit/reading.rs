@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Arguments, Expr, ExprCall, ExprIf, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
+    Arguments, Expr, ExprCall, ExprIf, Identifier, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
 };
 use ruff_text_size::{Ranged, TextSize};
 
@@ -395,7 +395,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
     }
 
     fn visit_keyword(&mut self, keyword: &'a Keyword) {
-        let name = keyword.arg.as_ref().map(|name| name.as_str());
+        let name = keyword.arg.as_ref().map(Identifier::as_str);
         // `default=` tells less than the option it is the default of
         match name {
             Some("help" | "description") => {
