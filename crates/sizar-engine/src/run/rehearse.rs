@@ -168,10 +168,11 @@ fn judge(played: Played, parse: bool) -> Rehearsed {
 
 /// Returns whether a program that ends with this line here would do so on a node, too.
 ///
-/// A library that is not found may be a driver's or a module's, which only nodes have.
+/// A library that is not found may be a driver's or a module's, which only nodes have; and what is
+/// `None` here may be a variable that only jobs have (`int(os.environ.get('SLURM_PROCID'))`).
 fn is_fatal(line: &str) -> bool {
-    let shared = line.contains("cannot open shared object file") || line.contains("libcuda");
-    !shared && stops_for_want_of_environment(line)
+    let of_nodes = ["cannot open shared object file", "libcuda", "NoneType"];
+    !of_nodes.iter().any(|words| line.contains(words)) && stops_for_want_of_environment(line)
 }
 
 /// Finds by what a driver reads its arguments.
@@ -201,6 +202,7 @@ mod tests {
         assert!(is_fatal("ImportError: cannot import name 'x' from 'y'"));
         let library = "cannot open shared object file: No such file or directory";
         assert!(!is_fatal(&format!("ImportError: libcudart.so.11.0: {library}")));
+        assert!(!is_fatal("TypeError: int() argument must be a string, not 'NoneType'"));
         assert!(!is_fatal("RuntimeError: No CUDA GPUs are available"));
         assert!(!is_fatal("FileNotFoundError: [Errno 2] 'data/x.json'"));
     }
