@@ -233,6 +233,9 @@ fn change(
         Action::Constrain(requirement) => {
             Change::Act(Action::Constrain(worded(requirement, row, captures)))
         }
+        Action::Instead(requirement) => {
+            Change::Act(Action::Instead(worded(requirement, row, captures)))
+        }
         Action::BuildRequirement(requirement) => Change::BuildRequirement {
             package: package.map(str::to_owned),
             requirement: requirement.clone(),
