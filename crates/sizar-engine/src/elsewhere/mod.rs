@@ -5,12 +5,16 @@
 //! what became of it, [`bring`](bring::bring) brings the results. On the target the same program
 //! does its part: [`there`] makes the plan on the login node and executes it on a node.
 
+mod after;
 mod again;
+mod array;
 mod batch;
 mod bring;
 mod cancel;
 mod error;
 mod layout;
+mod marks;
+mod parts;
 mod prepare;
 mod push;
 mod sent;
@@ -21,11 +25,14 @@ mod unseen;
 mod verdict;
 mod watch;
 
+pub use after::{dependencies, not_run};
 pub use again::{again, is_unfinished};
 pub use batch::script;
 pub use cancel::cancel;
 pub use error::ElsewhereError;
 pub use layout::Layout;
+pub use marks::await_marks;
+pub use parts::{Parts, Shared, advance, array_script, prepare_sweep};
 pub use prepare::{Preparation, prepare};
 pub use push::program;
 pub use submit::{Submitted, check_request, submit};

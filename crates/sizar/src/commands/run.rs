@@ -286,6 +286,8 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
                 signal_before: None,
                 scheduler_args: job.scheduler_args.clone(),
             },
+            after: Vec::new(),
+            task: None,
             restart: job.restart,
             restart_args: restart_args(job.restart_args.as_deref())?,
             data,

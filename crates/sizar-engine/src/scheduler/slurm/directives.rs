@@ -40,11 +40,17 @@ pub(super) fn script(
             })
             .collect();
         lines.option("dependency", "dependency", &words.join(","))?;
+        // it would wait for ever
+        lines.option("kill-on-invalid-dep", "dependency", "yes")?;
     }
     lines.flag(if job.requeue { "requeue" } else { "no-requeue" });
     let array = job.array.is_some();
     lines.option("output", "output path", &pattern(job.stdout, array))?;
     lines.option("error", "error path", &pattern(job.stderr, array))?;
+    if array && !job.stdout.as_str().contains("{job}") {
+        // all tasks write into one file
+        lines.option("open-mode", "output mode", "append")?;
+    }
     if version.is_some_and(|version| version < CHDIR) {
         lines.words(&["-D".to_owned(), job.folder.to_string()], "folder")?;
     } else {
