@@ -7,9 +7,11 @@ use super::{ElsewhereError, Layout, there};
 use crate::scheduler::Dependency;
 use crate::store::{Journal, StoreError};
 
-/// Returns the jobs that have to end well before a job of `after` begins.
+/// Returns the jobs on `target` that have to end well before what comes after the runs `after`
+/// may begin.
 ///
-/// A run that has completed needs none, wherever it was.
+/// A run that has completed needs none, wherever it was; nor does one of this machine, whose queue
+/// sees to it.
 ///
 /// # Errors
 ///
@@ -33,6 +35,9 @@ pub fn dependencies(
         if place != target {
             let place = if place == "local" { "this machine" } else { place.as_str() };
             return Err(refuse(format!("it is on {place}, and has not ended")));
+        }
+        if target == "local" {
+            continue;
         }
         let job = known.job.ok_or_else(|| refuse("its scheduler does not have it yet".into()))?;
         jobs.push(Dependency { job, success: true });

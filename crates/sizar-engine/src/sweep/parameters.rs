@@ -242,7 +242,7 @@ mod tests {
     fn files_hold_sets() {
         let folder = tempfile::tempdir().unwrap();
         let folder = Utf8Path::from_path(folder.path()).unwrap();
-        let table = "lr, name\n0.1, \"a, b\"\n0.2, c\n";
+        let table = "lr,name\n0.1,\"a, b\"\n0.2, c\n";
         for (name, text) in [
             ("a.csv", table),
             ("b.json", r#"[{"lr": 0.1, "name": "a, b"}, {"lr": 0.2, "name": "c"}]"#),

@@ -254,6 +254,7 @@ mod tests {
         #SBATCH --signal=B:USR1@300
         #SBATCH --array=0-9%2
         #SBATCH --dependency=afterok:7
+        #SBATCH --kill-on-invalid-dep=yes
         #SBATCH --requeue
         #SBATCH --output=/home/alice/run/job-%A_%a.out
         #SBATCH --error=/home/alice/run/job-%A_%a.err
