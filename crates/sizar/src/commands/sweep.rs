@@ -53,7 +53,7 @@ Examples:
 )]
 pub struct SweepArgs {
     #[command(flatten)]
-    run: Option<RunArgs>,
+    run: Typed,
     /// The values of a parameter, each combined with all others; `0..4` is 0, 1, 2, 3, 4
     #[arg(long, value_name = "NAME=VALUES", help_heading = "Parameters")]
     grid: Vec<String>,
@@ -76,6 +76,32 @@ pub struct SweepArgs {
     metric: Vec<Metric>,
     #[command(subcommand)]
     verb: Option<Verb>,
+}
+
+/// What `sizar run` takes, too; none where a verb was typed.
+#[derive(Debug)]
+struct Typed(Option<RunArgs>);
+
+impl clap::FromArgMatches for Typed {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let typed = matches.contains_id("source");
+        typed.then(|| RunArgs::from_arg_matches(matches)).transpose().map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for Typed {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        RunArgs::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        RunArgs::augment_args_for_update(command)
+    }
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -101,7 +127,7 @@ struct RetryArgs {
 }
 
 pub fn sweep(session: &Session, args: &SweepArgs) -> CommandResult<u8> {
-    match (&args.verb, &args.run) {
+    match (&args.verb, &args.run.0) {
         (Some(Verb::List { json }), _) => sweep_show::list(session, *json),
         (Some(Verb::Show(args)), _) => sweep_show::show(session, args),
         (Some(Verb::Retry(args)), _) => retry(session, args),
@@ -298,7 +324,7 @@ impl Start<'_> {
             let _ = writeln!(page, "{number:>6}  {command}");
         };
         (0..sets.len().min(SHOWN)).for_each(&mut line);
-        if sets.len() > SHOWN + 1 {
+        if sets.len() > SHOWN {
             line(sets.len() - 1);
         }
         Ok(page)
