@@ -164,7 +164,7 @@ fn runs_are_listed_the_newest_first() {
     let all: Vec<RunId> = runs.iter().rev().cloned().collect();
     assert_eq!(ids(&Filter::default()), all);
     assert_eq!(ids(&Filter { limit: Some(2), ..Filter::default() }), all[..2]);
-    let cancelled = Filter { states: vec![RunState::Cancelled], limit: None };
+    let cancelled = Filter { states: vec![RunState::Cancelled], ..Filter::default() };
     assert_eq!(ids(&cancelled), [runs[1].clone()]);
 }
 

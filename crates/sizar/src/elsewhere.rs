@@ -114,7 +114,7 @@ pub fn refresh_all(session: &Session) -> CommandResult<()> {
     let Some(reading) = session.journal_to_read()? else { return Ok(()) };
     let states = vec![RunState::Queued, RunState::Running];
     let mut names: Vec<String> = reading
-        .list(&Filter { states, limit: None })?
+        .list(&Filter { states, ..Filter::default() })?
         .into_iter()
         .map(|run| run.target)
         .filter(|target| target != "local")

@@ -113,10 +113,16 @@ pub fn hand_over(
     let parts = elsewhere::advance(journal, place, shared)?;
     let jobs: Vec<String> = parts.jobs.iter().map(ToString::to_string).collect();
     if !jobs.is_empty() {
-        let how = if parts.submitted > 0 { "are" } else { "were found as" };
+        let found = if parts.submitted > 0 { "" } else { " (found)" };
         let count = parts.submitted + parts.found;
-        let name = &place.name;
-        session.say(&format!("{count} tasks {how} job {} on {name}", shorten(&jobs)));
+        let tasks = if count == 1 { "1 task is".to_owned() } else { format!("{count} tasks are") };
+        session.say(&format!("{tasks} job {} on {}{found}", shorten(&jobs), place.name));
+        if parts.waiting > 0 {
+            session.say(&format!(
+                "{} more wait here until there is room; `sizar wait {}` hands them over",
+                parts.waiting, sweep.id
+            ));
+        }
     }
     Ok(parts)
 }
@@ -332,6 +338,24 @@ pub fn in_words(states: &[(RunState, u32)]) -> String {
     }
 }
 
+/// As [`in_words`], for a cell of a list: `3 of 9 ended, 1 not well`.
+pub fn in_short(states: &[(RunState, u32)], tasks: u32) -> String {
+    let count = |of: &dyn Fn(&RunState) -> bool| -> u32 {
+        states.iter().filter(|(state, _)| of(state)).map(|(_, count)| count).sum()
+    };
+    let completed = count(&|state| *state == RunState::Completed);
+    match (count(&RunState::is_final), completed) {
+        (_, all) if all == tasks => format!("{all} completed"),
+        (ended, completed) if ended == completed => format!("{ended} of {tasks} ended"),
+        (ended, completed) => format!("{ended} of {tasks} ended, {} not well", ended - completed),
+    }
+}
+
+/// Returns the command of a sweep, with its places for parameters.
+pub fn command(sweep: &SweepRecord) -> CommandResult<String> {
+    Ok(wish_of(sweep)?.request.job.command().join(" "))
+}
+
 /// Returns 0 where all tasks completed, else 1.
 pub fn exit_code(journal: &Journal, sweep: &SweepId) -> CommandResult<u8> {
     let states = journal.sweep_states(sweep)?;
@@ -409,11 +433,7 @@ fn prepare_again(
 }
 
 /// Ends all tasks that have not ended.
-pub fn cancel(
-    session: &Session,
-    journal: &mut Journal,
-    sweep: &SweepRecord,
-) -> CommandResult<()> {
+pub fn cancel(session: &Session, journal: &mut Journal, sweep: &SweepRecord) -> CommandResult<()> {
     let open = open_tasks(journal, &sweep.id)?;
     let (there, here): (Vec<Known>, Vec<Known>) =
         open.into_iter().partition(|known| known.job.is_some());

@@ -68,9 +68,11 @@ fn whole_arrays(
 pub(super) fn obstacle(layout: &Layout, after: &[RunId]) -> Option<String> {
     after.iter().find_map(|run| {
         let folder = layout.run(run);
-        let attempts = folder.read_dir_utf8().ok()?.flatten().filter_map(|entry| {
-            entry.file_name().strip_prefix("claim-")?.parse::<u32>().ok()
-        });
+        let attempts = folder
+            .read_dir_utf8()
+            .ok()?
+            .flatten()
+            .filter_map(|entry| entry.file_name().strip_prefix("claim-")?.parse::<u32>().ok());
         let newest = attempts.max()?;
         let text = fs_err::read_to_string(layout.receipt(run, newest)).ok();
         let receipt = text.and_then(|text| serde_json::from_str::<Receipt>(&text).ok());
@@ -99,9 +101,7 @@ pub(super) fn is_not_run(report: &JobReport) -> bool {
 /// [`StoreError`] where the journal cannot be read.
 pub(super) fn reason(journal: &Journal, run: &RunId) -> Result<Option<String>, StoreError> {
     let before = journal.predecessors(run)?;
-    let failed = before.iter().find(|(_, state)| {
-        state.is_final() && *state != RunState::Completed
-    });
+    let failed = before.iter().find(|(_, state)| state.is_final() && *state != RunState::Completed);
     Ok(failed.map(|(run, state)| not_run(run, state)))
 }
 

@@ -89,7 +89,7 @@ impl ElsewhereError {
                 vec!["`sizar resume` looks it up before it submits anything".to_owned()]
             }
             Self::Predecessor { run, .. } => {
-                vec![format!("`sizar wait {run}` waits for it, and `sizar show {run}` tells of it")]
+                vec![format!("`sizar show {run}` tells of it, `sizar wait {run}` waits for it")]
             }
             Self::Environment { hints, .. } => hints.clone(),
             Self::EscapingLink { .. } => {

@@ -382,11 +382,7 @@ fn all(
 }
 
 /// Says of every task that waits that it will not be taken: the next array would not be either.
-fn refuse_all(
-    journal: &mut Journal,
-    sweep: &SweepId,
-    reason: &str,
-) -> Result<(), ElsewhereError> {
+fn refuse_all(journal: &mut Journal, sweep: &SweepId, reason: &str) -> Result<(), ElsewhereError> {
     let events: Vec<(RunId, EventKind)> = journal
         .tasks(sweep)?
         .into_iter()

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use sizar_model::{
-    EventKind, JobHandle, JobState, Output, Progress, RunId, RunState, SweepId,
-};
+use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState, SweepId};
 
 use super::bring::bring;
 use super::marks::Marks;
@@ -249,8 +247,7 @@ fn look(
     let jobs: Vec<JobHandle> = runs.iter().filter_map(|known| known.job.clone()).collect();
     // those of sweeps are many: one listing for each sweep tells of all of them
     let single: Vec<&Known> = runs.iter().filter(|known| known.sweep.is_none()).copied().collect();
-    let sweeps: BTreeSet<&SweepId> =
-        runs.iter().filter_map(|known| known.sweep.as_ref()).collect();
+    let sweeps: BTreeSet<&SweepId> = runs.iter().filter_map(|known| known.sweep.as_ref()).collect();
     let mut steps = vec![look_at(layout, &single)];
     steps.extend(sweeps.iter().map(|sweep| Marks::ask(layout, sweep)));
     if ask {
@@ -265,9 +262,8 @@ fn look(
         .enumerate()
         .map(|(at, sweep)| (*sweep, Marks::read(&text(at + 1).unwrap_or_default())))
         .collect();
-    let polled = answers
-        .get(1 + sweeps.len())
-        .map(|answer| place.scheduler.read_poll(&output(answer)));
+    let polled =
+        answers.get(1 + sweeps.len()).map(|answer| place.scheduler.read_poll(&output(answer)));
     for (sweep, marks) in &marks {
         settled.listings.insert((*sweep).clone(), marks.seen.clone());
     }

@@ -116,7 +116,9 @@ impl StoreError {
             Self::NoSuchSweep { newest: None, .. } => {
                 Some("`sizar sweep --help` shows how one is made".to_owned())
             }
-            Self::Ambiguous { .. } | Self::AmbiguousSweep { .. } => Some("type more of its letters".to_owned()),
+            Self::Ambiguous { .. } | Self::AmbiguousSweep { .. } => {
+                Some("type more of its letters".to_owned())
+            }
             _ => None,
         }
     }

@@ -228,9 +228,7 @@ pub(super) fn create(
     add(transaction, path, &id, at, &wish)?;
     for before in &run.job.after {
         transaction
-            .prepare_cached(
-                "INSERT OR IGNORE INTO predecessors (run, predecessor) VALUES (?1, ?2)",
-            )
+            .prepare_cached("INSERT OR IGNORE INTO predecessors (run, predecessor) VALUES (?1, ?2)")
             .and_then(|mut insert| insert.execute(params![id.as_str(), before.as_str()]))
             .map_err(|source| StoreError::sql(path, source))?;
     }

@@ -17,6 +17,8 @@ pub struct Filter {
     pub states: Vec<RunState>,
     /// At most this many.
     pub limit: Option<u32>,
+    /// Leaves out the tasks of sweeps.
+    pub without_tasks: bool,
 }
 
 const SUMMARY: &str =
@@ -45,9 +47,17 @@ impl Journal {
     /// [`StoreError`] where the journal cannot be read.
     pub fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, StoreError> {
         let failed = |source| StoreError::sql(&self.path, source);
-        let condition = match filter.states.len() {
-            0 => String::new(),
-            count => format!("WHERE state IN ({})", vec!["?"; count].join(", ")),
+        let mut conditions = Vec::new();
+        if !filter.states.is_empty() {
+            let places = vec!["?"; filter.states.len()].join(", ");
+            conditions.push(format!("state IN ({places})"));
+        }
+        if filter.without_tasks {
+            conditions.push("sweep IS NULL".to_owned());
+        }
+        let condition = match conditions.is_empty() {
+            true => String::new(),
+            false => format!("WHERE {}", conditions.join(" AND ")),
         };
         let limit = filter.limit.map_or(-1, i64::from);
         let sql =

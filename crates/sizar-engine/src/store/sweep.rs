@@ -345,10 +345,7 @@ impl Journal {
     /// # Errors
     ///
     /// [`StoreError`] where the journal cannot be written; then nothing was.
-    pub fn append_all(
-        &mut self,
-        events: &[(RunId, EventKind)],
-    ) -> Result<Vec<RunId>, StoreError> {
+    pub fn append_all(&mut self, events: &[(RunId, EventKind)]) -> Result<Vec<RunId>, StoreError> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -493,9 +490,7 @@ fn announced(
         )
         .map_err(failed)?;
     let rows = select
-        .query_map(params![sweep, name], |row| {
-            Ok((part_task(row)?, row.get::<_, i64>(3)?))
-        })
+        .query_map(params![sweep, name], |row| Ok((part_task(row)?, row.get::<_, i64>(3)?)))
         .map_err(failed)?;
     let mut part = Part { name, tasks: Vec::new(), since: Timestamp::now() };
     for row in rows {

@@ -33,8 +33,13 @@ pub struct Metric {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     /// A pattern over what was printed.
-    Log { pattern: String },
-    File { path: String, key: Vec<String> },
+    Log {
+        pattern: String,
+    },
+    File {
+        path: String,
+        key: Vec<String>,
+    },
 }
 
 /// A text that names no metric.

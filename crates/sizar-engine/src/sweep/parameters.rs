@@ -33,7 +33,9 @@ pub enum InvalidParameters {
     Range { text: String },
     #[error("the parameter `{name}` is given twice")]
     Twice { name: String },
-    #[error("zipped parameters need equally many values: `{first}` has {firsts}, `{other}` {others}")]
+    #[error(
+        "zipped parameters need equally many values: `{first}` has {firsts}, `{other}` {others}"
+    )]
     Uneven { first: String, firsts: usize, other: String, others: usize },
     #[error("nothing is varied")]
     Nothing,
@@ -107,9 +109,7 @@ pub fn parameter_sets(sources: &Sources) -> Result<Vec<Parameters>, InvalidParam
         sets = sets
             .iter()
             .flat_map(|set| {
-                factor.iter().map(|more| {
-                    Parameters(set.0.iter().chain(&more.0).cloned().collect())
-                })
+                factor.iter().map(|more| Parameters(set.0.iter().chain(&more.0).cloned().collect()))
             })
             .collect();
     }
@@ -137,9 +137,8 @@ fn zipped(texts: &[String]) -> Result<Vec<Parameters>, InvalidParameters> {
         }
     }
     let row = |at: usize| {
-        let cell = |(name, column): &(String, Vec<String>)| {
-            Some((name.clone(), column.get(at)?.clone()))
-        };
+        let cell =
+            |(name, column): &(String, Vec<String>)| Some((name.clone(), column.get(at)?.clone()));
         Parameters(columns.iter().filter_map(cell).collect())
     };
     Ok((0..firsts.len()).map(row).collect())

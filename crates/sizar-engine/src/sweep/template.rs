@@ -191,7 +191,8 @@ mod tests {
 
     #[test]
     fn places_are_filled_and_other_braces_stay() {
-        let template = template(&["--lr={lr}", "--out", "r-{seed}-{task}", "{\"a\": {lr}}", "{{lr}}"]);
+        let template =
+            template(&["--lr={lr}", "--out", "r-{seed}-{task}", "{\"a\": {lr}}", "{{lr}}"]);
         let filled = template.fill(7, &set());
         assert_eq!(filled, ["--lr=0.1", "--out", "r-3-7", "{\"a\": 0.1}", "{lr}"]);
         assert_eq!(template.unplaced(&["lr", "seed"]).unwrap(), Vec::<String>::new());
@@ -208,8 +209,7 @@ mod tests {
     #[test]
     fn an_option_of_the_driver_takes_what_has_no_place() {
         let option = DriverOption { flags: vec!["--batch_size".into()], ..DriverOption::default() };
-        let driver =
-            Driver { path: "train.py".into(), options: vec![option], ..Driver::default() };
+        let driver = Driver { path: "train.py".into(), options: vec![option], ..Driver::default() };
         let mut template = template(&["--x"]);
         template.place("batch-size", Some(&driver)).unwrap();
         assert_eq!(template.args(), ["--x", "--batch_size", "{batch-size}"]);

@@ -31,11 +31,7 @@ pub(super) fn seeds(text: &str) -> Result<Vec<String>, InvalidParameters> {
 
 /// Checks what a parameter is called: placeholders have to be told from other braces.
 pub(super) fn check_name(name: &str) -> Result<(), InvalidParameters> {
-    if is_name(name) {
-        Ok(())
-    } else {
-        Err(InvalidParameters::Name { name: name.to_owned() })
-    }
+    if is_name(name) { Ok(()) } else { Err(InvalidParameters::Name { name: name.to_owned() }) }
 }
 
 /// Returns whether a text can be the name of a parameter.

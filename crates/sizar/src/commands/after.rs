@@ -40,10 +40,8 @@ pub fn wait_for(session: &Session, journal: &mut Journal, run: &RunId) -> Comman
     let runs: Vec<RunId> = before.into_iter().map(|(run, _)| run).collect();
     session.say(&format!("{run} waits for {}", list(&runs)));
     queue::wait(&session.home, &runs)?;
-    let failed = journal
-        .predecessors(run)?
-        .into_iter()
-        .find(|(_, state)| *state != RunState::Completed);
+    let failed =
+        journal.predecessors(run)?.into_iter().find(|(_, state)| *state != RunState::Completed);
     let Some((before, state)) = failed else { return Ok(()) };
     let reason = not_run(&before, &state);
     journal.append(run, &EventKind::Failed { reason: reason.clone() })?;

@@ -147,8 +147,11 @@ fn resume_all_elsewhere(session: &Session, journal: &mut Journal) -> CommandResu
         }
     }
     let states = vec![RunState::Queued];
-    for run in journal.list(&Filter { states, limit: None })? {
-        if run.sweep.is_none() && run.target != "local" && elsewhere::known(journal, &run.id)?.job.is_none() {
+    for run in journal.list(&Filter { states, ..Filter::default() })? {
+        if run.sweep.is_none()
+            && run.target != "local"
+            && elsewhere::known(journal, &run.id)?.job.is_none()
+        {
             let run = journal.get(run.id.as_str())?;
             resume_elsewhere(session, journal, &run)?;
         }

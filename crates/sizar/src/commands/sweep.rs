@@ -208,7 +208,8 @@ fn retry(session: &Session, args: &RetryArgs) -> CommandResult<u8> {
         session.say(&format!("every task of {} completed, or has not ended", record.id));
         return Ok(0);
     }
-    session.say(&format!("{count} tasks of {} get another attempt", record.id));
+    let tasks = if count == 1 { "1 task gets" } else { "the tasks that ended badly get" };
+    session.say(&format!("{tasks} another attempt ({count} of {})", record.tasks));
     finish(session, &mut journal, place.as_mut(), &record, args.detach)
 }
 

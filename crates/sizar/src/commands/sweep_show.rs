@@ -107,6 +107,11 @@ pub fn list(session: &Session, json: bool) -> CommandResult<u8> {
 }
 
 pub fn show(session: &Session, args: &ShowArgs) -> CommandResult<u8> {
+    if !sweeps::is_sweep(&args.sweep) {
+        let error = anyhow::anyhow!("`{}` is no sweep's name", args.sweep);
+        return Err(Failure::new(ExitCode::Usage, error)
+            .hint(format!("`sizar show {}` shows a run, also one of a sweep", args.sweep)));
+    }
     let mut journal = session.journal()?;
     let record = journal.find_sweep(&args.sweep)?;
     if !args.no_refresh && record.target != "local" {
@@ -129,9 +134,12 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult<u8> {
     }
     let states = journal.sweep_states(&record.id)?;
     if args.csv {
-        output::print(&table.to_csv().map_err(anyhow::Error::from).map_err(|error| {
-            Failure::new(ExitCode::Failure, error)
-        })?)?;
+        output::print(
+            &table
+                .to_csv()
+                .map_err(anyhow::Error::from)
+                .map_err(|error| Failure::new(ExitCode::Failure, error))?,
+        )?;
     } else if args.json {
         let wish: Wish = serde_json::from_value(record.wish.clone())?;
         output::print_json(&serde_json::json!({
@@ -190,17 +198,13 @@ fn documents(table: &Table) -> Vec<serde_json::Value> {
     table.rows.iter().map(document).collect()
 }
 
-fn page(
-    record: &SweepRecord,
-    table: &Table,
-    states: &[(RunState, u32)],
-    all: bool,
-) -> String {
+fn page(record: &SweepRecord, table: &Table, states: &[(RunState, u32)], all: bool) -> String {
     let shown = if all { table.rows.len() } else { PAGE };
     let mut names = vec!["TASK", "RUN", "STATE"];
     names.extend(table.parameters.iter().chain(&table.metrics).map(String::as_str));
     names.push("TOOK");
-    let rows: Vec<Vec<String>> = table.rows.iter().take(shown).map(|row| cells(row, table)).collect();
+    let rows: Vec<Vec<String>> =
+        table.rows.iter().take(shown).map(|row| cells(row, table)).collect();
     let mut page = format!("{}: {}\n", record.id, sweeps::in_words(states));
     if let Some(reason) = &record.failed {
         page.push_str(&format!("it could not be prepared: {reason}\n"));

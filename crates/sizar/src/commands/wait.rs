@@ -31,7 +31,7 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
     let mut journal = session.journal()?;
     let mut sweeps: Vec<SweepRecord> = Vec::new();
     let ids: Vec<RunId> = if args.runs.is_empty() {
-        let runs = journal.list(&Filter { states: UNDER_WAY.to_vec(), limit: None })?;
+        let runs = journal.list(&Filter { states: UNDER_WAY.to_vec(), ..Filter::default() })?;
         let mut names: Vec<_> = runs.iter().filter_map(|run| run.sweep.clone()).collect();
         names.sort();
         names.dedup();

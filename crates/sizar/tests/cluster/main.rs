@@ -11,3 +11,4 @@ mod killed;
 mod plain;
 mod restart;
 mod site;
+mod sweep;
