@@ -42,16 +42,23 @@ pub(super) fn bring(
     if let Some(receipt) = named.receipt() {
         return Ok(receipt);
     }
-    let path = layout.receipt(run, attempt);
-    let answers = place.transport.run(&[Step::get_file(path.as_str(), RECEIPT)])?;
-    let text = answers.first().map(|answer| answer.stdout.clone()).unwrap_or_default();
+    let folder = coming(home, named.folder())?;
+    // those of many that ended together have come together
+    let whole = |text: &Vec<u8>| serde_json::from_slice::<Receipt>(text).is_ok();
+    let text = match fs::read(folder.join("receipt.json")).ok().filter(whole) {
+        Some(text) => text,
+        None => {
+            let path = layout.receipt(run, attempt);
+            let answers = place.transport.run(&[Step::get_file(path.as_str(), RECEIPT)])?;
+            answers.first().map(|answer| answer.stdout.clone()).unwrap_or_default()
+        }
+    };
     let receipt: Receipt = serde_json::from_slice(&text)
         .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
     if receipt.attempt != attempt {
         let message = format!("it is of attempt {}", receipt.attempt);
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
-    let folder = coming(home, named.folder())?;
     let coming = Coming { home, run, there: layout.attempt(run, attempt), folder: &folder };
     coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
@@ -64,7 +71,7 @@ pub(super) fn bring(
 }
 
 /// Makes the folder in which an attempt lies until all of it is here.
-fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
+pub(super) fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
     home.folder("runs")?;
     let folder = Utf8PathBuf::from(format!("{named}.coming"));
     fs::create_dir_all(&folder)
@@ -130,7 +137,7 @@ impl Coming<'_> {
 }
 
 /// Moves a verified file to where it stays until all are here.
-fn keep(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
+pub(super) fn keep(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -138,7 +145,7 @@ fn keep(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
 }
 
 /// Returns where a result lies below its attempt's folder; none where it would lie elsewhere.
-fn below(path: &str) -> Option<Utf8PathBuf> {
+pub(super) fn below(path: &str) -> Option<Utf8PathBuf> {
     let path = match path.strip_prefix("~/") {
         Some(path) => Utf8Path::new("home").join(path),
         None => Utf8Path::new("work").join(path),
@@ -146,7 +153,7 @@ fn below(path: &str) -> Option<Utf8PathBuf> {
     path.components().all(|part| matches!(part, Utf8Component::Normal(_))).then_some(path)
 }
 
-fn is_here(folder: &Utf8Path, path: &Utf8Path, result: &Artifact) -> bool {
+pub(super) fn is_here(folder: &Utf8Path, path: &Utf8Path, result: &Artifact) -> bool {
     let path = folder.join(path);
     let plain = fs::symlink_metadata(&path)
         .is_ok_and(|metadata| metadata.is_file() && metadata.len() == result.size);
@@ -161,14 +168,17 @@ fn log(
     attempt: u32,
     folder: &Utf8Path,
 ) -> Result<(), ElsewhereError> {
-    let path = folder.join("log");
+    if folder.join("log").exists() {
+        return Ok(());
+    }
+    let path = folder.join("log.part");
     let failed = |source| ElsewhereError::File { path: path.clone(), source };
     let mut file = fs::File::create(&path).map_err(failed)?;
     let step = Step::get_file(layout.output(run, attempt).as_str(), 0)
         .limit(std::time::Duration::from_mins(30));
     // a job that could print nothing left no file
     place.transport.drain(&step, &mut file, &sizar_model::Silent)?;
-    Ok(())
+    fs::rename(&path, folder.join("log")).map_err(failed)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod after;
 mod again;
+mod ahead;
 mod array;
 mod batch;
 mod bring;

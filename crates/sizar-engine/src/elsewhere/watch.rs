@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState, SweepId};
 
+use super::ahead::{Left, bring_many};
 use super::bring::bring;
 use super::marks::Marks;
 use super::unseen::Unseen;
@@ -170,6 +171,9 @@ pub fn settle(
     }
     let layout = Layout::at(place.root());
     let seen = look(home, place, &layout, &runs, settled)?;
+    let left = runs.iter().zip(&seen).filter(|(_, seen)| seen.receipt);
+    let left = left.map(|(known, _)| Left { run: known.run.clone(), attempt: known.attempt });
+    bring_many(home, place, &layout, left.collect(), progress);
     let mut ended = 0;
     for (known, seen) in runs.into_iter().zip(seen) {
         let Known { run, state, attempt, .. } = known;

@@ -1,5 +1,7 @@
 //! `sizar resume`.
 
+use std::collections::BTreeSet;
+
 use sizar_engine::elsewhere;
 use sizar_engine::queue::{self, QueueError, Resumption};
 use sizar_engine::run::RunRequest;
@@ -67,9 +69,16 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
         }
         resumed
     };
+    let mut of_sweeps = BTreeSet::new();
     for resumption in resumed {
         let id = match resumption {
             Resumption::Queued(id) => id,
+            Resumption::NeedsPreparation(id) if let Some(sweep) = sweep_of(&journal, &id)? => {
+                // what it shares with the others of its sweep is there
+                journal.enqueue(&id)?;
+                of_sweeps.insert(sweep);
+                continue;
+            }
             Resumption::NeedsPreparation(id) if is_elsewhere(&journal.get(id.as_str())?) => {
                 start_elsewhere(session, &mut journal, &id)?;
                 continue;
@@ -82,8 +91,17 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
         };
         session.say(&format!("{id} is queued; `sizar wait {id}` waits for it"));
     }
+    for sweep in of_sweeps {
+        resume_sweep(session, &mut journal, &sweep)?;
+    }
     queue::ensure_supervisor(&session.home)?;
     Ok(ExitCode::Success)
+}
+
+/// Returns the sweep that a run on a target is part of.
+fn sweep_of(journal: &Journal, id: &RunId) -> CommandResult<Option<String>> {
+    let run = journal.get(id.as_str())?;
+    Ok(run.job.task.as_ref().filter(|_| is_elsewhere(&run)).map(|task| task.sweep.to_string()))
 }
 
 /// Goes on with a sweep: prepares it, or hands over what waits.
