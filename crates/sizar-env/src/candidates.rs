@@ -143,7 +143,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // what is not imported came with something else, or with the authors' whole machine
     for package in package.iter().chain(diagnoses.iter().filter_map(named_in)) {
         let asked = spec.requirements.iter().any(|asked| name::of_requirement(asked) == *package);
-        if asked && importance(package, facts) == 0 {
+        if asked && importance(package, facts) == 0 && !was_missing(spec, package, facts) {
             candidates.push(Candidate {
                 rule: "unused-dropped".into(),
                 cause: format!("{package}, which the code does not import, cannot be had"),
@@ -506,9 +506,24 @@ fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candid
             .chain(date_search::steps(spec, &name, &format!("it has no {module}"), facts))
             .collect();
     }
+    let pinned = facts.readme_pins.get(&name).filter(|_| distribution == name);
+    let wanted = pinned.map_or(distribution, |version| format!("{name}=={version}"));
     vec![Candidate {
-        rule: "missing-module".into(),
-        cause: format!("{module} is imported and nothing that is installed declares it"),
-        changes: vec![Change::Act(Action::Add(distribution))],
+        rule: MISSING_MODULE.into(),
+        cause: format!("{module}{IS_MISSING}"),
+        changes: vec![Change::Act(Action::Add(wanted))],
     }]
+}
+
+const MISSING_MODULE: &str = "missing-module";
+const IS_MISSING: &str = " is imported and nothing that is installed declares it";
+
+/// Whether `package` was added because an import asked for it, if only one of a dependency's.
+fn was_missing(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> bool {
+    spec.deviations
+        .iter()
+        .filter(|deviation| deviation.rule == MISSING_MODULE)
+        .filter_map(|deviation| deviation.reason.strip_suffix(IS_MISSING))
+        .filter_map(|module| (facts.distribution_of)(module))
+        .any(|distribution| name::of_requirement(&distribution) == package)
 }

@@ -6,6 +6,7 @@ use super::mentions::{self, Section};
 use super::read::Read;
 use super::requirement::is_specifiers;
 use super::text::{group, pattern, plain};
+use super::version_table::VersionTable;
 
 /// Reads a README, in Markdown, reStructuredText or plain text.
 pub(super) fn read(path: &str, text: &str) -> Read {
@@ -16,11 +17,15 @@ pub(super) fn read(path: &str, text: &str) -> Read {
     let lines = joined(text);
     let mut section = Section::default();
     let mut in_code = false;
+    let mut table = VersionTable::default();
     for (index, (line, written)) in lines.iter().enumerate() {
         let line = *line;
         let written = plain(written);
         if written.starts_with("```") || written.starts_with("~~~") {
             in_code = !in_code;
+            table.close(&mut read);
+        } else if in_code {
+            table.take(&written, line);
         }
         // `# comment` in a block of commands is no heading
         if !in_code && let Some(begun) = Section::begun_by(&written) {
