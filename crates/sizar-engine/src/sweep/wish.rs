@@ -56,6 +56,6 @@ impl Wish {
         let named = plan.job.args.len().saturating_sub(plan.args.len());
         let job = self.job_of(sweep, number);
         let args = job.args.get(named..).unwrap_or_default().to_vec();
-        RunPlan { args, job, ..plan.clone() }
+        RunPlan { job, args, ..plan.clone() }
     }
 }

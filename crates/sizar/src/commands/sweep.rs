@@ -149,7 +149,7 @@ fn start(session: &Session, args: &SweepArgs, run: &RunArgs) -> CommandResult<u8
     let mut sweep = Start { session, source: &run.source, wish, at_once: args.max_running };
     let Some(target) = &run.on else {
         if run.dry_run {
-            output::print(&sweep.page("this machine")?)?;
+            output::print(&sweep.page("this machine"))?;
             return Ok(0);
         }
         Capacity::of_this_machine()
@@ -170,7 +170,7 @@ fn start(session: &Session, args: &SweepArgs, run: &RunArgs) -> CommandResult<u8
         let count = sweep.wish.sets.len() as u32;
         let resources = &sweep.wish.request.job.resources;
         let script = elsewhere::array_script(resources, count, args.max_running, &place)?;
-        output::print(&format!("{}\n{script}", sweep.page(name.as_str())?))?;
+        output::print(&format!("{}\n{script}", sweep.page(name.as_str())))?;
         return Ok(0);
     }
     sweeps::check_after(session, &mut journal, name.as_str(), &sweep.wish.request.job.after)?;
@@ -315,7 +315,7 @@ impl Start<'_> {
     }
 
     /// Describes what would happen.
-    fn page(&self, place: &str) -> CommandResult<String> {
+    fn page(&self, place: &str) -> String {
         let sets = &self.wish.sets;
         let mut page = format!("{} tasks of {} on {place}\n\n", sets.len(), self.source);
         let mut line = |number: usize| {
@@ -328,6 +328,6 @@ impl Start<'_> {
         if sets.len() > SHOWN {
             line(sets.len() - 1);
         }
-        Ok(page)
+        page
     }
 }

@@ -114,10 +114,11 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult<u8> {
     }
     let mut journal = session.journal()?;
     let record = journal.find_sweep(&args.sweep)?;
-    if !args.no_refresh && record.target != "local" {
-        if let Err(failure) = refresh(session, &mut journal, &record.target) {
-            session.say(&format!("{} could not be asked: {}", record.target, failure.error));
-        }
+    if !args.no_refresh
+        && record.target != "local"
+        && let Err(failure) = refresh(session, &mut journal, &record.target)
+    {
+        session.say(&format!("{} could not be asked: {}", record.target, failure.error));
     }
     let mut table = table_of(session, &journal, &record, &args.metric)?;
     if let Some(state) = &args.state {
