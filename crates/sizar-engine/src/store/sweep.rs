@@ -544,3 +544,6 @@ pub(super) fn task_of(journal: &Journal, text: &str) -> Result<Option<RunId>, St
         .optional()
         .map_err(|source| StoreError::sql(&journal.path, source))
 }
+
+#[cfg(test)]
+mod tests;
