@@ -304,7 +304,8 @@ fn from_diagnosis(
             vec![Change::Act(not_on_index(package))],
         ),
         Diagnosis::NoSuchVersion { package, version } => {
-            let others = other_versions(spec, package, version);
+            let mut others = other_versions(spec, package, version);
+            others.extend(never_for_this_python(spec, package, facts));
             // nothing of it was there at the time, whatever its version
             if others.is_empty() {
                 date_search::later(spec, package, None, output, facts)
@@ -324,6 +325,26 @@ fn from_diagnosis(
         ),
         Diagnosis::ModuleMissing { .. } => Vec::new(),
     }
+}
+
+/// Takes another Python where what is needed was never released for this one.
+///
+/// rdkit came to the package index with Python 3.7; what was written before had it from conda.
+fn never_for_this_python(
+    spec: &EnvSpec,
+    package: &str,
+    facts: &Facts<'_>,
+) -> impl Iterator<Item = Candidate> {
+    let never = date_search::never_for(&(facts.releases)(package), spec.python);
+    never.into_iter().map(move |pythons| Candidate {
+        rule: "another-python".into(),
+        cause: format!(
+            "the index has {package} for Python {} only, and not for Python {}",
+            python::list(&pythons),
+            spec.python.without_patch()
+        ),
+        changes: vec![Change::PythonIn(pythons)],
+    })
 }
 
 /// Has pip of the era install what uv refuses.

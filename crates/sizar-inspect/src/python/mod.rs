@@ -24,6 +24,6 @@ pub use closure::Closure;
 pub use drivers::find_drivers;
 pub use facts::{FileFacts, ImportRecord};
 pub use parse::{Module, SyntaxProblem, decode};
-pub use project::Project;
+pub use project::{Project, Told};
 pub use source_file::{Layout, ScriptDeclaration, SourceFile};
 pub use tree::Resolution;
