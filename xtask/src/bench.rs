@@ -6,6 +6,7 @@ mod inspect;
 mod overhead;
 mod queue;
 mod start;
+mod sweep;
 pub mod timing;
 
 use anyhow::ensure;
@@ -15,7 +16,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -41,12 +42,13 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 5] = [
+const ALL: [(&str, Measurement); 6] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
     ("overhead", overhead::measure),
     ("queue", queue::measure),
+    ("sweep", sweep::measure),
 ];
 
 /// Runs the measurements that were asked for.

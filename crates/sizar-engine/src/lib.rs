@@ -3,7 +3,7 @@
 //! [`acquire`] turns a locator into a checkout, [`environment`] makes a verified environment for
 //! it, [`run`] executes a driver in it and collects what it made; [`store`] is the journal and
 //! [`queue`] the supervisor of detached runs. [`elsewhere`] does the same on clusters, and
-//! [`looking`] shows what goes on there. Foreign code runs only through [`process`], inside
+//! [`looking`] shows what goes on there; [`sweep`] is one wish for many runs. Foreign code runs only through [`process`], inside
 //! a [`sandbox`].
 
 pub mod acquire;
@@ -21,6 +21,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scheduler;
 pub mod store;
+pub mod sweep;
 pub mod target;
 pub mod tools;
 pub mod transport;

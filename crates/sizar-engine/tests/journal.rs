@@ -169,7 +169,7 @@ fn runs_are_listed_the_newest_first() {
     let all: Vec<RunId> = runs.iter().rev().cloned().collect();
     assert_eq!(ids(&Filter::default()), all);
     assert_eq!(ids(&Filter { limit: Some(2), ..Filter::default() }), all[..2]);
-    let cancelled = Filter { states: vec![RunState::Cancelled], limit: None };
+    let cancelled = Filter { states: vec![RunState::Cancelled], ..Filter::default() };
     assert_eq!(ids(&cancelled), [runs[1].clone()]);
 }
 
@@ -193,7 +193,7 @@ fn a_journal_of_a_newer_sizar_is_left_alone() {
     let writing = Journal::open(&world.home).unwrap_err();
     let reading = Journal::open_reading(&world.home).unwrap_err();
     for error in [writing, reading] {
-        assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }), "{error}");
         assert!(error.hint().unwrap().contains("update sizar"));
     }
     assert_eq!(fs::read(world.home.journal()).unwrap(), before);

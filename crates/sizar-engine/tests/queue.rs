@@ -429,7 +429,7 @@ fn none_lost_none_twice(count: usize, program: NewRun, world: &World) -> Vec<Run
     let runs = journal.create_many(&vec![program; count]).unwrap();
     let supervisor = supervise(world, 4);
     let completed = |journal: &Journal| {
-        let filter = Filter { states: vec![RunState::Completed], limit: None };
+        let filter = Filter { states: vec![RunState::Completed], ..Filter::default() };
         journal.list(&filter).unwrap().len()
     };
     until("some are done", || completed(&journal) >= count / 3);

@@ -50,6 +50,8 @@ pub enum EventKind {
     Submitted { attempt: u32, job: JobHandle },
     /// The scheduler took no job: nothing under this name was found, nor could have been.
     NotSubmitted { attempt: u32, reason: String },
+    /// The scheduler has no room for the job now, and took none: it waits here for another try.
+    Deferred { attempt: u32, reason: String },
     /// The job began on the machine `node` of its target.
     JobStarted {
         attempt: u32,
@@ -89,6 +91,7 @@ impl EventKind {
             Self::Submitting { .. } => "submitting",
             Self::Submitted { .. } => "submitted",
             Self::NotSubmitted { .. } => "not_submitted",
+            Self::Deferred { .. } => "deferred",
             Self::JobStarted { .. } => "job_started",
             Self::Judged { .. } => "judged",
             Self::Ended { .. } => "ended",

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use crate::Resources;
+use crate::{Resources, RunId, Task};
 
 /// What to execute and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,12 @@ pub struct JobSpec {
     /// Variables that the user set with `--env`.
     #[serde(default)]
     pub env: Vec<(String, String)>,
+    /// The runs that must have completed before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<RunId>,
+    /// Its place in a sweep, where it is part of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
 }
 
 /// A file or folder of the user's that the program sees under another name.

@@ -20,6 +20,7 @@ pub mod resources;
 pub mod run;
 pub mod site;
 pub mod source;
+pub mod sweep;
 
 pub use artifact::{Artifact, Ending, Receipt, Usage};
 pub use batch::{JobHandle, JobReport, JobState};
@@ -40,3 +41,4 @@ pub use resources::{ByteSize, Mail, MailEvent, Resources, Walltime};
 pub use run::{IllegalEvent, Run, RunState, RunSummary};
 pub use site::{SchedulerKind, Site};
 pub use source::{Checkout, Locator, SafeUrl, Source};
+pub use sweep::{Parameters, SweepId, Task};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::Ending;
 use crate::event::EventKind;
-use crate::{Artifact, JobSpec, RunId, Usage};
+use crate::{Artifact, JobSpec, RunId, SweepId, Usage};
 
 /// One wish of the user, with its parameters and results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub struct RunSummary {
     pub ended: Option<Timestamp>,
     /// Why it is in this state, where the state alone does not say it.
     pub reason: Option<String>,
+    /// The sweep that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepId>,
 }
 
 /// The state of a run.
@@ -144,6 +147,7 @@ impl RunState {
             // of two jobs with the same name the other was first, and has the attempt
             (Self::Running, E::Submitted { .. }) => Self::Running,
             (Self::Queued, E::NotSubmitted { .. }) => Self::Failed,
+            (Self::Queued, E::Deferred { .. }) => Self::Queued,
             (Self::Queued, E::JobStarted { .. }) => Self::Running,
             (Self::Queued | Self::Running | Self::Lost, E::Judged { ending, .. }) => {
                 Self::of(ending)

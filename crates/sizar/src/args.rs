@@ -70,6 +70,7 @@ pub enum Command {
     Inspect(commands::inspect::InspectArgs),
     Setup(commands::setup::SetupArgs),
     Run(Box<commands::run::RunArgs>),
+    Sweep(Box<commands::sweep::SweepArgs>),
     Runs(commands::runs::RunsArgs),
     Show(commands::show::ShowArgs),
     Logs(commands::logs::LogsArgs),

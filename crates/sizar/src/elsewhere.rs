@@ -114,7 +114,7 @@ pub fn refresh_all(session: &Session) -> CommandResult<()> {
     let Some(reading) = session.journal_to_read()? else { return Ok(()) };
     let states = vec![RunState::Queued, RunState::Running];
     let mut names: Vec<String> = reading
-        .list(&Filter { states, limit: None })?
+        .list(&Filter { states, ..Filter::default() })?
         .into_iter()
         .map(|run| run.target)
         .filter(|target| target != "local")
@@ -176,6 +176,12 @@ pub fn follow(
     }
 }
 
+/// Returns what is known of the runs that `run` comes after, and that have not ended.
+fn before(journal: &Journal, run: &RunId) -> Result<Vec<Known>, ElsewhereError> {
+    let open = journal.predecessors(run)?.into_iter().filter(|(_, state)| !state.is_final());
+    open.map(|(run, _)| elsewhere::known(journal, &run)).collect()
+}
+
 /// What is remembered while a run is followed.
 struct Following {
     settled: Settled,
@@ -211,11 +217,14 @@ impl Following {
             self.echo(place, &runs)?;
         }
         self.settled.ask = due;
+        // a run that comes after others is judged by what became of those
+        let mut all = before(journal, run)?;
+        all.extend(runs.iter().cloned());
         elsewhere::settle(
             &session.home,
             journal,
             place,
-            &runs,
+            &all,
             &mut self.settled,
             &session.reporter,
         )?;

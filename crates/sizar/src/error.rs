@@ -107,7 +107,10 @@ failures! {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let code = match error {
-            StoreError::NoSuchRun { .. } | StoreError::Ambiguous { .. } => ExitCode::NotFound,
+            StoreError::NoSuchRun { .. }
+            | StoreError::Ambiguous { .. }
+            | StoreError::NoSuchSweep { .. }
+            | StoreError::AmbiguousSweep { .. } => ExitCode::NotFound,
             StoreError::Illegal { .. } => ExitCode::Request,
             _ => ExitCode::Home,
         };
@@ -215,6 +218,7 @@ impl From<ElsewhereError> for Failure {
                 let code = match other {
                     ElsewhereError::Refused(_)
                     | ElsewhereError::NotSubmitted { .. }
+                    | ElsewhereError::Predecessor { .. }
                     | ElsewhereError::Script(_) => ExitCode::Request,
                     ElsewhereError::Environment { .. } => ExitCode::Setup,
                     ElsewhereError::EscapingLink { .. } => ExitCode::Source,

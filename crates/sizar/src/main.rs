@@ -13,6 +13,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod session;
+mod sweeps;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 

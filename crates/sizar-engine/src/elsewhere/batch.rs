@@ -1,7 +1,5 @@
 //! The batch script: what a job does, for a person to read.
 
-use std::fmt::Write as _;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{RunId, Scratch};
 
@@ -76,57 +74,91 @@ pub(super) fn name_of(run: &RunId, attempt: u32) -> String {
 }
 
 fn body(job: &Job<'_>, profile: &Profile, layout: &Layout, scheduler: &dyn Scheduler) -> String {
-    let word = |path: &Utf8Path| shell_word(path.as_str());
-    let mut body = String::new();
-    let mut line = |text: &str| {
-        body.push_str(text);
-        body.push('\n');
+    let claim = layout.claim(job.run, job.attempt);
+    let names = Names {
+        claim: shell_word(claim.as_str()),
+        claim_job: shell_word(claim.join("job").as_str()),
+        claim_node: shell_word(claim.join("node").as_str()),
+        job_id: scheduler.job_id(),
+        work: format!("{} {}", shell_word(job.run.as_str()), job.attempt),
     };
-    line("");
+    let mut body = String::from("\n");
+    body.push_str(&claiming(&names));
+    body.push_str(&modules(profile));
+    body.push_str(&on_node(job.scratch, profile));
+    body.push_str(&executing(job.program, layout, &names));
+    body
+}
+
+/// What a script calls the attempt that it executes, in words of the shell.
+pub(super) struct Names {
+    /// The folder that is made to claim the attempt.
+    pub claim: String,
+    pub claim_job: String,
+    pub claim_node: String,
+    pub job_id: &'static str,
+    /// The run and the attempt, as arguments of the program.
+    pub work: String,
+}
+
+/// Returns the lines that claim the attempt.
+pub(super) fn claiming(names: &Names) -> String {
+    let mut lines = String::new();
+    let mut line = |text: &str| {
+        lines.push_str(text);
+        lines.push('\n');
+    };
     line("# one attempt is executed once, however many jobs bear its name");
-    line(&format!("if ! mkdir {} 2>/dev/null; then", word(&layout.claim(job.run, job.attempt))));
+    line(&format!("if ! mkdir {} 2>/dev/null; then", names.claim));
     line("    echo \"sizar: another job has this attempt; nothing is run\" >&2");
     line(&format!("    exit {}", there::CLAIMED));
     line("fi");
-    line(&format!(
-        "printf '%s\\n' \"{}\" > {}",
-        scheduler.job_id(),
-        word(&layout.claim(job.run, job.attempt).join("job"))
-    ));
-    line(&format!("uname -n > {}", word(&layout.claim(job.run, job.attempt).join("node"))));
+    line(&format!("printf '%s\\n' \"{}\" > {}", names.job_id, names.claim_job));
+    line(&format!("uname -n > {}", names.claim_node));
+    lines
+}
+
+/// Returns the lines of the site's own, and those that load modules.
+pub(super) fn modules(profile: &Profile) -> String {
+    let mut lines = String::new();
+    let mut line = |text: &str| {
+        lines.push_str(text);
+        lines.push('\n');
+    };
     for own in &profile.prelude {
         line(own);
     }
     if !profile.modules.is_empty() {
         line("");
         if let Some(init) = &profile.machine.modules_init {
-            line(&format!("command -v module >/dev/null 2>&1 || . {}", word(init)));
+            let init = shell_word(init.as_str());
+            line(&format!("command -v module >/dev/null 2>&1 || . {init}"));
         }
         for module in &profile.modules {
             line(&format!("module load {} || exit 125", shell_word(module)));
         }
     }
-    if let Some(scratch) = scratch(job.scratch, profile) {
-        line("");
-        line("# where the node has a disk of its own");
-        line(&format!("{}={scratch}; export {}", scratch::VARIABLE, scratch::VARIABLE));
-    }
-    line("");
-    line(
-        "# the working copy, the program and its limits, its results with their digests, the receipt",
-    );
-    let mut last = String::new();
-    let _ = write!(
-        last,
-        "exec {} {} {} {} {}",
-        word(job.program),
+    lines
+}
+
+/// Returns the lines that hand over to sizar.
+pub(super) fn executing(program: &Utf8Path, layout: &Layout, names: &Names) -> String {
+    format!(
+        "\n# the working copy, the program and its limits, its results with their digests, the \
+         receipt\nexec {} {} {} {}\n",
+        shell_word(program.as_str()),
         there::EXECUTE,
-        word(layout.root()),
-        shell_word(job.run.as_str()),
-        job.attempt
-    );
-    line(&last);
-    body
+        shell_word(layout.root().as_str()),
+        names.work
+    )
+}
+
+/// Returns the lines that name the node's own disk, where the job is to use it.
+pub(super) fn on_node(wish: &Scratch, profile: &Profile) -> String {
+    scratch(wish, profile).map_or_else(String::new, |scratch| {
+        let name = scratch::VARIABLE;
+        format!("\n# where the node has a disk of its own\n{name}={scratch}; export {name}\n")
+    })
 }
 
 /// Returns the folder of the node's own, as a word of the shell in which variables have their values.
@@ -151,7 +183,7 @@ fn scratch(wish: &Scratch, profile: &Profile) -> Option<String> {
 }
 
 /// Quotes a word for `sh`, unless it is plain.
-fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();

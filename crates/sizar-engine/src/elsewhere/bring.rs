@@ -44,24 +44,31 @@ pub(super) fn bring(
     if let Some(receipt) = named.receipt() {
         return Ok(receipt);
     }
-    let path = layout.receipt(run, attempt);
+    let folder = coming(home, named.folder())?;
+    // those of many that ended together have come together
+    let whole = |text: &Vec<u8>| serde_json::from_slice::<Receipt>(text).is_ok();
+    let come = fs::read(folder.join("receipt.json")).ok().filter(whole);
     let used = layout.attempt(run, attempt).join("usage.csv");
-    let steps = [Step::get_file(path.as_str(), RECEIPT), Step::get_file(used.as_str(), USAGE)];
-    let answers = place.transport.run(&steps)?;
-    let text = answers.first().map(|answer| answer.stdout.clone()).unwrap_or_default();
+    let mut steps = vec![Step::get_file(used.as_str(), USAGE)];
+    if come.is_none() {
+        steps.push(Step::get_file(layout.receipt(run, attempt).as_str(), RECEIPT));
+    }
+    // what has come with others needs no round trip of its own
+    let answers = if come.is_none() { place.transport.run(&steps)? } else { Vec::new() };
+    let text = come
+        .unwrap_or_else(|| answers.get(1).map(|answer| answer.stdout.clone()).unwrap_or_default());
     let receipt: Receipt = serde_json::from_slice(&text)
         .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
     if receipt.attempt != attempt {
         let message = format!("it is of attempt {}", receipt.attempt);
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
-    let folder = coming(home, named.folder())?;
     let coming = Coming { home, run, there: layout.attempt(run, attempt), folder: &folder };
     coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
     // an older sizar there kept none
-    if let Some(used) = answers.get(1).filter(|answer| answer.is_success()) {
+    if let Some(used) = answers.first().filter(|answer| answer.is_success()) {
         fs::write(folder.join("usage.csv"), &used.stdout).map_err(failed)?;
     }
     fs::write(folder.join("receipt.json"), &text).map_err(failed)?;
@@ -72,7 +79,7 @@ pub(super) fn bring(
 }
 
 /// Makes the folder in which an attempt lies until all of it is here.
-fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
+pub(super) fn coming(home: &Home, named: &Utf8Path) -> Result<Utf8PathBuf, ElsewhereError> {
     home.folder("runs")?;
     let folder = Utf8PathBuf::from(format!("{named}.coming"));
     fs::create_dir_all(&folder)
@@ -138,7 +145,7 @@ impl Coming<'_> {
 }
 
 /// Moves a verified file to where it stays until all are here.
-fn keep(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
+pub(super) fn keep(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -146,7 +153,7 @@ fn keep(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
 }
 
 /// Returns where a result lies below its attempt's folder; none where it would lie elsewhere.
-fn below(path: &str) -> Option<Utf8PathBuf> {
+pub(super) fn below(path: &str) -> Option<Utf8PathBuf> {
     let path = match path.strip_prefix("~/") {
         Some(path) => Utf8Path::new("home").join(path),
         None => Utf8Path::new("work").join(path),
@@ -154,7 +161,7 @@ fn below(path: &str) -> Option<Utf8PathBuf> {
     path.components().all(|part| matches!(part, Utf8Component::Normal(_))).then_some(path)
 }
 
-fn is_here(folder: &Utf8Path, path: &Utf8Path, result: &Artifact) -> bool {
+pub(super) fn is_here(folder: &Utf8Path, path: &Utf8Path, result: &Artifact) -> bool {
     let path = folder.join(path);
     let plain = fs::symlink_metadata(&path)
         .is_ok_and(|metadata| metadata.is_file() && metadata.len() == result.size);
@@ -169,14 +176,17 @@ fn log(
     attempt: u32,
     folder: &Utf8Path,
 ) -> Result<(), ElsewhereError> {
-    let path = folder.join("log");
+    if folder.join("log").exists() {
+        return Ok(());
+    }
+    let path = folder.join("log.part");
     let failed = |source| ElsewhereError::File { path: path.clone(), source };
     let mut file = fs::File::create(&path).map_err(failed)?;
     let step = Step::get_file(layout.output(run, attempt).as_str(), 0)
         .limit(std::time::Duration::from_mins(30));
     // a job that could print nothing left no file
     place.transport.drain(&step, &mut file, &sizar_model::Silent)?;
-    Ok(())
+    fs::rename(&path, folder.join("log")).map_err(failed)
 }
 
 #[cfg(test)]

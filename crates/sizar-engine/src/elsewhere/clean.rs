@@ -182,6 +182,8 @@ mod tests {
                 restart_args: Vec::new(),
                 scratch: Scratch::Auto,
                 env: Vec::new(),
+                after: Vec::new(),
+                task: None,
             },
             environment: None,
             usage: None,

@@ -47,6 +47,8 @@ pub enum ElsewhereError {
         #[source]
         source: serde_json::Error,
     },
+    #[error("it cannot come after {run}: {why}")]
+    Predecessor { run: RunId, why: String },
     #[error("run {run} is on the target `{target}`, and not on `{here}`")]
     OtherTarget { run: RunId, target: String, here: String },
     #[error(transparent)]
@@ -87,6 +89,9 @@ impl ElsewhereError {
             }
             Self::Unsure { .. } => {
                 vec!["`sizar resume` looks it up before it submits anything".to_owned()]
+            }
+            Self::Predecessor { run, .. } => {
+                vec![format!("`sizar show {run}` tells of it, `sizar wait {run}` waits for it")]
             }
             Self::Environment { hints, .. } => hints.clone(),
             Self::EscapingLink { .. } => {

@@ -1,7 +1,7 @@
 //! Where things lie on a target.
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_model::RunId;
+use sizar_model::{RunId, SweepId};
 
 use crate::home::Home;
 use crate::run::Attempt;
@@ -71,6 +71,16 @@ impl Layout {
     /// Returns the folder in which an attempt worked.
     pub fn attempt(&self, run: &RunId, attempt: u32) -> Utf8PathBuf {
         Attempt::of(&Home::at(&self.root), run, attempt).folder().to_owned()
+    }
+
+    /// Returns all that the tasks of a sweep share.
+    pub fn sweep(&self, sweep: &SweepId) -> Utf8PathBuf {
+        self.run(sweep.folder())
+    }
+
+    /// Returns the folder of names that tell which tasks of a sweep have begun and ended.
+    pub fn marks(&self, sweep: &SweepId) -> Utf8PathBuf {
+        self.sweep(sweep).join("marks")
     }
 
     pub fn receipt(&self, run: &RunId, attempt: u32) -> Utf8PathBuf {

@@ -5,7 +5,10 @@
 //! what became of it, [`bring`](bring::bring) brings the results. On the target the same program
 //! does its part: [`there`] makes the plan on the login node and executes it on a node.
 
+mod after;
 mod again;
+mod ahead;
+mod array;
 mod batch;
 mod bring;
 mod cancel;
@@ -13,6 +16,8 @@ mod clean;
 mod downloads;
 mod error;
 mod layout;
+mod marks;
+mod parts;
 mod prepare;
 mod push;
 mod raise;
@@ -25,12 +30,15 @@ mod unseen;
 mod verdict;
 mod watch;
 
+pub use after::{dependencies, not_run};
 pub use again::{NextAttempt, again, is_unfinished};
 pub use batch::script;
 pub use cancel::cancel;
 pub use clean::{Left, Policy, clean, left_there};
 pub use error::ElsewhereError;
 pub use layout::Layout;
+pub use marks::await_marks;
+pub use parts::{Parts, Shared, advance, array_script, prepare_sweep};
 pub use prepare::{Preparation, prepare};
 pub use push::program;
 pub use raise::{Next, next};

@@ -20,9 +20,9 @@ use crate::target::{Place, Profile, output};
 use crate::transport::Step;
 
 /// How long the scheduler may take to take a job.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 /// How often a job of unknown fate is looked for before another is handed over.
-const LOOKS: u32 = 3;
+pub(super) const LOOKS: u32 = 3;
 /// Between two looks: a controller that was busy has caught up by then.
 const BETWEEN: Duration = Duration::from_secs(3);
 
@@ -129,6 +129,16 @@ fn look(
     since: Timestamp,
     looks: u32,
 ) -> Result<Option<JobHandle>, ElsewhereError> {
+    Ok(first(look_all(place, name, since, looks)?))
+}
+
+/// Looks for all jobs of a name, which those of an array share.
+pub(super) fn look_all(
+    place: &mut Place,
+    name: &JobName,
+    since: Timestamp,
+    looks: u32,
+) -> Result<Vec<Found>, ElsewhereError> {
     // clocks differ between machines
     let since = since.checked_sub(48.hours()).unwrap_or(since);
     let mut last = None;
@@ -138,12 +148,12 @@ fn look(
         }
         match look_once(place, name, since) {
             Ok(found) if found.is_empty() => last = None,
-            Ok(found) => return Ok(first(found)),
+            Ok(found) => return Ok(found),
             Err(error) => last = Some(error),
         }
     }
     match last {
-        None => Ok(None),
+        None => Ok(Vec::new()),
         Some(error) => Err(unsure(name, error)),
     }
 }
@@ -176,7 +186,7 @@ fn accepted(
     Ok(Submitted { job, found })
 }
 
-fn unsure(name: &JobName, source: ElsewhereError) -> ElsewhereError {
+pub(super) fn unsure(name: &JobName, source: ElsewhereError) -> ElsewhereError {
     ElsewhereError::Unsure { name: name.to_string(), source: Box::new(source) }
 }
 
@@ -191,6 +201,7 @@ fn pending_submission(
             EventKind::Submitting { attempt, .. } => pending = Some((attempt, event.at)),
             EventKind::Submitted { .. }
             | EventKind::NotSubmitted { .. }
+            | EventKind::Deferred { .. }
             | EventKind::Resumed
             | EventKind::Judged { .. }
             | EventKind::Ended { .. }

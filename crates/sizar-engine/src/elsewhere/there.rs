@@ -16,8 +16,8 @@ use signal_hook::iterator::Signals;
 use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
-use super::Layout;
 use super::scratch::{self, Chosen};
+use super::{Layout, after, array, marks};
 use crate::home::Home;
 use crate::process::{Control, environment};
 use crate::run::{
@@ -32,6 +32,9 @@ pub(super) const EXECUTE: &str = "__there-execute";
 
 /// The exit code of a job whose attempt another job has: nothing was run.
 pub const CLAIMED: u8 = 76;
+
+/// The exit code of a job that was to come after one that did not complete: nothing was run.
+pub const NOT_RUN: u8 = 78;
 
 /// What is needed to plan a run on its target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +77,9 @@ pub fn intercept() -> Option<ExitCode> {
         return Some(rehearse(&layout, &run));
     }
     let attempt = args.next()?.parse().ok()?;
-    Some(execute(&layout, &run, attempt))
+    // a task of an array is told where its line lies
+    let tasks = args.next().map(Utf8PathBuf::from);
+    Some(execute(&layout, &Work { run, attempt, tasks }))
 }
 
 /// Makes the environment and the plan of a run whose code is here.
@@ -127,11 +132,48 @@ fn rehearse(layout: &Layout, run: &RunId) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What a job is to execute.
+struct Work {
+    run: RunId,
+    attempt: u32,
+    /// The file with a line for each task of its array.
+    tasks: Option<Utf8PathBuf>,
+}
+
+impl Work {
+    /// Reads its plan: a task's is the one of its sweep, with arguments of its own.
+    fn plan(&self, layout: &Layout) -> Result<RunPlan, String> {
+        let sweep = self.tasks.as_deref().and_then(marks::sweep_of);
+        let folder = sweep.as_ref().map_or(&self.run, |sweep| sweep.folder());
+        let text = fs::read_to_string(layout.plan(folder)).map_err(|error| error.to_string())?;
+        let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
+        if let Some(tasks) = &self.tasks {
+            let text = fs::read_to_string(tasks).map_err(|error| error.to_string())?;
+            plan.args = array::arguments(&text, &self.run, self.attempt)
+                .ok_or_else(|| format!("`{tasks}` does not tell of run {}", self.run))?;
+        }
+        Ok(plan)
+    }
+
+    /// Says that its receipt lies there, where many look for it.
+    fn mark(&self, layout: &Layout) {
+        if let Some(sweep) = self.tasks.as_deref().and_then(marks::sweep_of) {
+            marks::ended(layout, &sweep, &self.run, self.attempt);
+        }
+    }
+}
+
 /// Executes one attempt, on the node that the scheduler gave it.
-fn execute(layout: &Layout, run: &RunId, attempt: u32) -> ExitCode {
+fn execute(layout: &Layout, work: &Work) -> ExitCode {
     let began = Instant::now();
-    match attempt_of(layout, run, attempt, began) {
+    let failed = work.plan(layout).ok().and_then(|plan| after::obstacle(layout, &plan.job.after));
+    if let Some(reason) = failed {
+        say(&format!("not run: {reason}"));
+        return ExitCode::from(NOT_RUN);
+    }
+    match attempt_of(layout, work, began) {
         Ok(receipt) => {
+            work.mark(layout);
             for note in &receipt.notes {
                 say(note);
             }
@@ -144,15 +186,10 @@ fn execute(layout: &Layout, run: &RunId, attempt: u32) -> ExitCode {
     }
 }
 
-fn attempt_of(
-    layout: &Layout,
-    run: &RunId,
-    attempt: u32,
-    began: Instant,
-) -> Result<Receipt, String> {
+fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, String> {
     let shared = Home::at(layout.root());
-    let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
-    let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
+    let mut plan = work.plan(layout)?;
+    let (run, attempt) = (&work.run, work.attempt);
     let variables: BTreeMap<String, String> = std::env::vars().collect();
     let told = Arc::new(AtomicBool::new(false));
     let control = Control::default();

@@ -1,19 +1,21 @@
 //! What became of runs on a target: one round trip for all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState};
+use sizar_model::{EventKind, JobHandle, JobState, Output, Progress, RunId, RunState, SweepId};
 
+use super::ahead::{Left, bring_many};
 use super::bring::bring;
+use super::marks::Marks;
 use super::unseen::Unseen;
 use super::verdict::{Grace, Seen, Verdict, decide};
-use super::{ElsewhereError, Layout};
+use super::{ElsewhereError, Layout, after};
 use crate::failpoint;
 use crate::home::Home;
 use crate::run::chain;
 use crate::scheduler::SchedulerError;
-use crate::store::{Journal, StoreError};
+use crate::store::{Journal, StoreError, UnderWay};
 use crate::target::{Place, output};
 use crate::transport::Step;
 
@@ -74,6 +76,8 @@ pub struct Known {
     pub attempt: u32,
     /// None while it is not known whether the scheduler took it.
     pub job: Option<JobHandle>,
+    /// The sweep that it is part of.
+    pub sweep: Option<SweepId>,
 }
 
 /// What is remembered between two looks.
@@ -81,6 +85,8 @@ pub struct Known {
 pub struct Settled {
     /// What the last look saw of each run: claim and receipt, as two digits.
     marks: HashMap<RunId, String>,
+    /// What stands for the last listing of the marks of each sweep.
+    listings: HashMap<SweepId, String>,
     /// How long a receipt may take to be seen after its job has ended.
     pub grace: Grace,
     /// Whether the next look asks the scheduler too.
@@ -98,13 +104,27 @@ impl Settled {
     }
 }
 
+impl Settled {
+    /// Returns what stands for the marks of a sweep as the last look saw them.
+    pub fn listing(&self, sweep: &SweepId) -> &str {
+        self.listings.get(sweep).map_or("", String::as_str)
+    }
+}
+
 /// Returns the runs on the target `name` that have not ended.
 ///
 /// # Errors
 ///
 /// [`ElsewhereError::Store`] where the journal cannot be read.
 pub fn under_way(journal: &Journal, name: &str) -> Result<Vec<Known>, ElsewhereError> {
-    journal.elsewhere(name)?.iter().map(|run| known(journal, run)).collect()
+    let known = |one: UnderWay| Known {
+        run: one.run,
+        state: one.state,
+        attempt: one.attempt,
+        job: one.job,
+        sweep: one.sweep,
+    };
+    Ok(journal.elsewhere(name)?.into_iter().map(known).collect())
 }
 
 /// Returns what the journal knows of a run's newest job.
@@ -113,15 +133,20 @@ pub fn under_way(journal: &Journal, name: &str) -> Result<Vec<Known>, ElsewhereE
 ///
 /// [`ElsewhereError::Store`] where the journal cannot be read.
 pub fn known(journal: &Journal, run: &RunId) -> Result<Known, ElsewhereError> {
-    let (mut attempt, mut job) = (0, None);
+    let (mut attempt, mut job, mut sweep) = (0, None, None);
     for event in journal.events(run)? {
         match event.kind {
+            EventKind::Created { job, .. } => sweep = job.task.map(|task| task.sweep),
+            EventKind::Deferred { attempt: number, .. } => {
+                (attempt, job) = (number.saturating_sub(1), None);
+            }
+            EventKind::Resumed => job = None,
             EventKind::Submitting { attempt: number, .. } => (attempt, job) = (number, None),
             EventKind::Submitted { job: handle, .. } => job = Some(handle),
             _ => {}
         }
     }
-    Ok(Known { run: run.clone(), state: journal.state(run)?, attempt, job })
+    Ok(Known { run: run.clone(), state: journal.state(run)?, attempt, job, sweep })
 }
 
 /// Finds out what became of `runs`, writes it down, and brings home what has ended.
@@ -146,6 +171,9 @@ pub fn settle(
     }
     let layout = Layout::at(place.root());
     let seen = look(home, place, &layout, &runs, settled)?;
+    let left = runs.iter().zip(&seen).filter(|(_, seen)| seen.receipt);
+    let left = left.map(|(known, _)| Left { run: known.run.clone(), attempt: known.attempt });
+    bring_many(home, place, &layout, left.collect(), progress);
     let mut ended = 0;
     for (known, seen) in runs.into_iter().zip(seen) {
         let Known { run, state, attempt, .. } = known;
@@ -153,6 +181,15 @@ pub fn settle(
             // the job that was waited for came second, and does nothing
             add(journal, run, &EventKind::Submitted { attempt: *attempt, job })?;
             Unseen { home, run, attempt: *attempt }.forget();
+            continue;
+        }
+        if !seen.receipt
+            && seen.report.as_ref().is_some_and(after::is_not_run)
+            && let Some(reason) = after::reason(journal, run)?
+        {
+            add(journal, run, &EventKind::Failed { reason })?;
+            Unseen { home, run, attempt: *attempt }.forget();
+            ended += 1;
             continue;
         }
         let event = match decide(state, &seen, settled.grace) {
@@ -196,6 +233,13 @@ fn add(journal: &mut Journal, run: &RunId, event: &EventKind) -> Result<(), Else
     }
 }
 
+fn look_at(layout: &Layout, runs: &[&Known]) -> Step {
+    let words = runs
+        .iter()
+        .flat_map(|known| [layout.run(&known.run).into_string(), known.attempt.to_string()]);
+    Step::script(LOOK).args(words).keep(Step::MOST_OUTPUT)
+}
+
 fn look(
     home: &Home,
     place: &mut Place,
@@ -204,17 +248,37 @@ fn look(
     settled: &mut Settled,
 ) -> Result<Vec<Seen>, ElsewhereError> {
     let ask = settled.ask;
-    let words = runs
-        .iter()
-        .flat_map(|known| [layout.run(&known.run).into_string(), known.attempt.to_string()]);
     let jobs: Vec<JobHandle> = runs.iter().filter_map(|known| known.job.clone()).collect();
-    let mut steps = vec![Step::script(LOOK).args(words).keep(Step::MOST_OUTPUT)];
+    // those of sweeps are many: one listing for each sweep tells of all of them
+    let single: Vec<&Known> = runs.iter().filter(|known| known.sweep.is_none()).copied().collect();
+    let sweeps: BTreeSet<&SweepId> = runs.iter().filter_map(|known| known.sweep.as_ref()).collect();
+    let mut steps = vec![look_at(layout, &single)];
+    steps.extend(sweeps.iter().map(|sweep| Marks::ask(layout, sweep)));
     if ask {
         steps.push(Step::from(&place.scheduler.poll(&jobs)).keep(Step::MOST_OUTPUT));
     }
     let answers = place.transport.run(&steps)?;
-    let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
-    let polled = answers.get(1).map(|answer| place.scheduler.read_poll(&output(answer)));
+    let text = |at: usize| answers.get(at).map(|answer| answer.text().into_owned());
+    let mut of_single = text(0).unwrap_or_default().lines().map(Traces::read).collect::<Vec<_>>();
+    of_single.resize(single.len(), Traces::default());
+    let marks: BTreeMap<&SweepId, Marks> = sweeps
+        .iter()
+        .enumerate()
+        .map(|(at, sweep)| (*sweep, Marks::read(&text(at + 1).unwrap_or_default())))
+        .collect();
+    let polled =
+        answers.get(1 + sweeps.len()).map(|answer| place.scheduler.read_poll(&output(answer)));
+    for (sweep, marks) in &marks {
+        settled.listings.insert((*sweep).clone(), marks.seen.clone());
+    }
+    let mut of_single = of_single.into_iter();
+    let mut lines: Vec<Traces> = runs
+        .iter()
+        .map(|known| match known.sweep.as_ref().and_then(|sweep| marks.get(sweep)) {
+            Some(marks) => marks.of(&known.run, known.attempt),
+            None => of_single.next().unwrap_or_default(),
+        })
+        .collect();
     settled.unheard = None;
     let (mut reports, heard) = match polled {
         Some(Ok(reports)) => (reports, true),
@@ -224,19 +288,31 @@ fn look(
         }
         None => (BTreeMap::new(), false),
     };
-    let gone: Vec<JobHandle> = jobs
+    let gone: BTreeSet<JobHandle> = jobs
         .iter()
         .filter(|job| reports.get(*job).is_none_or(|report| report.state.is_final()))
         .cloned()
         .collect();
-    let lines: Vec<Traces> = text.lines().map(Traces::read).collect();
+    // a task that was ended between its receipt and its mark
+    let doubtful: Vec<usize> = (0..runs.len())
+        .filter(|&at| heard && runs[at].sweep.is_some() && !lines[at].receipt)
+        .filter(|&at| runs[at].job.as_ref().is_some_and(|job| gone.contains(job)))
+        .collect();
+    if !doubtful.is_empty() {
+        let known: Vec<&Known> = doubtful.iter().map(|&at| runs[at]).collect();
+        let answers = place.transport.run(&[look_at(layout, &known)])?;
+        let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
+        for (at, line) in doubtful.into_iter().zip(text.lines()) {
+            lines[at] = Traces::read(line);
+        }
+    }
     let has_receipt = |index: usize| lines.get(index).is_some_and(|line| line.receipt);
     // the accounting knows more, and is asked only where the receipt is missing
     let missing = (0..runs.len()).any(|index| {
         !has_receipt(index) && runs[index].job.as_ref().is_some_and(|job| gone.contains(job))
     });
     if heard && missing {
-        let questions = place.scheduler.account(&gone);
+        let questions = place.scheduler.account(&Vec::from_iter(gone));
         let outputs: Vec<Output> = place.ask(&questions)?;
         match place.scheduler.read_account(&outputs) {
             Ok(accounted) => reports.extend(accounted),
@@ -270,8 +346,12 @@ fn look(
             }
         }
         // a receipt tells of the attempt, whoever made it
-        let other = job.filter(|id| !receipt && known.job.as_ref().is_some_and(|j| j.id != *id));
-        let other = other.and_then(|id| Some(JobHandle { id, ..known.job.clone()? }));
+        let other = job.filter(|has| {
+            let waited_for = known.job.as_ref();
+            !receipt && waited_for.is_some_and(|job| (job.id, job.task) != (has.id, has.task))
+        });
+        let cluster = known.job.as_ref().and_then(|job| job.cluster.as_deref());
+        let other = other.map(|job| job.on(cluster));
         let heard = heard && !unheard;
         Seen { receipt, claimed, node, other, report, heard, without_receipt }
     });
@@ -314,13 +394,13 @@ pub fn await_news(
 }
 
 /// What lies in the folder of a run.
-#[derive(Clone, Debug, Default)]
-struct Traces {
-    claimed: bool,
-    receipt: bool,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traces {
+    pub claimed: bool,
+    pub receipt: bool,
     /// The job that has the attempt.
-    job: Option<u64>,
-    node: Option<String>,
+    pub job: Option<JobHandle>,
+    pub node: Option<String>,
 }
 
 impl Traces {
@@ -360,12 +440,12 @@ mod tests {
     fn what_lies_in_the_folder_of_a_run_is_read() {
         let read = |text| {
             let Traces { claimed, receipt, job, node } = Traces::read(text);
-            (claimed, receipt, job, node)
+            (claimed, receipt, job.map(|job| job.to_string()), node)
         };
         assert_eq!(read("0 0 - "), (false, false, None, None));
-        assert_eq!(read("1 0 12 cpu01"), (true, false, Some(12), Some("cpu01".into())));
+        assert_eq!(read("1 0 12 cpu01"), (true, false, Some("12".into()), Some("cpu01".into())));
         // a claim whose notes are not written yet
         assert_eq!(read("1 0 - "), (true, false, None, None));
-        assert_eq!(read("1 1 12 cpu01"), (true, true, Some(12), Some("cpu01".into())));
+        assert_eq!(read("1 1 12 cpu01"), (true, true, Some("12".into()), Some("cpu01".into())));
     }
 }

@@ -72,6 +72,8 @@ mod tests {
             source: "./code".into(),
             target: target.into(),
             job: JobSpec {
+                after: Vec::new(),
+                task: None,
                 restart: 0,
                 restart_args: Vec::new(),
                 scratch: sizar_model::Scratch::Auto,

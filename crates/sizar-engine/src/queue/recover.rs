@@ -129,7 +129,7 @@ pub fn resume(home: &Home, journal: &mut Journal, run: &RunId) -> Result<Resumpt
 /// [`QueueError`] where the journal cannot be written or the supervisor not be started.
 pub fn resume_all(home: &Home, journal: &mut Journal) -> Result<Vec<Resumption>, QueueError> {
     recover_in(home, journal)?;
-    let lost = journal.list(&Filter { states: vec![RunState::Lost], limit: None })?;
+    let lost = journal.list(&Filter { states: vec![RunState::Lost], ..Filter::default() })?;
     let mut resumed = Vec::new();
     // the oldest first, as they came
     for run in lost.into_iter().rev() {

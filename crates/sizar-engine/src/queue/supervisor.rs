@@ -11,6 +11,7 @@ use super::recover::{recover_in, settle};
 use super::schedule::{Candidate, Overtaken, choose};
 use super::socket::{self, Ear, Message};
 use super::{Capacity, QueueError, Watcher};
+use crate::elsewhere;
 use crate::home::Home;
 use crate::sandbox;
 use crate::store::{Journal, StoreError};
@@ -78,7 +79,7 @@ pub fn main(home: &Home) -> Result<(), QueueError> {
         // from here on messages are lost, so look once more
         let Supervisor { ear, journal, .. } = supervisor;
         drop(ear);
-        if journal.waiting(1)?.is_empty() {
+        if !journal.is_any_queued()? {
             return Ok(());
         }
     }
@@ -101,6 +102,8 @@ struct Runner {
     process: Child,
     watcher: Watcher,
     asked: Capacity,
+    /// The sweep that its run is part of, where only so many of its tasks may run at once.
+    sweep: Option<String>,
     /// It said that it is done.
     done: bool,
 }
@@ -204,6 +207,20 @@ impl<'a> Supervisor<'a> {
     fn start_what_fits(&mut self) -> Result<bool, QueueError> {
         let mut taken = Capacity::default();
         let mut busy = !self.runners.is_empty();
+        for (run, before, state) in self.journal.doomed()? {
+            let reason = elsewhere::not_run(&before, &state);
+            match self.journal.append(&run, &EventKind::Failed { reason }) {
+                Ok(_) | Err(StoreError::Illegal { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // how many tasks of each sweep run, or are about to
+        let mut of_sweeps: HashMap<String, u32> = HashMap::new();
+        for runner in self.runners.values().filter(|runner| !runner.done) {
+            if let Some(sweep) = &runner.sweep {
+                *of_sweeps.entry(sweep.clone()).or_default() += 1;
+            }
+        }
         for runner in self.runners.values().filter(|runner| !runner.done) {
             taken = taken.with(runner.asked);
         }
@@ -212,6 +229,9 @@ impl<'a> Supervisor<'a> {
                 // only those that the supervisor has to outlive; but all of them take their place
                 busy |= active.watcher.is_some_and(Watcher::is_alive);
                 if !self.runners.contains_key(&active.run) {
+                    if let Some(sweep) = &active.sweep {
+                        *of_sweeps.entry(sweep.clone()).or_default() += 1;
+                    }
                     let asked =
                         Capacity { cpus: active.cpus, memory: active.memory, gpus: active.gpus };
                     taken = taken.with(asked);
@@ -223,11 +243,19 @@ impl<'a> Supervisor<'a> {
             return Ok(true);
         }
         let window = WINDOW + self.runners.len() as u32;
+        let mut sweeps: HashMap<RunId, String> = HashMap::new();
         let waiting: Vec<Candidate> = self
             .journal
             .waiting(window)?
             .into_iter()
             .filter(|waiting| !self.runners.contains_key(&waiting.run))
+            .filter(|waiting| {
+                let Some((sweep, most)) = &waiting.throttle else { return true };
+                sweeps.insert(waiting.run.clone(), sweep.clone());
+                let running = of_sweeps.entry(sweep.clone()).or_default();
+                *running += 1;
+                *running <= *most
+            })
             .map(|waiting| Candidate {
                 run: waiting.run,
                 // what was queued on a larger machine, or with other limits, gets all there is
@@ -240,12 +268,19 @@ impl<'a> Supervisor<'a> {
             .collect();
         for run in choose(free, &waiting, &mut self.overtaken) {
             let asked = waiting.iter().find(|candidate| candidate.run == run);
-            self.send_out(run, asked.map_or_else(Capacity::default, |found| found.asked))?;
+            let asked = asked.map_or_else(Capacity::default, |found| found.asked);
+            let sweep = sweeps.remove(&run);
+            self.send_out(run, asked, sweep)?;
         }
-        Ok(busy || !waiting.is_empty() || !self.runners.is_empty())
+        Ok(busy || self.journal.is_any_queued()? || !self.runners.is_empty())
     }
 
-    fn send_out(&mut self, run: RunId, asked: Capacity) -> Result<(), QueueError> {
+    fn send_out(
+        &mut self,
+        run: RunId,
+        asked: Capacity,
+        sweep: Option<String>,
+    ) -> Result<(), QueueError> {
         let failed = |source| QueueError::Supervisor { source };
         let helper = sandbox::helper::program().ok_or(QueueError::NoHelper)?;
         let mut command = Command::new(helper);
@@ -254,7 +289,7 @@ impl<'a> Supervisor<'a> {
         command.env("SIZAR_SANDBOX", sandbox::detect().name());
         let process = detached(&mut command, self.home).spawn().map_err(failed)?;
         let watcher = Watcher::of(process.id());
-        self.runners.insert(run, Runner { process, watcher, asked, done: false });
+        self.runners.insert(run, Runner { process, watcher, asked, sweep, done: false });
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Arrays: their indices, as they are asked for and told, and large ones in several parts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use sizar_model::JobHandle;
@@ -81,6 +82,41 @@ pub(super) fn read_ids(text: &str) -> Option<Vec<JobHandle>> {
     Some(indices(tasks).into_iter().map(|task| array.with_task(task)).collect())
 }
 
+/// Writes jobs as words of Slurm's commands, the tasks of one array together: `7`, `11_[2-4,9]`.
+pub(super) fn fold_ids(jobs: &[&JobHandle]) -> Vec<String> {
+    let mut tasks: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();
+    let mut words: Vec<String> = Vec::new();
+    for job in jobs {
+        match job.task {
+            Some(task) => {
+                tasks.entry(job.id).or_default().insert(task);
+            }
+            None => words.push(job.word()),
+        }
+    }
+    for (id, tasks) in tasks {
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for task in tasks {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == task => *last = task,
+                _ => ranges.push((task, task)),
+            }
+        }
+        let ranges: Vec<String> = ranges
+            .iter()
+            .map(|(first, last)| match first == last {
+                true => first.to_string(),
+                false => format!("{first}-{last}"),
+            })
+            .collect();
+        match ranges.as_slice() {
+            [one] if !one.contains('-') => words.push(format!("{id}_{one}")),
+            _ => words.push(format!("{id}_[{}]", ranges.join(","))),
+        }
+    }
+    words
+}
+
 /// Reads `5-9,12,20-40:10`; what Slurm cut off (`...`) is left out.
 fn indices(text: &str) -> Vec<u32> {
     /// More than any array has.
@@ -122,6 +158,17 @@ mod tests {
         assert!(words("7+1").is_empty());
         assert_eq!(read_ids("JOBID"), None);
         assert_eq!(read_ids("12.batch"), None);
+    }
+
+    #[test]
+    fn the_tasks_of_an_array_become_one_word() {
+        let jobs: Vec<JobHandle> = ["7", "11_3", "11_2", "11_9", "11_4", "12_1"]
+            .iter()
+            .map(|word| word.parse().unwrap())
+            .collect();
+        let folded = fold_ids(&jobs.iter().collect::<Vec<_>>());
+        assert_eq!(folded, ["7", "11_[2-4,9]", "12_1"]);
+        assert_eq!(words(&folded[1]), ["11_2", "11_3", "11_4", "11_9"]);
     }
 
     #[test]

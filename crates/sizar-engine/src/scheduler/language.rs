@@ -26,6 +26,15 @@ pub trait Scheduler: fmt::Debug + Send + Sync {
     /// Returns the shell word for the id of the job that the script runs in.
     fn job_id(&self) -> &'static str;
 
+    /// As [`Scheduler::job_id`], for a script that runs as a task of an array: the task's handle.
+    fn task_id(&self) -> &'static str;
+
+    /// Returns the handle of the task at place `index` of an array that was accepted.
+    fn task_of(&self, job: &JobHandle, tasks: &[JobHandle], index: u32) -> Option<JobHandle>;
+
+    /// Returns whether the scheduler itself bounds how many tasks of an array run at once.
+    fn throttles_arrays(&self) -> bool;
+
     /// Submits the script at `path`, which must be executable.
     fn submit(&self, path: &Utf8Path) -> Result<Invocation, ScriptError>;
     fn read_submit(&self, output: &Output) -> Submission;

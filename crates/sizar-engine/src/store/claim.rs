@@ -35,6 +35,8 @@ pub struct Waiting {
     pub cpus: u32,
     pub memory: u64,
     pub gpus: u32,
+    /// The sweep that it is part of, where only so many of its tasks may run at once.
+    pub throttle: Option<(String, u32)>,
 }
 
 /// A run that is being prepared or executed.
@@ -48,6 +50,8 @@ pub struct Active {
     pub cpus: u32,
     pub memory: u64,
     pub gpus: u32,
+    /// The sweep that it is part of.
+    pub sweep: Option<String>,
 }
 
 impl Journal {
@@ -113,7 +117,8 @@ impl Journal {
         })
     }
 
-    /// Returns the runs that wait for a place on this machine, in the order in which they came.
+    /// Returns the runs that wait for a place on this machine, in the order in which they came:
+    /// not those that wait for other runs, nor those whose sweep runs as many as it may.
     ///
     /// # Errors
     ///
@@ -123,8 +128,17 @@ impl Journal {
         let mut select = self
             .connection
             .prepare_cached(
-                "SELECT id, cpus, memory, gpus FROM runs INDEXED BY runs_queued
-                 WHERE state = 'queued' AND target = 'local' ORDER BY queued LIMIT ?1",
+                "SELECT id, cpus, memory, gpus, sweep,
+                        (SELECT at_once FROM sweeps WHERE sweeps.id = sweep) AS at_once
+                 FROM runs INDEXED BY runs_queued
+                 WHERE state = 'queued' AND target = 'local'
+                   AND NOT EXISTS (
+                       SELECT 1 FROM predecessors p JOIN runs q ON q.id = p.predecessor
+                       WHERE p.run = runs.id AND q.state <> 'completed')
+                   AND (sweep IS NULL OR at_once IS NULL OR at_once > (
+                       SELECT count(*) FROM runs r
+                       WHERE r.sweep = runs.sweep AND r.state = 'running'))
+                 ORDER BY queued LIMIT ?1",
             )
             .map_err(failed)?;
         let rows = select
@@ -134,7 +148,49 @@ impl Journal {
                     cpus: row.get(1)?,
                     memory: row.get::<_, i64>(2)? as u64,
                     gpus: row.get(3)?,
+                    throttle: row.get::<_, Option<String>>(4)?.zip(row.get::<_, Option<u32>>(5)?),
                 })
+            })
+            .map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
+    }
+
+    /// Returns whether any run is queued on this machine, also one that waits for other runs.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn is_any_queued(&self) -> Result<bool, StoreError> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM runs INDEXED BY runs_queued
+                                WHERE state = 'queued' AND target = 'local')",
+            )
+            .and_then(|mut select| select.query_row([], |row| row.get(0)))
+            .map_err(|source| StoreError::sql(&self.path, source))
+    }
+
+    /// Returns the runs queued on this machine that come after one that ended without completing,
+    /// each with that one and its state.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn doomed(&self) -> Result<Vec<(RunId, RunId, RunState)>, StoreError> {
+        let failed = |source| StoreError::sql(&self.path, source);
+        let mut select = self
+            .connection
+            .prepare_cached(
+                "SELECT r.id, q.id, q.state FROM predecessors p
+                 JOIN runs r ON r.id = p.run JOIN runs q ON q.id = p.predecessor
+                 WHERE r.state = 'queued' AND r.target = 'local'
+                   AND q.state IN ('failed', 'timeout', 'cancelled', 'lost')
+                 GROUP BY r.id",
+            )
+            .map_err(failed)?;
+        let rows = select
+            .query_map([], |row| {
+                Ok((id(row, 0)?, id(row, 1)?, RunState::from(row.get::<_, String>(2)?.as_str())))
             })
             .map_err(failed)?;
         rows.collect::<Result<_, _>>().map_err(failed)
@@ -150,7 +206,7 @@ impl Journal {
         let mut select = self
             .connection
             .prepare_cached(
-                "SELECT id, state, pid, pid_started, attempts, cpus, memory, gpus FROM runs
+                "SELECT id, state, pid, pid_started, attempts, cpus, memory, gpus, sweep FROM runs
                  WHERE state IN ('created', 'preparing')
                     OR (state = 'running' AND target = 'local') ORDER BY number",
             )
@@ -169,6 +225,7 @@ impl Journal {
                     cpus: row.get(5)?,
                     memory: row.get::<_, i64>(6)? as u64,
                     gpus: row.get(7)?,
+                    sweep: row.get(8)?,
                 })
             })
             .map_err(failed)?;
@@ -188,7 +245,7 @@ fn taken_gpus(connection: &rusqlite::Connection) -> rusqlite::Result<Vec<u32>> {
     Ok(taken)
 }
 
-fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<RunId> {
+pub(super) fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<RunId> {
     row.get::<_, String>(column)?.parse().map_err(|source| {
         rusqlite::Error::FromSqlConversionFailure(
             column,

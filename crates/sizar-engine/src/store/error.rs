@@ -1,7 +1,7 @@
 //! What can go wrong with the journal.
 
 use camino::Utf8PathBuf;
-use sizar_model::{IllegalEvent, RunId};
+use sizar_model::{IllegalEvent, RunId, SweepId};
 
 use crate::home::HomeError;
 
@@ -64,6 +64,14 @@ pub enum StoreError {
     },
     #[error("`{wanted}` could be {}", join(candidates))]
     Ambiguous { wanted: String, candidates: Vec<RunId> },
+    #[error("there is no sweep `{wanted}`")]
+    NoSuchSweep {
+        wanted: String,
+        /// The newest sweep, to show what a name looks like.
+        newest: Option<SweepId>,
+    },
+    #[error("`{wanted}` could be {}", join(candidates))]
+    AmbiguousSweep { wanted: String, candidates: Vec<SweepId> },
     #[error("run {run} cannot go on")]
     Illegal {
         run: RunId,
@@ -78,7 +86,7 @@ pub enum StoreError {
     Home(#[from] HomeError),
 }
 
-fn join(candidates: &[RunId]) -> String {
+fn join<T: std::fmt::Display>(candidates: &[T]) -> String {
     let names: Vec<String> = candidates.iter().map(|id| format!("`{id}`")).collect();
     match names.split_last() {
         Some((last, [])) => last.clone(),
@@ -102,7 +110,15 @@ impl StoreError {
                 Some(format!("`sizar runs` lists them; the newest is {newest}"))
             }
             Self::NoSuchRun { newest: None, .. } => Some("nothing was run yet".to_owned()),
-            Self::Ambiguous { .. } => Some("type more of its letters".to_owned()),
+            Self::NoSuchSweep { newest: Some(newest), .. } => {
+                Some(format!("`sizar sweep list` lists them; the newest is {newest}"))
+            }
+            Self::NoSuchSweep { newest: None, .. } => {
+                Some("`sizar sweep --help` shows how one is made".to_owned())
+            }
+            Self::Ambiguous { .. } | Self::AmbiguousSweep { .. } => {
+                Some("type more of its letters".to_owned())
+            }
             _ => None,
         }
     }

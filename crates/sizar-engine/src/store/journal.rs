@@ -192,7 +192,7 @@ impl Journal {
     }
 }
 
-fn create(
+pub(super) fn create(
     transaction: &Transaction<'_>,
     path: &Utf8Path,
     run: &NewRun,
@@ -203,12 +203,13 @@ fn create(
     let request = run.request.as_ref().map(|request| json("request", request)).transpose()?;
     let resources = &run.job.resources;
     let id = loop {
-        let id = random_id()?;
+        let id = RunId::from_bits(random_bits()?);
         let made = transaction
             .prepare_cached(
                 "INSERT INTO runs (id, state, target, source, command, created, cpus, memory,
-                                   gpus, pid, pid_started, request)
-                 VALUES (?1, 'created', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                                   gpus, pid, pid_started, request, sweep, task)
+                 SELECT ?1, 'created', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+                 WHERE NOT EXISTS (SELECT 1 FROM sweeps WHERE id = 's-' || ?1)
                  ON CONFLICT (id) DO NOTHING",
             )
             .and_then(|mut insert| {
@@ -224,6 +225,8 @@ fn create(
                     maker.pid,
                     maker.started as i64,
                     request,
+                    run.job.task.as_ref().map(|task| task.sweep.to_string()),
+                    run.job.task.as_ref().map(|task| task.number),
                 ])
             })
             .map_err(|source| StoreError::sql(path, source))?;
@@ -239,6 +242,12 @@ fn create(
         pid_started: maker.started,
     };
     add(transaction, path, &id, at, &wish)?;
+    for before in &run.job.after {
+        transaction
+            .prepare_cached("INSERT OR IGNORE INTO predecessors (run, predecessor) VALUES (?1, ?2)")
+            .and_then(|mut insert| insert.execute(params![id.as_str(), before.as_str()]))
+            .map_err(|source| StoreError::sql(path, source))?;
+    }
     if let Some(made) = &run.prepared {
         prepared(transaction, path, &id, made)?;
         append(transaction, path, &id, &EventKind::Queued)?;
@@ -320,6 +329,6 @@ pub(super) fn json<T: serde::Serialize>(
     serde_json::to_string(value).map_err(|source| StoreError::Unwritable { what, source })
 }
 
-fn random_id() -> Result<RunId, StoreError> {
-    getrandom::u64().map(RunId::from_bits).map_err(StoreError::Random)
+pub(super) fn random_bits() -> Result<u64, StoreError> {
+    getrandom::u64().map_err(StoreError::Random)
 }

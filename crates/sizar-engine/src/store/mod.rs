@@ -10,8 +10,10 @@ mod journal;
 mod projection;
 mod query;
 mod schema;
+mod sweep;
 
 pub use claim::{Active, Claim, Claimed, Waiting};
 pub use error::StoreError;
 pub use journal::{Journal, NewRun, Prepared};
-pub use query::Filter;
+pub use query::{Filter, UnderWay};
+pub use sweep::{NewSweep, Part, PartTask, SweepRecord, SweepTask};

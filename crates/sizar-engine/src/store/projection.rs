@@ -70,12 +70,23 @@ fn changes(step: &Step<'_>) -> Result<Vec<(&'static str, Value)>, StoreError> {
             changes.push(("gpu_numbers", Value::from(json("list", gpus)?)));
             changes.extend(by(*pid, *pid_started));
         }
-        EventKind::Submitting { attempt, .. } => {
+        EventKind::Submitting { attempt, name } => {
             changes.push(("attempts", Value::from(*attempt)));
+            changes.push(("submission", Value::from(name.clone())));
+            changes.push(("job", Value::Null));
             changes.push(("queued", Value::from(step.seq)));
         }
         // until here the process that announced it knows more than the journal
-        EventKind::Submitted { .. } => changes.extend(nobody),
+        EventKind::Submitted { job, .. } => {
+            changes.push(("job", Value::from(job.to_string())));
+            changes.extend(nobody);
+        }
+        // the attempt did not take place
+        EventKind::Deferred { attempt, .. } => {
+            changes.push(("attempts", Value::from(attempt.saturating_sub(1))));
+            changes.push(("submission", Value::Null));
+            changes.extend(nobody);
+        }
         EventKind::JobStarted { .. } => changes.push(("started", at)),
         EventKind::NotSubmitted { reason, .. } => {
             changes.push(("reason", Value::from(reason.clone())));
@@ -112,7 +123,9 @@ fn changes(step: &Step<'_>) -> Result<Vec<(&'static str, Value)>, StoreError> {
         }
         EventKind::CancelRequested => changes.push(("cancel_requested", Value::from(1))),
         EventKind::Resumed => {
-            for column in ["ended", "exit_code", "reason", "usage", "queued", "started"] {
+            for column in
+                ["ended", "exit_code", "reason", "usage", "queued", "started", "submission", "job"]
+            {
                 changes.push((column, Value::Null));
             }
             changes.push(("cancel_requested", Value::from(0)));

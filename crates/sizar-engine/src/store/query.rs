@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
-use sizar_model::{Artifact, Event, EventKind, JobSpec, Run, RunId, RunState, RunSummary, Usage};
+use sizar_model::{
+    Artifact, Event, EventKind, JobHandle, JobSpec, Run, RunId, RunState, RunSummary, SweepId,
+    Usage,
+};
 
 use super::{Journal, StoreError};
 use crate::queue::Watcher;
@@ -14,10 +17,24 @@ pub struct Filter {
     pub states: Vec<RunState>,
     /// At most this many.
     pub limit: Option<u32>,
+    /// Leaves out the tasks of sweeps.
+    pub without_tasks: bool,
 }
 
 const SUMMARY: &str =
-    "id, state, exit_code, target, source, command, created, started, ended, reason";
+    "id, state, exit_code, target, source, command, created, started, ended, reason, sweep";
+
+/// A run on a target that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    pub run: RunId,
+    pub state: RunState,
+    pub attempt: u32,
+    /// None while it is not known whether the scheduler took it.
+    pub job: Option<JobHandle>,
+    /// The sweep that it is part of.
+    pub sweep: Option<SweepId>,
+}
 
 /// How many candidates of an ambiguous id are named.
 const CANDIDATES: u32 = 8;
@@ -30,9 +47,17 @@ impl Journal {
     /// [`StoreError`] where the journal cannot be read.
     pub fn list(&self, filter: &Filter) -> Result<Vec<RunSummary>, StoreError> {
         let failed = |source| StoreError::sql(&self.path, source);
-        let condition = match filter.states.len() {
-            0 => String::new(),
-            count => format!("WHERE state IN ({})", vec!["?"; count].join(", ")),
+        let mut conditions = Vec::new();
+        if !filter.states.is_empty() {
+            let places = vec!["?"; filter.states.len()].join(", ");
+            conditions.push(format!("state IN ({places})"));
+        }
+        if filter.without_tasks {
+            conditions.push("sweep IS NULL".to_owned());
+        }
+        let condition = match conditions.is_empty() {
+            true => String::new(),
+            false => format!("WHERE {}", conditions.join(" AND ")),
         };
         let limit = filter.limit.map_or(-1, i64::from);
         let sql =
@@ -53,29 +78,38 @@ impl Journal {
     /// # Errors
     ///
     /// [`StoreError`] where the journal cannot be read.
-    pub fn elsewhere(&self, name: &str) -> Result<Vec<RunId>, StoreError> {
+    pub fn elsewhere(&self, name: &str) -> Result<Vec<UnderWay>, StoreError> {
         let failed = |source| StoreError::sql(&self.path, source);
         let mut select = self
             .connection
             .prepare_cached(
-                "SELECT id FROM runs WHERE state IN ('queued', 'running') AND target = ?1
-                 ORDER BY number",
+                "SELECT id, state, attempts, job, sweep FROM runs
+                 WHERE state IN ('queued', 'running') AND target = ?1 ORDER BY number",
             )
             .map_err(failed)?;
-        let rows = select.query_map([name], |row| row.get::<_, String>(0)).map_err(failed)?;
-        let mut runs = Vec::new();
-        for row in rows {
-            runs.extend(row.map_err(failed)?.parse::<RunId>().ok());
-        }
-        Ok(runs)
+        let rows = select
+            .query_map([name], |row| {
+                Ok(UnderWay {
+                    run: super::claim::id(row, 0)?,
+                    state: RunState::from(row.get::<_, String>(1)?.as_str()),
+                    attempt: row.get(2)?,
+                    job: row.get::<_, Option<String>>(3)?.and_then(|job| job.parse().ok()),
+                    sweep: row.get::<_, Option<String>>(4)?.and_then(|id| id.parse().ok()),
+                })
+            })
+            .map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
     }
 
-    /// Finds the one run whose id begins with `text`.
+    /// Finds the one run whose id begins with `text`, or the task that it names: `s-7x2k.3`.
     ///
     /// # Errors
     ///
     /// [`StoreError::NoSuchRun`] and [`StoreError::Ambiguous`], which names the candidates.
     pub fn find(&self, text: &str) -> Result<RunId, StoreError> {
+        if let Some(task) = super::sweep::task_of(self, text)? {
+            return Ok(task);
+        }
         let failed = |source| StoreError::sql(&self.path, source);
         let wanted = text.trim().to_ascii_lowercase();
         let valid = !wanted.is_empty() && wanted.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -332,6 +366,10 @@ impl Journal {
             started: moment(7)?,
             ended: moment(8)?,
             reason: row.get(9).map_err(failed)?,
+            sweep: row
+                .get::<_, Option<String>>(10)
+                .map_err(failed)?
+                .and_then(|sweep| sweep.parse().ok()),
         })
     }
 
@@ -341,6 +379,6 @@ impl Journal {
 }
 
 /// Reads a time as stored; one that no calendar has becomes the beginning of all.
-fn timestamp(microseconds: i64) -> Timestamp {
+pub(super) fn timestamp(microseconds: i64) -> Timestamp {
     Timestamp::from_microsecond(microseconds).unwrap_or_default()
 }

@@ -12,7 +12,8 @@ use super::StoreError;
 use crate::home::{Home, HomeError};
 
 /// The steps from an empty file to today's tables; `user_version` counts those done.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_runs.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_runs.sql"), include_str!("migrations/0002_sweeps.sql")];
 
 /// "sizr": tells a journal from another program's file.
 const APPLICATION_ID: i64 = 0x7369_7a72;

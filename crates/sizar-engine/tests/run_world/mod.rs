@@ -58,6 +58,8 @@ impl World {
 
     pub fn job(&self, driver: &str, args: &[&str]) -> JobSpec {
         JobSpec {
+            after: Vec::new(),
+            task: None,
             restart: 0,
             restart_args: Vec::new(),
             scratch: sizar_model::Scratch::Auto,

@@ -9,6 +9,7 @@ use crate::elsewhere::{is_elsewhere, place, refresh};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::session::Session;
+use crate::sweeps::{self, is_sweep};
 
 /// Stop runs: politely, then by force
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,7 @@ Examples:
   sizar cancel 7x2k
   sizar cancel 7x2k 9ab3")]
 pub struct CancelArgs {
-    /// The runs' names, or their beginnings
+    /// The runs' or sweeps' names, or their beginnings
     #[arg(required = true)]
     runs: Vec<String>,
 }
@@ -25,6 +26,11 @@ pub struct CancelArgs {
 pub fn cancel(session: &Session, args: &CancelArgs) -> CommandResult {
     let mut journal = session.journal()?;
     for run in &args.runs {
+        if is_sweep(run) {
+            let sweep = journal.find_sweep(run)?;
+            sweeps::cancel(session, &mut journal, &sweep)?;
+            continue;
+        }
         let id = journal.find(run)?;
         let found = journal.get(id.as_str())?;
         if is_elsewhere(&found) && cancel_elsewhere(session, &mut journal, &found)? {

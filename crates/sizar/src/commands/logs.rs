@@ -12,6 +12,7 @@ use crate::elsewhere::{follow, is_elsewhere, place};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::session::Session;
+use crate::sweeps::{is_sweep, not_a_run};
 
 /// Print what a run's program printed
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,9 @@ pub struct LogsArgs {
 }
 
 pub fn logs(session: &Session, args: &LogsArgs) -> CommandResult {
+    if is_sweep(&args.run) {
+        return Err(not_a_run(&args.run, "logs"));
+    }
     let found = session.journal_with(&args.run)?.get(&args.run)?;
     let run = found.id.clone();
     let here = Attempt::of(&session.home, &run, found.attempts).log().exists();

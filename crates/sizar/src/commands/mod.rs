@@ -1,5 +1,6 @@
 //! One file for each subcommand: what is typed, and wiring to the engine.
 
+pub mod after;
 pub mod cancel;
 pub mod completions;
 pub mod doctor;
@@ -20,6 +21,8 @@ pub mod run_elsewhere;
 pub mod runs;
 pub mod setup;
 pub mod show;
+pub mod sweep;
+pub mod sweep_show;
 pub mod target;
 mod target_clean;
 pub mod usage;
@@ -46,6 +49,7 @@ pub fn execute(cli: &Cli) -> CommandResult<u8> {
                 Command::Inspect(args) => inspect::inspect(&session, args)?,
                 Command::Setup(args) => setup::setup(&session, args)?,
                 Command::Run(args) => return run::run(&session, args),
+                Command::Sweep(args) => return sweep::sweep(&session, args),
                 Command::Runs(args) => runs::runs(&session, args)?,
                 Command::Show(args) => show::show(&session, args)?,
                 Command::Logs(args) => logs::logs(&session, args)?,

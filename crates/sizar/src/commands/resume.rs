@@ -1,5 +1,7 @@
 //! `sizar resume`.
 
+use std::collections::BTreeSet;
+
 use sizar_engine::elsewhere;
 use sizar_engine::queue::{self, QueueError, Resumption};
 use sizar_engine::run::RunRequest;
@@ -13,6 +15,7 @@ use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
 use crate::session::Session;
+use crate::sweeps::{self, in_words, is_sweep};
 
 /// Go on where something stopped
 ///
@@ -24,7 +27,7 @@ Examples:
   sizar resume                    after a crash or a reboot
   sizar resume 7x2k               another attempt of this run")]
 pub struct ResumeArgs {
-    /// The runs' names, or their beginnings
+    /// The runs' or sweeps' names, or their beginnings
     runs: Vec<String>,
 }
 
@@ -34,11 +37,25 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
         resume_all_elsewhere(session, &mut journal)?;
         queue::resume_all(&session.home, &mut journal)?
     } else {
-        let ids = args.runs.iter().map(|run| journal.find(run)).collect::<Result<Vec<_>, _>>()?;
+        let (of_sweeps, of_runs): (Vec<&String>, Vec<&String>) =
+            args.runs.iter().partition(|name| is_sweep(name));
+        for name in of_sweeps {
+            resume_sweep(session, &mut journal, name)?;
+        }
+        let ids = of_runs.iter().map(|run| journal.find(run)).collect::<Result<Vec<_>, _>>()?;
         // a run that waits, runs or completed is where it should be
         let mut resumed = Vec::new();
         for id in ids {
             let found = journal.get(id.as_str())?;
+            if let Some(task) = found.job.task.as_ref().filter(|_| is_elsewhere(&found)) {
+                let sweep = journal.find_sweep(&task.sweep.to_string())?;
+                let mut place = sweeps::place(session, &sweep)?;
+                let place = place.as_mut();
+                let count = sweeps::retry(session, &mut journal, place, &sweep, Some(&id))?;
+                let is = journal.state(&id)?;
+                session.say(&format!("{id} is {is}{}", if count == 0 { " already" } else { "" }));
+                continue;
+            }
             if is_elsewhere(&found) && resume_elsewhere(session, &mut journal, &found)? {
                 continue;
             }
@@ -52,9 +69,16 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
         }
         resumed
     };
+    let mut of_sweeps = BTreeSet::new();
     for resumption in resumed {
         let id = match resumption {
             Resumption::Queued(id) => id,
+            Resumption::NeedsPreparation(id) if let Some(sweep) = sweep_of(&journal, &id)? => {
+                // what it shares with the others of its sweep is there
+                journal.enqueue(&id)?;
+                of_sweeps.insert(sweep);
+                continue;
+            }
             Resumption::NeedsPreparation(id) if is_elsewhere(&journal.get(id.as_str())?) => {
                 start_elsewhere(session, &mut journal, &id)?;
                 continue;
@@ -67,8 +91,27 @@ pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
         };
         session.say(&format!("{id} is queued; `sizar wait {id}` waits for it"));
     }
+    for sweep in of_sweeps {
+        resume_sweep(session, &mut journal, &sweep)?;
+    }
     queue::ensure_supervisor(&session.home)?;
     Ok(ExitCode::Success)
+}
+
+/// Returns the sweep that a run on a target is part of.
+fn sweep_of(journal: &Journal, id: &RunId) -> CommandResult<Option<String>> {
+    let run = journal.get(id.as_str())?;
+    Ok(run.job.task.as_ref().filter(|_| is_elsewhere(&run)).map(|task| task.sweep.to_string()))
+}
+
+/// Goes on with a sweep: prepares it, or hands over what waits.
+fn resume_sweep(session: &Session, journal: &mut Journal, name: &str) -> CommandResult<()> {
+    let sweep = journal.find_sweep(name)?;
+    let mut place = sweeps::place(session, &sweep)?;
+    sweeps::resume(session, journal, place.as_mut(), &sweep)?;
+    let states = in_words(&journal.sweep_states(&sweep.id)?);
+    session.say(&format!("{}: {states}; `sizar wait {}` follows it", sweep.id, sweep.id));
+    Ok(())
 }
 
 /// Reads what the journal keeps of how a run was wished for.
@@ -117,9 +160,19 @@ fn start_elsewhere(session: &Session, journal: &mut Journal, id: &RunId) -> Comm
 /// Goes on with every submission on a target of which nothing is known.
 fn resume_all_elsewhere(session: &Session, journal: &mut Journal) -> CommandResult<()> {
     refresh_all(session)?;
+    for sweep in journal.sweeps(None)? {
+        let open = journal.tasks(&sweep.id)?;
+        let waits = open.iter().any(|task| task.state == RunState::Queued && task.job.is_none());
+        if (waits && sweep.target != "local") || (open.is_empty() && sweep.failed.is_none()) {
+            resume_sweep(session, journal, &sweep.id.to_string())?;
+        }
+    }
     let states = vec![RunState::Queued];
-    for run in journal.list(&Filter { states, limit: None })? {
-        if run.target != "local" && elsewhere::known(journal, &run.id)?.job.is_none() {
+    for run in journal.list(&Filter { states, ..Filter::default() })? {
+        if run.sweep.is_none()
+            && run.target != "local"
+            && elsewhere::known(journal, &run.id)?.job.is_none()
+        {
             let run = journal.get(run.id.as_str())?;
             resume_elsewhere(session, journal, &run)?;
         }

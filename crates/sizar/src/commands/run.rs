@@ -14,6 +14,7 @@ use sizar_model::{
     EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch,
 };
 
+use crate::commands::after;
 use crate::commands::environment_options::EnvironmentOptions;
 use crate::commands::run_elsewhere;
 use crate::error::{CommandResult, Failure};
@@ -37,13 +38,14 @@ Examples:
   sizar run ./code --batch seeds.txt -- train.py one run for each line of seeds.txt
   sizar run ./code --on tours --gpus 1 --time 4h -- train.py    on a cluster (`sizar target add`)
   sizar run ./code --on tours --dry-run -- train.py             show the batch script
+  sizar run ./code --on tours --after 7x2k -- eval.py           when that one has completed
   sizar run ./code --on tours --time 4h --restart 5 -- train.py go on after each walltime
 
 A folder of your own has the network while it runs, anything else has not:
 `--network` and `--no-network` decide otherwise.")]
 pub struct RunArgs {
     /// A folder, a git address, `github:owner/name`, `pypi:name[==version]`, or an archive
-    source: Locator,
+    pub source: Locator,
     /// The driver and its arguments, as its manual writes them
     #[arg(last = true, required = true, value_name = "DRIVER ARGS")]
     command: Vec<String>,
@@ -62,16 +64,19 @@ pub struct RunArgs {
     no_network: bool,
     /// Show what would happen, and do nothing
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Run it on a target: a cluster that `sizar target add` made known
     #[arg(long, value_name = "TARGET")]
-    on: Option<String>,
+    pub on: Option<String>,
+    /// Begin when this run, or every task of this sweep, has completed; do not run if one did not
+    #[arg(long, value_name = "RUN")]
+    after: Vec<String>,
     #[command(flatten)]
     resources: ResourceOptions,
     #[command(flatten)]
     batch_job: BatchJobOptions,
     #[command(flatten)]
-    queue: QueueOptions,
+    pub queue: QueueOptions,
     #[command(flatten)]
     environment: EnvironmentOptions,
 }
@@ -177,14 +182,14 @@ enum Build {
 /// Whether to wait for it.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Queue")]
-struct QueueOptions {
+pub struct QueueOptions {
     /// Queue the run and give the shell back
     #[arg(short, long)]
-    detach: bool,
+    pub detach: bool,
     /// Queue one run for each line of a file (`-` for standard input); the line's words are added
     /// to the command
     #[arg(long, value_name = "FILE")]
-    batch: Option<Utf8PathBuf>,
+    pub batch: Option<Utf8PathBuf>,
 }
 
 fn parse_variable(text: &str) -> Result<(String, String), String> {
@@ -205,7 +210,7 @@ pub fn run(session: &Session, args: &RunArgs) -> CommandResult<u8> {
 }
 
 fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
-    let request = request(args)?;
+    let request = request(session, args)?;
     if let Some(target) = &args.on {
         if args.queue.batch.is_some() {
             let error = anyhow::anyhow!("`--batch` queues runs on this machine only");
@@ -228,6 +233,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
         return queue_batch(session, args, &request, batch);
     }
     let mut journal = session.journal()?;
+    after::check_here(&journal, &request.job.after)?;
     let id = journal.create(&wish(&request, None)?)?;
     failpoint::hit("run:after-created");
     let interrupt = Interrupt::watch(&session.home)?;
@@ -241,6 +247,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
         session.say(&format!("queued; `sizar logs -f {id}` follows it"));
         return Ok(0);
     }
+    after::wait_for(session, &mut journal, &id)?;
     let control = Control::default();
     interrupt.running(&control);
     let execution = Execution {
@@ -258,7 +265,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
 }
 
 /// Turns what was typed into what it means.
-fn request(args: &RunArgs) -> CommandResult<RunRequest> {
+pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
     let cwd = Utf8PathBuf::try_from(std::env::current_dir()?)
         .map_err(|error| Failure::new(ExitCode::Failure, error))?;
     let data = args
@@ -297,6 +304,8 @@ fn request(args: &RunArgs) -> CommandResult<RunRequest> {
                 signal_before: None,
                 scheduler_args: job.scheduler_args.clone(),
             },
+            after: after::named(session, &args.after)?,
+            task: None,
             restart: job.restart,
             scratch: job.scratch.clone(),
             restart_args: restart_args(job.restart_args.as_deref())?,

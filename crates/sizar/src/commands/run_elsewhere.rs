@@ -18,6 +18,7 @@ use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
 use crate::output;
 use crate::session::Session;
+use crate::sweeps::check_after;
 
 /// What was typed, without its target.
 pub struct Wish<'a> {
@@ -44,6 +45,7 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
         return Ok(0);
     }
     let mut journal = session.journal()?;
+    check_after(session, &mut journal, target, &request.job.after)?;
     let id = journal.create(&wish_on(target, &request, None)?)?;
     let interrupt = Interrupt::watch(&session.home)?;
     let mut sending =
@@ -178,8 +180,11 @@ impl Sending<'_> {
         program: &camino::Utf8Path,
     ) -> CommandResult<()> {
         let resources = &request.job.resources;
+        let after = &request.job.after;
+        let after = elsewhere::dependencies(self.journal, self.place.name.as_str(), after)?;
         self.interrupt.elsewhere(id);
-        let submitted = elsewhere::submit(self.journal, self.place, id, resources, program, &[])?;
+        let submitted =
+            elsewhere::submit(self.journal, self.place, id, resources, program, &after)?;
         let how = if submitted.found { "was found as" } else { "is" };
         self.session.say(&format!("{id} {how} job {} on {}", submitted.job, self.place.name));
         Ok(())

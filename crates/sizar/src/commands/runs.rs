@@ -8,6 +8,7 @@ use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::output::{self, table};
 use crate::session::Session;
+use crate::sweeps;
 
 /// How many runs a page shows.
 const PAGE: u32 = 20;
@@ -24,7 +25,7 @@ pub struct RunsArgs {
     /// cancelled, lost
     #[arg(long, value_name = "STATE")]
     state: Option<RunState>,
-    /// All runs, not only the newest 20
+    /// All runs, not only the newest 20, and each task of a sweep by itself
     #[arg(long)]
     all: bool,
     /// Say what is known here, without asking the targets of runs that are under way
@@ -37,7 +38,8 @@ pub struct RunsArgs {
 
 pub fn runs(session: &Session, args: &RunsArgs) -> CommandResult {
     let limit = (!args.all && !args.json).then_some(PAGE);
-    let filter = Filter { states: args.state.iter().cloned().collect(), limit };
+    let filter =
+        Filter { states: args.state.iter().cloned().collect(), limit, ..Filter::default() };
     let list = || -> CommandResult<Vec<RunSummary>> {
         Ok(match session.journal_to_read()? {
             Some(journal) => journal.list(&filter)?,
@@ -51,17 +53,23 @@ pub fn runs(session: &Session, args: &RunsArgs) -> CommandResult {
         output::print_json(&list()?)?;
         return Ok(ExitCode::Success);
     }
+    // a sweep is one line, unless its tasks are asked for
+    let filter = Filter { without_tasks: !args.all && args.state.is_none(), ..filter };
+    let list = || lines(session, &filter, limit);
     let runs = list()?;
     if runs.is_empty() {
         session.say("no such runs; `sizar run SOURCE -- DRIVER` makes one");
         return Ok(ExitCode::Success);
     }
     print(&runs)?;
-    let open = |run: &RunSummary| run.target != "local" && !run.state.is_final();
-    if !args.no_refresh && runs.iter().any(open) {
+    if !args.no_refresh && runs.iter().any(|line| line.open) {
         refresh_all(session)?;
         let now = list()?;
-        if now != runs {
+        // how long ago something was has always changed
+        let told = |lines: &[Line]| -> Vec<Vec<String>> {
+            lines.iter().map(|line| line.cells.iter().take(2).cloned().collect()).collect()
+        };
+        if told(&now) != told(&runs) {
             session.say("and now, after asking the targets:");
             print(&now)?;
         }
@@ -72,14 +80,57 @@ pub fn runs(session: &Session, args: &RunsArgs) -> CommandResult {
     Ok(ExitCode::Success)
 }
 
-fn print(runs: &[RunSummary]) -> CommandResult<()> {
+/// A run or a sweep, as one line.
+struct Line {
+    created: jiff::Timestamp,
+    target: String,
+    /// Whether it is on a target and has not ended.
+    open: bool,
+    cells: Vec<String>,
+}
+
+/// Reads the newest runs, and the newest sweeps where their tasks are not asked for.
+fn lines(session: &Session, filter: &Filter, limit: Option<u32>) -> CommandResult<Vec<Line>> {
+    let Some(journal) = session.journal_to_read()? else { return Ok(Vec::new()) };
     let now = jiff::Timestamp::now();
+    let line = |run: RunSummary| Line {
+        created: run.created,
+        open: run.target != "local" && !run.state.is_final(),
+        cells: row(&run, now),
+        target: run.target,
+    };
+    let mut lines: Vec<Line> = journal.list(filter)?.into_iter().map(line).collect();
+    if filter.without_tasks {
+        for sweep in journal.sweeps(limit)? {
+            let states = journal.sweep_states(&sweep.id)?;
+            let ended = states.iter().all(|(state, _)| state.is_final());
+            lines.push(Line {
+                created: sweep.created,
+                open: sweep.target != "local" && !ended,
+                cells: vec![
+                    sweep.id.to_string(),
+                    sweeps::in_short(&states, sweep.tasks),
+                    ago(sweep.created, now),
+                    String::new(),
+                    table::shorten(&sweep.source, 36),
+                    table::shorten(&sweeps::command(&sweep)?, 48),
+                ],
+                target: sweep.target,
+            });
+        }
+        lines.sort_by_key(|line| std::cmp::Reverse(line.created));
+        lines.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+    }
+    Ok(lines)
+}
+
+fn print(runs: &[Line]) -> CommandResult<()> {
     // where all are here the column says nothing
     let elsewhere = runs.iter().any(|run| run.target != "local");
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
-            let mut row = row(run, now);
+            let mut row = run.cells.clone();
             if elsewhere {
                 row.insert(2, run.target.clone());
             }

@@ -10,11 +10,13 @@ use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{EventKind, JobHandle, Resources, Run, Usage};
 
 use crate::commands::runs::duration;
+use crate::commands::sweep_show::{self, ShowArgs as ShowArgsOfSweep};
 use crate::elsewhere::{is_elsewhere, refresh};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::output;
 use crate::session::Session;
+use crate::sweeps::is_sweep;
 
 /// How many results a page shows.
 const PAGE: usize = 20;
@@ -26,7 +28,7 @@ Examples:
   sizar show 7x2k                 the beginning of a run's name is enough
   sizar show 7x2k --json | jq '.results[].path'")]
 pub struct ShowArgs {
-    /// The run's name, or its beginning
+    /// The run's or the sweep's name, or its beginning
     run: String,
     /// List all results, not only the first 20
     #[arg(long)]
@@ -37,6 +39,11 @@ pub struct ShowArgs {
 }
 
 pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
+    if is_sweep(&args.run) {
+        let code = sweep_show::show(session, &ShowArgsOfSweep::of(&args.run, args.all, args.json))?;
+        debug_assert_eq!(code, 0);
+        return Ok(ExitCode::Success);
+    }
     let mut run = session.journal_with(&args.run)?.get(&args.run)?;
     if is_elsewhere(&run) && !run.state.is_final() {
         let mut journal = session.journal()?;

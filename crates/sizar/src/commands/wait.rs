@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sizar_engine::queue;
-use sizar_engine::store::Filter;
+use sizar_engine::store::{Filter, SweepRecord};
 use sizar_model::{Run, RunId, RunState};
 
 use crate::commands::run_elsewhere::follow_to_the_end;
@@ -12,6 +12,7 @@ use crate::elsewhere::{is_elsewhere, place};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::session::Session;
+use crate::sweeps::{self, in_words, is_sweep};
 
 /// Wait until runs have ended
 ///
@@ -22,17 +23,29 @@ Examples:
   sizar wait                      until nothing is queued or running
   sizar wait 7x2k && sizar fetch 7x2k")]
 pub struct WaitArgs {
-    /// The runs' names, or their beginnings; without any, all that have not ended
+    /// The runs' or sweeps' names, or their beginnings; without any, all that have not ended
     runs: Vec<String>,
 }
 
 pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
     let mut journal = session.journal()?;
+    let mut sweeps: Vec<SweepRecord> = Vec::new();
     let ids: Vec<RunId> = if args.runs.is_empty() {
-        let runs = journal.list(&Filter { states: UNDER_WAY.to_vec(), limit: None })?;
-        runs.into_iter().map(|run| run.id).collect()
+        let runs = journal.list(&Filter { states: UNDER_WAY.to_vec(), ..Filter::default() })?;
+        let mut names: Vec<_> = runs.iter().filter_map(|run| run.sweep.clone()).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            sweeps.push(journal.find_sweep(&name.to_string())?);
+        }
+        runs.into_iter().filter(|run| run.sweep.is_none()).map(|run| run.id).collect()
     } else {
-        args.runs.iter().map(|run| journal.find(run)).collect::<Result<_, _>>()?
+        let (of_sweeps, of_runs): (Vec<&String>, Vec<&String>) =
+            args.runs.iter().partition(|name| is_sweep(name));
+        for name in of_sweeps {
+            sweeps.push(journal.find_sweep(name)?);
+        }
+        of_runs.into_iter().map(|run| journal.find(run)).collect::<Result<_, _>>()?
     };
     let mut here = Vec::new();
     let mut away: BTreeMap<String, Vec<RunId>> = BTreeMap::new();
@@ -50,9 +63,17 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
             follow_to_the_end(session, &mut journal, &mut place, &run, false)?;
         }
     }
+    let mut codes = Vec::new();
+    for sweep in &sweeps {
+        let mut place = sweeps::place(session, sweep)?;
+        sweeps::resume(session, &mut journal, place.as_mut(), sweep)?;
+        sweeps::follow(session, &mut journal, place.as_mut(), sweep)?;
+        session.say(&format!("{}: {}", sweep.id, in_words(&journal.sweep_states(&sweep.id)?)));
+        codes.push(sweeps::exit_code(&journal, &sweep.id)?);
+    }
     queue::wait(&session.home, &here)?;
     let states = ids.iter().map(|id| journal.state(id)).collect::<Result<Vec<_>, _>>()?;
-    if args.runs.is_empty() {
+    if args.runs.is_empty() && sweeps.is_empty() {
         session.say(&format!("{} runs have ended", ids.len()));
     } else {
         for (id, state) in ids.iter().zip(&states) {
@@ -61,7 +82,10 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
     }
     match (args.runs.as_slice(), ids.as_slice()) {
         ([_], [id]) => Ok(exit_code(&journal.get(id.as_str())?)),
-        _ => Ok(u8::from(states.iter().any(|state| *state != RunState::Completed))),
+        _ => Ok(u8::from(
+            states.iter().any(|state| *state != RunState::Completed)
+                || codes.iter().any(|code| *code != 0),
+        )),
     }
 }
 

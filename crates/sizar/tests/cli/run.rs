@@ -249,3 +249,52 @@ fn slow_a_program_in_an_environment_finds_the_sources_modules() {
     let mut asked = world.command(&["env", "exec", name, "--", "python", "tools/ask.py"]);
     assert_eq!(world.said(asked.current_dir(&code)).exits(0).stdout, "42\n");
 }
+
+#[test]
+fn slow_a_sweep_here_is_queued_retried_and_shown() {
+    let world = world_with_shared_cache();
+    let source = script(
+        &world,
+        "step.py",
+        "import argparse, json, sys\nif __name__ == '__main__':\n    \
+         parser = argparse.ArgumentParser()\n    parser.add_argument('--n', type=int)\n    \
+         n = parser.parse_args().n\n    json.dump({'a': {'b': n * n}}, open('out.json', 'w'))\n    \
+         print('n:', n)\n    sys.exit(5 if n == 2 else 0)\n",
+    );
+    let shown =
+        world.sizar(&["sweep", &source, "--grid", "n=0..2", "--dry-run", "--", "step.py"]).exits(0);
+    assert!(shown.stdout.contains("3 tasks") && shown.stdout.contains("step.py --n 2"), "{shown}");
+    let wrong = world.sizar(&["sweep", &source, "--grid", "m=0..2", "--", "step.py"]).exits(2);
+    assert!(wrong.stderr.contains("`step.py` has no option of that name"), "{wrong}");
+    let line = ["sweep", "-q", &source, "--grid", "n=0..2", "--metric", "sq=out.json:a.b"];
+    let line = [&line[..], &["--metric", "n", "--max-running", "1", "--", "step.py"]].concat();
+    world.sizar(&line).exits(1);
+    let sweep = world.sizar(&["sweep", "list", "--json"]).exits(0).json()[0]["id"].clone();
+    let sweep = sweep.as_str().unwrap();
+    let csv = world.sizar(&["sweep", "show", sweep, "--csv", "--sort", "-sq"]).exits(0).stdout;
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0], ["task", "run", "state", "exit_code", "seconds", "n", "sq", "n"]);
+    assert_eq!((rows[1][2], rows[1][3], rows[1][6]), ("failed", "5", "4"), "{csv}");
+    assert_eq!((rows[3][0], rows[3][2], rows[3][7]), ("0", "completed", "0"), "{csv}");
+    world.sizar(&["sweep", "retry", sweep]).exits(1);
+    let attempts = |number: u32| {
+        let run = world.sizar(&["show", &format!("{sweep}.{number}"), "--json"]).exits(0).json();
+        run["attempts"].as_u64().unwrap()
+    };
+    assert_eq!([attempts(0), attempts(1), attempts(2)], [1, 1, 2]);
+    // a run that comes after one that fails is not run
+    let first = world.sizar(&["run", "-q", "--detach", &source, "--", "step.py", "--n", "2"]);
+    let first = first.exits(0).stdout.trim().to_owned();
+    let after = ["run", "-q", "--detach", &source, "--after", &first, "--", "step.py", "--n", "1"];
+    let said = world.sizar(&after);
+    if said.code == 0 {
+        let second = said.stdout.trim().to_owned();
+        assert_ne!(world.sizar(&["wait", &second]).code, 0);
+        let run = world.sizar(&["show", &second, "--json"]).exits(0).json();
+        assert!(run["reason"].as_str().unwrap().contains("was not run"), "{run}");
+        assert_eq!(run["attempts"], 0, "{run}");
+    } else {
+        // it had failed by then
+        assert!(said.stderr.contains("is failed"), "{said}");
+    }
+}

@@ -12,3 +12,4 @@ mod node;
 mod plain;
 mod restart;
 mod site;
+mod sweep;

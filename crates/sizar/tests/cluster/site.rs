@@ -185,9 +185,13 @@ impl Site {
 
     /// Returns all jobs that a scheduler ever had of a run's attempt.
     pub fn jobs(&self, target: &str, run: &str, attempt: u32) -> Vec<Job> {
-        let name = format!("sizar-{run}-{attempt}");
+        self.jobs_named(target, &format!("sizar-{run}-{attempt}"))
+    }
+
+    /// Returns all jobs of a name, every task of an array by itself.
+    pub fn jobs_named(&self, target: &str, name: &str) -> Vec<Job> {
         if target == "oar" {
-            return self.jobs_of_oar(&name);
+            return self.jobs_of_oar(name);
         }
         let all = self.cluster.root("scontrol -o show jobs").stdout;
         let word = |line: &str, key: &str| {
@@ -195,7 +199,7 @@ impl Site {
             words.find(|(name, _)| *name == key).map(|(_, value)| value.to_owned())
         };
         all.lines()
-            .filter(|line| word(line, "JobName").as_deref() == Some(&name))
+            .filter(|line| word(line, "JobName").as_deref() == Some(name))
             .map(|line| {
                 let state = word(line, "JobState").unwrap_or_default();
                 let open = ["PENDING", "RUNNING", "COMPLETING", "CONFIGURING"];

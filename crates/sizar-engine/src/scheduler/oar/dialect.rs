@@ -76,6 +76,20 @@ impl Scheduler for Oar {
         "${OAR_JOB_ID}"
     }
 
+    fn task_id(&self) -> &'static str {
+        // each task is a job of its own
+        self.job_id()
+    }
+
+    fn task_of(&self, job: &JobHandle, tasks: &[JobHandle], index: u32) -> Option<JobHandle> {
+        let only = (index == 0).then_some(job);
+        tasks.get(index as usize).or(only).cloned()
+    }
+
+    fn throttles_arrays(&self) -> bool {
+        false
+    }
+
     fn submit(&self, path: &Utf8Path) -> Result<Invocation, ScriptError> {
         submission::submit(path)
     }

@@ -9,6 +9,7 @@ use sizar_model::site::SchedulerVersion;
 use sizar_model::{Invocation, JobHandle, JobReport, NetworkAccess, Output, SchedulerKind, Site};
 
 use super::{accounting, directives, failure, jobs, nodes, queue, site, submission, usage};
+use crate::scheduler::arrays::fold_ids;
 use crate::scheduler::{
     ArrayRange, Found, JobName, JobScript, Period, Scheduler, SchedulerError, ScriptError, Signal,
     Submission, Whose,
@@ -69,14 +70,15 @@ impl Slurm {
 
     /// Makes a `scancel` for each cluster: an id alone would mean a job on each of them.
     fn scancel(&self, jobs: &[JobHandle], options: &[String]) -> Vec<Invocation> {
-        let mut by_cluster: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
+        let mut by_cluster: BTreeMap<Option<&str>, Vec<&JobHandle>> = BTreeMap::new();
         for job in jobs {
             let cluster = job.cluster.as_deref().or(self.cluster.as_deref());
-            by_cluster.entry(cluster).or_default().push(job.word());
+            by_cluster.entry(cluster).or_default().push(job);
         }
         by_cluster
             .into_iter()
-            .map(|(cluster, words)| {
+            .map(|(cluster, jobs)| {
+                let words = fold_ids(&jobs);
                 readable(on(cluster, "scancel")).args(options.iter().cloned()).args(words)
             })
             .collect()
@@ -142,6 +144,18 @@ impl Scheduler for Slurm {
 
     fn job_id(&self) -> &'static str {
         "${SLURM_JOB_ID}"
+    }
+
+    fn task_id(&self) -> &'static str {
+        "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+    }
+
+    fn task_of(&self, job: &JobHandle, _tasks: &[JobHandle], index: u32) -> Option<JobHandle> {
+        Some(job.with_task(index))
+    }
+
+    fn throttles_arrays(&self) -> bool {
+        true
     }
 
     fn submit(&self, path: &Utf8Path) -> Result<Invocation, ScriptError> {

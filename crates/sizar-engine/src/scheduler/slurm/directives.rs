@@ -40,11 +40,17 @@ pub(super) fn script(
             })
             .collect();
         lines.option("dependency", "dependency", &words.join(","))?;
+        // it would wait for ever
+        lines.option("kill-on-invalid-dep", "dependency", "yes")?;
     }
     lines.flag(if job.requeue { "requeue" } else { "no-requeue" });
     let array = job.array.is_some();
     lines.option("output", "output path", &pattern(job.stdout, array))?;
     lines.option("error", "error path", &pattern(job.stderr, array))?;
+    if array && !job.stdout.as_str().contains("{job}") {
+        // all tasks write into one file
+        lines.option("open-mode", "output mode", "append")?;
+    }
     if version.is_some_and(|version| version < CHDIR) {
         lines.words(&["-D".to_owned(), job.folder.to_string()], "folder")?;
     } else {
@@ -248,6 +254,7 @@ mod tests {
         #SBATCH --signal=B:USR1@300
         #SBATCH --array=0-9%2
         #SBATCH --dependency=afterok:7
+        #SBATCH --kill-on-invalid-dep=yes
         #SBATCH --requeue
         #SBATCH --output=/home/alice/run/job-%A_%a.out
         #SBATCH --error=/home/alice/run/job-%A_%a.err
