@@ -134,6 +134,8 @@ impl RunState {
         let next = match (self, event) {
             (Self::Created | Self::Preparing, E::PreparationBegan { .. }) => Self::Preparing,
             (Self::Created | Self::Preparing, E::Prepared { .. }) => Self::Preparing,
+            // what was announced to a scheduler was not handed over, and is made anew
+            (Self::Queued, E::Prepared { .. }) => Self::Queued,
             (Self::Created | Self::Preparing, E::Queued) => Self::Queued,
             (Self::Preparing | Self::Queued, E::Started { .. }) => Self::Running,
             (Self::Running, E::Ended { receipt }) => Self::of(&receipt.ending),

@@ -25,6 +25,8 @@ pub enum ElsewhereError {
     },
     #[error("`{step}` failed there: {message}")]
     Step { step: &'static str, message: String },
+    #[error("what the job builds on is not there any more: {message}")]
+    NotThere { message: String },
     #[error("sizar cannot run there: {message}")]
     NotExecutable { message: String },
     #[error("the environment could not be made there: {message}")]

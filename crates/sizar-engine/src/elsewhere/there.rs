@@ -17,6 +17,7 @@ use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
 use super::Layout;
+use super::whole::whole;
 use crate::home::Home;
 use crate::process::{Control, environment};
 use crate::run::{self, Allotment, Execution, Input, RunPlan, RunRequest, chain, execute_allotted};
@@ -25,6 +26,7 @@ use crate::tree_digest::write_by_rename;
 /// The hidden first arguments.
 pub(super) const PREPARE: &str = "__there-prepare";
 pub(super) const EXECUTE: &str = "__there-execute";
+pub(super) const WHOLE: &str = "__there-whole";
 
 /// The exit code of a job whose attempt another job has: nothing was run.
 pub const CLAIMED: u8 = 76;
@@ -57,10 +59,15 @@ pub(super) enum Said {
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let verb = args.next()?;
-    if verb != PREPARE && verb != EXECUTE {
+    if verb != PREPARE && verb != EXECUTE && verb != WHOLE {
         return None;
     }
     let layout = Layout::at(Utf8PathBuf::from(args.next()?));
+    if verb == WHOLE {
+        let tree = layout.tree(&args.next()?);
+        let made = whole(&layout, &tree).inspect_err(|message| say(message));
+        return Some(if made.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let run = RunId::from_str(&args.next()?).ok()?;
     if verb == PREPARE {
         return Some(prepare(&layout, &run));
@@ -131,6 +138,7 @@ fn attempt_of(
     let home = Home::at(layout.root());
     let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
     let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
+    whole(layout, &plan.checkout.path)?;
     let variables = std::env::vars().collect();
     let walltime = granted(&variables).or(plan.job.resources.walltime);
     plan.job.resources.walltime = walltime.map(|walltime| ahead_of(walltime, began));

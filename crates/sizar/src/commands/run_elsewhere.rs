@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use sizar_engine::elsewhere;
+use sizar_engine::elsewhere::{self, ElsewhereError, Trust};
 use sizar_engine::failpoint;
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{Attempt, RunRequest};
 use sizar_engine::store::{Journal, Prepared};
 use sizar_engine::target::{Place, TargetName, connect};
+use sizar_engine::transport::Step;
 use sizar_model::{EventKind, Locator, RunId, RunState};
 
 use crate::commands::resume::request_of;
@@ -97,8 +98,13 @@ fn restart(
     interrupt.preparing(id);
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
-    let program = elsewhere::program(place, &session.reporter)?;
-    Sending { session, journal, place, interrupt: &interrupt }.submit(id, &request, &program)?;
+    let program = elsewhere::program(home, place, &session.reporter)?;
+    Sending { session, journal, place, interrupt: &interrupt }.submit(
+        id,
+        &request,
+        &program,
+        &[],
+    )?;
     interrupt.idle();
     Ok(true)
 }
@@ -136,8 +142,21 @@ impl Sending<'_> {
             let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
             self.journal.append(id, &began)?;
         }
+        self.hand_over(id, source, request, Trust::Remembered)
+    }
+
+    /// Prepares a run there and hands it over.
+    ///
+    /// What is believed to be there may be gone: it is then prepared once more from nothing.
+    fn hand_over(
+        &mut self,
+        id: &RunId,
+        source: &Locator,
+        request: &RunRequest,
+        trust: Trust,
+    ) -> CommandResult<()> {
         let Session { home, reporter, .. } = self.session;
-        let prepared = elsewhere::prepare(home, self.place, id, source, request, reporter)
+        let prepared = elsewhere::prepare(home, self.place, id, source, request, trust, reporter)
             .map_err(|error| {
                 let reason = error.to_string();
                 let failure = Failure::from(error);
@@ -148,7 +167,14 @@ impl Sending<'_> {
         let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
         self.journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
         failpoint::hit("elsewhere:after-prepared");
-        self.submit(id, request, &prepared.program)
+        match self.submit(id, request, &prepared.program, &prepared.first) {
+            Err(ElsewhereError::NotThere { message }) if trust == Trust::Remembered => {
+                self.session.say(&format!("{message}: it is sent anew"));
+                self.interrupt.preparing(id);
+                self.hand_over(id, source, request, Trust::Nothing)
+            }
+            submitted => Ok(submitted?),
+        }
     }
 
     /// Hands a prepared run to the scheduler.
@@ -157,10 +183,12 @@ impl Sending<'_> {
         id: &RunId,
         request: &RunRequest,
         program: &camino::Utf8Path,
-    ) -> CommandResult<()> {
+        first: &[Step],
+    ) -> Result<(), ElsewhereError> {
         let resources = &request.job.resources;
         self.interrupt.elsewhere(id);
-        let submitted = elsewhere::submit(self.journal, self.place, id, resources, program, &[])?;
+        let submitted =
+            elsewhere::submit(self.journal, self.place, id, resources, program, &[], first)?;
         let how = if submitted.found { "was found as" } else { "is" };
         self.session.say(&format!("{id} {how} job {} on {}", submitted.job, self.place.name));
         Ok(())
@@ -203,8 +231,16 @@ pub fn submit_again(
     request: &RunRequest,
 ) -> CommandResult<()> {
     let interrupt = Interrupt::watch(&session.home)?;
-    let program = elsewhere::program(place, &session.reporter)?;
-    Sending { session, journal, place, interrupt: &interrupt }.submit(id, request, &program)?;
+    let program = elsewhere::program(&session.home, place, &session.reporter)?;
+    let mut sending = Sending { session, journal, place, interrupt: &interrupt };
+    match sending.submit(id, request, &program, &[]) {
+        // nothing left before the process was gone
+        Err(ElsewhereError::NotThere { .. }) => {
+            let source: Locator = request.source.parse()?;
+            sending.hand_over(id, &source, request, Trust::Nothing)?;
+        }
+        submitted => submitted?,
+    }
     interrupt.idle();
     Ok(())
 }
