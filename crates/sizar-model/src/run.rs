@@ -162,7 +162,7 @@ impl RunState {
                 Self::Lost
             }
             (state, E::Resumed) if state.is_final() && *state != Self::Completed => Self::Created,
-            (_, E::Unknown) => self.clone(),
+            (_, E::Unknown | E::Contacted { .. }) => self.clone(),
             _ => {
                 return Err(IllegalEvent { state: self.clone(), event: event.name().to_owned() });
             }

@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use sizar_model::RunId;
+use sizar_model::resources::ByteSize;
 
 use crate::home::HomeError;
 use crate::run::{PrepareError, RunError};
@@ -41,6 +42,8 @@ pub enum ElsewhereError {
     EscapingLink { path: Utf8PathBuf, to: Utf8PathBuf },
     #[error("what came back of run {run} is not what its receipt says: {message}")]
     Corrupt { run: RunId, message: String },
+    #[error("the disk here is full: {here} of {all} of the results of run {run} are here")]
+    DiskFull { run: RunId, here: ByteSize, all: ByteSize },
     #[error("`{what}` that came back cannot be read")]
     Json {
         what: &'static str,
@@ -88,6 +91,13 @@ impl ElsewhereError {
             Self::Unsure { .. } => {
                 vec!["`sizar resume` looks it up before it submits anything".to_owned()]
             }
+            Self::DiskFull { run, .. } => vec![
+                format!(
+                    "free some space, then `sizar resume {run}` brings the rest; nothing was \
+                     deleted there"
+                ),
+            ],
+            Self::NotThere { .. } => vec!["`sizar resume` sends it anew".to_owned()],
             Self::Environment { hints, .. } => hints.clone(),
             Self::EscapingLink { .. } => {
                 vec![

@@ -115,6 +115,7 @@ fn hand_over(
         Step::put_file(path.as_str(), script.as_bytes(), 0o700).stop_on_failure(),
         Step::from(&order).cwd(layout.run(run).into_string()).limit(PATIENCE),
     ]);
+    place.questions += 1;
     let answers = match place.transport.run(&steps) {
         Ok(answers) => answers,
         // the line broke: whether it ran is what the look-up tells

@@ -18,7 +18,7 @@ use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
 use super::Layout;
 use super::whole::whole;
-use crate::home::Home;
+use crate::home::{Home, lock_by_leases};
 use crate::process::{Control, environment};
 use crate::run::{self, Allotment, Execution, Input, RunPlan, RunRequest, chain, execute_allotted};
 use crate::tree_digest::write_by_rename;
@@ -62,6 +62,8 @@ pub fn intercept() -> Option<ExitCode> {
     if verb != PREPARE && verb != EXECUTE && verb != WHOLE {
         return None;
     }
+    // other login nodes and compute nodes see the same files
+    lock_by_leases();
     let layout = Layout::at(Utf8PathBuf::from(args.next()?));
     if verb == WHOLE {
         let tree = layout.tree(&args.next()?);

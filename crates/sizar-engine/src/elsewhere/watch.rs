@@ -210,6 +210,7 @@ fn look(
     let jobs: Vec<JobHandle> = runs.iter().filter_map(|known| known.job.clone()).collect();
     let mut steps = vec![Step::script(LOOK).args(words).keep(Step::MOST_OUTPUT)];
     if ask {
+        place.questions += 1;
         steps.push(Step::from(&place.scheduler.poll(&jobs)).keep(Step::MOST_OUTPUT));
     }
     let answers = place.transport.run(&steps)?;

@@ -13,7 +13,7 @@ use sizar_model::{EventKind, Locator, RunId, RunState};
 
 use crate::commands::resume::request_of;
 use crate::commands::run::{report, wish_on};
-use crate::elsewhere::{connecting, follow, targets};
+use crate::elsewhere::{account, connecting, follow, targets};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -87,30 +87,44 @@ fn restart(
     if last > run.job.restart || !ended_unfinished(journal, id)? {
         return Ok(false);
     }
-    let request = request_of(journal, id)?;
-    let interrupt = Interrupt::watch(&session.home)?;
     let left = run.job.restart - last;
     session.say(&format!("{id} is {}; it gets another attempt ({left} more after it)", run.state));
+    go_on_from(session, journal, place, id, last, true)?;
+    Ok(true)
+}
+
+/// Gives a run another attempt that goes on from what attempt `last` made.
+///
+/// With `resume` the journal does not know yet that there is to be another.
+pub fn go_on_from(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    id: &RunId,
+    last: u32,
+    resume: bool,
+) -> CommandResult<()> {
+    let request = request_of(journal, id)?;
+    let interrupt = Interrupt::watch(&session.home)?;
     let home = &session.home;
     let plan = elsewhere::again(home, journal, place, id, last, &session.reporter)?;
-    // only now: a connection that breaks before leaves the run as it ended
-    journal.resume(id)?;
+    if resume {
+        // only now: a connection that breaks before leaves the run as it ended
+        journal.resume(id)?;
+    }
     interrupt.preparing(id);
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
     let program = elsewhere::program(home, place, &session.reporter)?;
-    Sending { session, journal, place, interrupt: &interrupt }.submit(
-        id,
-        &request,
-        &program,
-        &[],
-    )?;
+    let mut sending = Sending { session, journal, place, interrupt: &interrupt };
+    sending.submit(id, &request, &program, &[])?;
+    account(journal, place, id);
     interrupt.idle();
-    Ok(true)
+    Ok(())
 }
 
 /// Returns whether a run's last ending is one that another attempt may mend.
-fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
+pub fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
     let ending = journal.events(id)?.into_iter().rev().find_map(|event| match event.kind {
         EventKind::Ended { receipt } => Some(receipt.ending),
         EventKind::Judged { ending, .. } => Some(ending),
@@ -142,7 +156,9 @@ impl Sending<'_> {
             let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
             self.journal.append(id, &began)?;
         }
-        self.hand_over(id, source, request, Trust::Remembered)
+        let handed = self.hand_over(id, source, request, Trust::Remembered);
+        account(self.journal, self.place, id);
+        handed
     }
 
     /// Prepares a run there and hands it over.

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use sizar_engine::elsewhere;
 use sizar_engine::run::Attempt;
 use sizar_model::resources::ByteSize;
-use sizar_model::{JobHandle, Run};
+use sizar_model::{Contact, JobHandle, Run};
 
 use crate::commands::runs::duration;
-use crate::elsewhere::{is_elsewhere, refresh};
+use crate::elsewhere::{contact, is_elsewhere, refresh};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::output;
@@ -29,6 +29,9 @@ pub struct ShowArgs {
     /// List all results, not only the first 20
     #[arg(long)]
     all: bool,
+    /// Show what is known here, without asking the target of the run
+    #[arg(long)]
+    no_refresh: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -36,7 +39,7 @@ pub struct ShowArgs {
 
 pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
     let mut run = session.journal_with(&args.run)?.get(&args.run)?;
-    if is_elsewhere(&run) && !run.state.is_final() {
+    if is_elsewhere(&run) && !run.state.is_final() && !args.no_refresh {
         let mut journal = session.journal()?;
         if let Err(failure) = refresh(session, &mut journal, &run.target) {
             session.say(&format!("{} could not be asked: {}", run.target, failure.error));
@@ -47,14 +50,49 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
         true => elsewhere::known(&session.journal_with(&args.run)?, &run.id)?.job,
         false => None,
     };
+    let contact = match is_elsewhere(&run) {
+        true => Some(contact(&session.journal_with(&args.run)?, &run.id)?),
+        false => None,
+    };
     if args.json {
         let mut document = document(session, &run)?;
         document["scheduler_job"] = serde_json::to_value(&job)?;
+        if let Some(contact) = contact {
+            add_contact(&mut document, contact)?;
+        }
         output::print_json(&document)?;
     } else {
-        output::print(&page(&run, job.as_ref(), args.all))?;
+        output::print(&page(&run, job.as_ref(), contact, args.all))?;
     }
     Ok(ExitCode::Success)
+}
+
+/// Adds what talking to the target has used to what the run used.
+fn add_contact(document: &mut serde_json::Value, contact: Contact) -> CommandResult<()> {
+    if !document["usage"].is_object() {
+        document["usage"] = serde_json::json!({});
+    }
+    if let serde_json::Value::Object(used) = serde_json::to_value(contact)? {
+        for (name, value) in used {
+            document["usage"][name] = value;
+        }
+    }
+    Ok(())
+}
+
+/// Says what talking to the target has used.
+fn in_words(contact: Contact) -> String {
+    let counted = |number: u64, one: &str, many: &str| {
+        if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    };
+    format!(
+        "{}, {}, {} to the scheduler; {} sent, {} received",
+        counted(contact.logins, "login", "logins"),
+        counted(contact.round_trips, "round trip", "round trips"),
+        counted(contact.scheduler_queries, "question", "questions"),
+        ByteSize(contact.bytes_sent),
+        ByteSize(contact.bytes_received),
+    )
 }
 
 /// The documented JSON of `sizar show --json`.
@@ -66,7 +104,7 @@ fn document(session: &Session, run: &Run) -> CommandResult<serde_json::Value> {
     Ok(document)
 }
 
-fn page(run: &Run, job: Option<&JobHandle>, all: bool) -> String {
+fn page(run: &Run, job: Option<&JobHandle>, contact: Option<Contact>, all: bool) -> String {
     let bold = anstyle::Style::new().bold();
     let mut page = String::new();
     let mut line = |name: &str, value: &str| {
@@ -98,6 +136,9 @@ fn page(run: &Run, job: Option<&JobHandle>, all: bool) -> String {
                 ByteSize(usage.peak_memory)
             ),
         );
+    }
+    if let Some(contact) = contact {
+        line("asked", &in_words(contact));
     }
     for binding in &run.job.data {
         line("data", &format!("{} as {}", binding.here, binding.there));
