@@ -158,6 +158,7 @@ fn put_chunks(
 ) -> Result<(), TransportError> {
     let mut tries = 0;
     let mut arrived = None;
+    let mut furthest = 0;
     loop {
         let at = match arrived {
             Some(at) => at,
@@ -169,13 +170,16 @@ fn put_chunks(
         if at == length {
             return Ok(());
         }
+        if at > furthest {
+            (furthest, tries) = (at, 0);
+        }
         let more = CHUNK.min(length - at);
         archive.seek(std::io::SeekFrom::Start(at)).map_err(TransportError::Read)?;
         let step = Step::script(APPEND).arg(part).arg(at.to_string()).limit(LIMIT);
         match transport.feed(&step, archive, more, progress) {
             Ok(answer) if answer.status() == Some(4) => arrived = None,
             Ok(answer) if answer.is_success() => {
-                (arrived, tries) = (Some(at + more), 0);
+                arrived = Some(at + more);
                 progress.report(Activity::Advanced {
                     done: at + more,
                     total: Some(length),

@@ -38,14 +38,15 @@ const CHUNK: u64 = 8 * MEBIBYTE;
 fn slow_cluster_a_line_that_is_cut_and_a_full_disk_lose_nothing() {
     let site = Site::of(Cluster::slurm().up(), &[]);
     site.world.write("code/large.py", LARGE);
+    let disk = Disk::at(site.world.sizar_home());
     let line = site.cluster.line("slurm", Duration::ZERO).unwrap();
     site.add("slurm", line.ssh_config().as_str()).exits(0);
     // what is sent once for all runs is there
     site.run("slurm", &[]).exits(0);
 
     let block: Vec<u8> = (0..40 * MEBIBYTE / 8).flat_map(|n| (n * 0x9e37_79b9).to_le_bytes()).collect();
-    site.world.write("scans/page.bin", "");
-    fs_err::write(site.world.path("scans/page.bin"), &block).unwrap();
+    site.world.write("scans/page.bin", ""); // makes the folder
+    fs_err::write(site.world.here().join("scans/page.bin"), &block).unwrap();
     let upload = ["run", "./code", "--on", "slurm", "--detach", "--data", "./scans:scans"];
     let upload = [&upload[..], &["--", "large.py", "--read", "scans/page.bin"]].concat();
     let (id, cuts) = cut_often(&site, &line, || {
@@ -76,75 +77,107 @@ fn slow_cluster_a_line_that_is_cut_and_a_full_disk_lose_nothing() {
     site.sizar(&["fetch", &id, "out/digest.txt", "-o", "back"]).exits(0);
     let digest = fs_err::read_to_string(site.world.here().join("back/out/digest.txt")).unwrap();
     let sum = std::process::Command::new("sha256sum")
-        .arg(site.world.path("scans/page.bin"))
+        .arg(site.world.here().join("scans/page.bin"))
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&sum.stdout).starts_with(&digest), "{digest}");
 
     let locks = site.cluster.ssh("slurm", "ls .sizar/locks").stdout;
     assert_eq!(locks, "", "leases end with what they are for");
-    the_disk_here_is_full(&site);
+    the_disk_here_is_full(&site, &disk);
     a_receipt_is_seen_late(&site);
     the_controller_is_dead(&site);
 }
 
-/// Cuts the line while `work` is done, as soon as a mebibyte or so has passed, ten times at most.
+/// Cuts the line while `work` is done, each time that three mebibytes have passed, five times at most.
 fn cut_often<T>(
     site: &Site,
     line: &sizar_testkit::Line,
     work: impl FnOnce() -> T,
 ) -> (T, u64) {
+    /// Says that the work is over, also where it failed.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let ending = Over(&over);
         let cutting = scope.spawn(|| {
             let mut cuts = 0;
-            while !over.load(Ordering::Relaxed) && cuts < 10 {
+            while !over.load(Ordering::Relaxed) && cuts < 5 {
                 let before = line.passed();
                 while line.passed() < before + 3 * MEBIBYTE && !over.load(Ordering::Relaxed) {
+                    site.forget_logins();
                     std::thread::sleep(Duration::from_millis(2));
                 }
                 if over.load(Ordering::Relaxed) {
                     break;
                 }
-                site.forget_logins();
                 line.cut();
                 cuts += 1;
             }
             cuts
         });
         let done = work();
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         (done, cutting.join().unwrap())
     })
+}
+
+/// A file system of its own for the laptop's home.
+struct Disk(camino::Utf8PathBuf);
+
+impl Disk {
+    fn at(path: camino::Utf8PathBuf) -> Self {
+        fs_err::create_dir_all(&path).unwrap();
+        let disk = Self(path);
+        disk.mount(&["-t", "tmpfs", "-o", "size=1g", "tmpfs"]);
+        disk
+    }
+
+    /// Makes it so large that this many bytes are free.
+    fn leave(&self, bytes: u64) {
+        let stat = rustix::fs::statvfs(self.0.as_std_path()).unwrap();
+        let size = (stat.f_blocks - stat.f_bfree) * stat.f_frsize + bytes;
+        self.mount(&["-o", &format!("remount,size={size}")]);
+    }
+
+    fn mount(&self, args: &[&str]) {
+        let status = std::process::Command::new("mount").args(args).arg(&self.0).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
 }
 
 fn usage(site: &Site, id: &str) -> Value {
     site.world.sizar(&["show", id, "--json", "--no-refresh"]).exits(0).json()["usage"].clone()
 }
 
-/// The home is a small file system while results come.
-fn the_disk_here_is_full(site: &Site) {
+/// The home's file system has no room for all results.
+fn the_disk_here_is_full(site: &Site, disk: &Disk) {
     let args = ["run", "./code", "--on", "slurm", "--detach", "--", "large.py", "--size", "30"];
     let id = site.sizar(&args).exits(0).stdout.trim().to_owned();
     eventually("the receipt", || site.there(&id, "attempt-1/receipt.json").exists());
-    let runs = site.world.sizar_home().join("runs");
-    let mount = |args: &[&str]| {
-        let status = std::process::Command::new("mount").args(args).arg(&runs).status().unwrap();
-        assert!(status.success());
-    };
-    mount(&["-t", "tmpfs", "-o", "size=16m", "tmpfs"]);
+    disk.leave(12 * MEBIBYTE);
     let waited = site.sizar(&["wait", &id]);
     assert_ne!(waited.code, 0, "{waited}");
     assert!(waited.stderr.contains("the disk here is full"), "{waited}");
     assert!(waited.stderr.contains("MiB of 30.0 MiB"), "{waited}");
     assert!(site.there(&id, "attempt-1/work/out/large.bin").exists());
     let before = usage(site, &id)["bytes_received"].as_u64().unwrap();
-    mount(&["-o", "remount,size=100m"]);
+    disk.leave(100 * MEBIBYTE);
     site.sizar(&["resume", &id]).exits(0);
     site.ended(&id, "completed");
     let came = usage(site, &id)["bytes_received"].as_u64().unwrap() - before;
     assert!(came < 20 * MEBIBYTE, "{came}");
-    let _ = std::process::Command::new("umount").arg("-l").arg(&runs).status();
 }
 
 /// As NFS shows files: the receipt comes to be seen some time after the job has ended.

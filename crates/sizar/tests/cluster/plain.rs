@@ -23,9 +23,9 @@ fn slow_cluster_a_run_goes_there_and_its_results_come_home() {
 /// The second submission after an edit is one round trip beside opening the shell; what is not
 /// there any more is sent anew.
 fn only_what_changed_is_sent(site: &Site, target: &str) {
-    site.world.write("code/extra.py", "x = 1\n");
+    let text = |number: u32| format!("# on {target}\nx = {number}\n");
     let extra = |number: u32| {
-        site.world.write("code/extra.py", &format!("x = {number}\n"));
+        site.world.write("code/extra.py", &text(number));
         site.detached(target, &["--", "--read", "extra.py"])
     };
     let used = |id: &str| {
@@ -38,16 +38,19 @@ fn only_what_changed_is_sent(site: &Site, target: &str) {
     assert_eq!(usage["round_trips"], 2, "{usage}");
     assert_eq!(usage["scheduler_queries"], 1, "{usage}");
     assert!(usage["bytes_sent"].as_u64().unwrap() < 64 << 10, "{usage}");
-    let read = |id: &str, text: &str| {
+    let read = |id: &str, number: u32| {
         site.sizar(&["wait", id]).exits(0);
         site.sizar(&["fetch", id, "out/read.txt", "-o", id]).exits(0);
         let read = site.world.here().join(id).join("out/read.txt");
-        assert_eq!(fs_err::read_to_string(read).unwrap(), text);
+        assert_eq!(fs_err::read_to_string(read).unwrap(), text(number));
     };
-    read(&first, "x = 2\n");
-    read(&second, "x = 3\n");
-    site.cluster.ssh(target, "rm -rf .sizar/trees .sizar/patches").exits(0);
-    read(&extra(4), "x = 4\n");
+    read(&first, 2);
+    read(&second, 3);
+    let plan = fs_err::read_to_string(site.there(&first, "plan.json")).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let tree = plan["checkout"]["path"].as_str().unwrap();
+    site.cluster.ssh(target, &format!("rm -rf {tree}")).exits(0);
+    read(&extra(4), 4);
 }
 
 fn completes(site: &Site, target: &str) {
