@@ -140,8 +140,11 @@ impl Disk {
 
     /// Makes it so large that this many bytes are free.
     fn leave(&self, bytes: u64) {
-        let stat = rustix::fs::statvfs(self.0.as_std_path()).unwrap();
-        let size = (stat.f_blocks - stat.f_bfree) * stat.f_frsize + bytes;
+        let mut stat = std::process::Command::new("stat");
+        stat.args(["-f", "-c", "%b %f %S"]).arg(&self.0);
+        let text = String::from_utf8(stat.output().unwrap().stdout).unwrap();
+        let numbers: Vec<u64> = text.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        let size = (numbers[0] - numbers[1]) * numbers[2] + bytes;
         self.mount(&["-o", &format!("remount,size={size}")]);
     }
 
