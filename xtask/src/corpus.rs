@@ -12,7 +12,7 @@ mod source;
 mod trial;
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -95,6 +95,7 @@ pub fn corpus(args: &CorpusArgs) -> anyhow::Result<()> {
         keep_free: args.keep_free << 30,
         keep: args.keep,
         against_uv: args.against_uv,
+        shared: RwLock::default(),
     };
     let queue = Mutex::new(queue);
     let done: Mutex<Vec<Outcome>> = Mutex::new(Vec::new());

@@ -143,7 +143,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     // what is not imported came with something else, or with the authors' whole machine
     for package in package.iter().chain(diagnoses.iter().filter_map(named_in)) {
         let asked = spec.requirements.iter().any(|asked| name::of_requirement(asked) == *package);
-        if asked && importance(package, facts) == 0 {
+        if asked && importance(package, facts) == 0 && !was_missing(spec, package, facts) {
             candidates.push(Candidate {
                 rule: "unused-dropped".into(),
                 cause: format!("{package}, which the code does not import, cannot be had"),
@@ -304,7 +304,8 @@ fn from_diagnosis(
             vec![Change::Act(not_on_index(package))],
         ),
         Diagnosis::NoSuchVersion { package, version } => {
-            let others = other_versions(spec, package, version);
+            let mut others = other_versions(spec, package, version);
+            others.extend(never_for_this_python(spec, package, facts));
             // nothing of it was there at the time, whatever its version
             if others.is_empty() {
                 date_search::later(spec, package, None, output, facts)
@@ -324,6 +325,26 @@ fn from_diagnosis(
         ),
         Diagnosis::ModuleMissing { .. } => Vec::new(),
     }
+}
+
+/// Takes another Python where what is needed was never released for this one.
+///
+/// rdkit came to the package index with Python 3.7; what was written before had it from conda.
+fn never_for_this_python(
+    spec: &EnvSpec,
+    package: &str,
+    facts: &Facts<'_>,
+) -> impl Iterator<Item = Candidate> {
+    let never = date_search::never_for(&(facts.releases)(package), spec.python);
+    never.into_iter().map(move |pythons| Candidate {
+        rule: "another-python".into(),
+        cause: format!(
+            "the index has {package} for Python {} only, and not for Python {}",
+            python::list(&pythons),
+            spec.python.without_patch()
+        ),
+        changes: vec![Change::PythonIn(pythons)],
+    })
 }
 
 /// Has pip of the era install what uv refuses.
@@ -506,9 +527,24 @@ fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candid
             .chain(date_search::steps(spec, &name, &format!("it has no {module}"), facts))
             .collect();
     }
+    let pinned = facts.readme_pins.get(&name).filter(|_| distribution == name);
+    let wanted = pinned.map_or(distribution, |version| format!("{name}=={version}"));
     vec![Candidate {
-        rule: "missing-module".into(),
-        cause: format!("{module} is imported and nothing that is installed declares it"),
-        changes: vec![Change::Act(Action::Add(distribution))],
+        rule: MISSING_MODULE.into(),
+        cause: format!("{module}{IS_MISSING}"),
+        changes: vec![Change::Act(Action::Add(wanted))],
     }]
+}
+
+const MISSING_MODULE: &str = "missing-module";
+const IS_MISSING: &str = " is imported and nothing that is installed declares it";
+
+/// Whether `package` was added because an import asked for it, if only one of a dependency's.
+fn was_missing(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> bool {
+    spec.deviations
+        .iter()
+        .filter(|deviation| deviation.rule == MISSING_MODULE)
+        .filter_map(|deviation| deviation.reason.strip_suffix(IS_MISSING))
+        .filter_map(|module| (facts.distribution_of)(module))
+        .any(|distribution| name::of_requirement(&distribution) == package)
 }

@@ -120,6 +120,8 @@ const HEAVY: &[&str] = &[
     "regex",
     "cffi",
     "cryptography",
+    "pybullet",
+    "box2d-py",
 ];
 
 /// The Pythons that there are wheels of a pinned release for.
@@ -175,7 +177,7 @@ pub fn keep_to(asked: &[String], constraint: &str) -> bool {
 
 impl PinFacts {
     /// Returns the releases that the pin names, those that were not withdrawn first.
-    fn named(&self) -> impl Iterator<Item = &Release> {
+    pub(crate) fn named(&self) -> impl Iterator<Item = &Release> {
         let named = |release: &&Release| names(&self.pin, &release.version);
         let good = self.releases.iter().filter(named).filter(|release| !release.yanked);
         good.chain(self.releases.iter().filter(named).filter(|release| release.yanked))

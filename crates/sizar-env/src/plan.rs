@@ -14,6 +14,7 @@ use crate::name;
 use crate::pins::{self, PinFacts, PinnedWheels};
 use crate::python::{self, NoPython, PythonChoice};
 use crate::requirements;
+use crate::slow_builds;
 
 /// What the user asked for beside the source.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +91,8 @@ pub fn plan(
         _ => cutoff,
     });
     let mut requirements = selection.requirements;
+    let slow = slow_builds::as_wheels(&mut requirements, &wishes.pins, first);
+    deviations.extend(slow);
     requirements.extend(wishes.extra_requirements.iter().cloned());
     deviations.extend(selection.deviations);
     let build_steps = build_steps::of(inspection);

@@ -28,6 +28,12 @@ pub(crate) fn take(
     }
 }
 
+/// Returns the versions that READMEs at the root pin exactly, by distribution.
+pub fn exact(inspection: &Inspection) -> BTreeMap<String, String> {
+    let pins = named(inspection).into_iter();
+    pins.map(|(distribution, (version, _))| (distribution, version.to_owned())).collect()
+}
+
 /// Returns what READMEs at the root pin exactly and in one way only.
 fn named(inspection: &Inspection) -> BTreeMap<String, (&str, &str)> {
     let mut found: BTreeMap<String, (&str, &str)> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! From a failure to the next specification, with a recorded reason.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use sizar_model::{
@@ -35,6 +35,8 @@ pub struct Facts<'a> {
     pub undeclared: &'a [String],
     /// The distributions that the code imports.
     pub imported: &'a [String],
+    /// Exact pins that a README names, by distribution.
+    pub readme_pins: &'a BTreeMap<String, String>,
     /// The date that the plan began with, which the search over dates goes round.
     pub date: Option<Timestamp>,
     /// Returns the releases of a distribution that the index has; none where it cannot be asked.
@@ -444,6 +446,7 @@ mod tests {
             package: None,
             undeclared: &[],
             imported: &["dlib".to_owned()],
+            readme_pins: &std::collections::BTreeMap::new(),
             date: None,
             releases: &|_| Vec::new(),
             distribution_of: &|_| None,

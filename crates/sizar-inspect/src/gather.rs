@@ -8,7 +8,7 @@ use sizar_model::inspection::{Citation, Finding, Sighting};
 use crate::audit::{Facts, Reading, citation, finding, licence, text};
 use crate::language::Languages;
 use crate::notebook::Notebook;
-use crate::python::{SourceFile, decode};
+use crate::python::{SourceFile, Told, decode};
 use crate::tree::{MAX_CODE, MAX_NOTEBOOK, Tree, TreeFile};
 
 /// The most bytes of a README or script that are read.
@@ -21,6 +21,8 @@ const MAX_README_DEPTH: usize = 3;
 pub(crate) struct Gathered {
     /// Python files and the code of notebooks.
     pub sources: Vec<SourceFile>,
+    /// What each of the sources told by itself.
+    pub told: Vec<Told>,
     /// What the checks saw in each file of Python.
     pub facts: Vec<(String, Facts)>,
     /// The notebooks whose code is among the sources.
@@ -34,11 +36,18 @@ pub(crate) struct Gathered {
 /// What one file gave.
 #[derive(Default)]
 struct Piece {
-    source: Option<SourceFile>,
+    source: Option<(SourceFile, Told)>,
     facts: Facts,
     notebook: Option<Notebook>,
     downloads: text::Downloads,
     findings: Vec<Finding>,
+}
+
+/// What READMEs, shell scripts and the citation file gave.
+#[derive(Default)]
+struct Texts {
+    downloads: text::Downloads,
+    citation: Option<Citation>,
 }
 
 /// Reads the files of `tree`.
@@ -47,19 +56,25 @@ pub(crate) fn gather(tree: &Tree, languages: &Languages) -> Gathered {
     units.extend(languages.notebooks.iter().map(|&at| (at, true)));
     units.sort_unstable();
     let files = tree.files();
-    let pieces: Vec<(usize, Piece)> = units
-        .into_par_iter()
-        // one file may be as long as a hundred others: no thread shall be left with many of them
-        .with_max_len(1)
-        .filter_map(|(at, is_notebook)| {
-            let file = files.get(at)?;
-            Some((at, if is_notebook { notebook(tree, file) } else { python(tree, file) }))
-        })
-        .collect();
-    let mut gathered = Gathered::default();
+    let read = |(at, is_notebook): (usize, bool)| {
+        let file = files.get(at)?;
+        Some((at, if is_notebook { notebook(tree, file) } else { python(tree, file) }))
+    };
+    // one file may be as long as a hundred others: no thread shall be left with many of them
+    let pieces = || units.into_par_iter().with_max_len(1).filter_map(read).collect();
+    let (pieces, texts): (Vec<(usize, Piece)>, Texts) = rayon::join(pieces, || texts(tree));
+    let mut gathered = Gathered {
+        datasets: texts.downloads.datasets,
+        weights: texts.downloads.weights,
+        citation: texts.citation,
+        ..Gathered::default()
+    };
     for (at, piece) in pieces {
         let path = files.get(at).map(|file| file.path.clone()).unwrap_or_default();
-        gathered.sources.extend(piece.source);
+        if let Some((source, told)) = piece.source {
+            gathered.sources.push(source);
+            gathered.told.push(told);
+        }
         gathered.facts.push((path.clone(), piece.facts));
         gathered.findings.extend(piece.findings);
         gathered.datasets.extend(piece.downloads.datasets);
@@ -68,16 +83,22 @@ pub(crate) fn gather(tree: &Tree, languages: &Languages) -> Gathered {
             gathered.notebooks.insert(path, notebook);
         }
     }
-    texts(tree, &mut gathered);
     gathered
 }
 
 fn python(tree: &Tree, file: &TreeFile) -> Piece {
     let Some(bytes) = tree.read(file, MAX_CODE) else { return unreadable(file) };
-    let source = SourceFile::parse(file.path.clone(), decode(&bytes));
-    drop(bytes);
-    let facts = Reading::of(&source.module, &source.path);
+    let (source, facts) = read(file.path.clone(), decode(&bytes));
     Piece { source: Some(source), facts, ..Piece::default() }
+}
+
+/// Parses a file and makes every check that needs no other file, while its tree is at hand.
+fn read(path: String, text: String) -> ((SourceFile, Told), Facts) {
+    let mut source = SourceFile::parse(path, text);
+    let facts = Reading::of(&source.module, &source.path);
+    let told = Told::of(&source);
+    source.module = source.module.without_tokens();
+    ((source, told), facts)
 }
 
 fn unreadable(file: &TreeFile) -> Piece {
@@ -111,8 +132,8 @@ fn notebook(tree: &Tree, file: &TreeFile) -> Piece {
     let magics = notebook.magics.iter().map(|magic| (magic.line, magic.text.as_str()));
     piece.downloads = text::downloads(magics, &file.path);
     if notebook.is_python() {
-        let source = SourceFile::parse(file.path.clone(), notebook.code.clone());
-        piece.facts = Reading::of(&source.module, &source.path);
+        let (source, facts) = read(file.path.clone(), notebook.code.clone());
+        piece.facts = facts;
         piece.facts.map_lines(|line| notebook.line(line));
         piece.source = Some(source);
         piece.notebook = Some(notebook);
@@ -121,7 +142,8 @@ fn notebook(tree: &Tree, file: &TreeFile) -> Piece {
 }
 
 /// Reads READMEs, shell scripts and the citation file.
-fn texts(tree: &Tree, gathered: &mut Gathered) {
+fn texts(tree: &Tree) -> Texts {
+    let mut texts = Texts::default();
     for file in tree.files() {
         let readme = licence::is_readme(file);
         let cff = file.path == "CITATION.cff";
@@ -132,15 +154,16 @@ fn texts(tree: &Tree, gathered: &mut Gathered) {
         let Some(bytes) = tree.read(file, MAX_TEXT) else { continue };
         let content = decode(&bytes);
         if cff {
-            gathered.citation = citation::cff(&content, &file.path).or(gathered.citation.take());
+            texts.citation = citation::cff(&content, &file.path).or(texts.citation.take());
             continue;
         }
         let lines = content.lines().enumerate().map(|(at, line)| (at as u32 + 1, line));
         let downloads = text::downloads(lines, &file.path);
-        gathered.datasets.extend(downloads.datasets);
-        gathered.weights.extend(downloads.weights);
-        if readme && depth == 0 && gathered.citation.is_none() {
-            gathered.citation = citation::readme(&content, &file.path);
+        texts.downloads.datasets.extend(downloads.datasets);
+        texts.downloads.weights.extend(downloads.weights);
+        if readme && depth == 0 && texts.citation.is_none() {
+            texts.citation = citation::readme(&content, &file.path);
         }
     }
+    texts
 }

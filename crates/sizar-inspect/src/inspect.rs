@@ -75,7 +75,11 @@ fn inspection_of(tree: &Tree) -> Inspection {
     };
     let mut findings = tree_state::findings(tree);
     let layout = layout(&packaging, paths);
-    let (found, import_lines) = python(&mut inspection, tree, &gathered, &packaging, &layout);
+    let told = std::mem::take(&mut gathered.told);
+    let project = Project::of(&gathered.sources, told, &layout);
+    let (found, import_lines) =
+        python(&mut inspection, tree, &project, &gathered.notebooks, &packaging);
+    drop(project);
     findings.extend(found);
     inspection.packaging = packaging.files;
     inspection.system_packages = packaging.system_packages;
@@ -120,11 +124,10 @@ fn summary(tree: &Tree, languages: &Languages) -> TreeSummary {
 fn python(
     inspection: &mut Inspection,
     tree: &Tree,
-    gathered: &Gathered,
+    project: &Project<'_>,
+    notebooks: &BTreeMap<String, Notebook>,
     packaging: &Packaging,
-    layout: &Layout,
 ) -> (Vec<Finding>, ImportLines) {
-    let project = Project::read(&gathered.sources, layout);
     let stated = |scope: &str| !matches!(scope, "mentioned" | "build");
     let declared: BTreeSet<String> = packaging
         .declared
@@ -137,17 +140,17 @@ fn python(
         let file = tree.file(path)?;
         tree.read(file, MAX_CODE).map(|bytes| decode(&bytes))
     };
-    inspection.drivers = find_drivers(&project, &scripts(packaging), &read);
+    inspection.drivers = find_drivers(project, &scripts(packaging), &read);
     inspection.declared.clone_from(&packaging.declared);
     let mut evidence = versions::verdict(&project.versions, versions::Scope::Tree);
     evidence.requires.extend(packaging.python.requires.iter().cloned());
     evidence.named.extend(packaging.python.named.iter().cloned());
     inspection.python = evidence;
-    let mut findings = syntax::findings(&project);
+    let mut findings = syntax::findings(project);
     let builds = packaging.files.iter().any(|file| file.compiles);
-    findings.extend(modules::findings(&project, tree, builds));
+    findings.extend(modules::findings(project, tree, builds));
     // the code of a notebook has lines of its own
-    let lines = Lines { notebooks: &gathered.notebooks };
+    let lines = Lines { notebooks };
     lines.map(&mut inspection.python.syntax);
     for option in inspection.drivers.iter_mut().flat_map(|driver| &mut driver.options) {
         option.line = lines.of(&option.path, option.line);
@@ -155,7 +158,7 @@ fn python(
     for finding in &mut findings {
         finding.line = lines.of(&finding.path, finding.line);
     }
-    let mut import_lines = import_lines(&project);
+    let mut import_lines = import_lines(project);
     for ((path, _), line) in &mut import_lines {
         *line = lines.of(path, *line);
     }

@@ -1,6 +1,7 @@
 //! One repository: set up, asked again, probed, cleaned up.
 
 use std::process::{Command, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -28,6 +29,8 @@ pub struct Bench {
     pub keep_free: u64,
     pub keep: bool,
     pub against_uv: bool,
+    /// Held for reading by each trial, and for writing while what they share is removed.
+    pub shared: RwLock<()>,
 }
 
 /// Where probes run.
@@ -54,6 +57,7 @@ impl Bench {
             l3: (!row.probe_l3.trim().is_empty()).then_some(false),
             ..Outcome::default()
         };
+        let trial = self.shared.read().unwrap_or_else(PoisonError::into_inner);
         let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             self.attempt(row, &folder, &mut outcome)
         }));
@@ -69,6 +73,7 @@ impl Bench {
             _ => "L0",
         };
         level.clone_into(&mut outcome.level);
+        drop(trial);
         self.clean_up(&folder);
         outcome
     }
@@ -209,8 +214,10 @@ impl Bench {
         }
         let free = free_bytes(&self.work);
         if free.is_some_and(|free| free < self.keep_free) {
+            // other trials end first: they use what is removed
+            let _alone = self.shared.write().unwrap_or_else(PoisonError::into_inner);
             say("the disk gets full: what sizar has cached is removed");
-            for name in ["envs", "cache/uv"] {
+            for name in ["envs", "cache/uv", "cache/builds"] {
                 let _ = fs_err::remove_dir_all(self.home().join(name));
             }
         }

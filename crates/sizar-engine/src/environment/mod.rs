@@ -26,6 +26,7 @@ pub mod interpreters;
 pub mod ledger;
 mod memory;
 mod merge;
+mod offline;
 mod pip;
 mod python_config;
 mod python_path;

@@ -21,30 +21,53 @@ pub fn python_path(
     (!all.is_empty()).then(|| all.join(":"))
 }
 
-/// `sys.path.insert(0, '../lib')` and `sys.path.append("..")`, at the start of a line.
+/// `sys.path.insert(0, '../lib')` and `sys.path.append("utils")`, at the start of a line.
 static RELATIVE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?m)^[ \t]*sys\.path\.(?:insert\(\s*\d+\s*,|append\()\s*r?["'](\.\.?(?:/[^"'\n]*)?)["']\s*\)"#)
+    Regex::new(r#"(?m)^[ \t]*sys\.path\.(?:insert\(\s*\d+\s*,|append\()\s*r?["']([^/~"'\n][^"'\n]*)["']\s*\)"#)
         .expect("a test uses it")
 });
 
-/// Returns the folders of the tree that a script puts on its path as they are seen from its own
-/// folder, in which its authors start it. sizar starts it in the root, where they would be others.
+/// `import model` and `from model import Model`, at the start of a line.
+static IMPORTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^[ \t]*(?:from[ \t]+(\w+)[ \t]+import\b|import[ \t]+(\w+))")
+        .expect("a test uses it")
+});
+
+/// How many files beside a script are read for what they put on the path.
+const FILES: usize = 64;
+
+/// Returns the folders of the tree that a script, or a module beside it that it imports, puts on
+/// the path as they are seen from the script's own folder, in which its authors start it. sizar
+/// starts it in the root, where they would be others.
 fn beside(root: &Utf8Path, script: &str) -> Vec<Utf8PathBuf> {
     let inside =
         |path: &Utf8Path| path.components().all(|part| matches!(part, Utf8Component::Normal(_)));
     let script = Utf8Path::new(script);
     let Some(folder) = script.parent().filter(|folder| inside(folder)) else { return Vec::new() };
-    let Ok(text) = fs_err::read(root.join(script)) else { return Vec::new() };
-    let text = String::from_utf8_lossy(&text);
     let mut found = Vec::new();
-    for captures in RELATIVE.captures_iter(&text) {
-        let Some(there) = captures.get(1).and_then(|path| joined(folder, path.as_str())) else {
-            continue;
-        };
-        // the root is there already, or what is installed stands for it
-        let path = root.join(&there);
-        if there != "" && path.is_dir() && !found.contains(&path) {
-            found.push(path);
+    let mut files = vec![script.to_owned()];
+    let mut next = 0;
+    while let Some(file) = files.get(next).cloned() {
+        next += 1;
+        let Ok(text) = fs_err::read(root.join(&file)) else { continue };
+        let text = String::from_utf8_lossy(&text);
+        for captures in RELATIVE.captures_iter(&text) {
+            let Some(there) = captures.get(1).and_then(|path| joined(folder, path.as_str())) else {
+                continue;
+            };
+            // the root is there already, or what is installed stands for it; Python puts the
+            // script's own folder there
+            let path = root.join(&there);
+            if there != "" && there != folder && path.is_dir() && !found.contains(&path) {
+                found.push(path);
+            }
+        }
+        for captures in IMPORTED.captures_iter(&text) {
+            let Some(name) = captures.get(1).or_else(|| captures.get(2)) else { continue };
+            let module = folder.join(format!("{}.py", name.as_str()));
+            if files.len() < FILES && !files.contains(&module) && root.join(&module).is_file() {
+                files.push(module);
+            }
         }
     }
     found
@@ -91,6 +114,19 @@ mod tests {
         assert_eq!(
             of(ProjectInstall::Install, Some("main/first/run.py")).unwrap(),
             format!("{root}/lib:{root}/main/second")
+        );
+        // and what a module beside it does, which it imports
+        fs_err::create_dir_all(root.join("main/first/parts")).unwrap();
+        fs_err::write(root.join("main/first/model.py"), "sys.path.append('parts')\nimport run\n")
+            .unwrap();
+        fs_err::write(
+            root.join("main/first/train.py"),
+            "import os, sys\nfrom model import Model\n",
+        )
+        .unwrap();
+        assert_eq!(
+            of(ProjectInstall::OnPath, Some("main/first/train.py")).unwrap(),
+            format!("{root}:{root}/main/first/parts:{root}/lib:{root}/main/second")
         );
         assert_eq!(of(ProjectInstall::OnPath, None).as_deref(), Some(root.as_str()));
         assert_eq!(of(ProjectInstall::Install, Some("absent.py")), None);

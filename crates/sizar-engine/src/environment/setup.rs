@@ -446,6 +446,7 @@ impl Way<'_> {
             package: plan.package.as_deref(),
             undeclared: &plan.undeclared,
             imported: &imported,
+            readme_pins: &sizar_env::readme_pins::exact(self.inspection),
             date: plan.spec.exclude_newer,
             releases: &|name| {
                 if self.request.offline { Vec::new() } else { index::releases(name) }

@@ -15,6 +15,7 @@ use super::driver::Chosen;
 use super::error::io;
 use super::interpreters::Interpreter;
 use super::ledger;
+use super::offline;
 use super::scratch::copy_tree;
 use super::smoke::{self, Bounds};
 use super::workshop::{View, Workshop, is_system};
@@ -85,7 +86,7 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
 fn check(workshop: &Workshop<'_>, subject: &Subject<'_>, scratch: &Utf8Path) -> Step<Verified> {
     let imported = match closure::imports(workshop, subject, scratch)? {
         Ok(imported) => imported,
-        Err(failed) => return Ok(Err(failed)),
+        Err(failed) => return Ok(offline::asked_in_vain(&failed.output).map_or(Err(failed), Ok)),
     };
     bytecode::compile(workshop, subject, &imported.loaded)?;
     let importable = imported.driver_whole;
@@ -146,7 +147,9 @@ fn asked(
         Asked::Unclear { check, failed } => {
             (VerificationLevel::Imports, false, check, Some(failed))
         }
-        Asked::Failed(failed) => return Ok(Err(failed)),
+        Asked::Failed(failed) => {
+            return Ok(offline::asked_in_vain(&failed.output).map_or(Err(failed), Ok));
+        }
     };
     // what was asked for comes before what was seen beside it
     let beside = checks.iter().position(|line| line.starts_with("also "));

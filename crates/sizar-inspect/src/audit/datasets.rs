@@ -31,6 +31,8 @@ struct Table {
 #[derive(Default)]
 struct Known {
     words: FxHashMap<String, String>,
+    /// By the first letter of a word, which lengths there are, as bits.
+    lengths: Vec<u64>,
     modules: FxHashMap<String, String>,
     calls: FxHashMap<String, String>,
     titles: FxHashMap<String, String>,
@@ -47,8 +49,32 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
         known.titles.insert(kind(), row.title.clone());
         known.calls.extend(row.calls.iter().map(|call| (call.clone(), kind())));
     }
+    known.lengths = vec![0; 256];
+    for word in known.words.keys() {
+        if let Some(lengths) = word.bytes().next().and_then(|it| known.lengths.get_mut(it as usize))
+        {
+            *lengths |= bit(word.len());
+        }
+    }
     known
 });
+
+/// The bit of a length.
+fn bit(length: usize) -> u64 {
+    1 << length.min(63)
+}
+
+impl Known {
+    fn word(&self, word: &str) -> Option<&String> {
+        // most words differ from all others by what is cheap to see
+        let first = word.bytes().next()?;
+        let lengths = self.lengths.get(usize::from(first))?;
+        if lengths & bit(word.len()) == 0 {
+            return None;
+        }
+        self.words.get(word)
+    }
+}
 
 /// Returns the name of a data set for people, by its kind.
 pub fn title(kind: &str) -> Option<&'static str> {
@@ -136,14 +162,15 @@ pub fn in_text(text: &str) -> Option<(&'static str, &str)> {
         return None;
     }
     let known = &*KNOWN;
-    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')));
-    for word in words.filter(|word| word.len() > 2) {
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let words = text.as_bytes().split(|byte| !in_word(byte)).filter(|word| word.len() > 2);
+    for word in words.filter_map(|word| std::str::from_utf8(word).ok()) {
         // `glove.6B.300d.txt` is `glove.6B`
         let shorter = std::iter::successors(Some(word), |word| Some(word.rsplit_once('.')?.0));
         // `VOCtrainval_06-Nov-2007.tar` is `VOCtrainval`
         let begin = word.split_once('_').map(|(begin, _)| begin).filter(|begin| begin.len() > 5);
         for candidate in shorter.chain(begin) {
-            if let Some(kind) = known.words.get(candidate) {
+            if let Some(kind) = known.word(candidate) {
                 return Some((kind, word));
             }
         }

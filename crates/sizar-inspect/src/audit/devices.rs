@@ -82,7 +82,6 @@ fn kind_of(call: &Call<'_, '_>) -> Option<&'static str> {
 
 /// Looks at an assignment: `os.environ['CUDA_VISIBLE_DEVICES'] = '0'`, `device = 'cuda'`.
 pub(super) fn assignment(reading: &mut Reading<'_>, assign: &StmtAssign) {
-    let line = reading.line(assign);
     for target in &assign.targets {
         let kind = match target {
             Expr::Subscript(subscript)
@@ -92,7 +91,7 @@ pub(super) fn assignment(reading: &mut Reading<'_>, assign: &StmtAssign) {
                 let hides = literal(&assign.value).is_some_and(|value| matches!(value, "" | "-1"));
                 (!hides).then_some("cuda_visible_devices")
             }
-            Expr::Name(name) if name.id.as_str().to_ascii_lowercase().contains("device") => {
+            Expr::Name(name) if says_device(name.id.as_str()) => {
                 names_a_gpu(&assign.value).then_some("cuda_device")
             }
             Expr::Attribute(attribute) if attribute.attr.contains("device") => {
@@ -101,10 +100,16 @@ pub(super) fn assignment(reading: &mut Reading<'_>, assign: &StmtAssign) {
             _ => None,
         };
         if let Some(kind) = kind {
-            let text = reading.snippet(assign);
+            let (text, line) = (reading.snippet(assign), reading.line(assign));
             see(reading, kind, &text, line);
         }
     }
+}
+
+/// Returns whether `device` is in a name, in letters of any size.
+fn says_device(name: &str) -> bool {
+    const WORD: &[u8] = b"device";
+    name.as_bytes().windows(WORD.len()).any(|part| part.eq_ignore_ascii_case(WORD))
 }
 
 /// Looks at the default of a parameter.

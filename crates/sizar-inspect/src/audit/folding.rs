@@ -1,6 +1,8 @@
 //! Reads path expressions as far as they are constant: `osp.join(expanduser('~'), 'data')` is
 //! `~/data`.
 
+use std::borrow::Cow;
+
 use ruff_python_ast::{Expr, ExprCall, InterpolatedStringElement, Operator};
 
 use super::names::Names;
@@ -10,19 +12,20 @@ const MAX_DEPTH: u32 = 40;
 
 /// The beginning of a text, or all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folded {
-    pub text: String,
+pub struct Folded<'a> {
+    pub text: Cow<'a, str>,
     /// Whether nothing unknown follows.
     pub complete: bool,
 }
 
 /// Returns what is known of the beginning of a path expression.
-pub fn fold(expr: &Expr, names: &Names<'_>) -> Option<Folded> {
+pub fn fold<'e>(expr: &'e Expr, names: &Names<'_>) -> Option<Folded<'e>> {
     folded(expr, names, 0)
 }
 
-/// Returns whether a call of that name may be a path expression, so that folding it is worth while.
-pub fn may_be_a_path(name: &str) -> bool {
+/// Returns whether a call of that last name may be a path expression, so that folding it is worth
+/// while.
+pub fn may_be_a_path(method: &str) -> bool {
     const METHODS: &[&str] = &[
         "join",
         "expanduser",
@@ -43,7 +46,7 @@ pub fn may_be_a_path(name: &str) -> bool {
         "joinpath",
         "format",
     ];
-    METHODS.contains(&name.rsplit('.').next().unwrap_or(name))
+    METHODS.contains(&method)
 }
 
 /// Returns whether an expression is the environment, by the look of it.
@@ -55,11 +58,11 @@ pub fn is_environment(expr: &Expr) -> bool {
     }
 }
 
-fn folded(expr: &Expr, names: &Names<'_>, depth: u32) -> Option<Folded> {
+fn folded<'e>(expr: &'e Expr, names: &Names<'_>, depth: u32) -> Option<Folded<'e>> {
     if depth > MAX_DEPTH {
         return None;
     }
-    let next = |expr: &Expr| folded(expr, names, depth + 1);
+    let next = |expr: &'e Expr| folded(expr, names, depth + 1);
     match expr {
         Expr::StringLiteral(literal) => Some(whole(literal.value.to_str())),
         Expr::FString(fstring) => {
@@ -75,7 +78,7 @@ fn folded(expr: &Expr, names: &Names<'_>, depth: u32) -> Option<Folded> {
                     }
                 }
             }
-            Some(whole(&text))
+            Some(Folded { text: text.into(), complete: true })
         }
         Expr::BinOp(operation) => {
             let left = next(&operation.left)?;
@@ -95,8 +98,8 @@ fn folded(expr: &Expr, names: &Names<'_>, depth: u32) -> Option<Folded> {
     }
 }
 
-fn call_of(call: &ExprCall, names: &Names<'_>, depth: u32) -> Option<Folded> {
-    let next = |expr: &Expr| folded(expr, names, depth + 1);
+fn call_of<'e>(call: &'e ExprCall, names: &Names<'_>, depth: u32) -> Option<Folded<'e>> {
+    let next = |expr: &'e Expr| folded(expr, names, depth + 1);
     let name = names.dotted(&call.func)?;
     let arguments = &call.arguments.args;
     match name.as_str() {
@@ -136,13 +139,13 @@ fn is_home(expr: &Expr) -> bool {
     expr.as_string_literal_expr().is_some_and(|literal| literal.value.to_str() == "HOME")
 }
 
-fn whole(text: &str) -> Folded {
-    Folded { text: text.to_owned(), complete: true }
+fn whole(text: &str) -> Folded<'_> {
+    Folded { text: text.into(), complete: true }
 }
 
 /// Something unknown follows; nothing known is nothing at all.
-fn begun(text: String) -> Option<Folded> {
-    (!text.is_empty()).then_some(Folded { text, complete: false })
+fn begun<'e>(text: String) -> Option<Folded<'e>> {
+    (!text.is_empty()).then_some(Folded { text: text.into(), complete: false })
 }
 
 fn before(text: &str, mark: char) -> String {
@@ -150,16 +153,20 @@ fn before(text: &str, mark: char) -> String {
 }
 
 /// Appends the right side, as a path's next part or as text.
-fn then(left: Folded, right: impl FnOnce() -> Option<Folded>, as_part: bool) -> Folded {
+fn then<'e>(
+    left: Folded<'e>,
+    right: impl FnOnce() -> Option<Folded<'e>>,
+    as_part: bool,
+) -> Folded<'e> {
     if !left.complete {
         return left;
     }
-    let mut text = left.text;
+    let mut text = left.text.into_owned();
     let Some(right) = right() else {
         if as_part && !text.ends_with('/') {
             text.push('/');
         }
-        return Folded { text, complete: false };
+        return Folded { text: text.into(), complete: false };
     };
     if as_part {
         // an absolute part throws away what stands before it
@@ -171,7 +178,7 @@ fn then(left: Folded, right: impl FnOnce() -> Option<Folded>, as_part: bool) -> 
         }
     }
     text.push_str(&right.text);
-    Folded { text, complete: right.complete }
+    Folded { text: text.into(), complete: right.complete }
 }
 
 #[cfg(test)]
@@ -194,7 +201,7 @@ mod tests {
                 _ => {}
             }
         }
-        found.map(|folded| (folded.text, folded.complete))
+        found.map(|folded: Folded<'_>| (folded.text.into_owned(), folded.complete))
     }
 
     #[test]

@@ -34,35 +34,27 @@ impl<'a> Names<'a> {
     /// Returns the dotted name of an expression, with imports resolved; for a method of something
     /// that has no name, the method with a dot before it: `.cuda`.
     pub fn dotted(&self, expr: &Expr) -> Option<String> {
+        let mut name = String::new();
+        self.write_dotted(expr, &mut name).then_some(name)
+    }
+
+    /// Appends the dotted name of an expression, and returns whether it has one.
+    pub fn write_dotted(&self, expr: &Expr, name: &mut String) -> bool {
         match expr {
-            Expr::Name(name) => {
-                let id = name.id.as_str();
-                Some(self.meanings.get(id).map_or_else(|| id.to_owned(), Clone::clone))
+            Expr::Name(first) => {
+                let id = first.id.as_str();
+                name.push_str(self.meanings.get(id).map_or(id, String::as_str));
             }
             Expr::Attribute(attribute) => {
-                let mut parts = vec![attribute.attr.as_str()];
-                let mut value = &*attribute.value;
-                loop {
-                    match value {
-                        Expr::Attribute(inner) => {
-                            parts.push(inner.attr.as_str());
-                            value = &*inner.value;
-                        }
-                        Expr::Name(name) => {
-                            let id = name.id.as_str();
-                            let first = self.meanings.get(id).map_or(id, String::as_str);
-                            let mut dotted = String::from(first);
-                            for part in parts.iter().rev() {
-                                dotted.push('.');
-                                dotted.push_str(part);
-                            }
-                            return Some(dotted);
-                        }
-                        _ => return Some(format!(".{}", attribute.attr)),
-                    }
+                let before = name.len();
+                if !self.write_dotted(&attribute.value, name) || name[before..].starts_with('.') {
+                    name.truncate(before);
                 }
+                name.push('.');
+                name.push_str(attribute.attr.as_str());
             }
-            _ => None,
+            _ => return false,
         }
+        true
     }
 }

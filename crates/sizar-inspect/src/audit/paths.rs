@@ -8,20 +8,24 @@ use super::folding::Folded;
 use super::path_words::{
     DATA_EXTENSIONS, DATA_FOLDERS, DATA_ROOTS, NO_PATHS, OUTPUT_WORDS, READERS, SYSTEM_ROOTS,
 };
-use super::reading::Frame;
+use super::reading::{CallName, Frame};
 
 /// Where an expression stands.
 pub(super) struct Place<'a> {
-    pub frames: &'a [Frame],
+    pub frames: &'a [Frame<'a>],
+    /// The calls whose arguments are among the frames.
+    pub calls: &'a [CallName],
 }
 
 /// Returns the path and its kind, if the text is one.
-pub(super) fn classify(folded: &Folded, place: &Place<'_>) -> Option<(String, &'static str)> {
-    let text = folded.text.as_str();
+pub(super) fn classify(folded: &Folded<'_>, place: &Place<'_>) -> Option<(String, &'static str)> {
+    let text = &*folded.text;
     if text.len() < 3
         || text.len() > 300
-        || text.contains(['\n', '\t', '\0', '<', '>', '"', '|', '?'])
-        || text.contains("://")
+        || text
+            .bytes()
+            .any(|byte| matches!(byte, b'\n' | b'\t' | b'\0' | b'<' | b'>' | b'"' | b'|' | b'?'))
+        || holds_scheme(text)
         || text.starts_with("//")
         || place.only_looks_like_a_path()
     {
@@ -37,21 +41,29 @@ pub(super) fn classify(folded: &Folded, place: &Place<'_>) -> Option<(String, &'
     if let Some(rest) = value.strip_prefix("~/") {
         // a program's own cache appears by itself
         let named = rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        return (named && is_plain(rest) && !place.is_written()).then_some((value, "home"));
+        let home = named && is_plain(rest) && !place.is_written();
+        return home.then(|| (value.to_owned(), "home"));
     }
     if let Some(rest) = value.strip_prefix('/') {
-        return absolute(rest, place).map(|kind| (value.clone(), kind));
+        return absolute(rest, place).map(|kind| (value.to_owned(), kind));
     }
-    (folded.complete && relative(&value, place)).then_some((value, "relative"))
+    (folded.complete && relative(value, place)).then(|| (value.to_owned(), "relative"))
+}
+
+/// Returns whether `://` is in a text.
+fn holds_scheme(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b':', bytes)
+        .any(|colon| bytes.get(colon..).is_some_and(|rest| rest.starts_with(b"://")))
 }
 
 /// Returns the text up to the last whole part, without a slash at the end.
-fn known_part(folded: &Folded) -> Option<String> {
+fn known_part<'a>(folded: &'a Folded<'_>) -> Option<&'a str> {
     let text = folded.text.split(['*', '{', '%']).next().unwrap_or_default();
     let whole = folded.complete && text.len() == folded.text.len();
     let text = if whole { text } else { text.rsplit_once('/')?.0 };
     let text = text.trim_end_matches('/');
-    (text.len() >= 2).then(|| text.to_owned())
+    (text.len() >= 2).then_some(text)
 }
 
 fn windows(text: &str) -> Option<String> {
@@ -90,28 +102,46 @@ fn relative(value: &str, place: &Place<'_>) -> bool {
         return false;
     }
     let inner = value.trim_start_matches("./").trim_start_matches("../");
-    if !is_plain(inner) || place.is_written() || !place.is_path() {
+    let (first, is_deep) = match inner.split_once('/') {
+        Some((first, _)) => (first, true),
+        None => (inner, false),
+    };
+    let extension = inner.rsplit_once('.').map(|(_, extension)| extension);
+    let data_file = extension
+        .is_some_and(|it| DATA_EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(it)));
+    let pathlike = is_deep || value.starts_with('.');
+    // most texts are none, by their own look
+    let candidate = if pathlike {
+        data_file || value.starts_with('.') || is_data_folder(first)
+    } else {
+        data_file || FOLDERS.contains(&inner)
+    };
+    if !candidate || !is_plain(inner) || place.is_written() || !place.is_path() {
         return false;
     }
-    let parts: Vec<&str> = inner.split('/').collect();
-    if parts.iter().any(|part| is_output(part)) {
+    if inner.split('/').any(is_output) {
         return false;
     }
-    let first = parts.first().copied().unwrap_or_default().to_ascii_lowercase();
-    let extension = inner.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    let data_file = extension.is_some_and(|it| DATA_EXTENSIONS.contains(&it.as_str()));
-    let data_folder = DATA_FOLDERS.contains(&first.as_str())
-        || first.starts_with("voc")
-        || first.starts_with("coco")
-        || first.ends_with("data")
-        || first.starts_with("data")
-        || first.ends_with("dataset");
-    let pathlike = parts.len() > 1 || value.starts_with('.');
     if pathlike {
-        return data_folder || data_file || (value.starts_with('.') && place.names_data());
+        return data_file
+            || is_data_folder(first)
+            || (value.starts_with('.') && place.names_data());
     }
-    let folder = matches!(inner, "data" | "dataset" | "datasets" | "images" | "corpus" | "inputs");
-    (folder && place.is_default_of_folder()) || (data_file && place.is_read())
+    (FOLDERS.contains(&inner) && place.is_default_of_folder()) || (data_file && place.is_read())
+}
+
+/// Folders of data that are named without a slash.
+const FOLDERS: &[&str] = &["data", "dataset", "datasets", "images", "corpus", "inputs"];
+
+/// Returns whether a folder holds data, by its name.
+fn is_data_folder(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    DATA_FOLDERS.contains(&name.as_str())
+        || name.starts_with("voc")
+        || name.starts_with("coco")
+        || name.ends_with("data")
+        || name.starts_with("data")
+        || name.ends_with("dataset")
 }
 
 /// Returns whether a path has the letters that people give to files.
@@ -134,20 +164,28 @@ fn is_output(name: &str) -> bool {
 }
 
 impl Place<'_> {
-    fn call(&self) -> Option<(&str, Option<usize>, Option<&str>)> {
-        self.frames.iter().rev().find_map(|frame| match frame {
+    fn call(&self) -> Option<(&CallName, Option<usize>, Option<&str>)> {
+        self.frames.iter().rev().find_map(|frame| match *frame {
             Frame::Argument { call, position, option } => {
-                Some((&**call, *position, option.as_deref()))
+                Some((self.calls.get(call)?, position, option))
             }
+            _ => None,
+        })
+    }
+
+    /// Returns the names of the calls around us.
+    fn calls(&self) -> impl Iterator<Item = (&CallName, Option<&str>)> {
+        self.frames.iter().filter_map(|frame| match *frame {
+            Frame::Argument { call, option, .. } => Some((self.calls.get(call)?, option)),
             _ => None,
         })
     }
 
     /// Returns the name that the value is bound to, directly or as an option's default.
     fn binding(&self) -> Option<&str> {
-        self.frames.iter().rev().find_map(|frame| match frame {
-            Frame::Binding(name) => Some(name.as_str()),
-            Frame::Argument { option, .. } => option.as_deref(),
+        self.frames.iter().rev().find_map(|frame| match *frame {
+            Frame::Binding(name) => Some(name),
+            Frame::Argument { option, .. } => option,
             Frame::Part | Frame::Prose => None,
         })
     }
@@ -156,10 +194,10 @@ impl Place<'_> {
         let Some((call, position, option)) = self.call() else { return false };
         if option.is_some() {
             // an option's own flags and its help are no paths, its default is
-            let default = if call.contains("DEFINE_") { Some(1) } else { None };
+            let default = if call.dotted().contains("DEFINE_") { Some(1) } else { None };
             return position != default && position.is_some();
         }
-        let method = call.rsplit('.').next().unwrap_or(call);
+        let (call, method) = (call.dotted(), call.method());
         // what is joined to something unknown is no path by itself
         let joined = call == "os.path.join" && position.is_some_and(|at| at > 0);
         let http = call.starts_with("requests.") || call.starts_with("urllib");
@@ -173,9 +211,11 @@ impl Place<'_> {
 
     fn is_read(&self) -> bool {
         let Some((call, position, option)) = self.call() else { return false };
-        let method = call.rsplit('.').next().unwrap_or(call);
+        let method = call.method();
         option.is_none()
-            && (call == "os.path.join" || READERS.contains(&method) || method.ends_with("Dataset"))
+            && (call.dotted() == "os.path.join"
+                || READERS.contains(&method)
+                || method.ends_with("Dataset"))
             && position.is_none_or(|at| at == 0)
     }
 
@@ -209,27 +249,19 @@ impl Place<'_> {
             "remove",
             "rename",
         ];
-        let written = self.frames.iter().any(|frame| match frame {
-            Frame::Argument { call, .. } => {
-                let method = call.rsplit('.').next().unwrap_or(call);
-                WRITERS.iter().any(|word| method.contains(word))
-            }
-            _ => false,
-        });
+        let written =
+            self.calls().any(|(call, _)| WRITERS.iter().any(|word| call.method().contains(word)));
         written || self.binding().is_some_and(is_output)
     }
 
     /// Returns whether the value is kept or loaded, rather than said or compared.
     pub fn is_kept(&self) -> bool {
-        let loaded = self.frames.iter().any(|frame| match frame {
-            Frame::Argument { call, option, .. } => {
-                let method = call.rsplit('.').next().unwrap_or(call).to_ascii_lowercase();
-                option.is_some()
-                    || ["load", "open", "restore", "path", "init_from"]
-                        .iter()
-                        .any(|word| method.contains(word))
-            }
-            _ => false,
+        let loaded = self.calls().any(|(call, option)| {
+            let method = call.method().to_ascii_lowercase();
+            option.is_some()
+                || ["load", "open", "restore", "path", "init_from"]
+                    .iter()
+                    .any(|word| method.contains(word))
         });
         let bound = self.frames.iter().any(|frame| matches!(frame, Frame::Binding(_)));
         let prose = self.frames.iter().any(|frame| matches!(frame, Frame::Prose));
@@ -237,7 +269,7 @@ impl Place<'_> {
     }
 
     fn only_looks_like_a_path_here(&self) -> bool {
-        let joined = matches!(self.call(), Some(("os.path.join", ..)));
+        let joined = self.call().is_some_and(|(call, ..)| call.dotted() == "os.path.join");
         !joined && self.only_looks_like_a_path()
     }
 }

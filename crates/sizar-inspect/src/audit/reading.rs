@@ -1,12 +1,11 @@
 //! One walk over a parsed file, with every check of code on the way.
 
-use std::rc::Rc;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Arguments, Expr, ExprCall, ExprIf, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
+    Arguments, Expr, ExprCall, ExprIf, Identifier, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
 };
 use ruff_text_size::{Ranged, TextSize};
 
@@ -33,7 +32,13 @@ pub struct Reading<'a> {
     /// How many enclosing conditions ask for a GPU.
     guards: u32,
     /// Where we are, as far as it matters to a string.
-    frames: Vec<Frame>,
+    frames: Vec<Frame<'a>>,
+    /// How many of the frames are words for people.
+    prose: u32,
+    /// The calls around us.
+    calls: Vec<CallName>,
+    /// Names of former calls, whose memory is used again.
+    spare: Vec<String>,
     /// Up to where expressions have been read as one path.
     read_until: TextSize,
     /// Whether what it expects says nothing of a run.
@@ -43,16 +48,42 @@ pub struct Reading<'a> {
 }
 
 /// What encloses a string.
-#[derive(Clone, Debug)]
-pub(super) enum Frame {
-    /// An argument of a call: the call's name, and the argument's position or name.
-    Argument { call: Rc<str>, position: Option<usize>, option: Option<Rc<str>> },
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Frame<'a> {
+    /// An argument of one of the calls around us: its position, and the option that it declares.
+    Argument { call: usize, position: Option<usize>, option: Option<&'a str> },
     /// The value of a name: an assignment, a default, a keyword, a key of a dict.
-    Binding(String),
+    Binding(&'a str),
     /// A part of something bigger: what follows a `+`, a key, a comparison.
     Part,
     /// Words for people: what is raised.
     Prose,
+}
+
+/// The name of what is called.
+#[derive(Debug)]
+pub(super) struct CallName {
+    /// Dotted, with imports resolved.
+    dotted: String,
+    /// Where the last part begins.
+    method: usize,
+}
+
+impl CallName {
+    fn new(dotted: String) -> Self {
+        let method = memchr::memrchr(b'.', dotted.as_bytes()).map_or(0, |dot| dot + 1);
+        Self { dotted, method }
+    }
+
+    /// Returns the whole name.
+    pub fn dotted(&self) -> &str {
+        &self.dotted
+    }
+
+    /// Returns the last part of the name.
+    pub fn method(&self) -> &str {
+        self.dotted.get(self.method..).unwrap_or_default()
+    }
 }
 
 /// A call with the name of what is called.
@@ -110,6 +141,9 @@ impl<'a> Reading<'a> {
             facts: Facts::default(),
             guards: 0,
             frames: Vec::new(),
+            prose: 0,
+            calls: Vec::new(),
+            spare: Vec::new(),
             read_until: TextSize::new(0),
             tests: is_beside_a_run(path),
             names_a_gpu: GPU_WORDS.is_match(&module.text),
@@ -126,7 +160,7 @@ impl<'a> Reading<'a> {
 
     /// Returns where we are.
     pub(super) fn here(&self) -> Place<'_> {
-        Place { frames: &self.frames }
+        Place { frames: &self.frames, calls: &self.calls }
     }
 
     /// Returns the source of a node on one line, cut to a readable length.
@@ -144,14 +178,16 @@ impl<'a> Reading<'a> {
     }
 
     fn is_no_value(&self) -> bool {
-        matches!(self.frames.last(), Some(Frame::Part))
-            || self.frames.iter().any(|frame| matches!(frame, Frame::Prose))
+        self.prose > 0 || matches!(self.frames.last(), Some(Frame::Part))
     }
 
-    fn inside(&mut self, frame: Frame, visit: impl FnOnce(&mut Self)) {
+    fn inside(&mut self, frame: Frame<'a>, visit: impl FnOnce(&mut Self)) {
+        let prose = u32::from(matches!(frame, Frame::Prose));
+        self.prose += prose;
         self.frames.push(frame);
         visit(self);
         self.frames.pop();
+        self.prose -= prose;
     }
 
     fn guarded(&mut self, by: bool, visit: impl FnOnce(&mut Self)) {
@@ -197,31 +233,37 @@ impl<'a> Reading<'a> {
     }
 
     fn call(&mut self, node: &'a ExprCall, expr: &'a Expr) {
-        let name: Rc<str> = self.names.dotted(&node.func).unwrap_or_default().into();
-        if folding::may_be_a_path(&name) {
+        let mut name = self.spare.pop().unwrap_or_default();
+        name.clear();
+        self.names.write_dotted(&node.func, &mut name);
+        let name = CallName::new(name);
+        if folding::may_be_a_path(name.method()) {
             self.path_expression(expr);
         }
-        let method = name.rsplit('.').next().unwrap_or(&name);
-        let call = Call { node, name: &name, method, module: self.module };
+        let call = Call { node, name: name.dotted(), method: name.method(), module: self.module };
         devices::call(self, &call);
         services::call(self, &call);
         if !self.tests {
             datasets::call(self, &call);
             weights::call(self, &call);
         }
+        let option = option_of(&call);
         self.visit_expr(&node.func);
-        let option: Option<Rc<str>> = option_of(&call).map(Into::into);
+        if node.arguments.is_empty() {
+            self.spare.push(name.dotted);
+            return;
+        }
+        let call = self.calls.len();
+        self.calls.push(name);
         for (at, argument) in node.arguments.args.iter().enumerate() {
-            let position = Some(at);
-            let frame =
-                Frame::Argument { call: Rc::clone(&name), position, option: option.clone() };
+            let frame = Frame::Argument { call, position: Some(at), option };
             self.inside(frame, |reading| reading.visit_expr(argument));
         }
         for keyword in &node.arguments.keywords {
-            let frame =
-                Frame::Argument { call: Rc::clone(&name), position: None, option: option.clone() };
+            let frame = Frame::Argument { call, position: None, option };
             self.inside(frame, |reading| reading.visit_keyword(keyword));
         }
+        self.spare.extend(self.calls.pop().map(|name| name.dotted));
     }
 
     fn assignment(&mut self, assign: &'a StmtAssign) {
@@ -233,7 +275,7 @@ impl<'a> Reading<'a> {
         self.bound(name, &assign.value);
     }
 
-    fn bound(&mut self, name: Option<String>, value: &'a Expr) {
+    fn bound(&mut self, name: Option<&'a str>, value: &'a Expr) {
         match name {
             Some(name) => self.inside(Frame::Binding(name), |reading| reading.visit_expr(value)),
             None => self.visit_expr(value),
@@ -332,7 +374,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
                     if let Some(key) = &item.key {
                         self.inside(Frame::Part, |reading| reading.visit_expr(key));
                     }
-                    let name = item.key.as_ref().and_then(literal).map(str::to_owned);
+                    let name = item.key.as_ref().and_then(literal);
                     self.bound(name, &item.value);
                 }
             }
@@ -353,10 +395,10 @@ impl<'a> Visitor<'a> for Reading<'a> {
     }
 
     fn visit_keyword(&mut self, keyword: &'a Keyword) {
-        let name = keyword.arg.as_ref().map(|name| name.as_str().to_owned());
+        let name = keyword.arg.as_ref().map(Identifier::as_str);
         // `default=` tells less than the option it is the default of
         match name {
-            Some(name) if name == "help" || name == "description" => {
+            Some("help" | "description") => {
                 self.inside(Frame::Part, |reading| visitor::walk_keyword(reading, keyword));
             }
             Some(name) if name != "default" => {
@@ -373,31 +415,31 @@ impl<'a> Visitor<'a> for Reading<'a> {
             let Some(default) = &parameter.default else { continue };
             let name = parameter.parameter.name.as_str();
             devices::default(self, name, default);
-            self.inside(Frame::Binding(name.to_owned()), |reading| reading.visit_expr(default));
+            self.inside(Frame::Binding(name), |reading| reading.visit_expr(default));
         }
     }
 
     fn visit_annotation(&mut self, _: &'a Expr) {}
 }
 
-fn last_name(target: &Expr) -> Option<String> {
+fn last_name(target: &Expr) -> Option<&str> {
     match target {
-        Expr::Name(name) => Some(name.id.as_str().to_owned()),
-        Expr::Attribute(attribute) => Some(attribute.attr.as_str().to_owned()),
-        Expr::Subscript(subscript) => literal(&subscript.slice).map(str::to_owned),
+        Expr::Name(name) => Some(name.id.as_str()),
+        Expr::Attribute(attribute) => Some(attribute.attr.as_str()),
+        Expr::Subscript(subscript) => literal(&subscript.slice),
         _ => None,
     }
 }
 
 /// Returns the name of the option that a call of argparse, click, absl or optparse declares.
-fn option_of(call: &Call<'_, '_>) -> Option<String> {
+fn option_of<'a>(call: &Call<'a, '_>) -> Option<&'a str> {
     let declares = matches!(call.method(), "add_argument" | "add_option" | "option" | "argument")
         || call.method().starts_with("DEFINE_");
     if !declares {
         return None;
     }
     let flags = call.arguments().args.iter().filter_map(literal);
-    flags.max_by_key(|flag| flag.len()).map(|flag| flag.trim_start_matches('-').to_owned())
+    flags.max_by_key(|flag| flag.len()).map(|flag| flag.trim_start_matches('-'))
 }
 
 /// Returns whether a file holds tests of the code: their paths and weights are made up.

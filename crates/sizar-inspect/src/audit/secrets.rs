@@ -58,13 +58,24 @@ pub fn redact(text: &str) -> String {
     ANY.replace_all(text, "***").into_owned()
 }
 
-/// Every shape is long; most strings are not.
+/// Every shape is long, and has letters by which it is known; most strings do not.
 fn may_hold_one(text: &str) -> bool {
-    text.len() >= 12
-        && (text.contains(['-', '_', ':'])
-            || text.contains("AKIA")
-            || text.contains("AIza")
-            || text.contains("ASIA"))
+    if text.len() < 12 {
+        return false;
+    }
+    let bytes = text.as_bytes();
+    let here =
+        |at: usize, letters: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(letters));
+    bytes.iter().enumerate().any(|(at, byte)| match byte {
+        b'A' => here(at, b"AKIA") || here(at, b"ASIA") || here(at, b"AIza"),
+        b'h' => here(at, b"hf_"),
+        b's' => here(at, b"sk-"),
+        b'g' => here(at, b"gh") && here(at + 3, b"_") || here(at, b"github_pat_"),
+        b'x' => here(at, b"xox"),
+        b':' => here(at, b"://") || here(at, b":AA"),
+        b'-' => here(at, b"-----BEGIN "),
+        _ => false,
+    })
 }
 
 #[cfg(test)]

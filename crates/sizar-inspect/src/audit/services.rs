@@ -87,8 +87,8 @@ pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
             | "httpx.post"
             | "aiohttp.request"
     );
-    let url = call.text(0, "url").or_else(|| call.text(1, "url"));
-    if let (true, Some(url)) = (asks, url)
+    if asks
+        && let Some(url) = call.text(0, "url").or_else(|| call.text(1, "url"))
         && let Some(host) = host(url)
     {
         see(reading, "http", host, call.line());

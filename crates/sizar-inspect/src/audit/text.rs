@@ -34,10 +34,9 @@ pub fn downloads<'a>(lines: impl Iterator<Item = (u32, &'a str)>, path: &str) ->
         if line.starts_with('#') || line.starts_with("==") {
             heading = line.to_ascii_lowercase();
         }
-        let command = DOWNLOADER.is_match(line) && !is_installer(line);
-        for url in
-            URL.find_iter(line).map(|url| url.as_str().trim_end_matches(['.', ',', ';', '*']))
-        {
+        let command = spells_downloader(line) && DOWNLOADER.is_match(line) && !is_installer(line);
+        let urls = line.contains("://").then(|| URL.find_iter(line)).into_iter().flatten();
+        for url in urls.map(|url| url.as_str().trim_end_matches(['.', ',', ';', '*'])) {
             let kind = if command { Some("download") } else { weights::address(url) };
             // an address with a variable is made up when the script runs
             let Some(kind) = kind.filter(|_| !url.contains('$')) else { continue };
@@ -61,6 +60,11 @@ pub fn downloads<'a>(lines: impl Iterator<Item = (u32, &'a str)>, path: &str) ->
         }
     }
     found
+}
+
+/// Whether a [`DOWNLOADER`] can be in a line: the pattern costs more than a glance at all lines.
+fn spells_downloader(line: &str) -> bool {
+    ["wget", "curl", "gdown", "aria2c", "axel"].iter().any(|program| line.contains(program))
 }
 
 /// Weights come in formats of their own; what is packed is more often data.

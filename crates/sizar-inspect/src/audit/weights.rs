@@ -76,6 +76,9 @@ const ENDINGS: &[&str] = &[
     ".keras",
 ];
 
+/// The bytes from the last dot of the longest of them.
+const LONGEST_ENDING: usize = ".safetensors".len();
+
 /// Looks at a call.
 pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
     let by_method = || {
@@ -169,8 +172,8 @@ pub(super) fn string(reading: &mut Reading<'_>, text: &str, place: &Expr) {
 
 /// Returns what kind of download an address is, if it is the address of one.
 pub fn address(text: &str) -> Option<&'static str> {
-    let (scheme, rest) = text.split_once("://")?;
-    if !matches!(scheme, "http" | "https" | "ftp") || text.contains([' ', '\n']) {
+    let rest = ["http://", "https://", "ftp://"].iter().find_map(|it| text.strip_prefix(it))?;
+    if text.contains([' ', '\n']) {
         return None;
     }
     let host = rest.split('/').next().unwrap_or_default();
@@ -198,6 +201,11 @@ pub fn address(text: &str) -> Option<&'static str> {
 }
 
 fn is_weights_file(text: &str) -> bool {
+    // a glance at the last letters, for the texts that are anything else
+    let dot = memchr::memrchr(b'.', text.as_bytes());
+    if !dot.is_some_and(|dot| (3..=LONGEST_ENDING).contains(&(text.len() - dot))) {
+        return false;
+    }
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | '~' | '+');
     let lower = text.to_ascii_lowercase();

@@ -5,8 +5,8 @@ use super::text::{group, pattern, without_secrets};
 
 /// Reads `asked` where it is an address, with or without a name before it.
 pub(super) fn read(asked: &str) -> Option<Distribution> {
-    pattern!(NAMED, r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(.+)$");
-    pattern!(EXTRAS, r"^\[[A-Za-z0-9][\w., -]*\]$");
+    pattern!(NAMED, r"^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(.+)$", needs["@"]);
+    pattern!(EXTRAS, r"^\[[A-Za-z0-9][\w., -]*\]$", needs["["]);
     let (name, extras, rest) = match NAMED.captures(asked) {
         // `git@github.com:a/b` is an address without a name
         Some(found) if group(&found, 1) != "git" => {
@@ -39,10 +39,10 @@ fn split_marker(rest: &str) -> (&str, Option<&str>) {
 fn is_address(text: &str) -> bool {
     pattern!(
         SCHEME,
-        r"(?i)^(?:(?:git|hg|svn|bzr)\+)?(?:https?|git|ssh|file|ftp|svn)://|^(?:git\+)?git@[\w.-]+[:/]|^file:"
+        r"(?i)^(?:(?:git|hg|svn|bzr)\+)?(?:https?|git|ssh|file|ftp|svn)://|^(?:git\+)?git@[\w.-]+[:/]|^file:", needs [":", "@"]
     );
-    pattern!(FOLDER, r"^(?:\.{1,2}$|\.{1,2}[/\\]|/|~/|[A-Za-z]:\\)");
-    pattern!(ARCHIVE, r"(?i)^\S+\.(?:whl|tar\.gz|tar\.bz2|tgz|zip)(?:\[[^\]]*\])?$");
+    pattern!(FOLDER, r"^(?:\.{1,2}$|\.{1,2}[/\\]|/|~/|[A-Za-z]:\\)", needs ["/", ".", "\\"]);
+    pattern!(ARCHIVE, r"(?i)^\S+\.(?:whl|tar\.gz|tar\.bz2|tgz|zip)(?:\[[^\]]*\])?$", needs [".whl", ".tar.", ".tgz", ".zip"]);
     SCHEME.is_match(text) || FOLDER.is_match(text) || ARCHIVE.is_match(text)
 }
 
@@ -58,7 +58,7 @@ enum Place {
 
 impl Place {
     fn of(target: &str) -> Self {
-        pattern!(EGG, r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?");
+        pattern!(EGG, r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?", needs["egg="]);
         let clean = without_secrets(target).into_owned();
         let lower = clean.to_ascii_lowercase();
         let egg = EGG.captures(&clean).map(|found| group(&found, 1).to_owned());
@@ -86,7 +86,11 @@ impl Place {
 
     /// A wheel for one Python, system or CUDA: its release is what the author wanted.
     fn wheel_of_one_platform(address: &str) -> Option<Self> {
-        pattern!(PLATFORM, r"-(?:linux|manylinux|macosx|win)[\w.]*\.whl(?:[#?].*)?$");
+        pattern!(
+            PLATFORM,
+            r"-(?:linux|manylinux|macosx|win)[\w.]*\.whl(?:[#?].*)?$",
+            needs[".whl"]
+        );
         if !PLATFORM.is_match(address) {
             return None;
         }
@@ -166,11 +170,12 @@ impl Place {
 fn over_https(address: &str) -> (String, Option<&'static str>) {
     pattern!(
         GITHUB,
-        r"^(?:git\+)?(?:git://(?:git@)?|ssh://git@|git@)(github\.com|gitlab\.com|bitbucket\.org)[:/](.*)$"
+        r"^(?:git\+)?(?:git://(?:git@)?|ssh://git@|git@)(github\.com|gitlab\.com|bitbucket\.org)[:/](.*)$", needs ["git", "bitbucket"]
     );
     pattern!(
         BARE,
-        r"^https?://(?:www\.)?github\.com/[^/#@]+/[^/#@]+(?:\.git(?:@[^#]*)?)?/?(?:#.*)?$"
+        r"^https?://(?:www\.)?github\.com/[^/#@]+/[^/#@]+(?:\.git(?:@[^#]*)?)?/?(?:#.*)?$",
+        needs["github.com"]
     );
     if let Some(found) = GITHUB.captures(address) {
         let https = format!("git+https://{}/{}", group(&found, 1), group(&found, 2));
@@ -186,9 +191,10 @@ fn over_https(address: &str) -> (String, Option<&'static str>) {
 fn from_file_name(address: &str) -> (Option<String>, Option<String>) {
     pattern!(
         WHEEL,
-        r"^([A-Za-z0-9][A-Za-z0-9._]*)-(\d[\w.!+]*)(?:-\d\w*)?-[\w.]+-[\w.]+-[\w.]+\.whl$"
+        r"^([A-Za-z0-9][A-Za-z0-9._]*)-(\d[\w.!+]*)(?:-\d\w*)?-[\w.]+-[\w.]+-[\w.]+\.whl$",
+        needs[".whl"]
     );
-    pattern!(SDIST, r"^([A-Za-z][A-Za-z0-9._-]*?)-(\d[\w.!+-]*?)\.(?:tar\.gz|tar\.bz2|tgz|zip)$");
+    pattern!(SDIST, r"^([A-Za-z][A-Za-z0-9._-]*?)-(\d[\w.!+-]*?)\.(?:tar\.gz|tar\.bz2|tgz|zip)$", needs [".tar.", ".tgz", ".zip"]);
     let bare = address.split(['#', '?']).next().unwrap_or(address).replace("%2B", "+");
     let file = bare.rsplit(['/', '\\']).next().unwrap_or(&bare);
     match WHEEL.captures(file).or_else(|| SDIST.captures(file)) {
@@ -201,9 +207,9 @@ fn from_file_name(address: &str) -> (Option<String>, Option<String>) {
 fn from_repository(address: &str) -> Option<String> {
     pattern!(
         HOSTED,
-        r"(?:github\.com|gitlab\.com|bitbucket\.org)/[^/]+/([^/@#]+?)(?:\.git)?(?:[/@#].*)?$"
+        r"(?:github\.com|gitlab\.com|bitbucket\.org)/[^/]+/([^/@#]+?)(?:\.git)?(?:[/@#].*)?$", needs ["github.com", "gitlab.com", "bitbucket.org"]
     );
-    pattern!(GIT, r"^(?:git\+|hg\+).*/([^/@#]+?)(?:\.git)?(?:@[^#]*)?(?:#.*)?/?$");
+    pattern!(GIT, r"^(?:git\+|hg\+).*/([^/@#]+?)(?:\.git)?(?:@[^#]*)?(?:#.*)?/?$", needs ["git+", "hg+"]);
     let found = HOSTED.captures(address).or_else(|| GIT.captures(address))?;
     Some(group(&found, 1).to_owned())
 }

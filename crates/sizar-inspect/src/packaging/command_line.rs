@@ -171,7 +171,7 @@ fn without_prefix(mut words: &[String]) -> &[String] {
 
 /// `pip3.6`, `python3.7`
 fn version_of(program: &str) -> Option<&str> {
-    pattern!(VERSIONED, r"^(?:pip|python)([23]\.\d+)$");
+    pattern!(VERSIONED, r"^(?:pip|python)([23]\.\d+)$", needs ["pip", "python"]);
     Some(VERSIONED.captures(program)?.get(1)?.as_str())
 }
 
@@ -232,10 +232,10 @@ fn joined(words: &[String]) -> Vec<String> {
 /// A name with a version, or an address; no placeholder, folder or variable.
 fn is_package(word: &str) -> bool {
     pattern!(PACKAGE, r"^[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[\w,.-]*\])?(?:\s*[<>=!~@,].*|\s*;.*)?$");
-    pattern!(ADDRESS, r"(?i)^(?:git\+|https?://)\S+$");
+    pattern!(ADDRESS, r"(?i)^(?:git\+|https?://)\S+$", needs ["git+", "://"]);
     pattern!(
         PLACEHOLDER,
-        r"(?i)your[-_]?(?:repo|github|user|name|package|project|org)|\buser/repo\b"
+        r"(?i)your[-_]?(?:repo|github|user|name|package|project|org)|\buser/repo\b", needs ["your", "user/repo"]
     );
     !word.contains(['$', '{', '}'])
         && !PLACEHOLDER.is_match(word)

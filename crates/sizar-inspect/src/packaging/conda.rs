@@ -11,7 +11,7 @@ pub(super) const NO_COUNTERPART: &str = "a conda package without a counterpart o
 /// Records a match specification: `numpy=1.16.2=py37_0`, `conda-forge::lxml>=4`, `python=3.7`.
 pub(super) fn require(read: &mut Read, written: &str, line: u32, scope: &str) {
     pattern!(SPEC, r"^([A-Za-z0-9_][\w.-]*)\s*(?:\[(.*)\]|(.*))$");
-    pattern!(VERSION_KEY, r#"version\s*=\s*['"]?([^'"\]]+)"#);
+    pattern!(VERSION_KEY, r#"version\s*=\s*['"]?([^'"\]]+)"#, needs["version"]);
     let bare = written.split(" #").next().unwrap_or(written).trim().trim_matches(['"', '\'']);
     let (channel, spec) = match bare.rsplit_once("::") {
         Some((channel, spec)) => (Some(channel), spec.trim()),

@@ -18,8 +18,8 @@ pub(super) enum Style {
 
 /// Returns the form of `text`, where it is a conda listing.
 pub(super) fn recognise(text: &str) -> Option<Style> {
-    pattern!(TABLE_HEAD, r"(?m)^#\s*(?:packages in environment at|Name\s+Version\s+Build)");
-    pattern!(EXPORT_ROW, r"^[A-Za-z0-9_][\w.-]*=[^=\s]+=[^=\s]+$");
+    pattern!(TABLE_HEAD, r"(?m)^#\s*(?:packages in environment at|Name\s+Version\s+Build)", needs ["packages in environment at", "Name"]);
+    pattern!(EXPORT_ROW, r"^[A-Za-z0-9_][\w.-]*=[^=\s]+=[^=\s]+$", needs["="]);
     pattern!(
         TABLE_ROW,
         r"^[A-Za-z0-9_][\w.-]*\s+[\w.!+]+\s+(?:<pip>|pypi_\d+|py\d+\S*|h?[0-9a-f]{5,}_\d+|\d+|[a-z]+_\d+)(?:\s+\S+)?$"
@@ -99,7 +99,7 @@ fn export_row(read: &mut Read, written: &str, line: u32) {
 }
 
 fn explicit_row(read: &mut Read, written: &str, line: u32) {
-    pattern!(FILE, r"([^/]+)-([^-/]+)-([^-/]+?)(?:\.tar\.bz2|\.conda)(?:#\w+)?$");
+    pattern!(FILE, r"([^/]+)-([^-/]+)-([^-/]+?)(?:\.tar\.bz2|\.conda)(?:#\w+)?$", needs [".tar.bz2", ".conda"]);
     match FILE.captures(written) {
         Some(found) => exact(
             read,

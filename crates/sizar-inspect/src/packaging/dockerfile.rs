@@ -8,7 +8,7 @@ use super::text::{group, pattern};
 
 /// Reads a Dockerfile.
 pub(super) fn read(path: &str, text: &str) -> Read {
-    pattern!(FROM, r"(?i)^FROM\s+(?:--platform=\S+\s+)?(\S+)");
+    pattern!(FROM, r"(?i)^FROM\s+(?:--platform=\S+\s+)?(\S+)", needs["from"]);
     let mut read = Read::new(path, Kind::Dockerfile);
     for (line, written) in logical_lines(text) {
         if let Some(from) = FROM.captures(&written) {
@@ -26,7 +26,7 @@ pub(super) fn read(path: &str, text: &str) -> Read {
 /// `python:3.7`, `pytorch/pytorch:1.4-cuda10.1-cudnn7-devel`, `tensorflow/tensorflow:1.15.0-gpu-py3`
 fn base_image(read: &mut Read, image: &str, line: u32) {
     pattern!(VERSION, r"^v?(\d+(?:\.\d+)*)");
-    pattern!(CUDA, r"(?:cuda:?-?)(\d+(?:\.\d+)*)");
+    pattern!(CUDA, r"(?:cuda:?-?)(\d+(?:\.\d+)*)", needs["cuda"]);
     read.on_platform("base_image", image, line);
     if let Some(cuda) = CUDA.captures(image) {
         read.on_platform("cuda", group(&cuda, 1), line);

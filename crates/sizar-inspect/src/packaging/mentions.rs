@@ -22,15 +22,29 @@ pub(super) struct Section {
 impl Section {
     /// Returns the section that `line` begins, if it is a heading.
     pub(super) fn begun_by(line: &str) -> Option<Self> {
-        pattern!(HEADING, r"^(?:#{1,6}\s*|\*\*)([^#].*)$|^([A-Z][A-Za-z ]{2,40}):?$");
         pattern!(
             ASKS,
             r"(?i)\b(?:requirements?|dependenc(?:y|ies)|prerequisites?|environment|install(?:ation|ing)?|set-?up|packages|libraries)\b"
         );
-        let found = HEADING.captures(line.trim())?;
-        let words = if group(&found, 1).is_empty() { group(&found, 2) } else { group(&found, 1) };
-        Some(Self { asks: ASKS.is_match(words) })
+        Some(Self { asks: ASKS.is_match(heading(line.trim())?) })
     }
+}
+
+/// Returns the words of a heading: `## Words`, `**Words**`, or a line of few words, with a colon or
+/// without.
+fn heading(line: &str) -> Option<&str> {
+    if let Some(words) = line.strip_prefix("**") {
+        return (!words.is_empty() && !words.starts_with('#')).then_some(words);
+    }
+    if line.starts_with('#') {
+        let words = line.trim_start_matches('#');
+        let level = line.len() - words.len();
+        return (level <= 6 && !words.is_empty()).then_some(words);
+    }
+    let words = line.strip_suffix(':').unwrap_or(line);
+    let plain = words.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
+    let begins = words.starts_with(|letter: char| letter.is_ascii_uppercase());
+    (plain && begins && (3..=41).contains(&words.len())).then_some(words)
 }
 
 /// `PyTorch Lightning` is one name.
@@ -43,8 +57,8 @@ static PHRASES: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Records what a line of prose, a list item or the row of a table names.
 pub(super) fn read(read: &mut Read, written: &str, line: u32, section: Section) {
-    pattern!(LINK, r"\[([^\]\[]+)\]\([^)\s]*\)");
-    pattern!(ADDRESS, r"(?:https?|git|ssh|ftp)://\S+");
+    pattern!(LINK, r"\[([^\]\[]+)\]\([^)\s]*\)", needs["]("]);
+    pattern!(ADDRESS, r"(?:https?|git|ssh|ftp)://\S+", needs["://"]);
     // an address has names and versions of its own, badges apart, which are read elsewhere
     let text = LINK.replace_all(written, "$1");
     let text = ADDRESS.replace_all(&text, " ");
@@ -62,6 +76,12 @@ fn versions(read: &mut Read, text: &str, written: &str, line: u32) {
         NAMED,
         r"(?i)(?:^|[^\w./@:-])([A-Za-z][\w-]*\w)([\s*_`\]\[(:|v]|\(?version\s)*(>=|<=|==|≥|>|<|~=|=)?\s*[`*v(]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?(?:\b|$)(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
     );
+    // most lines of prose have no number with a dot in it
+    let digits =
+        |three: &[u8]| matches!(three, [a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit());
+    if !text.as_bytes().windows(3).any(digits) {
+        return;
+    }
     let is_row = text.trim_start().starts_with('|') || text.matches('|').count() > 1;
     for found in NAMED.captures_iter(text) {
         let Some(distribution) = popular::spoken(group(&found, 1)) else { continue };
@@ -87,7 +107,7 @@ fn is_item(text: &str) -> bool {
 /// `- numpy, scipy and PyTorch >= 0.4`: a list item in which everything is a requirement.
 fn list(read: &mut Read, text: &str, written: &str, line: u32) {
     pattern!(ITEM, r"^\s*(?:[-*+•]|\d+[.)])\s+(.*?)[.,;]?\s*$");
-    pattern!(REMARK, r"\([^()]*\)");
+    pattern!(REMARK, r"\([^()]*\)", needs["("]);
     let Some(item) = ITEM.captures(text) else { return };
     let item = REMARK.replace_all(group(&item, 1), " ");
     let parts: Vec<&str> = parts(&item).collect();
@@ -106,7 +126,8 @@ fn list(read: &mut Read, text: &str, written: &str, line: u32) {
 fn sentence(read: &mut Read, text: &str, written: &str, line: u32) {
     pattern!(
         ASKS,
-        r"(?i)\b(?:requires?|depends?\s+on|relies\s+on|dependenc(?:y|ies)(?:\s+are|:)|requirements?(?:\s+are|:)|prerequisites?:|you(?:\s+will)?\s+need|needs?)\s+(?:the\s+following\s+\w+:)?\s*(.*)$"
+        r"(?i)\b(?:requires?|depends?\s+on|relies\s+on|dependenc(?:y|ies)(?:\s+are|:)|requirements?(?:\s+are|:)|prerequisites?:|you(?:\s+will)?\s+need|needs?)\s+(?:the\s+following\s+\w+:)?\s*(.*)$",
+        needs ["require", "depend", "relies", "prerequisite", "need"]
     );
     let Some(found) = ASKS.captures(text) else { return };
     let rest = group(&found, 1);
@@ -206,6 +227,26 @@ mod tests {
             ("Figure 2.1 shows networks 1.5 times", ""),
         ] {
             assert_eq!(told(line, Section::default()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn headings_are_told_from_prose() {
+        for (line, words) in [
+            ("# A", Some(" A")),
+            ("######B", Some("B")),
+            ("####### seven", None),
+            ("#", None),
+            ("**Set up**", Some("Set up**")),
+            ("**", None),
+            ("Requirements:", Some("Requirements")),
+            ("Required packages", Some("Required packages")),
+            ("Of", None),
+            ("required packages", None),
+            ("Python 3 packages", None),
+            ("Two:colons:", None),
+        ] {
+            assert_eq!(heading(line), words, "{line}");
         }
     }
 

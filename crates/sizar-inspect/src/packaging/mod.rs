@@ -36,6 +36,7 @@ mod setup_cfg;
 mod setup_py;
 mod text;
 mod tree;
+mod version_table;
 
 pub use conda_environment::{CondaEnvironment, conda_environment, name_on_index};
 pub use kind::{Kind, recognise};

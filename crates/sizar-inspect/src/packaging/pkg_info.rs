@@ -37,7 +37,7 @@ pub(super) fn read(path: &str, text: &str) -> Read {
 
 /// `name (>=1) ; extra == 'x'`: the extra becomes the scope.
 fn requires(read: &mut Read, value: &str, line: u32) {
-    pattern!(EXTRA, r#"\(?\s*extra\s*==\s*['"]([^'"]+)['"]\s*\)?"#);
+    pattern!(EXTRA, r#"\(?\s*extra\s*==\s*['"]([^'"]+)['"]\s*\)?"#, needs["extra"]);
     let (asked, marker) = value.split_once(';').unwrap_or((value, ""));
     let (scope, marker) = match EXTRA.captures(marker) {
         Some(extra) => {

@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::read::Read;
-use super::text::{group, pattern};
+use super::text::{Pattern, group, pattern};
 
 /// `python-3.7.3` (Heroku, Binder)
 pub(super) fn runtime_txt(path: &str, text: &str) -> Read {
@@ -16,7 +16,7 @@ pub(super) fn python_version(path: &str, text: &str) -> Read {
     first_lines(Read::new(path, Kind::PythonVersion), text, &PYENV)
 }
 
-fn first_lines(mut read: Read, text: &str, version: &regex::Regex) -> Read {
+fn first_lines(mut read: Read, text: &str, version: &Pattern) -> Read {
     for (line, written) in (1..).zip(text.lines()) {
         if let Some(found) = version.captures(written) {
             read.python_named(group(&found, 1), line);
@@ -64,11 +64,12 @@ fn long_version(short: &str) -> Option<String> {
 pub(super) fn workflow(path: &str, text: &str) -> Read {
     pattern!(
         KEY,
-        r#"^\s*-?\s*["']?(?:python-version|python_version|python|PYTHON_VERSION)["']?\s*:\s*(.*)$"#
+        r#"^\s*-?\s*["']?(?:python-version|python_version|python|PYTHON_VERSION)["']?\s*:\s*(.*)$"#,
+        needs["python"]
     );
     pattern!(ITEM, r#"^\s*-\s*["']?([23]\.\d+(?:\.\d+)?)\b"#);
     pattern!(VERSION, r#"(?:^|[\s\["',])([23]\.\d+(?:\.\d+)?)\b"#);
-    pattern!(IMAGE, r"^\s*image:\s*python:([23]\.\d+(?:\.\d+)?)");
+    pattern!(IMAGE, r"^\s*image:\s*python:([23]\.\d+(?:\.\d+)?)", needs["image:"]);
     let mut read = Read::new(path, Kind::Workflow);
     let mut in_list = false;
     for (line, written) in (1..).zip(text.lines()) {

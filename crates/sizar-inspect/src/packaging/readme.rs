@@ -6,21 +6,26 @@ use super::mentions::{self, Section};
 use super::read::Read;
 use super::requirement::is_specifiers;
 use super::text::{group, pattern, plain};
+use super::version_table::VersionTable;
 
 /// Reads a README, in Markdown, reStructuredText or plain text.
 pub(super) fn read(path: &str, text: &str) -> Read {
-    pattern!(SPAN, r"``([^`]+)``|`([^`\n]+)`");
+    pattern!(SPAN, r"``([^`]+)``|`([^`\n]+)`", needs["`"]);
     // a line that ends before its version
-    pattern!(BROKEN, r"(?i)\b(?:python|pytorch|tensorflow|keras|version)$");
+    pattern!(BROKEN, r"(?i)\b(?:python|pytorch|tensorflow|keras|version)$", needs ["python", "pytorch", "tensorflow", "keras", "version"]);
     let mut read = Read::new(path, Kind::Readme);
     let lines = joined(text);
     let mut section = Section::default();
     let mut in_code = false;
+    let mut table = VersionTable::default();
     for (index, (line, written)) in lines.iter().enumerate() {
         let line = *line;
         let written = plain(written);
         if written.starts_with("```") || written.starts_with("~~~") {
             in_code = !in_code;
+            table.close(&mut read);
+        } else if in_code {
+            table.take(&written, line);
         }
         // `# comment` in a block of commands is no heading
         if !in_code && let Some(begun) = Section::begun_by(&written) {
@@ -75,7 +80,7 @@ fn joined(text: &str) -> Vec<(u32, String)> {
 fn pinned_names(read: &mut Read, written: &str, line: u32) {
     pattern!(
         LINE,
-        r"^(?:[-*+#]\s+|\d+[.)]\s+)?`?([A-Za-z][\w.-]*(?:\[[\w,]+\])?\s*(?:==|>=|~=)\s*\d[\w.*]*(?:\s*,\s*[<>=!]=?\s*\d[\w.]*)?)`?[.,;]?$"
+        r"^(?:[-*+#]\s+|\d+[.)]\s+)?`?([A-Za-z][\w.-]*(?:\[[\w,]+\])?\s*(?:==|>=|~=)\s*\d[\w.*]*(?:\s*,\s*[<>=!]=?\s*\d[\w.]*)?)`?[.,;]?$", needs ["==", ">=", "~="]
     );
     pattern!(SPAN, r"`([A-Za-z][\w.-]*(?:==|>=|~=)\d[\w.]*)`");
     let spans = if LINE.is_match(written.trim()) {
@@ -102,18 +107,19 @@ fn pinned_names(read: &mut Read, written: &str, line: u32) {
 fn prose(read: &mut Read, written: &str, line: u32) {
     pattern!(
         PYTHON,
-        r"(?i)(?:^|[^\w.-])python(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?"
+        r"(?i)(?:^|[^\w.-])python(?:[\s*_`\]\[(:v-]|%20|version|versions|requires|=|badge/)*\s*(>=|<=|==|≥|>|<|~=|~)?[\s`*v]*([23](?:\.\d+){0,2})\b((?:\s*(?:,|/|\||&|and|or|-|–|to)\s*(?:python\s*)?v?[23]\.\d+(?:\.\d+)?\b)*)(\.x)?(\s*\+|\.\*|(?:%2B)|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up)|\s*(?:or|and)?\s*upwards?)?",
+        needs["python"]
     );
     pattern!(COMMAND, r"(?i)\bpython[23]\s+(?:-\w|\S+\.py|\S+/)|\bpip[23]?\b|\bapt(?:-get)?\b");
     pattern!(ANOTHER, r"[23]\.\d+(?:\.\d+)?");
     pattern!(
         CUDA,
-        r"(?i)\bcuda(?:\s*toolkit)?(?:[\s*_`(:v-]|version)*\s*(?:>=|==|≥|=)?\s*(\d{1,2}\.\d)\b"
+        r"(?i)\bcuda(?:\s*toolkit)?(?:[\s*_`(:v-]|version)*\s*(?:>=|==|≥|=)?\s*(\d{1,2}\.\d)\b",
+        needs["cuda"]
     );
-    // `python3 train.py` names no version that anybody chose
-    let is_command = COMMAND.is_match(written);
     for found in PYTHON.captures_iter(written) {
-        if is_command && group(&found, 2).len() == 1 {
+        // `python3 train.py` names no version that anybody chose
+        if group(&found, 2).len() == 1 && COMMAND.is_match(written) {
             continue;
         }
         let (operator, version, later) = (group(&found, 1), group(&found, 2), group(&found, 5));
@@ -154,7 +160,7 @@ const FRAMEWORKS: &[(&str, &str)] = &[
 fn frameworks(read: &mut Read, written: &str, line: u32) {
     pattern!(
         FRAMEWORK,
-        r"(?i)(?:^|[^\w.-])(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?"
+        r"(?i)(?:^|[^\w.-])(pytorch|torchvision|torch|tensorflow-gpu|tensorflow|keras|jax)\b(?:[\s*_`\]\[(:v-]|\(version|version|%20)*\s*(>=|<=|==|≥|>|<|~=|=)?[\s`*v]*(\d+\.\d+(?:\.\d+)*(?:\.?post\d+)?)(\.x)?\b(\s*\+|\s*\(?(?:or|and)\s+(?:newer|later|above|higher|greater|up))?", needs ["torch", "tensorflow", "keras", "jax"]
     );
     for found in FRAMEWORK.captures_iter(written) {
         let name = group(&found, 1).to_ascii_lowercase();

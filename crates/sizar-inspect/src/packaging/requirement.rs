@@ -73,7 +73,7 @@ pub fn read(written: &str) -> Asked {
     if plain != written {
         notes.push("unusual characters are read as ASCII".to_owned());
     }
-    pattern!(REMARK, r"(^|\s)#.*$");
+    pattern!(REMARK, r"(^|\s)#.*$", needs["#"]);
     let mut asked = REMARK.replace(plain.trim(), "").trim().to_owned();
 
     if let Some(python) = python_itself(&asked) {
@@ -250,7 +250,11 @@ pub(super) fn with_marker(requirement: &str, marker: &str) -> String {
 
 /// `python==3.7`, `python>=3.6`, `python 3.6`, `python`.
 fn python_itself(asked: &str) -> Option<Asked> {
-    pattern!(PYTHON, r"(?i)^python\s*(?:version)?\s*(|[=<>!~\s:(].*|[23](?:\.[\dx*]+)*)$");
+    pattern!(
+        PYTHON,
+        r"(?i)^python\s*(?:version)?\s*(|[=<>!~\s:(].*|[23](?:\.[\dx*]+)*)$",
+        needs["python"]
+    );
     pattern!(VERSION, r"^[=:(\sv]*([23](?:\.\d+)*)\.?[*x]?(?:=\S*)?\)?$");
     let found = PYTHON.captures(asked)?;
     let rest = group(&found, 1).split(';').next().unwrap_or_default().trim();
@@ -267,7 +271,7 @@ fn python_itself(asked: &str) -> Option<Asked> {
 
 /// `torch-1.7.1` is a valid name, and never meant as one.
 fn version_in_the_name(asked: &str) -> Option<String> {
-    pattern!(JOINED, r"^([A-Za-z][A-Za-z0-9_-]*?)-v?(\d+(?:\.\d+)+)$");
+    pattern!(JOINED, r"^([A-Za-z][A-Za-z0-9_-]*?)-v?(\d+(?:\.\d+)+)$", needs["-"]);
     let found = JOINED.captures(asked)?;
     Some(format!("{}=={}", group(&found, 1), group(&found, 2)))
 }

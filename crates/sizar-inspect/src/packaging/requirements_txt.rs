@@ -20,7 +20,7 @@ pub(super) fn read(path: &str, text: &str, scope: Option<&str>) -> Read {
 
 /// Joins continued lines and cuts comments; each with the line that it starts on.
 pub(super) fn logical_lines(text: &str) -> Vec<(u32, String)> {
-    pattern!(COMMENT, r"(^|\s)#.*$");
+    pattern!(COMMENT, r"(^|\s)#.*$", needs["#"]);
     let mut lines: Vec<(u32, String)> = Vec::new();
     let mut open = false;
     for (number, line) in (1..).zip(text.lines()) {
@@ -48,12 +48,13 @@ pub(super) fn logical_lines(text: &str) -> Vec<(u32, String)> {
 
 /// Reads one logical line.
 pub(super) fn entry(read: &mut Read, written: &str, line: u32, scope: &str) {
-    pattern!(OPTION, r"^(--?[A-Za-z][A-Za-z-]*)(?:\s*=\s*|\s+|$)(.*)$");
-    pattern!(JOINED, r"^(-[rcefi])([^\s=-].*)$");
+    pattern!(OPTION, r"^(--?[A-Za-z][A-Za-z-]*)(?:\s*=\s*|\s+|$)(.*)$", needs["-"]);
+    pattern!(JOINED, r"^(-[rcefi])([^\s=-].*)$", needs["-"]);
     // no package of an index, but the driver's or the system's
     pattern!(
         CUDA,
-        r"(?i)^(?:[-*]\s+)?cuda(?:[ -]?toolkit)?\s*(?:version)?\s*[=<>~: (]*\s*(\d{1,2}(?:\.\d+)*)[.\dx*+]*\)?$"
+        r"(?i)^(?:[-*]\s+)?cuda(?:[ -]?toolkit)?\s*(?:version)?\s*[=<>~: (]*\s*(\d{1,2}(?:\.\d+)*)[.\dx*+]*\)?$",
+        needs["cuda"]
     );
     pattern!(
         NOISE,
@@ -108,7 +109,7 @@ fn editable(read: &mut Read, value: &str, written: &str, line: u32, scope: &str)
 
 /// A requirement, without the options for one requirement (`--hash`, `--install-option`).
 fn requirement(read: &mut Read, written: &str, line: u32, scope: &str) {
-    pattern!(PER_REQUIREMENT, r"\s+--[a-z][a-z-]*[=\s].*$");
+    pattern!(PER_REQUIREMENT, r"\s+--[a-z][a-z-]*[=\s].*$", needs["--"]);
     let bare = PER_REQUIREMENT.replace(written, "");
     read.require_with(&bare, written, line, scope, None);
 }

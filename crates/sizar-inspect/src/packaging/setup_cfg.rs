@@ -161,7 +161,7 @@ fn extra(read: &mut Read, key: &Key) {
 
 /// One requirement on each line, or several on one with `;` between, as setuptools takes them.
 fn list(read: &mut Read, key: &Key, scope: &str) {
-    pattern!(FILE, r"^file:\s*(.+)$");
+    pattern!(FILE, r"^file:\s*(.+)$", needs["file:"]);
     if let [(line, only)] = key.lines.as_slice() {
         if let Some(file) = FILE.captures(only) {
             for name in group(&file, 1).split(',') {
@@ -207,7 +207,11 @@ fn entry_points(read: &mut Read, section: &Section) {
 
 /// `Programming Language :: Python :: 3.7`
 pub(super) fn python_of_classifier(classifier: &str) -> Option<&str> {
-    pattern!(PYTHON, r"^\s*Programming Language :: Python :: ([23](?:\.\d+)?)\s*(?::: Only)?\s*$");
+    pattern!(
+        PYTHON,
+        r"^\s*Programming Language :: Python :: ([23](?:\.\d+)?)\s*(?::: Only)?\s*$",
+        needs["Programming Language :: Python ::"]
+    );
     Some(PYTHON.captures(classifier)?.get(1)?.as_str())
 }
 

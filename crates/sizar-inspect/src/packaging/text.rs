@@ -1,6 +1,9 @@
 //! Bytes to text, as the tools of the authors wrote it.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Match, Regex, Replacer};
 
 /// Decodes a packaging file: UTF-16 (PowerShell's `pip freeze > requirements.txt`), UTF-8, or
 /// Latin-1. Nothing fails.
@@ -45,8 +48,8 @@ fn plain_char(c: char) -> Option<char> {
 
 /// Cuts user names and passwords out of addresses, so that no secret leaves a file.
 pub(super) fn without_secrets(text: &str) -> Cow<'_, str> {
-    pattern!(SECRET, r"(?i)\b([a-z][a-z0-9+.-]*://)([^/\s@'\x22]+)@");
-    SECRET.replace_all(text, |found: &regex::Captures<'_>| {
+    pattern!(SECRET, r"(?i)\b([a-z][a-z0-9+.-]*://)([^/\s@'\x22]+)@", needs["@"]);
+    SECRET.replace_all(text, |found: &Captures<'_>| {
         let user = found.get(2).map_or("", |user| user.as_str());
         // `ssh://git@host` names an account that everybody has
         if user == "git" {
@@ -67,18 +70,74 @@ pub(super) fn shorten(text: &str) -> String {
     }
 }
 
-/// Declares a regular expression that is compiled once.
+/// Declares a regular expression that is compiled once, when a text is first looked at.
+///
+/// With `needs`, it is compiled when a text first has one of these words, in letters of any size:
+/// compiling costs more than looking through the packaging of a whole tree.
 macro_rules! pattern {
     ($name:ident, $source:expr) => {
-        static $name: std::sync::LazyLock<regex::Regex> =
-            std::sync::LazyLock::new(|| $crate::packaging::text::compile($source));
+        pattern!($name, $source, needs []);
+    };
+    ($name:ident, $source:expr, needs $words:expr) => {
+        static $name: $crate::packaging::text::Pattern = $crate::packaging::text::Pattern {
+            needs: &$words,
+            regex: std::sync::LazyLock::new(|| $crate::packaging::text::compile($source)),
+        };
     };
 }
 pub(super) use pattern;
 
+/// A regular expression, with words of which every match has one.
+pub(super) struct Pattern {
+    pub(super) needs: &'static [&'static str],
+    pub(super) regex: LazyLock<Regex>,
+}
+
+impl Pattern {
+    fn may_match(&self, text: &str) -> bool {
+        self.needs.is_empty() || self.needs.iter().any(|word| holds(text, word))
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> bool {
+        self.may_match(text) && self.regex.is_match(text)
+    }
+
+    pub(super) fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
+        if self.may_match(text) { self.regex.captures(text) } else { None }
+    }
+
+    pub(super) fn captures_iter<'t>(&self, text: &'t str) -> impl Iterator<Item = Captures<'t>> {
+        self.may_match(text).then(|| self.regex.captures_iter(text)).into_iter().flatten()
+    }
+
+    pub(super) fn find_iter<'t>(&self, text: &'t str) -> impl Iterator<Item = Match<'t>> {
+        self.may_match(text).then(|| self.regex.find_iter(text)).into_iter().flatten()
+    }
+
+    pub(super) fn split<'t>(&self, text: &'t str) -> regex::Split<'_, 't> {
+        self.regex.split(text)
+    }
+
+    pub(super) fn replace<'t>(&self, text: &'t str, by: impl Replacer) -> Cow<'t, str> {
+        if self.may_match(text) { self.regex.replace(text, by) } else { Cow::Borrowed(text) }
+    }
+
+    pub(super) fn replace_all<'t>(&self, text: &'t str, by: impl Replacer) -> Cow<'t, str> {
+        if self.may_match(text) { self.regex.replace_all(text, by) } else { Cow::Borrowed(text) }
+    }
+}
+
+/// Returns whether an ASCII `word` is in `text`, in letters of any size.
+pub(super) fn holds(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let Some(first) = word.first() else { return true };
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text)
+        .any(|at| text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
+}
+
 /// Compiles a pattern of this crate, whose classes mean ASCII: those of Unicode cost a hundred
 /// times more to compile, and the formats are ASCII where the patterns look.
-pub(super) fn compile(source: &str) -> regex::Regex {
+pub(super) fn compile(source: &str) -> Regex {
     let mut ascii = String::with_capacity(source.len());
     let mut chars = source.chars();
     while let Some(c) = chars.next() {
@@ -96,11 +155,11 @@ pub(super) fn compile(source: &str) -> regex::Regex {
             None => ascii.push('\\'),
         }
     }
-    regex::Regex::new(&ascii).expect("the pattern is valid")
+    Regex::new(&ascii).expect("the pattern is valid")
 }
 
 /// Returns the text of the group `index`, or nothing.
-pub(super) fn group<'t>(found: &regex::Captures<'t>, index: usize) -> &'t str {
+pub(super) fn group<'t>(found: &Captures<'t>, index: usize) -> &'t str {
     found.get(index).map_or("", |group| group.as_str())
 }
 
@@ -125,6 +184,12 @@ mod tests {
             .chain(text.encode_utf16().flat_map(u16::to_be_bytes))
             .collect();
         assert_eq!(decode(&big), text);
+    }
+
+    #[test]
+    fn words_are_found_in_letters_of_any_size() {
+        assert!(holds("PyTorch 1.4", "torch") && holds("x", "") && holds("a @", "@"));
+        assert!(!holds("torc", "torch") && !holds("", "a") && !holds("tor ch", "torch"));
     }
 
     #[test]

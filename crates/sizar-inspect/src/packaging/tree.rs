@@ -208,7 +208,7 @@ impl Own {
 
 /// Returns `owner/name` of an address at one of the great hosts.
 fn repository(address: &str) -> Option<String> {
-    pattern!(HOSTED, r"(?i)(?:github\.com|gitlab\.com|bitbucket\.org)[/:]([^/]+/[^/@#]+)");
+    pattern!(HOSTED, r"(?i)(?:github\.com|gitlab\.com|bitbucket\.org)[/:]([^/]+/[^/@#]+)", needs ["github.com", "gitlab.com", "bitbucket.org"]);
     let found = HOSTED.captures(address)?;
     let path = group(&found, 1).to_ascii_lowercase();
     Some(path.strip_suffix(".git").unwrap_or(&path).to_owned())

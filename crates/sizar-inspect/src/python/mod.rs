@@ -25,7 +25,7 @@ pub use closure::Closure;
 pub use drivers::find_drivers;
 pub use facts::{FileFacts, ImportRecord};
 pub use parse::{Module, SyntaxProblem, decode};
-pub use project::Project;
+pub use project::{Project, Told};
 pub use source_file::{Layout, ScriptDeclaration, SourceFile};
 pub use traits::traits;
 pub use tree::Resolution;

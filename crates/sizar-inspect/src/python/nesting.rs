@@ -21,6 +21,9 @@ pub(super) struct Flattened {
 
 /// Blanks what nests too deeply, and returns the text as it was where nothing does.
 pub(super) fn flatten(text: String) -> Flattened {
+    if !Glance::new(text.as_bytes()).may_be_deep() {
+        return Flattened { text, lines: Vec::new() };
+    }
     let deep = Scan::new(text.as_bytes()).run();
     if deep.is_empty() {
         return Flattened { text, lines: Vec::new() };
@@ -44,6 +47,13 @@ pub(super) fn flatten(text: String) -> Flattened {
 
 /// Returns whether the tokens, which know the strings exactly, nest deeper than is kept.
 pub(super) fn is_too_deep(tokens: &[Token]) -> bool {
+    // a token makes two levels at most: a statement of few tokens is not looked at more closely
+    tokens
+        .split_inclusive(|token| token.kind() == TokenKind::Newline)
+        .any(|statement| statement.len() > DEEPEST as usize / 2 && is_deep_statement(statement))
+}
+
+fn is_deep_statement(tokens: &[Token]) -> bool {
     let mut depth = Depth::default();
     tokens.iter().any(|token| {
         match token.kind() {
@@ -114,6 +124,120 @@ impl Depth {
         self.levels.clear();
         self.outside = 0;
         self.total = 0;
+    }
+}
+
+/// What a byte means to a [`Glance`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// Nothing but what may be an operator.
+    Plain,
+    Newline,
+    Open,
+    Close,
+    Comma,
+    Quote,
+    Comment,
+    Backslash,
+}
+
+const MARKS: [Mark; 256] = {
+    let mut table = [Mark::Plain; 256];
+    table[b'\n' as usize] = Mark::Newline;
+    table[b'(' as usize] = Mark::Open;
+    table[b'[' as usize] = Mark::Open;
+    table[b'{' as usize] = Mark::Open;
+    table[b')' as usize] = Mark::Close;
+    table[b']' as usize] = Mark::Close;
+    table[b'}' as usize] = Mark::Close;
+    table[b',' as usize] = Mark::Comma;
+    table[b';' as usize] = Mark::Comma;
+    table[b'"' as usize] = Mark::Quote;
+    table[b'\'' as usize] = Mark::Quote;
+    table[b'#' as usize] = Mark::Comment;
+    table[b'\\' as usize] = Mark::Backslash;
+    table
+};
+
+/// A quick look at a text, which takes every byte of code for an operator.
+///
+/// Hardly any file holds a statement that is deep even so; one that does gets a [`Scan`].
+struct Glance<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// Bytes since the last comma, for each open bracket.
+    levels: Vec<usize>,
+    /// The same outside of brackets.
+    outside: usize,
+    total: usize,
+}
+
+impl<'a> Glance<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, levels: Vec::new(), outside: 0, total: 0 }
+    }
+
+    fn may_be_deep(mut self) -> bool {
+        loop {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let plain = rest.iter().position(|&byte| MARKS[usize::from(byte)] != Mark::Plain);
+            self.add(plain.unwrap_or(rest.len()));
+            if self.total > DEEPEST as usize {
+                return true;
+            }
+            let Some(&byte) = self.bytes.get(self.at) else { return false };
+            self.at += 1;
+            match MARKS[usize::from(byte)] {
+                Mark::Plain => {}
+                Mark::Newline if self.levels.is_empty() => {
+                    (self.outside, self.total) = (0, 0);
+                    if self.begins_deep_block() {
+                        return true;
+                    }
+                }
+                Mark::Newline => {}
+                Mark::Open => {
+                    self.count(1);
+                    self.levels.push(1);
+                    self.total += 1;
+                }
+                Mark::Close => self.total -= self.levels.pop().unwrap_or(0),
+                Mark::Comma => {
+                    let (level, kept) = match self.levels.last_mut() {
+                        Some(level) => (level, 1),
+                        None => (&mut self.outside, 0),
+                    };
+                    self.total -= *level - kept;
+                    *level = kept;
+                }
+                Mark::Quote => {
+                    self.at -= 1;
+                    (self.at, _) = skip_string(self.bytes, self.at, byte);
+                }
+                Mark::Comment => {
+                    let rest = self.bytes.get(self.at..).unwrap_or_default();
+                    self.at += memchr(b'\n', rest).unwrap_or(rest.len());
+                }
+                Mark::Backslash => self.at += 1,
+            }
+        }
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.at += bytes;
+        self.count(bytes);
+    }
+
+    fn count(&mut self, bytes: usize) {
+        *self.levels.last_mut().unwrap_or(&mut self.outside) += bytes;
+        self.total += bytes;
+    }
+
+    /// Returns whether a line is indented so far that it may be in too many blocks.
+    fn begins_deep_block(&self) -> bool {
+        let line = self.bytes.get(self.at..).unwrap_or_default();
+        line.get(..=DEEPEST_BLOCK)
+            .is_some_and(|start| start.iter().all(|byte| matches!(byte, b' ' | b'\t')))
     }
 }
 
@@ -264,41 +388,65 @@ impl<'a> Scan<'a> {
     }
 
     fn skip_string(&mut self, quote: u8) {
-        let triple = self.bytes.get(self.at..self.at + 3).is_some_and(|three| three == [quote; 3]);
-        self.at += if triple { 3 } else { 1 };
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            self.at += memchr3(quote, b'\\', b'\n', rest).unwrap_or(rest.len());
-            let Some(&byte) = self.bytes.get(self.at) else { return };
-            match byte {
-                b'\\' => {
-                    if self.bytes.get(self.at + 1) == Some(&b'\n') {
-                        self.line += 1;
-                    }
-                    self.at += 2;
+        let (end, lines) = skip_string(self.bytes, self.at, quote);
+        self.at = end;
+        self.line += lines;
+    }
+}
+
+/// Returns where the string that begins at `start` ends, and how many lines it goes on.
+fn skip_string(bytes: &[u8], start: usize, quote: u8) -> (usize, u32) {
+    let (mut at, mut lines) = (start, 0);
+    let triple = bytes.get(at..at + 3).is_some_and(|three| three == [quote; 3]);
+    at += if triple { 3 } else { 1 };
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        at += memchr3(quote, b'\\', b'\n', rest).unwrap_or(rest.len());
+        let Some(&byte) = bytes.get(at) else { return (at, lines) };
+        match byte {
+            b'\\' => {
+                if bytes.get(at + 1) == Some(&b'\n') {
+                    lines += 1;
                 }
-                b'\n' if !triple => return,
-                b'\n' => {
-                    self.line += 1;
-                    self.at += 1;
-                }
-                _ if byte == quote && !triple => {
-                    self.at += 1;
-                    return;
-                }
-                _ if byte == quote && self.bytes.get(self.at..self.at + 3) == Some(&[quote; 3]) => {
-                    self.at += 3;
-                    return;
-                }
-                _ => self.at += 1,
+                at += 2;
             }
+            b'\n' if !triple => return (at, lines),
+            b'\n' => {
+                lines += 1;
+                at += 1;
+            }
+            _ if byte == quote && !triple => return (at + 1, lines),
+            _ if byte == quote && bytes.get(at..at + 3) == Some(&[quote; 3]) => {
+                return (at + 3, lines);
+            }
+            _ => at += 1,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_glance_sees_all_that_a_scan_sees(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "((", "[", "{", ")", "not ", "a.", "x", "-", " ", "if a:", "f(", "lambda: ",
+                    ",", ";", "\n", "\n  ", "'", "\"\"\"", "#", "\\",
+                ]),
+                0..12,
+            ),
+            times in 1_usize..400,
+        ) {
+            let text = parts.concat().repeat(times);
+            let deep = Scan::new(text.as_bytes()).run();
+            prop_assert!(deep.is_empty() || Glance::new(text.as_bytes()).may_be_deep());
+        }
+    }
 
     fn blanked(text: &str) -> Vec<u32> {
         flatten(text.to_owned()).lines

@@ -20,9 +20,17 @@ const LARGEST: usize = 64 << 20;
 pub struct Module {
     /// The text as it was parsed; statements that nest too deeply to be read are blank in it.
     pub text: String,
-    parsed: Parsed<ModModule>,
+    parsed: Stage,
     lines: LineIndex,
     unread: Vec<Unread>,
+}
+
+/// What is kept of the parser's answer.
+enum Stage {
+    /// All of it.
+    Whole(Parsed<ModModule>),
+    /// What stays when nobody asks for the tokens any more.
+    Tree { syntax: ModModule, problems: Vec<SyntaxProblem>, valid: bool },
 }
 
 /// Something that was not parsed.
@@ -62,23 +70,43 @@ impl Module {
             return Self::unread(text, message);
         }
         let lines = LineIndex::from_source_text(&text);
-        Self { text, parsed, lines, unread }
+        Self { text, parsed: Stage::Whole(parsed), lines, unread }
     }
 
     fn unread(text: String, message: &'static str) -> Self {
         let parsed = parse_module("");
         // Offsets of such a text are never asked for, since there are no nodes.
         let lines = LineIndex::from_source_text("");
-        Self { text, parsed, lines, unread: vec![Unread { line: 1, message }] }
+        let unread = vec![Unread { line: 1, message }];
+        Self { text, parsed: Stage::Whole(parsed), lines, unread }
     }
 
     /// Returns the statements of the module.
     pub fn statements(&self) -> &[Stmt] {
-        &self.parsed.syntax().body
+        match &self.parsed {
+            Stage::Whole(parsed) => &parsed.syntax().body,
+            Stage::Tree { syntax, .. } => &syntax.body,
+        }
+    }
+
+    /// Gives back the memory of the tokens, which only those read who look at single files.
+    #[must_use]
+    pub fn without_tokens(mut self) -> Self {
+        let problems = self.problems();
+        let valid = self.is_valid();
+        self.parsed = match self.parsed {
+            Stage::Whole(parsed) => Stage::Tree { syntax: parsed.into_syntax(), problems, valid },
+            tree @ Stage::Tree { .. } => tree,
+        };
+        self
     }
 
     /// Returns the errors, in the order of the file.
     pub fn problems(&self) -> Vec<SyntaxProblem> {
+        let parsed = match &self.parsed {
+            Stage::Whole(parsed) => parsed,
+            Stage::Tree { problems, .. } => return problems.clone(),
+        };
         let mut problems: Vec<_> = self
             .unread
             .iter()
@@ -87,7 +115,7 @@ impl Module {
                 message: unread.message.to_owned(),
                 range: TextRange::default(),
             })
-            .chain(self.parsed.errors().iter().map(|error| SyntaxProblem {
+            .chain(parsed.errors().iter().map(|error| SyntaxProblem {
                 line: self.line(error.location.start()),
                 message: error.error.to_string(),
                 range: error.location,
@@ -99,17 +127,27 @@ impl Module {
 
     /// Returns whether the grammar of Python 3 reads all of the file.
     pub fn is_valid(&self) -> bool {
-        self.unread.is_empty() && self.parsed.errors().is_empty()
+        match &self.parsed {
+            Stage::Whole(parsed) => self.unread.is_empty() && parsed.errors().is_empty(),
+            Stage::Tree { valid, .. } => *valid,
+        }
     }
 
-    /// Returns the tokens of the file.
+    /// Returns the tokens of the file; none [without them](Self::without_tokens).
     pub fn tokens(&self) -> &[Token] {
-        self.parsed.tokens()
+        match &self.parsed {
+            Stage::Whole(parsed) => parsed.tokens(),
+            Stage::Tree { .. } => &[],
+        }
     }
 
-    /// Returns the syntax that Python 3.0 did not have.
+    /// Returns the syntax that Python 3.0 did not have; none [without
+    /// tokens](Self::without_tokens).
     pub(super) fn newer_syntax(&self) -> &[UnsupportedSyntaxError] {
-        self.parsed.unsupported_syntax_errors()
+        match &self.parsed {
+            Stage::Whole(parsed) => parsed.unsupported_syntax_errors(),
+            Stage::Tree { .. } => &[],
+        }
     }
 
     /// Returns the line of an offset, from 1.

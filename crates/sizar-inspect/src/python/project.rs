@@ -24,18 +24,33 @@ pub struct Project<'a> {
     pub(super) tree: Tree,
 }
 
+/// What one file tells by itself.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub facts: FileFacts,
+    pub versions: FileVersions,
+}
+
+impl Told {
+    /// Walks over `file`.
+    pub fn of(file: &SourceFile) -> Self {
+        let facts = FileFacts::read(file);
+        let versions = FileVersions::read(file, &facts);
+        Self { facts, versions }
+    }
+}
+
 impl<'a> Project<'a> {
     /// Walks over all files, in parallel.
     pub fn read(files: &'a [SourceFile], layout: &Layout) -> Self {
-        let (facts, versions): (Vec<_>, Vec<_>) = files
-            .par_iter()
-            .with_max_len(1)
-            .map(|file| {
-                let facts = FileFacts::read(file);
-                let versions = FileVersions::read(file, &facts);
-                (facts, versions)
-            })
-            .unzip();
+        let told = files.par_iter().with_max_len(1).map(Told::of).collect();
+        Self::of(files, told, layout)
+    }
+
+    /// Puts together what each of the files told.
+    pub fn of(files: &'a [SourceFile], told: Vec<Told>, layout: &Layout) -> Self {
+        let (facts, versions): (Vec<_>, Vec<_>) =
+            told.into_iter().map(|told| (told.facts, told.versions)).unzip();
         let tree = Tree::new(files, &facts, layout);
         let resolutions = files
             .par_iter()

@@ -3,7 +3,7 @@
 use super::facts::{FileFacts, ImportRecord};
 use super::source_file::{Layout, SourceFile, folder_of};
 use super::stdlib::is_stdlib;
-use super::tree_path::{join, normalise};
+use super::tree_path::{enter, join, normalise};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 /// What an import means.
@@ -177,29 +177,34 @@ impl Tree {
     /// Follows `parts` from the folder `root`, then looks for `names` as modules below.
     fn find(&self, root: &str, parts: &[&str], names: &[String]) -> Option<Found> {
         let mut found = Found { files: Vec::new(), complete: true, regular: false };
-        let mut path = root.to_owned();
+        let mut path = String::with_capacity(root.len() + 64);
+        path.push_str(root);
+        let mut package = String::with_capacity(root.len() + 64);
         for (index, part) in parts.iter().enumerate() {
-            let next = join(&path, part);
-            let package = join(&next, "__init__");
+            enter(&mut path, part);
+            package.clone_from(&path);
+            enter(&mut package, "__init__");
             if let Some(file) = self.modules.get(&package) {
                 found.files.extend(*file);
                 found.regular |= index == 0;
-            } else if let Some(file) = self.modules.get(&next) {
+            } else if let Some(file) = self.modules.get(&path) {
                 found.files.extend(*file);
                 found.regular |= index == 0;
                 // Attributes of a module are not modules.
                 found.complete = index + 1 == parts.len();
                 return Some(found);
-            } else if !self.folders.contains(&next) {
+            } else if !self.folders.contains(&path) {
                 found.complete = false;
                 return (index > 0).then_some(found);
             }
-            path = next;
         }
+        let mut below = String::with_capacity(path.len() + 64);
         for name in names {
-            let below = join(&path, name);
-            let package = self.module(&join(&below, "__init__"));
-            found.files.extend(package.or_else(|| self.module(&below)));
+            below.clone_from(&path);
+            enter(&mut below, name);
+            package.clone_from(&below);
+            enter(&mut package, "__init__");
+            found.files.extend(self.module(&package).or_else(|| self.module(&below)));
         }
         Some(found)
     }

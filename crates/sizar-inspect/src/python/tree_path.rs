@@ -118,11 +118,21 @@ fn usize_of(expr: &Expr) -> Option<usize> {
 
 /// Joins like `os.path.join`; an absolute part is taken as it is.
 pub(super) fn join(base: &str, part: &str) -> String {
-    if part.starts_with('/') || base.is_empty() {
-        part.to_owned()
+    let mut path = String::with_capacity(base.len() + part.len() + 1);
+    path.push_str(base);
+    enter(&mut path, part);
+    path
+}
+
+/// Makes `path` what [`join`] makes of it.
+pub(super) fn enter(path: &mut String, part: &str) {
+    if part.starts_with('/') || path.is_empty() {
+        path.clear();
     } else {
-        format!("{}/{part}", base.trim_end_matches('/'))
+        path.truncate(path.trim_end_matches('/').len());
+        path.push('/');
     }
+    path.push_str(part);
 }
 
 fn parent(path: &str) -> String {

@@ -42,8 +42,8 @@ pub(super) fn read(path: &str, text: &str, tree: &dyn Tree) -> Read {
         read.file.compiles = true;
     }
     // a list of extensions that a function builds can look empty from here
-    pattern!(EXTENSIONS, r"\bext_modules\b");
-    pattern!(EXTENSION, r"\b\w*Extension\(|\bcythonize\(");
+    pattern!(EXTENSIONS, r"\bext_modules\b", needs["ext_modules"]);
+    pattern!(EXTENSION, r"\b\w*Extension\(|\bcythonize\(", needs ["Extension(", "cythonize("]);
     if EXTENSIONS.is_match(&module.text) && EXTENSION.is_match(&module.text) {
         read.file.compiles = true;
     }

@@ -40,8 +40,8 @@ pub(in crate::packaging) fn version_in_code(
 
 /// Looks into the files that the text of a `setup.py` names.
 pub(super) fn version_named_in(text: &str, path: &str, tree: &dyn Tree) -> Option<String> {
-    pattern!(NAMED, r#"['"]([\w./-]+\.py|[\w./-]*(?:VERSION|version)(?:\.txt)?)['"]"#);
-    pattern!(JOINED, r#"['"]([\w.-]+)['"]\s*[,/]\s*['"]([\w.-]+\.py)['"]"#);
+    pattern!(NAMED, r#"['"]([\w./-]+\.py|[\w./-]*(?:VERSION|version)(?:\.txt)?)['"]"#, needs [".py", "version"]);
+    pattern!(JOINED, r#"['"]([\w.-]+)['"]\s*[,/]\s*['"]([\w.-]+\.py)['"]"#, needs[".py"]);
     let joined = JOINED
         .captures_iter(text)
         .map(|found| format!("{}/{}", group(&found, 1), group(&found, 2)));
@@ -55,7 +55,8 @@ pub(super) fn version_named_in(text: &str, path: &str, tree: &dyn Tree) -> Optio
 fn in_file(file: &str, from: &str, tree: &dyn Tree) -> Option<String> {
     pattern!(
         VERSION,
-        r#"(?m)^\s*(?:__version__|VERSION|version|__VERSION__)\s*(?::\s*\w+\s*)?=\s*['"]([^'"\n]{1,40})['"]"#
+        r#"(?m)^\s*(?:__version__|VERSION|version|__VERSION__)\s*(?::\s*\w+\s*)?=\s*['"]([^'"\n]{1,40})['"]"#,
+        needs["version"]
     );
     pattern!(BARE, r"^\s*v?(\d[\w.+-]*)\s*$");
     let file = neighbour(from, file)?;

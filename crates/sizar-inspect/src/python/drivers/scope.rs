@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use memchr::memmem;
 use rayon::prelude::*;
 use ruff_python_ast::{
     Expr, Number, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
@@ -160,9 +161,12 @@ pub(super) struct Scopes<'p, 'a> {
 
 /// Whether calls into a file are followed without a parser being handed over.
 fn builds_parsers(text: &str) -> bool {
-    ["add_argument", "parse_args", "ArgumentParser", "OptionParser", "add_option"]
-        .iter()
-        .any(|word| text.contains(word))
+    spells(text, &["add_argument", "parse_args", "ArgumentParser", "OptionParser", "add_option"])
+}
+
+/// Whether one of the words is in a text, which is a whole file.
+pub(super) fn spells(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| memmem::find(text.as_bytes(), word.as_bytes()).is_some())
 }
 
 impl<'p, 'a> Scopes<'p, 'a> {
@@ -171,7 +175,7 @@ impl<'p, 'a> Scopes<'p, 'a> {
         let resolved = project.files.iter().map(|_| Mutex::default()).collect();
         let files = project.files.par_iter().map(|file| file.module.text.as_str());
         let (builders, (spells_parsers, defines_flags)): (Vec<_>, (Vec<_>, Vec<_>)) = files
-            .map(|text| (builds_parsers(text), (spells_parsers(text), text.contains("DEFINE_"))))
+            .map(|text| (builds_parsers(text), (spells_parsers(text), spells(text, &["DEFINE_"]))))
             .unzip();
         let imports_one = |resolution: &Resolution| match resolution {
             Resolution::FirstParty(files) => {

@@ -8,7 +8,7 @@ use sizar_model::inspection::{Driver, DriverOption};
 
 use super::interpreter::Interpreter;
 use super::role::{self, Evidence};
-use super::scope::{Meaning, Scopes};
+use super::scope::{Meaning, Scopes, spells};
 use super::{ReadText, absl, argv, click, hydra, sacred};
 use crate::python::expression::string;
 use crate::python::hints::Hints;
@@ -66,6 +66,10 @@ fn imported(project: &Project<'_>) -> Vec<bool> {
     imported
 }
 
+/// What a file spells that reads its options when it is started.
+const PARSING: [&str; 7] =
+    ["parse_args(", "OptionParser", "docopt(", "Fire(", "sys.argv", ".run(", "getopt("];
+
 pub(super) struct Search<'p, 'a, 'r> {
     pub(super) scopes: Scopes<'p, 'a>,
     read: ReadText<'r>,
@@ -119,10 +123,7 @@ impl Search<'_, '_, '_> {
         let imported = self.imported.get(file).copied().unwrap_or(false);
         let stands_alone = facts.works_at_top_level && !imported;
         let text = source.module.text.as_str();
-        let may_parse = !imported
-            && ["parse_args(", "OptionParser", "docopt(", "Fire(", "sys.argv", ".run(", "getopt("]
-                .iter()
-                .any(|word| text.contains(word));
+        let may_parse = !imported && spells(text, &PARSING);
         let is_script = stands_alone && is_place_of_scripts(&source.path);
         if !(guarded || may_parse || is_script) {
             return None;
@@ -228,10 +229,7 @@ impl Search<'_, '_, '_> {
 
     fn click(&self, file: usize, function: Option<&str>) -> Option<Interface> {
         let source = self.scopes.project.files.get(file)?;
-        if !["click", "typer", "add_command", ".command("]
-            .iter()
-            .any(|word| source.module.text.contains(word))
-        {
+        if !spells(&source.module.text, &["click", "typer", "add_command", ".command("]) {
             return None;
         }
         let commands = match function {
@@ -262,9 +260,10 @@ impl Search<'_, '_, '_> {
         }
         // The driver's own flags come first.
         files.sort_by_key(|&index| index != file);
-        let uses = project.files.get(file).is_some_and(|source| {
-            ["FLAGS", "app.run", "flags"].iter().any(|w| source.module.text.contains(w))
-        });
+        let uses = project
+            .files
+            .get(file)
+            .is_some_and(|source| spells(&source.module.text, &["FLAGS", "app.run", "flags"]));
         let options = absl::flags(&self.scopes, &files);
         if uses && !options.is_empty() {
             interface.framework = "absl";
@@ -336,7 +335,7 @@ fn is_not_for_users(path: &str, text: &str) -> bool {
     // `test.py` and `test_net.py` are drivers of academic code, unless they are unit tests.
     let is_test = name.starts_with("test") || name.ends_with("_test.py") || in_folder("tests");
     let frameworks = ["unittest", "pytest", "doctest", "absltest", "nose", "tf.test.main"];
-    is_test && frameworks.iter().any(|word| text.contains(word))
+    is_test && spells(text, &frameworks)
 }
 
 /// Where scripts without a guard are to be expected.

@@ -38,10 +38,10 @@ impl FileVersions {
     pub fn read(file: &SourceFile, facts: &FileFacts) -> Self {
         let mut found = Found { file, versions: Self::default() };
         found.versions.path.clone_from(&file.path);
-        syntax::newer(&mut found);
+        let met = syntax::newer(&mut found);
         python2::older(&mut found);
         removed_api::imports(&mut found, facts);
-        removed_api::walk(&mut found);
+        removed_api::met(&mut found, met);
         found.versions
     }
 

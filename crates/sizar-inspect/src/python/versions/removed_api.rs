@@ -5,13 +5,13 @@
 use rustc_hash::FxHashSet;
 use std::sync::LazyLock;
 
-use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{ExceptHandler, Expr, ExprContext, Stmt};
 use sizar_model::PythonVersion;
 
 use super::{Found, Limit, PYTHON_2};
 use crate::python::expression::{dotted_name, last_name};
 use crate::python::facts::FileFacts;
+use crate::python::parse::Module;
 use crate::python::stdlib;
 
 /// The last Python before `version`.
@@ -40,15 +40,17 @@ pub(super) fn imports(found: &mut Found<'_>, facts: &FileFacts) {
         }
         for name in &import.names {
             if !import.conditional
-                && let Some(&(_, minor)) = ADDED.iter().find(|(added, _)| {
-                    added.split_once('.') == Some((import.module.as_str(), name.as_str()))
-                })
+                && let Some(&(.., minor)) = ADDED
+                    .iter()
+                    .find(|(module, added, _)| *module == import.module && added == name)
             {
                 let text = format!("from {} import {name}", import.module);
                 let version = PythonVersion::minor(3, minor);
                 found.see(Limit::AtLeast, version, &text, import.line);
             }
-            if let Some(last) = last_with(&format!("{}.{name}", import.module)) {
+            if REMOVED_MEMBERS.contains(name.as_str())
+                && let Some(last) = last_with(&format!("{}.{name}", import.module))
+            {
                 let text = format!("from {} import {name}", import.module);
                 found.see(Limit::SoftAtMost, last, &text, import.line);
             }
@@ -60,156 +62,161 @@ pub(super) fn imports(found: &mut Found<'_>, facts: &FileFacts) {
 const BACKPORTED: &[&str] = &["typing", "dataclasses", "contextvars", "statistics"];
 
 /// Names whose import fails on a Python 3 older than the minor version.
-const ADDED: &[(&str, u8)] = &[
-    ("typing.Literal", 8),
-    ("typing.Protocol", 8),
-    ("typing.Final", 8),
-    ("typing.TypedDict", 8),
-    ("typing.Annotated", 9),
-    ("typing.ParamSpec", 10),
-    ("typing.Concatenate", 10),
-    ("typing.TypeAlias", 10),
-    ("typing.Self", 11),
-    ("typing.Never", 11),
-    ("typing.Required", 11),
-    ("typing.NotRequired", 11),
-    ("typing.Unpack", 11),
-    ("typing.override", 12),
-    ("functools.cached_property", 8),
-    ("functools.cache", 9),
-    ("contextlib.nullcontext", 7),
-    ("contextlib.chdir", 11),
-    ("math.prod", 8),
-    ("math.dist", 8),
-    ("math.comb", 8),
-    ("itertools.pairwise", 10),
-    ("itertools.batched", 12),
-    ("enum.StrEnum", 11),
-    ("argparse.BooleanOptionalAction", 9),
+const ADDED: &[(&str, &str, u8)] = &[
+    ("typing", "Literal", 8),
+    ("typing", "Protocol", 8),
+    ("typing", "Final", 8),
+    ("typing", "TypedDict", 8),
+    ("typing", "Annotated", 9),
+    ("typing", "ParamSpec", 10),
+    ("typing", "Concatenate", 10),
+    ("typing", "TypeAlias", 10),
+    ("typing", "Self", 11),
+    ("typing", "Never", 11),
+    ("typing", "Required", 11),
+    ("typing", "NotRequired", 11),
+    ("typing", "Unpack", 11),
+    ("typing", "override", 12),
+    ("functools", "cached_property", 8),
+    ("functools", "cache", 9),
+    ("contextlib", "nullcontext", 7),
+    ("contextlib", "chdir", 11),
+    ("math", "prod", 8),
+    ("math", "dist", 8),
+    ("math", "comb", 8),
+    ("itertools", "pairwise", 10),
+    ("itertools", "batched", 12),
+    ("enum", "StrEnum", 11),
+    ("argparse", "BooleanOptionalAction", 9),
 ];
 
-/// Notes attributes and names that were removed.
-pub(super) fn walk(found: &mut Found<'_>) {
-    let mut walk = Walk { found, bound: FxHashSet::default(), python_2: Vec::new(), forgiving: 0 };
-    let file = walk.found.file;
-    for statement in file.module.statements() {
-        walk.visit_stmt(statement);
+/// Notes attributes and names that were removed, by what a walk over the file has met.
+pub(super) fn met(found: &mut Found<'_>, met: Met<'_>) {
+    for (version, text, line) in met.members {
+        found.see(Limit::SoftAtMost, version, &text, line);
     }
-    let (bound, names) = (walk.bound, walk.python_2);
     let mut seen = FxHashSet::default();
-    for (name, line) in names {
-        if !bound.contains(name) && seen.insert(name) {
+    for (name, line) in met.python_2 {
+        if !met.bound.contains(name) && seen.insert(name) {
             found.see(Limit::SoftAtMost, PYTHON_2, name, line);
         }
     }
 }
 
-struct Walk<'a, 'f> {
-    found: &'f mut Found<'a>,
+/// What a walk over a file has met so far; it is told of every statement and expression.
+pub(super) struct Met<'a> {
+    module: &'a Module,
+    members: Vec<(PythonVersion, String, u32)>,
     bound: FxHashSet<&'a str>,
     python_2: Vec<(&'a str, u32)>,
     /// Open `try` statements and conditions on the version, in which nothing is certain.
     forgiving: u32,
 }
 
-impl<'a> Visitor<'a> for Walk<'a, '_> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        match statement {
+impl<'a> Met<'a> {
+    pub(super) fn new(module: &'a Module) -> Self {
+        Self {
+            module,
+            members: Vec::new(),
+            bound: FxHashSet::default(),
+            python_2: Vec::new(),
+            forgiving: 0,
+        }
+    }
+
+    /// Looks at a statement, and returns whether what is in it is forgiven, until
+    /// [`Met::leave`].
+    pub(super) fn enter_stmt(&mut self, statement: &'a Stmt) -> bool {
+        let forgives = match statement {
             Stmt::Import(import) => {
                 for alias in &import.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                    self.bound.insert(name.as_str());
+                    self.bind(name.as_str());
                 }
+                false
             }
             Stmt::ImportFrom(import) => {
                 for alias in &import.names {
                     let name = alias.asname.as_ref().unwrap_or(&alias.name);
-                    self.bound.insert(name.as_str());
+                    self.bind(name.as_str());
                     if name.as_str() == "*" {
                         // Anything may come from there.
                         self.bound.extend(PYTHON_2_NAMES);
                     }
                 }
+                false
             }
             Stmt::FunctionDef(function) => {
-                self.bound.insert(function.name.as_str());
+                self.bind(function.name.as_str());
+                false
             }
             Stmt::ClassDef(class) => {
-                self.bound.insert(class.name.as_str());
+                self.bind(class.name.as_str());
+                false
             }
-            Stmt::Try(attempt) if attempt.handlers.iter().any(catches_missing_names) => {
-                self.forgiving += 1;
-                visitor::walk_stmt(self, statement);
-                self.forgiving -= 1;
-                return;
-            }
-            Stmt::If(branch) if self.mentions_version(&branch.test) => {
-                self.forgiving += 1;
-                visitor::walk_stmt(self, statement);
-                self.forgiving -= 1;
-                return;
-            }
-            _ => {}
-        }
-        visitor::walk_stmt(self, statement);
+            Stmt::Try(attempt) => attempt.handlers.iter().any(catches_missing_names),
+            Stmt::If(branch) => self.mentions_version(&branch.test),
+            _ => false,
+        };
+        self.forgiving += u32::from(forgives);
+        forgives
     }
 
-    fn visit_expr(&mut self, expr: &'a Expr) {
+    /// Looks at an expression, as [`Met::enter_stmt`] does at a statement.
+    pub(super) fn enter_expr(&mut self, expr: &'a Expr) -> bool {
         match expr {
             Expr::Name(name) => match name.ctx {
                 ExprContext::Load if self.forgiving == 0 => {
-                    if let Ok(index) = PYTHON_2_NAMES.binary_search(&name.id.as_str()) {
-                        let line = self.found.file.module.line_of(expr);
-                        if let Some(name) = PYTHON_2_NAMES.get(index) {
-                            self.python_2.push((name, line));
-                        }
+                    if is_python_2_name(name.id.as_str()) {
+                        let line = self.module.line_of(expr);
+                        self.python_2.push((name.id.as_str(), line));
                     }
                 }
                 ExprContext::Load => {}
-                _ => {
-                    self.bound.insert(name.id.as_str());
-                }
+                _ => self.bind(name.id.as_str()),
             },
             Expr::Attribute(attribute) if self.forgiving == 0 => {
                 let method = attribute.attr.as_str();
                 if matches!(method, "has_key" | "iteritems" | "itervalues" | "iterkeys")
                     && !matches!(&*attribute.value, Expr::Name(name) if matches!(name.id.as_str(), "six" | "utils" | "compat" | "future"))
                 {
-                    let line = self.found.file.module.line_of(expr);
-                    self.found.see(Limit::SoftAtMost, PYTHON_2, &format!(".{method}()"), line);
+                    let line = self.module.line_of(expr);
+                    self.members.push((PYTHON_2, format!(".{method}()"), line));
                 } else if REMOVED_MEMBERS.contains(method)
                     && let Some(name) = dotted_name(expr)
                     && let Some(last) = last_with(&name)
                 {
-                    let line = self.found.file.module.line_of(expr);
-                    self.found.see(Limit::SoftAtMost, last, &name, line);
+                    let line = self.module.line_of(expr);
+                    self.members.push((last, name, line));
                 }
             }
             Expr::If(choice) if self.mentions_version(&choice.test) => {
                 self.forgiving += 1;
-                visitor::walk_expr(self, expr);
-                self.forgiving -= 1;
-                return;
+                return true;
             }
             _ => {}
         }
-        visitor::walk_expr(self, expr);
+        false
     }
 
-    fn visit_annotation(&mut self, _: &'a Expr) {}
-
-    fn visit_parameter(&mut self, parameter: &'a ruff_python_ast::Parameter) {
-        self.bound.insert(parameter.name.as_str());
+    /// Ends what an `enter` began.
+    pub(super) fn leave(&mut self, forgiven: bool) {
+        self.forgiving -= u32::from(forgiven);
     }
-}
 
-impl Walk<'_, '_> {
+    /// Notes that the file gives a name a meaning of its own.
+    pub(super) fn bind(&mut self, name: &'a str) {
+        if is_python_2_name(name) {
+            self.bound.insert(name);
+        }
+    }
+
     fn mentions_version(&self, test: &Expr) -> bool {
-        let source = self.found.file.module.source_of(test);
-        source.contains("version")
-            || source.contains("PY2")
-            || source.contains("PY3")
-            || source.contains("hasattr")
+        let source = self.module.source_of(test).as_bytes();
+        memchr::memchr3_iter(b'v', b'P', b'h', source).any(|at| {
+            let rest = source.get(at..).unwrap_or_default();
+            ["version", "PY2", "PY3", "hasattr"].iter().any(|it| rest.starts_with(it.as_bytes()))
+        })
     }
 }
 
@@ -234,7 +241,7 @@ fn catches_missing_names(handler: &ExceptHandler) -> bool {
     }
 }
 
-/// Built-in names of Python 2, sorted.
+/// Built-in names of Python 2.
 const PYTHON_2_NAMES: &[&str] = &[
     "basestring",
     "cmp",
@@ -248,6 +255,13 @@ const PYTHON_2_NAMES: &[&str] = &[
     "unicode",
     "xrange",
 ];
+
+/// Returns whether a name is among [`PYTHON_2_NAMES`].
+fn is_python_2_name(name: &str) -> bool {
+    // hardly a name begins like one of them
+    matches!(name.as_bytes(), [b'b' | b'c' | b'e' | b'f' | b'l' | b'r' | b'u' | b'x', _, _, ..])
+        && PYTHON_2_NAMES.contains(&name)
+}
 
 fn last_with(name: &str) -> Option<PythonVersion> {
     REMOVED
@@ -307,7 +321,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_are_sorted() {
-        assert!(PYTHON_2_NAMES.is_sorted());
+    fn the_names_are_found() {
+        assert!(PYTHON_2_NAMES.iter().all(|name| is_python_2_name(name)));
+        assert!(!is_python_2_name("x") && !is_python_2_name("files"));
     }
 }

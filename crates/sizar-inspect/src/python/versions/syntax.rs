@@ -1,15 +1,16 @@
 //! Syntax that came with a version of Python 3.
 
 use ruff_python_ast::visitor::{self, Visitor};
-use ruff_python_ast::{Expr, InterpolatedStringElement, Operator, Parameters, Stmt};
+use ruff_python_ast::{Expr, InterpolatedStringElement, Operator, Parameter, Parameters, Stmt};
 use ruff_python_parser::UnsupportedSyntaxErrorKind as Kind;
 use ruff_text_size::Ranged;
 use sizar_model::PythonVersion;
 
+use super::removed_api::Met;
 use super::{Found, Limit, PYTHON_2};
 
-/// Notes the syntax of Python 3 and when it came.
-pub(super) fn newer(found: &mut Found<'_>) {
+/// Notes the syntax of Python 3 and when it came; returns what the walk has met beside it.
+pub(super) fn newer<'a>(found: &mut Found<'a>) -> Met<'a> {
     let file = found.file;
     for error in file.module.newer_syntax() {
         let (minor, text) = match error.kind {
@@ -45,10 +46,13 @@ pub(super) fn newer(found: &mut Found<'_>) {
             if import.module.as_ref().is_some_and(|module| module.as_str() == "__future__")
                 && import.names.iter().any(|name| name.name.as_str() == "print_function"))
     });
-    let mut walk = Walk { found, has_print_function, lazy_annotations: false, in_async: false };
+    let met = Met::new(&file.module);
+    let mut walk =
+        Walk { found, met, has_print_function, lazy_annotations: false, in_async: false };
     for statement in file.module.statements() {
         walk.visit_stmt(statement);
     }
+    walk.met
 }
 
 /// `print >> file, …`
@@ -65,13 +69,15 @@ fn is_old_print(expr: &Expr) -> bool {
 
 struct Walk<'a, 'f> {
     found: &'f mut Found<'a>,
+    /// For [`super::removed_api`]: one walk does for both.
+    met: Met<'a>,
     has_print_function: bool,
     /// Whether annotations are never evaluated.
     lazy_annotations: bool,
     in_async: bool,
 }
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'a, '_> {
     fn see(&mut self, minor: u8, text: &str, node: &impl Ranged) {
         let version = PythonVersion::minor(3, minor);
         // Nothing new is told by what an equal or newer sighting has told.
@@ -81,10 +87,8 @@ impl Walk<'_, '_> {
         let line = self.found.file.module.line_of(node);
         self.found.see(Limit::AtLeast, version, text, line);
     }
-}
 
-impl<'a> Visitor<'a> for Walk<'_, '_> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
+    fn statement(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::FunctionDef(function) => {
                 if function.is_async {
@@ -132,42 +136,7 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
         visitor::walk_stmt(self, statement);
     }
 
-    fn visit_annotation(&mut self, annotation: &'a Expr) {
-        if self.lazy_annotations {
-            return;
-        }
-        // These are evaluated when the file is imported.
-        match annotation {
-            Expr::Subscript(subscript) => {
-                let builtin = matches!(&*subscript.value, Expr::Name(name)
-                    if matches!(name.id.as_str(), "list" | "dict" | "tuple" | "set" | "frozenset" | "type"));
-                if builtin {
-                    self.see(9, "`list[int]` as an annotation", annotation);
-                }
-                self.visit_annotation(&subscript.slice);
-            }
-            Expr::BinOp(either) if either.op == Operator::BitOr => {
-                self.see(10, "`int | None` as an annotation", annotation);
-            }
-            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|part| self.visit_annotation(part)),
-            _ => {}
-        }
-    }
-
-    fn visit_parameters(&mut self, parameters: &'a Parameters) {
-        if !parameters.kwonlyargs.is_empty() {
-            self.see(0, "keyword-only parameters", parameters);
-        }
-        let annotated = |parameter: &ruff_python_ast::ParameterWithDefault| {
-            parameter.parameter.annotation.is_some()
-        };
-        if parameters.iter_non_variadic_params().any(annotated) {
-            self.see(0, "annotations", parameters);
-        }
-        visitor::walk_parameters(self, parameters);
-    }
-
-    fn visit_expr(&mut self, expr: &'a Expr) {
+    fn expression(&mut self, expr: &'a Expr) {
         match expr {
             Expr::FString(f_string) => {
                 self.see(6, "f-string", expr);
@@ -227,5 +196,59 @@ impl<'a> Visitor<'a> for Walk<'_, '_> {
             _ => {}
         }
         visitor::walk_expr(self, expr);
+    }
+}
+
+impl<'a> Visitor<'a> for Walk<'a, '_> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        let forgiven = self.met.enter_stmt(statement);
+        self.statement(statement);
+        self.met.leave(forgiven);
+    }
+
+    fn visit_annotation(&mut self, annotation: &'a Expr) {
+        if self.lazy_annotations {
+            return;
+        }
+        // These are evaluated when the file is imported.
+        match annotation {
+            Expr::Subscript(subscript) => {
+                let builtin = matches!(&*subscript.value, Expr::Name(name)
+                    if matches!(name.id.as_str(), "list" | "dict" | "tuple" | "set" | "frozenset" | "type"));
+                if builtin {
+                    self.see(9, "`list[int]` as an annotation", annotation);
+                }
+                self.visit_annotation(&subscript.slice);
+            }
+            Expr::BinOp(either) if either.op == Operator::BitOr => {
+                self.see(10, "`int | None` as an annotation", annotation);
+            }
+            Expr::Tuple(tuple) => tuple.elts.iter().for_each(|part| self.visit_annotation(part)),
+            _ => {}
+        }
+    }
+
+    fn visit_parameters(&mut self, parameters: &'a Parameters) {
+        if !parameters.kwonlyargs.is_empty() {
+            self.see(0, "keyword-only parameters", parameters);
+        }
+        let annotated = |parameter: &ruff_python_ast::ParameterWithDefault| {
+            parameter.parameter.annotation.is_some()
+        };
+        if parameters.iter_non_variadic_params().any(annotated) {
+            self.see(0, "annotations", parameters);
+        }
+        visitor::walk_parameters(self, parameters);
+    }
+
+    fn visit_parameter(&mut self, parameter: &'a Parameter) {
+        self.met.bind(parameter.name.as_str());
+        visitor::walk_parameter(self, parameter);
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        let forgiven = self.met.enter_expr(expr);
+        self.expression(expr);
+        self.met.leave(forgiven);
     }
 }

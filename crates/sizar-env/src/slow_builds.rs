@@ -1,0 +1,119 @@
+//! Pins that would be compiled for many minutes where a release beside them comes as a wheel.
+
+use std::str::FromStr as _;
+
+use sizar_model::{Deviation, PythonVersion};
+use uv_pep440::Version;
+
+use crate::pins::{PinFacts, Release, nearest, pin_of};
+
+/// Packages whose builds take many minutes, and mostly fail with the compilers of today.
+const SLOW: &[&str] = &[
+    "numpy",
+    "scipy",
+    "pandas",
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+    "scikit-learn",
+    "scikit-image",
+    "numba",
+    "llvmlite",
+    "grpcio",
+    "pyarrow",
+    "onnx",
+    "dlib",
+    "xgboost",
+    "pyqt5",
+    "pybullet",
+];
+
+/// Takes the nearest release with a wheel where a pinned one has wheels for other Pythons than
+/// `python` only, and its build is a matter of many minutes.
+///
+/// The authors had another Python when they pinned it: an `environment.yml` with Python 3.7 in a
+/// project whose metadata asks for 3.9 by now.
+pub(crate) fn as_wheels(
+    requirements: &mut [String],
+    facts: &[PinFacts],
+    python: PythonVersion,
+) -> Vec<Deviation> {
+    let mut deviations = Vec::new();
+    for requirement in requirements {
+        let Some(pin) = pin_of(requirement).filter(|pin| SLOW.contains(&pin.name.as_str())) else {
+            continue;
+        };
+        let Some(fact) = facts.iter().find(|fact| fact.pin == pin) else { continue };
+        let mut named = fact.named().peekable();
+        let has_wheels = named.peek().is_some_and(|release| release.wheels);
+        if !has_wheels || named.any(|release| release.runs_on(python)) {
+            continue;
+        }
+        let usable = |release: &&Release| !release.yanked && release.runs_on(python);
+        let Some(release) = Version::from_str(&pin.version)
+            .ok()
+            .and_then(|wanted| nearest(&wanted, fact.releases.iter().filter(usable)))
+        else {
+            continue;
+        };
+        let written =
+            format!("{}=={}{}", pin.name, pin.version, if pin.prefix { ".*" } else { "" });
+        let next = format!("{}=={}", pin.name, release.version);
+        deviations.push(Deviation {
+            rule: "nearest-wheel".into(),
+            reason: format!(
+                "there is no wheel of {written} for Python {}; {next} is the nearest that has one",
+                python.without_patch()
+            ),
+        });
+        let marker = requirement.split_once(';').map(|(_, marker)| format!(" ; {}", marker.trim()));
+        *requirement = next + &marker.unwrap_or_default();
+    }
+    deviations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(version: &str, pythons: &[(u8, u8)]) -> Release {
+        Release {
+            version: version.into(),
+            published: None,
+            yanked: false,
+            source: true,
+            wheels: !pythons.is_empty(),
+            pythons: pythons.iter().map(|(a, b)| PythonVersion::minor(*a, *b)).collect(),
+        }
+    }
+
+    fn mended(requirement: &str, releases: &[Release]) -> (String, usize) {
+        let fact = PinFacts {
+            pin: pin_of(requirement).unwrap(),
+            releases: releases.to_vec(),
+            relatives: Vec::new(),
+        };
+        let mut requirements = [requirement.to_owned()];
+        let said = as_wheels(&mut requirements, &[fact], PythonVersion::minor(3, 9)).len();
+        let [requirement] = requirements;
+        (requirement, said)
+    }
+
+    #[test]
+    fn a_pin_of_another_python_becomes_the_nearest_wheel() {
+        let releases = [
+            release("0.22", &[(3, 6), (3, 7)]),
+            release("0.24.0", &[(3, 7), (3, 9)]),
+            release("1.0", &[(3, 9)]),
+        ];
+        assert_eq!(mended("scikit-learn==0.22.*", &releases), ("scikit-learn==0.24.0".into(), 1));
+        // what has a wheel here stays, and so does what was never a wheel, or builds at once
+        assert_eq!(mended("scikit-learn==1.0", &releases), ("scikit-learn==1.0".into(), 0));
+        assert_eq!(
+            mended("scipy==0.9", &[release("0.9", &[]), release("1.7", &[(3, 9)])]),
+            ("scipy==0.9".into(), 0)
+        );
+        assert_eq!(mended("tqdm==0.22.*", &releases), ("tqdm==0.22.*".into(), 0));
+    }
+}
