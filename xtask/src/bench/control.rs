@@ -121,11 +121,20 @@ fn resubmit(
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     let mut trips = 0;
     for round in 0..=bench.rounds {
-        fs_err::write(source.join("part0/f0.py"), format!("# edit {round} {}\n", delay.as_millis()))?;
+        fs_err::write(
+            source.join("part0/f0.py"),
+            format!("# edit {round} {}\n", delay.as_millis()),
+        )?;
         let (sizar, id) = laptop.by_sizar(source)?;
-        fs_err::write(source.join("part0/f0.py"), format!("# again {round} {}\n", delay.as_millis()))?;
+        fs_err::write(
+            source.join("part0/f0.py"),
+            format!("# again {round} {}\n", delay.as_millis()),
+        )?;
         let fresh = laptop.by_hand(source, false)?;
-        fs_err::write(source.join("part0/f0.py"), format!("# third {round} {}\n", delay.as_millis()))?;
+        fs_err::write(
+            source.join("part0/f0.py"),
+            format!("# third {round} {}\n", delay.as_millis()),
+        )?;
         let shared = laptop.by_hand(source, true)?;
         if round > 0 {
             for (times, took) in times.iter_mut().zip([sizar, fresh, shared]) {

@@ -197,7 +197,9 @@ fn is_full(error: &ElsewhereError) -> bool {
 }
 
 /// Divides what is to come: large ones alone, small ones together.
-fn batches<'a, 'b>(wanted: &'a [(&'b Artifact, Utf8PathBuf)]) -> Vec<&'a [(&'b Artifact, Utf8PathBuf)]> {
+fn batches<'a, 'b>(
+    wanted: &'a [(&'b Artifact, Utf8PathBuf)],
+) -> Vec<&'a [(&'b Artifact, Utf8PathBuf)]> {
     let mut batches = Vec::new();
     let mut from = 0;
     let mut bytes = 0;

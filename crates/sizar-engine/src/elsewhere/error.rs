@@ -91,12 +91,10 @@ impl ElsewhereError {
             Self::Unsure { .. } => {
                 vec!["`sizar resume` looks it up before it submits anything".to_owned()]
             }
-            Self::DiskFull { run, .. } => vec![
-                format!(
-                    "free some space, then `sizar resume {run}` brings the rest; nothing was \
+            Self::DiskFull { run, .. } => vec![format!(
+                "free some space, then `sizar resume {run}` brings the rest; nothing was \
                      deleted there"
-                ),
-            ],
+            )],
             Self::NotThere { .. } => vec!["`sizar resume` sends it anew".to_owned()],
             Self::Environment { hints, .. } => hints.clone(),
             Self::EscapingLink { .. } => {

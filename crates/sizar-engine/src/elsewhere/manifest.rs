@@ -75,10 +75,9 @@ impl Manifest {
         let cache = caches.map(|folder| folder.join(format!("{name}.json")));
         let digester =
             TreeDigester { without: Some(home.root()), cache: cache.as_deref(), settle: SETTLE };
-        let contents = digester.contents(root).map_err(|error| ElsewhereError::File {
-            path: error.path,
-            source: error.source,
-        })?;
+        let contents = digester
+            .contents(root)
+            .map_err(|error| ElsewhereError::File { path: error.path, source: error.source })?;
         let mut entries = BTreeMap::new();
         for (entry, digest) in contents {
             let Ok(path) = Utf8PathBuf::try_from(entry.path) else { continue };
@@ -125,8 +124,12 @@ impl Manifest {
 
     /// Looks at what each Python file asks of an environment.
     pub fn read_code(&mut self, root: &Utf8Path) {
-        let files: Vec<&String> =
-            self.entries.iter().filter(|(path, entry)| is_code(path, entry)).map(|(p, _)| p).collect();
+        let files: Vec<&String> = self
+            .entries
+            .iter()
+            .filter(|(path, entry)| is_code(path, entry))
+            .map(|(p, _)| p)
+            .collect();
         self.code = files
             .into_par_iter()
             .filter_map(|path| Some((path.clone(), code_of(root, path)?)))
@@ -161,7 +164,10 @@ impl Change {
                     || (is_code(path, entry)
                         && base.entries.contains_key(path)
                         && recognise(path).is_none()
-                        && base.code.get(path).is_some_and(|code| code_of(root, path) == Some(*code)))
+                        && base
+                            .code
+                            .get(path)
+                            .is_some_and(|code| code_of(root, path) == Some(*code)))
             })
     }
 }
@@ -178,9 +184,9 @@ fn code_of(root: &Utf8Path, path: &str) -> Option<Digest> {
 
 /// Extensions of files that say nothing of an environment: data, settings, figures, prose.
 const INERT: &[&str] = &[
-    "bib", "css", "csv", "dat", "gif", "h5", "hdf5", "html", "jpeg", "jpg", "js", "json", "log", "md",
-    "npy", "npz", "parquet", "pdf", "pkl", "png", "rst", "svg", "tex", "tsv", "wav", "xml", "yaml",
-    "yml",
+    "bib", "css", "csv", "dat", "gif", "h5", "hdf5", "html", "jpeg", "jpg", "js", "json", "log",
+    "md", "npy", "npz", "parquet", "pdf", "pkl", "png", "rst", "svg", "tex", "tsv", "wav", "xml",
+    "yaml", "yml",
 ];
 
 fn is_inert(path: &str) -> bool {

@@ -96,9 +96,9 @@ fn digest_of(home: &Home, program: &Utf8Path) -> std::io::Result<Digest> {
     let stat = FileStat::of(&fs::metadata(program)?);
     let cache = home.root().join("cache/program.json");
     let known = fs::read(&cache).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    if let Some((path, same, digest)) = known.filter(|known: &(Utf8PathBuf, FileStat, Digest)| {
-        known.0 == program && known.1 == stat
-    }) {
+    if let Some((path, same, digest)) = known
+        .filter(|known: &(Utf8PathBuf, FileStat, Digest)| known.0 == program && known.1 == stat)
+    {
         tracing::trace!(%path, size = same.size, "the program is as it was");
         return Ok(digest);
     }

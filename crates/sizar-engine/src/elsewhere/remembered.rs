@@ -81,7 +81,12 @@ impl Remembered {
 
     /// Returns the plan of `request` for the tree that will be at `there`, where it is the same but
     /// for that.
-    pub fn plan_for(&self, checkout: &Checkout, there: Checkout, request: &RunRequest) -> Option<RunPlan> {
+    pub fn plan_for(
+        &self,
+        checkout: &Checkout,
+        there: Checkout,
+        request: &RunRequest,
+    ) -> Option<RunPlan> {
         let request_question = question(checkout, request);
         let known = self.plan.as_ref()?;
         let own = request.job.data.is_empty() && known.inputs.is_empty();
@@ -91,9 +96,9 @@ impl Remembered {
         }
         // what the driver's name means may depend on arguments, and on what is in the tree
         let same = match &known.entry {
-            Entry::Script { path } | Entry::Interpreted { path, .. } | Entry::Executable { path } => {
-                checkout.path.join(path).is_file()
-            }
+            Entry::Script { path }
+            | Entry::Interpreted { path, .. }
+            | Entry::Executable { path } => checkout.path.join(path).is_file(),
             Entry::Installed { .. } | Entry::Program { .. } => true,
             Entry::Module { .. } | Entry::Python => request.job.args == known.job.args,
         };
@@ -113,7 +118,8 @@ impl Remembered {
 }
 
 fn path(home: &Home, place: &Place, checkout: &Checkout) -> Utf8PathBuf {
-    let key = format!("{}\0{}\0{}\0{}", place.name, place.profile.address, place.root(), checkout.path);
+    let key =
+        format!("{}\0{}\0{}\0{}", place.name, place.profile.address, place.root(), checkout.path);
     let name = Digest::of(key.as_bytes()).short();
     home.root().join("cache/sent").join(format!("{name}.json"))
 }

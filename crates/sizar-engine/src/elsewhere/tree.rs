@@ -137,7 +137,8 @@ impl Source<'_> {
         progress: &dyn Progress,
     ) -> Result<(), ElsewhereError> {
         let files = change.entries.len();
-        let what = format!("{files} changed files ({}) to {}", ByteSize(change.bytes()), place.name);
+        let what =
+            format!("{files} changed files ({}) to {}", ByteSize(change.bytes()), place.name);
         progress.begin(format!("sending {what}"));
         let mut spool = tempfile::tempfile().map_err(TransportError::Read)?;
         self.pack(change, &mut spool)?;

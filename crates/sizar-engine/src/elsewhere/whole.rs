@@ -30,7 +30,8 @@ pub(super) fn whole(layout: &Layout, path: &Utf8Path) -> Result<(), String> {
         return Ok(());
     }
     let Some(name) = path.file_name() else { return Ok(()) };
-    make(layout, name, path).map_err(|error| format!("the source `{name}` cannot be put together: {error}"))
+    make(layout, name, path)
+        .map_err(|error| format!("the source `{name}` cannot be put together: {error}"))
 }
 
 fn make(layout: &Layout, name: &str, path: &Utf8Path) -> io::Result<()> {
@@ -43,7 +44,8 @@ fn make(layout: &Layout, name: &str, path: &Utf8Path) -> io::Result<()> {
     let mut found = Found::default();
     list(base.as_std_path(), Path::new(""), &mut found)?;
     let stays = |path: &Path| {
-        path.to_str().is_none_or(|path| !removed.contains(path) && !change.entries.contains_key(path))
+        path.to_str()
+            .is_none_or(|path| !removed.contains(path) && !change.entries.contains_key(path))
     };
     let files: Vec<PathBuf> = found.files.into_iter().filter(|path| stays(path)).collect();
     let links: Vec<PathBuf> = found.links.into_iter().filter(|path| stays(path)).collect();
@@ -74,7 +76,9 @@ fn make(layout: &Layout, name: &str, path: &Utf8Path) -> io::Result<()> {
             Kind::Link => symlink(fs::read_link(&from)?, &to)?,
             Kind::File | Kind::Program => {
                 if digest(from.as_std_path())? != entry.digest {
-                    return Err(io::Error::other(format!("`{path}` did not arrive as it was sent")));
+                    return Err(io::Error::other(format!(
+                        "`{path}` did not arrive as it was sent"
+                    )));
                 }
                 fs::copy(&from, &to)?;
             }

@@ -67,10 +67,8 @@ impl Lease {
                 waiting();
             }
             let owner = fs::read_to_string(path.join("owner")).unwrap_or_default();
-            let life = format!(
-                "{owner} {}",
-                fs::read_to_string(path.join("beat")).unwrap_or_default()
-            );
+            let life =
+                format!("{owner} {}", fs::read_to_string(path.join("beat")).unwrap_or_default());
             match &seen {
                 Some((known, since)) if *known == life => {
                     if since.elapsed() > expiry || is_dead_here(&owner) {

@@ -25,8 +25,9 @@ use crate::acquire::limits::Limits;
 
 /// How long the far side may take after the last byte, or between two of them.
 const LIMIT: Duration = Duration::from_mins(10);
-/// How much goes at once; a cut costs no more.
-pub const CHUNK: u64 = 8 << 20;
+/// How much goes at once: a cut costs that, and once more where the far side still took in the rest
+/// when it was asked how far it had come.
+pub const CHUNK: u64 = 4 << 20;
 /// How often the line may break without a byte having arrived before it is given up.
 const TRIES: u32 = 4;
 /// How many files one step takes the digests of.
@@ -201,10 +202,7 @@ fn put_chunks(
 }
 
 /// Asks how much of a file has arrived.
-fn size_of(
-    transport: &mut dyn Transport,
-    part: &std::ffi::OsStr,
-) -> Result<u64, TransportError> {
+fn size_of(transport: &mut dyn Transport, part: &std::ffi::OsStr) -> Result<u64, TransportError> {
     let answers = transport.run(&[Step::script(SIZE).arg(part)])?;
     Ok(answers.first().and_then(|answer| answer.text().trim().parse().ok()).unwrap_or(0))
 }

@@ -174,12 +174,12 @@ impl Sending<'_> {
         let Session { home, reporter, .. } = self.session;
         let prepared = elsewhere::prepare(home, self.place, id, source, request, trust, reporter)
             .map_err(|error| {
-                let reason = error.to_string();
-                let failure = Failure::from(error);
-                // the message is what matters now; the journal's copy is a courtesy
-                let _ = self.journal.append(id, &EventKind::Failed { reason });
-                failure
-            })?;
+            let reason = error.to_string();
+            let failure = Failure::from(error);
+            // the message is what matters now; the journal's copy is a courtesy
+            let _ = self.journal.append(id, &EventKind::Failed { reason });
+            failure
+        })?;
         let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
         self.journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
         failpoint::hit("elsewhere:after-prepared");

@@ -44,7 +44,8 @@ fn slow_cluster_a_line_that_is_cut_and_a_full_disk_lose_nothing() {
     // what is sent once for all runs is there
     site.run("slurm", &[]).exits(0);
 
-    let block: Vec<u8> = (0..40 * MEBIBYTE / 8).flat_map(|n| (n * 0x9e37_79b9).to_le_bytes()).collect();
+    let block: Vec<u8> =
+        (0..40 * MEBIBYTE / 8).flat_map(|n| (n * 0x9e37_79b9).to_le_bytes()).collect();
     site.world.write("scans/page.bin", ""); // makes the folder
     fs_err::write(site.world.here().join("scans/page.bin"), &block).unwrap();
     let upload = ["run", "./code", "--on", "slurm", "--detach", "--data", "./scans:scans"];
@@ -56,7 +57,10 @@ fn slow_cluster_a_line_that_is_cut_and_a_full_disk_lose_nothing() {
     });
     let sent = usage(&site, &id)["bytes_sent"].as_u64().unwrap();
     let payload = block.len() as u64;
-    assert!(cuts > 0 && sent <= payload * 101 / 100 + cuts * CHUNK + MEBIBYTE, "{sent} in {cuts} cuts");
+    assert!(
+        cuts > 0 && sent <= payload * 101 / 100 + cuts * CHUNK + MEBIBYTE,
+        "{sent} in {cuts} cuts"
+    );
     let parts = site.cluster.ssh("slurm", "find .sizar -name '*.part'").stdout;
     assert_eq!(parts, "");
 
@@ -90,11 +94,7 @@ fn slow_cluster_a_line_that_is_cut_and_a_full_disk_lose_nothing() {
 }
 
 /// Cuts the line while `work` is done, each time that three mebibytes have passed, five times at most.
-fn cut_often<T>(
-    site: &Site,
-    line: &sizar_testkit::Line,
-    work: impl FnOnce() -> T,
-) -> (T, u64) {
+fn cut_often<T>(site: &Site, line: &sizar_testkit::Line, work: impl FnOnce() -> T) -> (T, u64) {
     /// Says that the work is over, also where it failed.
     struct Over<'a>(&'a AtomicBool);
     impl Drop for Over<'_> {

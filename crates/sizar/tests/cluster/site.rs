@@ -241,7 +241,11 @@ impl Site {
 }
 
 /// Does `test` for each target of one cluster at once, each with a laptop of its own.
-pub fn on_each(cluster: Cluster, targets: &[&'static str], test: impl Fn(&Site, &'static str) + Sync) {
+pub fn on_each(
+    cluster: Cluster,
+    targets: &[&'static str],
+    test: impl Fn(&Site, &'static str) + Sync,
+) {
     let cluster = Arc::new(cluster);
     std::thread::scope(|scope| {
         for &target in targets {
