@@ -194,7 +194,9 @@ fn questions(cluster: &Cluster) -> anyhow::Result<u64> {
     let counted = said
         .lines()
         .filter(|line| line.trim_start().starts_with("alice"))
-        .filter_map(|line| line.split("count:").nth(1)?.split_whitespace().next()?.parse().ok())
+        .filter_map(|line| {
+            line.split("count:").nth(1)?.split_whitespace().next()?.parse::<u64>().ok()
+        })
         .sum();
     Ok(counted)
 }

@@ -85,8 +85,15 @@ pub(super) fn data(
         request.job.data.iter_mut().chain(inputs.iter_mut().map(|input| &mut input.binding));
     for binding in bindings {
         let here = binding.here.clone();
-        let there = match sent.get(&here) {
-            Some(there) => there.clone(),
+        // a file of a folder that goes anyway goes with it
+        let within = sent.iter().find_map(|(folder, there): (&Utf8PathBuf, &Utf8PathBuf)| {
+            let below = here.strip_prefix(folder).ok()?;
+            let inside = !below.components().any(|part| part.as_str() == ".git");
+            inside
+                .then(|| if below.as_str().is_empty() { there.clone() } else { there.join(below) })
+        });
+        let there = match within {
+            Some(there) => there,
             None => one(place, &layout.data(run, sent.len()), binding, progress)?,
         };
         binding.here.clone_from(&there);

@@ -53,13 +53,14 @@ fn slow_cluster_a_line_that_is_cut_and_a_full_disk_lose_nothing() {
     let (id, cuts) = cut_often(&site, &line, || {
         let said = site.world.said(&mut site.world.command(&upload));
         assert_eq!(said.code, 0, "{said}");
-        said.stdout.trim().to_owned()
+        said
     });
+    let (said, id) = (format!("{id}"), id.stdout.trim().to_owned());
     let sent = usage(&site, &id)["bytes_sent"].as_u64().unwrap();
     let payload = block.len() as u64;
     assert!(
         cuts > 0 && sent <= payload * 101 / 100 + cuts * CHUNK + MEBIBYTE,
-        "{sent} in {cuts} cuts"
+        "{sent} in {cuts} cuts: {said}"
     );
     let parts = site.cluster.ssh("slurm", "find .sizar -name '*.part'").stdout;
     assert_eq!(parts, "");
