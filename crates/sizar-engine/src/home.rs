@@ -2,7 +2,6 @@
 
 mod lease;
 
-use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -50,7 +49,7 @@ pub struct Lock {
 
 #[derive(Debug)]
 enum Held {
-    File(#[expect(dead_code, reason = "it is open as long as the lock is held")] File),
+    File(#[expect(dead_code, reason = "it is open as long as the lock is held")] fs::File),
     Lease(Lease),
     /// Nothing: who shares on such a file system is not kept from it.
     Nothing,
@@ -160,7 +159,7 @@ impl Home {
             }
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        Ok(Lock { held: Held::File(file.into_parts().0) })
+        Ok(Lock { held: Held::File(file) })
     }
 
     /// Takes the lock `name` beside others that share it, waiting for whoever holds it alone.
@@ -175,7 +174,7 @@ impl Home {
         let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
         file.file().lock_shared().map_err(failed)?;
-        Ok(Lock { held: Held::File(file.into_parts().0) })
+        Ok(Lock { held: Held::File(file) })
     }
 
     fn lock_file(&self, name: &str) -> Result<fs::File, HomeError> {
@@ -198,7 +197,7 @@ impl Home {
         let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
         match file.file().try_lock() {
-            Ok(()) => Ok(Some(Lock { held: Held::File(file.into_parts().0) })),
+            Ok(()) => Ok(Some(Lock { held: Held::File(file) })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
         }

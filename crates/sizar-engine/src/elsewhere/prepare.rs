@@ -10,7 +10,7 @@ use super::manifest::Manifest;
 use super::push::push as bring_program;
 use super::remembered::{self, Remembered};
 use super::there::{PREPARE, Request, Said};
-use super::tree::Source;
+use super::tree::{Destination, Source};
 use super::{ElsewhereError, Layout, push, sent, ship};
 use crate::acquire::acquire;
 use crate::home::Home;
@@ -32,6 +32,15 @@ pub struct Preparation {
     pub program: Utf8PathBuf,
     /// What is still to be done there, in the round trip that hands the job over.
     pub first: Vec<Step>,
+}
+
+/// What is to be prepared.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The source with its secrets.
+    pub locator: &'a Locator,
+    pub request: &'a RunRequest,
+    pub trust: Trust,
 }
 
 /// How much of what was sent before is believed to be there.
@@ -56,11 +65,10 @@ pub fn prepare(
     home: &Home,
     place: &mut Place,
     run: &RunId,
-    locator: &Locator,
-    request: &RunRequest,
-    trust: Trust,
+    wanted: &Wanted<'_>,
     progress: &dyn Progress,
 ) -> Result<Preparation, ElsewhereError> {
+    let Wanted { locator, request, trust } = *wanted;
     let layout = Layout::at(place.root());
     let (connected, read) = std::thread::scope(|scope| {
         // logging in takes as long as reading what is here
@@ -84,7 +92,8 @@ pub fn prepare(
     }
     let program = bring_program(home, place, &layout, progress)?;
     let before = known.as_ref().map(|known| &known.tree);
-    let there = source.send(place, &layout, &layout.run(run), &program, before, progress)?;
+    let to = Destination { layout: &layout, run: &layout.run(run), program: &program };
+    let there = source.send(place, &to, before, progress)?;
     let (mut moved, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
     moved.job.args.clone_from(&found.args);
     let asked = Request { checkout: there, request: moved, inputs };

@@ -35,6 +35,15 @@ pub struct Submitted {
     pub found: bool,
 }
 
+/// What a job is made of that is there, or comes there with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready<'a> {
+    /// The sizar there.
+    pub program: &'a camino::Utf8Path,
+    /// What is done first, in the same round trip.
+    pub first: &'a [Step],
+}
+
 /// Holds a request against what is known of the site.
 ///
 /// # Errors
@@ -57,10 +66,10 @@ pub fn submit(
     place: &mut Place,
     run: &RunId,
     resources: &Resources,
-    program: &camino::Utf8Path,
+    ready: Ready<'_>,
     after: &[Dependency],
-    first: &[Step],
 ) -> Result<Submitted, ElsewhereError> {
+    let Ready { program, first } = ready;
     let layout = Layout::at(place.root());
     let before = pending_submission(journal, run)?;
     let attempt = match &before {

@@ -41,6 +41,16 @@ pub(super) struct Source<'a> {
     pub manifest: &'a Manifest,
 }
 
+/// Where a tree goes.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    pub layout: &'a Layout,
+    /// The folder of the run.
+    pub run: &'a Utf8Path,
+    /// The sizar there.
+    pub program: &'a Utf8Path,
+}
+
 impl Source<'_> {
     /// Returns the checkout as it is there.
     pub fn there(&self, layout: &Layout) -> Checkout {
@@ -85,12 +95,11 @@ impl Source<'_> {
     pub fn send(
         &self,
         place: &mut Place,
-        layout: &Layout,
-        run: &Utf8Path,
-        program: &Utf8Path,
+        to: &Destination<'_>,
         before: Option<&Manifest>,
         progress: &dyn Progress,
     ) -> Result<Checkout, ElsewhereError> {
+        let Destination { layout, run, program } = *to;
         let there = self.there(layout);
         let mut question = Step::script(HAS).arg(run.as_str()).arg(there.path.as_str());
         if let Some(before) = before {

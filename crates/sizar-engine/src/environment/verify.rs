@@ -86,7 +86,7 @@ pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> 
 fn check(workshop: &Workshop<'_>, subject: &Subject<'_>, scratch: &Utf8Path) -> Step<Verified> {
     let imported = match closure::imports(workshop, subject, scratch)? {
         Ok(imported) => imported,
-        Err(failed) => return Ok(offline::asked_in_vain(&failed.output).map_or(Err(failed), Ok)),
+        Err(failed) => return Ok(offline::asked_in_vain(&failed.output).ok_or(failed)),
     };
     bytecode::compile(workshop, subject, &imported.loaded)?;
     let importable = imported.driver_whole;
@@ -148,7 +148,7 @@ fn asked(
             (VerificationLevel::Imports, false, check, Some(failed))
         }
         Asked::Failed(failed) => {
-            return Ok(offline::asked_in_vain(&failed.output).map_or(Err(failed), Ok));
+            return Ok(offline::asked_in_vain(&failed.output).ok_or(failed));
         }
     };
     // what was asked for comes before what was seen beside it

@@ -108,8 +108,8 @@ impl Place {
         &mut self,
         questions: &[sizar_model::Invocation],
     ) -> Result<Vec<Output>, TargetError> {
-        let steps = questions.iter().map(step).collect();
-        self.put(steps)
+        let steps: Vec<Step> = questions.iter().map(step).collect();
+        self.put(&steps)
     }
 
     /// Asks the scheduler all `questions`, of which one alone is of no use: after one that fails
@@ -122,13 +122,14 @@ impl Place {
         &mut self,
         questions: &[sizar_model::Invocation],
     ) -> Result<Vec<Output>, TargetError> {
-        let steps = questions.iter().map(|question| step(question).stop_on_failure()).collect();
-        self.put(steps)
+        let steps: Vec<Step> =
+            questions.iter().map(|question| step(question).stop_on_failure()).collect();
+        self.put(&steps)
     }
 
-    fn put(&mut self, steps: Vec<Step>) -> Result<Vec<Output>, TargetError> {
+    fn put(&mut self, steps: &[Step]) -> Result<Vec<Output>, TargetError> {
         self.questions += steps.len() as u64;
-        Ok(self.transport.run(&steps)?.iter().map(output).collect())
+        Ok(self.transport.run(steps)?.iter().map(output).collect())
     }
 
     /// Returns what was used since this was last asked.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sizar_engine::elsewhere::{self, ElsewhereError, Trust};
+use sizar_engine::elsewhere::{self, ElsewhereError, Ready, Trust, Wanted};
 use sizar_engine::failpoint;
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{Attempt, RunRequest};
@@ -172,14 +172,15 @@ impl Sending<'_> {
         trust: Trust,
     ) -> CommandResult<()> {
         let Session { home, reporter, .. } = self.session;
-        let prepared = elsewhere::prepare(home, self.place, id, source, request, trust, reporter)
-            .map_err(|error| {
-            let reason = error.to_string();
-            let failure = Failure::from(error);
-            // the message is what matters now; the journal's copy is a courtesy
-            let _ = self.journal.append(id, &EventKind::Failed { reason });
-            failure
-        })?;
+        let wanted = Wanted { locator: source, request, trust };
+        let prepared =
+            elsewhere::prepare(home, self.place, id, &wanted, reporter).map_err(|error| {
+                let reason = error.to_string();
+                let failure = Failure::from(error);
+                // the message is what matters now; the journal's copy is a courtesy
+                let _ = self.journal.append(id, &EventKind::Failed { reason });
+                failure
+            })?;
         let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
         self.journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
         failpoint::hit("elsewhere:after-prepared");
@@ -203,8 +204,8 @@ impl Sending<'_> {
     ) -> Result<(), ElsewhereError> {
         let resources = &request.job.resources;
         self.interrupt.elsewhere(id);
-        let submitted =
-            elsewhere::submit(self.journal, self.place, id, resources, program, &[], first)?;
+        let ready = Ready { program, first };
+        let submitted = elsewhere::submit(self.journal, self.place, id, resources, ready, &[])?;
         let how = if submitted.found { "was found as" } else { "is" };
         self.session.say(&format!("{id} {how} job {} on {}", submitted.job, self.place.name));
         Ok(())

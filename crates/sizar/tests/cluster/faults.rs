@@ -68,7 +68,7 @@ fn slow_cluster_a_line_that_is_cut_and_a_full_disk_lose_nothing() {
     // on the way back, a cut is answered by asking again
     eventually("the receipt", || site.there(&id, "attempt-1/receipt.json").exists());
     let before = usage(&site, &id)["bytes_received"].as_u64().unwrap();
-    let (_, cuts) = cut_often(&site, &line, || {
+    let ((), cuts) = cut_often(&site, &line, || {
         while site.world.sizar(&["wait", &id]).code != 0 {
             let here = site.world.sizar_home().join(format!("runs/{id}/attempt-1"));
             assert!(!here.exists(), "what is not whole has its name");
@@ -210,6 +210,6 @@ fn the_controller_is_dead(site: &Site) {
     let began = std::time::Instant::now();
     let said = site.sizar(&["nodes", "slurm"]);
     assert_ne!(said.code, 0, "{said}");
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}: {said}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}: {said}", began.elapsed());
     assert!(said.stderr.contains("in time") || said.stderr.contains("cannot be reached"), "{said}");
 }
