@@ -363,6 +363,9 @@ class Job(object):
         tree, source = found["tree"], found["source"]
         if not is_script(tree):
             stem = os.path.splitext(os.path.basename(path))[0]
+            if self.job.get("as_module"):
+                # the package may bear the file's name: `nmt/nmt.py`
+                stem = os.path.splitext(path)[0].replace("/", ".")
             module = self.namespace(path, stem)
             # under its own name, so that modules of the tree that import it find it
             before = sys.modules.get(stem)

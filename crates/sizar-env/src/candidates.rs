@@ -1,8 +1,8 @@
 //! The ways out of a failure: from what its output says, and from the table of breakages.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use regex::Captures;
-use sizar_model::{EnvSpec, Installer, PythonVersion};
+use sizar_model::{EnvSpec, PythonVersion};
 
 use crate::build_steps;
 use crate::build_tools;
@@ -11,14 +11,15 @@ use crate::diagnosis::{
     Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
 };
 use crate::era;
-use crate::knowledge::{self, Action, Breakage, Stage, gone};
+use crate::knowledge::{self, Action, Breakage, Stage};
 use crate::name;
-use crate::pins;
-use crate::pip;
-use crate::python;
 use crate::repair::{Facts, Failure};
 use crate::unreachable::Unreachable;
 use crate::without_build;
+
+mod diagnosed;
+
+use diagnosed::{from_diagnosis, importance, missing_module, other_engine, was_missing};
 
 /// A way out of a failure.
 #[derive(Clone, Debug)]
@@ -232,6 +233,9 @@ fn change(
         Action::Constrain(requirement) => {
             Change::Act(Action::Constrain(worded(requirement, row, captures)))
         }
+        Action::Instead(requirement) => {
+            Change::Act(Action::Instead(worded(requirement, row, captures)))
+        }
         Action::BuildRequirement(requirement) => Change::BuildRequirement {
             package: package.map(str::to_owned),
             requirement: requirement.clone(),
@@ -254,297 +258,4 @@ fn other_pythons(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Vec
             changes: vec![Change::PythonIn(vec![*python])],
         })
         .collect()
-}
-
-fn from_diagnosis(
-    spec: &EnvSpec,
-    diagnosis: &Diagnosis,
-    output: &str,
-    facts: &Facts<'_>,
-) -> Vec<Candidate> {
-    let one = |rule: &str, cause: String, changes: Vec<Change>| {
-        vec![Candidate { rule: rule.to_owned(), cause, changes }]
-    };
-    match diagnosis {
-        Diagnosis::WheelsFor { package, version, pythons } => one(
-            "wheel-tags",
-            format!("{package} {version} has wheels for Python {} only", python::list(pythons)),
-            vec![Change::PythonIn(pythons.clone())],
-        ),
-        Diagnosis::PythonTooOld { at_least, package } => one(
-            "requires-python",
-            format!("{package} needs Python {at_least} or newer"),
-            vec![Change::Act(Action::PythonAtLeast(*at_least))],
-        ),
-        Diagnosis::BuildImports { package, module } => {
-            build_tools::imported(package.as_deref(), module, facts)
-        }
-        Diagnosis::Yanked { package, version } => {
-            let exactly = format!("{package}=={version}");
-            one(
-                "yanked",
-                format!("{package} {version}, the one of its time, was withdrawn since"),
-                vec![
-                    Change::Loosen { package: package.clone(), requirement: Some(exactly.clone()) },
-                    Change::Act(Action::Add(exactly)),
-                ],
-            )
-        }
-        Diagnosis::AfterDate { package, published } => {
-            date_search::later(spec, package, *published, output, facts)
-        }
-        Diagnosis::NotOnIndex { package } => one(
-            "not-on-index",
-            match gone::distribution(package, None) {
-                Some(gone) => {
-                    format!("the index has no {package}, last seen at {}", gone.last_seen)
-                }
-                None => format!("the index has no {package}"),
-            },
-            vec![Change::Act(not_on_index(package))],
-        ),
-        Diagnosis::NoSuchVersion { package, version } => {
-            let mut others = other_versions(spec, package, version);
-            others.extend(never_for_this_python(spec, package, facts));
-            // nothing of it was there at the time, whatever its version
-            if others.is_empty() {
-                date_search::later(spec, package, None, output, facts)
-            } else {
-                others
-            }
-        }
-        Diagnosis::Unsatisfiable { packages, contradiction } => {
-            loosened(spec, packages, contradiction.as_deref(), facts)
-        }
-        Diagnosis::FirstPublished { package, published } => {
-            first_published(spec, package, *published)
-        }
-        Diagnosis::InvalidMetadata { package, version } => other_engine(
-            spec,
-            format!("{package} {version} states its requirements in a form that uv does not read"),
-        ),
-        Diagnosis::ModuleMissing { .. } => Vec::new(),
-    }
-}
-
-/// Takes another Python where what is needed was never released for this one.
-///
-/// rdkit came to the package index with Python 3.7; what was written before had it from conda.
-fn never_for_this_python(
-    spec: &EnvSpec,
-    package: &str,
-    facts: &Facts<'_>,
-) -> impl Iterator<Item = Candidate> {
-    let never = date_search::never_for(&(facts.releases)(package), spec.python);
-    never.into_iter().map(move |pythons| Candidate {
-        rule: "another-python".into(),
-        cause: format!(
-            "the index has {package} for Python {} only, and not for Python {}",
-            python::list(&pythons),
-            spec.python.without_patch()
-        ),
-        changes: vec![Change::PythonIn(pythons)],
-    })
-}
-
-/// Has pip of the era install what uv refuses.
-fn other_engine(spec: &EnvSpec, cause: String) -> Vec<Candidate> {
-    if spec.conda.is_some() || spec.installer == Installer::Pip || !pip::drives(spec.python) {
-        return Vec::new();
-    }
-    let changes = vec![Change::Act(Action::InstallWith(Installer::Pip))];
-    vec![Candidate { rule: "other-engine".into(), cause, changes }]
-}
-
-fn first_published(spec: &EnvSpec, package: &str, published: Timestamp) -> Vec<Candidate> {
-    let Some(cutoff) = spec.exclude_newer else { return Vec::new() };
-    let Ok(date) = published.checked_add(SignedDuration::from_secs(1)) else { return Vec::new() };
-    vec![Candidate {
-        rule: "later-date".into(),
-        cause: format!(
-            "what is asked of {package} did not exist on {}",
-            cutoff.strftime("%Y-%m-%d")
-        ),
-        changes: vec![Change::Date { package: package.to_owned(), date }],
-    }]
-}
-
-fn not_on_index(package: &str) -> Action {
-    match knowledge::renames().rename.get(package) {
-        Some(real) => Action::Rename { from: package.to_owned(), to: real.clone() },
-        None => Action::Drop(package.to_owned()),
-    }
-}
-
-fn other_versions(spec: &EnvSpec, package: &str, version: &str) -> Vec<Candidate> {
-    let Some(asked) = spec.requirements.iter().find(|r| name::of_requirement(r) == package) else {
-        return Vec::new();
-    };
-    let Some(pin) = pins::pin_of(asked).map(|pin| pin.version) else { return Vec::new() };
-    let cause =
-        format!("the index has no {package} {}", if version.is_empty() { &pin } else { version });
-    let mut forms = Vec::new();
-    if let Some((public, _)) = pin.split_once('+') {
-        forms.push(Some(format!("{package}=={public}")));
-    }
-    forms.extend(minor_of(&pin).map(|minor| Some(format!("{package}=={minor}.*"))));
-    forms.push(None);
-    forms
-        .into_iter()
-        .map(|requirement| Candidate {
-            rule: "nearest-version".into(),
-            cause: cause.clone(),
-            changes: vec![Change::Loosen { package: package.to_owned(), requirement }],
-        })
-        .collect()
-}
-
-fn minor_of(version: &str) -> Option<String> {
-    let mut parts = version.split(['.', '+']);
-    let (major, minor) = (parts.next()?, parts.next()?);
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    (digits(major) && digits(minor)).then(|| format!("{major}.{minor}"))
-}
-
-/// Loosens the pins that cannot be met together: one after the other, what the code imports least
-/// first, each to its minor version and then altogether; at last all of them.
-fn loosened(
-    spec: &EnvSpec,
-    packages: &[String],
-    contradiction: Option<&str>,
-    facts: &Facts<'_>,
-) -> Vec<Candidate> {
-    let mut named: Vec<_> = spec
-        .requirements
-        .iter()
-        .filter(|requirement| packages.contains(&name::of_requirement(requirement)))
-        .filter(|requirement| requirement.contains(['=', '<', '>', '~']))
-        .map(|requirement| (name::of_requirement(requirement), requirement.as_str()))
-        .collect();
-    named.sort_by_key(|(name, _)| (importance(name, facts), (*name).clone()));
-    let loosen = |name: &str, requirement: Option<String>| Change::Loosen {
-        package: name.to_owned(),
-        requirement,
-    };
-    let mut candidates = Vec::new();
-    if named.len() > 1 {
-        for (name, requirement) in &named {
-            let others: Vec<_> =
-                named.iter().map(|(other, _)| other.as_str()).filter(|o| o != name).collect();
-            let cause = |what: &str| match contradiction {
-                Some(contradiction) => format!("{contradiction}: of {name} {what}"),
-                None => format!("{requirement} cannot be had with {}: {what}", others.join(", ")),
-            };
-            if let Some(minor) = minor_form(name, requirement) {
-                candidates.push(Candidate {
-                    rule: "loosened-pin".into(),
-                    cause: cause("its minor version is kept"),
-                    changes: vec![loosen(name, Some(minor))],
-                });
-            }
-            candidates.push(Candidate {
-                rule: "loosened-pin".into(),
-                cause: cause("the newest of the time that fits is taken"),
-                changes: vec![loosen(name, None)],
-            });
-        }
-    }
-    if !named.is_empty() {
-        let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
-        candidates.push(Candidate {
-            rule: "loosened-pins".into(),
-            cause: match contradiction {
-                Some(contradiction) => {
-                    format!("{contradiction}, so the newest of the time that fit are taken")
-                }
-                None => format!(
-                    "the versions asked of {} cannot be had together, so the newest of the time that fit are taken",
-                    names.join(", ")
-                ),
-            },
-            changes: named.iter().map(|(name, _)| loosen(name, None)).collect(),
-        });
-    }
-    // what nobody asked for goes before what somebody did
-    for package in packages.iter().filter(|package| facts.undeclared.contains(package)) {
-        candidates.push(Candidate {
-            rule: "undeclared-dropped".into(),
-            cause: format!("{package}, which nothing declares, cannot be had with the rest"),
-            changes: vec![Change::Act(Action::Drop(package.clone()))],
-        });
-    }
-    if !spec.constraints.is_empty() {
-        candidates.push(Candidate {
-            rule: "constraints-dropped".into(),
-            cause: "the constraints cannot be met".into(),
-            changes: spec
-                .constraints
-                .iter()
-                .map(|c| Change::Act(Action::Drop(name::of_requirement(c))))
-                .collect(),
-        });
-    }
-    candidates
-}
-
-/// Ranks what is given up last: what the code is built on.
-fn importance(package: &str, facts: &Facts<'_>) -> u8 {
-    match package {
-        "torch" | "tensorflow" | "jax" => 3,
-        _ if !facts.imported.iter().any(|name| name == package) => 0,
-        _ if crate::pins::is_heavy(package) => 2,
-        _ => 1,
-    }
-}
-
-fn minor_form(package: &str, requirement: &str) -> Option<String> {
-    let minor = minor_of(name::exact_pin(requirement)?)?;
-    Some(format!("{package}=={minor}.*"))
-}
-
-fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
-    let top = module.split('.').next().unwrap_or(module);
-    let whole = (facts.distribution_of)(top);
-    let distribution = (facts.distribution_of)(module).or_else(|| whole.clone());
-    let Some(distribution) = distribution else { return Vec::new() };
-    let asked_for = |name: &str| spec.requirements.iter().find(|r| name::of_requirement(r) == name);
-    // `torch.utils.tensorboard` is torch's, once what it needs beside it is there
-    let own = name::of_requirement(&distribution);
-    let whole = whole.filter(|_| asked_for(&own).is_some());
-    let name = whole.map_or(own, |whole| name::of_requirement(&whole));
-    let asked = asked_for(&name);
-    // a part that an installed package does not have (yet, or any more) is no missing package
-    if module.contains('.')
-        && let Some(asked) = asked
-    {
-        let loosen = pins::pin_of(asked).map(|_| Candidate {
-            rule: "loosened-pin".into(),
-            cause: format!("{asked} has no {module}: the newest of the time is taken"),
-            changes: vec![Change::Loosen { package: name.clone(), requirement: None }],
-        });
-        return loosen
-            .into_iter()
-            .chain(date_search::steps(spec, &name, &format!("it has no {module}"), facts))
-            .collect();
-    }
-    let pinned = facts.readme_pins.get(&name).filter(|_| distribution == name);
-    let wanted = pinned.map_or(distribution, |version| format!("{name}=={version}"));
-    vec![Candidate {
-        rule: MISSING_MODULE.into(),
-        cause: format!("{module}{IS_MISSING}"),
-        changes: vec![Change::Act(Action::Add(wanted))],
-    }]
-}
-
-const MISSING_MODULE: &str = "missing-module";
-const IS_MISSING: &str = " is imported and nothing that is installed declares it";
-
-/// Whether `package` was added because an import asked for it, if only one of a dependency's.
-fn was_missing(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> bool {
-    spec.deviations
-        .iter()
-        .filter(|deviation| deviation.rule == MISSING_MODULE)
-        .filter_map(|deviation| deviation.reason.strip_suffix(IS_MISSING))
-        .filter_map(|module| (facts.distribution_of)(module))
-        .any(|distribution| name::of_requirement(&distribution) == package)
 }

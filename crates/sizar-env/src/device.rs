@@ -247,6 +247,7 @@ mod tests {
         let driver = |closure: &str| Driver {
             path: closure.into(),
             name: None,
+            entry: None,
             framework: "argparse".into(),
             role: "other".into(),
             role_reason: String::new(),

@@ -323,6 +323,7 @@ mod tests {
         let driver = Driver {
             path: "tool.py".into(),
             name: None,
+            entry: None,
             framework: "argparse".into(),
             role: "other".into(),
             role_reason: String::new(),

@@ -142,6 +142,9 @@ pub struct Driver {
     /// The name it is installed under, for console scripts and `scripts=`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// `module:function` of a console script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
     /// `argparse`, `click`, `typer`, `fire`, `absl`, `hydra`, `docopt`, `optparse`, `sacred`,
     /// `sys.argv`, `none` (a script without options).
     pub framework: String,

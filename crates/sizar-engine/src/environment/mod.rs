@@ -14,6 +14,7 @@ mod builds_cache;
 mod bytecode;
 mod closure;
 mod conda;
+mod console_scripts;
 mod driver;
 mod error;
 pub mod explain;

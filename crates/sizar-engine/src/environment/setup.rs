@@ -19,6 +19,7 @@ use sizar_model::{
 use super::attempts::{Made, Shortfall, is_better, tried};
 use super::build::{self, Installed, StepFailed};
 use super::conda::{self, Source};
+use super::console_scripts;
 use super::driver::{self, Chosen};
 use super::failure;
 use super::folder;
@@ -375,6 +376,7 @@ impl Way<'_> {
             self.discard(&installed)?;
             return Ok(Err(Shortfall::MoreRequirements(installed.missing)));
         }
+        console_scripts::lay_out(&installed.prefix, &lock, &self.inspection.drivers)?;
         if build::installs_nothing(&installed.prefix, &lock, package)? {
             self.discard(&installed)?;
             let output = "Error: the package of the source installs no module\n".to_owned();

@@ -105,7 +105,11 @@ impl Search<'_, '_, '_> {
             _ => file,
         };
         let interface = self.interface(file, function);
-        Some(self.driver(file, Some(script.name.clone()), interface))
+        let entry = function.and_then(|function| {
+            let (module, _) = script.target.split_once(':')?;
+            Some(format!("{}:{function}", module.trim()))
+        });
+        Some(Driver { entry, ..self.driver(file, Some(script.name.clone()), interface) })
     }
 
     /// A file that can be started.
@@ -167,6 +171,7 @@ impl Search<'_, '_, '_> {
         Driver {
             path: source.map(|source| source.path.clone()).unwrap_or_default(),
             name,
+            entry: None,
             framework: interface.framework.to_owned(),
             role: role.name.to_owned(),
             role_reason: role.reason,
