@@ -2,6 +2,7 @@
 //! and asserts no time.
 
 mod classify;
+mod control;
 mod inspect;
 mod overhead;
 mod queue;
@@ -16,7 +17,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -27,6 +28,9 @@ pub struct BenchArgs {
     /// A folder with `pueue` and `pueued`; installed by cargo below `target/` if not given
     #[arg(long)]
     pueue: Option<Utf8PathBuf>,
+    /// The program to measure; the release build, which is made first, if not given
+    #[arg(long)]
+    program: Option<Utf8PathBuf>,
 }
 
 /// What a measurement works with.
@@ -42,13 +46,14 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 6] = [
+const ALL: [(&str, Measurement); 7] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
     ("overhead", overhead::measure),
     ("queue", queue::measure),
     ("sweep", sweep::measure),
+    ("control", control::measure),
 ];
 
 /// Runs the measurements that were asked for.
@@ -56,7 +61,10 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<()> {
     for name in &args.names {
         ensure!(ALL.iter().any(|(known, _)| known == name), "there is no measurement `{name}`");
     }
-    run(command("cargo", &["build", "--release", "--locked", "-p", "sizar"]))?;
+    if args.program.is_none() {
+        run(command("cargo", &["build", "--release", "--locked", "-p", "sizar"]))?;
+    }
+    let release = root().join("target/release/sizar");
     for (name, measure) in ALL {
         if !args.names.is_empty() && !args.names.iter().any(|asked| asked == name) {
             continue;
@@ -68,7 +76,7 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<()> {
         fs_err::create_dir_all(&folder)?;
         timing::title(name);
         measure(&Bench {
-            sizar: root().join("target/release/sizar"),
+            sizar: args.program.clone().unwrap_or_else(|| release.clone()),
             folder,
             rounds: args.rounds,
             runs: args.runs,

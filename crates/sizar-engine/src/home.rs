@@ -1,9 +1,14 @@
 //! The folder in which sizar keeps everything.
 
+mod lease;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use fs_err::File;
 use sizar_model::resources::ByteSize;
+
+use lease::Lease;
 
 /// Everything that sizar keeps, under one folder: `SIZAR_HOME`, or the user's data folder.
 ///
@@ -33,10 +38,44 @@ pub enum HomeError {
     },
 }
 
-/// A lock between processes, held until it is dropped; the kernel frees it when its holder dies.
+/// A lock between processes, held until it is dropped.
+///
+/// On this machine the kernel frees it when its holder dies; on file systems that several machines
+/// share it is a [`Lease`].
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    File(#[expect(dead_code, reason = "it is open as long as the lock is held")] fs::File),
+    Lease(Lease),
+    /// Nothing: who shares on such a file system is not kept from it.
+    Nothing,
+}
+
+impl Lock {
+    /// Returns whether nobody took it over meanwhile, as from a process that stood still for long.
+    pub fn is_held(&self) -> bool {
+        match &self.held {
+            Held::Lease(lease) => lease.is_held(),
+            Held::File(_) | Held::Nothing => true,
+        }
+    }
+}
+
+/// Whether the locks of this process are leases.
+static LEASES: AtomicBool = AtomicBool::new(false);
+
+/// Makes the locks of this process leases: its home is on a file system that machines share.
+pub fn lock_by_leases() {
+    LEASES.store(true, Ordering::Relaxed);
+}
+
+/// Returns whether the locks of this process are leases.
+pub fn locks_by_leases() -> bool {
+    LEASES.load(Ordering::Relaxed)
 }
 
 impl Home {
@@ -105,8 +144,13 @@ impl Home {
     ///
     /// [`HomeError::Lock`] where the file system refuses.
     pub fn lock(&self, name: &str, waiting: impl FnOnce()) -> Result<Lock, HomeError> {
-        let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
+        if locks_by_leases() {
+            let folder = self.folder("locks")?;
+            let lease = Lease::take(&folder, name, waiting).map_err(failed)?;
+            return Ok(Lock { held: Held::Lease(lease) });
+        }
+        let file = self.lock_file(name)?;
         match file.file().try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {
@@ -115,7 +159,7 @@ impl Home {
             }
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        Ok(Lock { _file: file })
+        Ok(Lock { held: Held::File(file) })
     }
 
     /// Takes the lock `name` beside others that share it, waiting for whoever holds it alone.
@@ -124,10 +168,13 @@ impl Home {
     ///
     /// [`HomeError::Lock`] where the file system refuses.
     pub fn share(&self, name: &str) -> Result<Lock, HomeError> {
+        if locks_by_leases() {
+            return Ok(Lock { held: Held::Nothing });
+        }
         let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
         file.file().lock_shared().map_err(failed)?;
-        Ok(Lock { _file: file })
+        Ok(Lock { held: Held::File(file) })
     }
 
     fn lock_file(&self, name: &str) -> Result<fs::File, HomeError> {
@@ -143,10 +190,14 @@ impl Home {
     ///
     /// [`HomeError::Lock`] where the file system refuses.
     pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, HomeError> {
+        // what is done only where nobody minds can wait for a machine of one's own
+        if locks_by_leases() {
+            return Ok(None);
+        }
         let file = self.lock_file(name)?;
         let failed = |source| HomeError::Lock { name: name.to_owned(), source };
         match file.file().try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            Ok(()) => Ok(Some(Lock { held: Held::File(file) })),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
         }

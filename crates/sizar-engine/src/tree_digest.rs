@@ -106,6 +106,8 @@ pub enum TreeEntryKind {
     Unreadable,
     /// A socket, a pipe or a device.
     Other,
+    /// A folder with nothing in it, where those were asked for; no part of the digest.
+    EmptyFolder,
 }
 
 /// By what a file is recognised as unchanged.
@@ -152,11 +154,28 @@ impl FileStat {
 ///
 /// [`UnreadableTree`] if the root cannot be read.
 pub fn walk(root: &Utf8Path, without: Option<&Utf8Path>) -> Result<Vec<TreeEntry>, UnreadableTree> {
+    walk_with(root, without, false)
+}
+
+/// As [`walk`]; with `empty`, empty folders are listed too.
+fn walk_with(
+    root: &Utf8Path,
+    without: Option<&Utf8Path>,
+    empty: bool,
+) -> Result<Vec<TreeEntry>, UnreadableTree> {
     let unreadable = |source| UnreadableTree { path: root.to_owned(), source };
     let mut entries = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
+        let before = folders.len();
         match list(root, &folder, without, &mut folders) {
+            Ok(listed) if listed.is_empty() && folders.len() == before && empty => {
+                let nothing = fs::read_dir(root.as_std_path().join(&folder))
+                    .is_ok_and(|mut entries| entries.next().is_none());
+                if nothing && !folder.as_os_str().is_empty() {
+                    entries.push(TreeEntry { path: folder, kind: TreeEntryKind::EmptyFolder });
+                }
+            }
             Ok(listed) => entries.extend(listed),
             Err(error) if folder.as_os_str().is_empty() => return Err(unreadable(error)),
             Err(_) => entries.push(TreeEntry { path: folder, kind: TreeEntryKind::Unreadable }),
@@ -256,7 +275,7 @@ impl TreeDigester<'_> {
                     let target = target.as_os_str().as_bytes();
                     hasher.update(b"l").update(&(target.len() as u64).to_le_bytes()).update(target);
                 }
-                (TreeEntryKind::Other, _) => {
+                (TreeEntryKind::Other | TreeEntryKind::EmptyFolder, _) => {
                     hasher.update(b"o");
                 }
                 (TreeEntryKind::File(_) | TreeEntryKind::Unreadable, _) => {
@@ -273,6 +292,42 @@ impl TreeDigester<'_> {
             self.remember(cache, now, &entries, &contents);
         }
         Ok(tree)
+    }
+
+    /// Lists the tree under `root`, empty folders too, with the digest of each file's content.
+    ///
+    /// # Errors
+    ///
+    /// [`UnreadableTree`] if the root cannot be read.
+    pub fn contents(
+        &self,
+        root: &Utf8Path,
+    ) -> Result<Vec<(TreeEntry, Option<Digest>)>, UnreadableTree> {
+        let entries = walk_with(root, self.without, true)?;
+        let known = self.cache.map(load).unwrap_or_default();
+        let now = SystemTime::now();
+        let contents: Vec<Option<Content>> = entries
+            .par_iter()
+            .with_min_len(16)
+            .map(|entry| match &entry.kind {
+                TreeEntryKind::File(stat) => content(root, &entry.path, *stat, &known),
+                _ => None,
+            })
+            .collect();
+        let settled = |entry: &TreeEntry| match &entry.kind {
+            TreeEntryKind::File(stat) => stat.is_settled(now, self.settle),
+            _ => false,
+        };
+        let fresh = entries.iter().zip(&contents).any(|(entry, content)| {
+            content.as_ref().is_some_and(|content| content.fresh) && settled(entry)
+        });
+        if let Some(cache) = self.cache.filter(|_| fresh) {
+            self.remember(cache, now, &entries, &contents);
+        }
+        let digests = contents
+            .into_iter()
+            .map(|content| content.map(|content| Digest::from_bytes(content.digest)));
+        Ok(entries.into_iter().zip(digests).collect())
     }
 
     /// Writes the cache; without one the next digest only takes longer, so failing is no error.

@@ -74,9 +74,49 @@ pub enum EventKind {
     Resumed,
     /// The next attempt asks for more than the last one had, for the reason that `words` say.
     Raised { resources: Box<Resources>, words: String },
+    /// A command talked to the run's target about it, and used this.
+    Contacted { contact: Contact },
     /// An event of a newer sizar.
     #[serde(other)]
     Unknown,
+}
+
+/// What talking to a target has used of what others share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Contact {
+    pub logins: u64,
+    /// Questions that were waited for.
+    pub round_trips: u64,
+    /// Orders and questions to the scheduler.
+    pub scheduler_queries: u64,
+    /// Bytes written into channels, before ssh's own additions.
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+}
+
+impl Contact {
+    /// Returns both together.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            logins: self.logins + other.logins,
+            round_trips: self.round_trips + other.round_trips,
+            scheduler_queries: self.scheduler_queries + other.scheduler_queries,
+            bytes_sent: self.bytes_sent + other.bytes_sent,
+            bytes_received: self.bytes_received + other.bytes_received,
+        }
+    }
+
+    /// Returns what came after `earlier`.
+    pub fn minus(self, earlier: Self) -> Self {
+        Self {
+            logins: self.logins.saturating_sub(earlier.logins),
+            round_trips: self.round_trips.saturating_sub(earlier.round_trips),
+            scheduler_queries: self.scheduler_queries.saturating_sub(earlier.scheduler_queries),
+            bytes_sent: self.bytes_sent.saturating_sub(earlier.bytes_sent),
+            bytes_received: self.bytes_received.saturating_sub(earlier.bytes_received),
+        }
+    }
 }
 
 impl EventKind {
@@ -101,6 +141,7 @@ impl EventKind {
             Self::Lost { .. } => "lost",
             Self::Resumed => "resumed",
             Self::Raised { .. } => "raised",
+            Self::Contacted { .. } => "contacted",
             Self::Unknown => "unknown",
         }
     }

@@ -30,7 +30,7 @@ pub use environment::{
     Installer, LockedPackage, ProjectInstall, Redirection, SourceEdit, Verification,
     VerificationLevel,
 };
-pub use event::{Event, EventKind};
+pub use event::{Contact, Event, EventKind};
 pub use id::RunId;
 pub use inspection::Inspection;
 pub use invocation::{Invocation, NetworkAccess, Output};

@@ -137,6 +137,8 @@ impl RunState {
         let next = match (self, event) {
             (Self::Created | Self::Preparing, E::PreparationBegan { .. }) => Self::Preparing,
             (Self::Created | Self::Preparing, E::Prepared { .. }) => Self::Preparing,
+            // what was announced to a scheduler was not handed over, and is made anew
+            (Self::Queued, E::Prepared { .. }) => Self::Queued,
             (Self::Created | Self::Preparing, E::Queued) => Self::Queued,
             (Self::Preparing | Self::Queued, E::Started { .. }) => Self::Running,
             (Self::Running, E::Ended { receipt }) => Self::of(&receipt.ending),
@@ -165,7 +167,7 @@ impl RunState {
             }
             (state, E::Resumed) if state.is_final() && *state != Self::Completed => Self::Created,
             (Self::Created, E::Raised { .. }) => Self::Created,
-            (_, E::Unknown) => self.clone(),
+            (_, E::Unknown | E::Contacted { .. }) => self.clone(),
             _ => {
                 return Err(IllegalEvent { state: self.clone(), event: event.name().to_owned() });
             }

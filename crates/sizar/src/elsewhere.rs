@@ -12,7 +12,7 @@ use sizar_engine::process::Control;
 use sizar_engine::scheduler::why_pending;
 use sizar_engine::store::{Filter, Journal};
 use sizar_engine::target::{Connecting, Place, TargetError, TargetName, Targets, connect};
-use sizar_model::{Activity, Progress as _, Run, RunId, RunState};
+use sizar_model::{Activity, Contact, EventKind, Progress as _, Run, RunId, RunState};
 
 use crate::error::CommandResult;
 use crate::progress::{Reporter, Verbosity};
@@ -102,7 +102,13 @@ pub fn refresh(session: &Session, journal: &mut Journal, target: &str) -> Comman
     }
     let mut place = place(session, target)?;
     let mut settled = Settled::with(Grace::from_environment());
-    elsewhere::settle(&session.home, journal, &mut place, &runs, &mut settled, &session.reporter)?;
+    let (home, reporter) = (&session.home, &session.reporter);
+    let looked = elsewhere::settle(home, journal, &mut place, &runs, &mut settled, reporter);
+    // what a look at several runs costs is no single run's
+    if let [known] = &runs[..] {
+        account(journal, &mut place, &known.run);
+    }
+    looked?;
     if let Some(why) = settled.unheard {
         session.say(&format!("{target}: {why}"));
     }
@@ -134,10 +140,41 @@ pub fn refresh_all(session: &Session) -> CommandResult<()> {
     Ok(())
 }
 
+/// Writes down what talking to a target about `run` has used since this was last done.
+///
+/// The journal's copy is a courtesy: without it nothing is lost but a number.
+pub fn account(journal: &mut Journal, place: &mut Place, run: &RunId) {
+    let contact = place.contact();
+    if contact != Contact::default() {
+        let _ = journal.append(run, &EventKind::Contacted { contact });
+    }
+}
+
+/// Returns what talking to its target about a run has used.
+pub fn contact(journal: &Journal, run: &RunId) -> CommandResult<Contact> {
+    let contacts = journal.events(run)?.into_iter().filter_map(|event| match event.kind {
+        EventKind::Contacted { contact } => Some(contact),
+        _ => None,
+    });
+    Ok(contacts.fold(Contact::default(), Contact::plus))
+}
+
 /// Follows a run until it has ended; with `echo`, what its program prints is shown.
 ///
 /// A broken connection does the job no harm: it is tried again for ten minutes.
 pub fn follow(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    run: &RunId,
+    echo: bool,
+) -> CommandResult<RunState> {
+    let followed = follow_it(session, journal, place, run, echo);
+    account(journal, place, run);
+    followed
+}
+
+fn follow_it(
     session: &Session,
     journal: &mut Journal,
     place: &mut Place,

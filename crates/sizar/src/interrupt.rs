@@ -80,6 +80,8 @@ fn obey(moment: &Mutex<Moment>, home: &Home) {
             if let Ok(mut journal) = Journal::open(home) {
                 let _ = journal.append(run, &EventKind::Cancelled);
             }
+            anstream::eprintln!("interrupted; `sizar resume {run}` goes on where this one stopped");
+            std::process::exit(i32::from(ExitCode::Interrupted.number()));
         }
         Moment::Elsewhere(run) => {
             anstream::eprintln!(

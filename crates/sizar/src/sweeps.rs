@@ -96,7 +96,7 @@ pub fn hand_over(
     let known = journal.tasks(&sweep.id)?;
     let plan = known.first().map(|task| journal.plan(&task.run)).transpose()?.flatten();
     let (plan, program) = match plan {
-        Some(plan) => (RunPlan::from_json(&plan)?, elsewhere::program(place, reporter)?),
+        Some(plan) => (RunPlan::from_json(&plan)?, elsewhere::program(home, place, reporter)?),
         None => {
             let source: Locator = wish.request.source.parse()?;
             let ready =

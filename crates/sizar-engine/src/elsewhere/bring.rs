@@ -14,7 +14,7 @@ use crate::home::Home;
 use crate::run::{Attempt, digest};
 use crate::target::Place;
 use crate::transport::Step;
-use crate::transport::transfer::get_tree;
+use crate::transport::transfer::{CHUNK, get_file, get_tree};
 
 /// The most bytes of a receipt: a million results.
 const RECEIPT: u64 = 256 << 20;
@@ -105,7 +105,7 @@ impl Coming<'_> {
         receipt: &Receipt,
         progress: &dyn Progress,
     ) -> Result<(), ElsewhereError> {
-        let Self { home, run, there, folder } = self;
+        let Self { run, folder, .. } = self;
         let mut wanted: Vec<(&Artifact, Utf8PathBuf)> = Vec::new();
         for result in &receipt.results {
             let path = below(&result.path).ok_or_else(|| ElsewhereError::Corrupt {
@@ -124,24 +124,111 @@ impl Coming<'_> {
         let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
         let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
         progress.begin(format!("bringing {what}"));
-        for some in wanted.chunks(AT_ONCE) {
-            let staging = home.staging()?;
-            let root = Utf8Path::from_path(staging.path()).unwrap_or(folder).join("results");
-            let paths: Vec<OsString> = some.iter().map(|(_, path)| path.as_str().into()).collect();
-            let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
-            get_tree(&mut *place.transport, there.as_str(), &paths, &root, limits, progress)?;
-            for (result, path) in some {
-                if !is_here(&root, path, result) {
-                    let message = format!("`{}` has another content", result.path);
-                    return Err(ElsewhereError::Corrupt { run: (*run).clone(), message });
-                }
-                keep(&root.join(path), &folder.join(path))
-                    .map_err(|source| ElsewhereError::File { path: folder.join(path), source })?;
-            }
+        for some in batches(&wanted) {
+            self.batch(place, some, progress).map_err(|error| self.full(error, receipt))?;
         }
         progress.end(format!("brought {what}"));
         Ok(())
     }
+}
+
+impl Coming<'_> {
+    /// Brings some results, and keeps those that are what the receipt says.
+    fn batch(
+        &self,
+        place: &mut Place,
+        some: &[(&Artifact, Utf8PathBuf)],
+        progress: &dyn Progress,
+    ) -> Result<(), ElsewhereError> {
+        let Self { home, run, there, folder } = self;
+        let other = |result: &Artifact| ElsewhereError::Corrupt {
+            run: (*run).clone(),
+            message: format!("`{}` has another content", result.path),
+        };
+        let failed = |path: &Utf8Path| {
+            let path = folder.join(path);
+            move |source| ElsewhereError::File { path, source }
+        };
+        if let [(result, path)] = some
+            && result.size > CHUNK
+        {
+            // in pieces, of which those that came stay over a broken line
+            let part = folder.join(format!("{path}.part"));
+            if let Some(parent) = part.parent() {
+                fs::create_dir_all(parent).map_err(failed(path))?;
+            }
+            let remote = there.join(path);
+            get_file(&mut *place.transport, remote.as_str(), result.size, &part, progress)?;
+            if digest(part.as_std_path()).map_err(failed(path))? != result.blake3 {
+                fs::remove_file(&part).map_err(failed(path))?;
+                return Err(other(result));
+            }
+            return fs::rename(&part, folder.join(path)).map_err(failed(path));
+        }
+        let staging = home.staging()?;
+        let root = Utf8Path::from_path(staging.path()).unwrap_or(folder).join("results");
+        let paths: Vec<OsString> = some.iter().map(|(_, path)| path.as_str().into()).collect();
+        let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
+        get_tree(&mut *place.transport, there.as_str(), &paths, &root, limits, progress)?;
+        for (result, path) in some {
+            if !is_here(&root, path, result) {
+                return Err(other(result));
+            }
+            keep(&root.join(path), &folder.join(path)).map_err(failed(path))?;
+        }
+        Ok(())
+    }
+
+    /// Says how far it came where this machine's disk is full.
+    fn full(&self, error: ElsewhereError, receipt: &Receipt) -> ElsewhereError {
+        if !is_full(&error) {
+            return error;
+        }
+        let size = |path: Utf8PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let here = receipt.results.iter().filter_map(|result| below(&result.path)).map(|path| {
+            size(self.folder.join(&path)).max(size(self.folder.join(format!("{path}.part"))))
+        });
+        ElsewhereError::DiskFull {
+            run: self.run.clone(),
+            here: ByteSize(here.sum()),
+            all: ByteSize(receipt.results.iter().map(|result| result.size).sum()),
+        }
+    }
+}
+
+/// Returns whether it was this machine's disk that had no room.
+fn is_full(error: &ElsewhereError) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return matches!(
+                error.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            );
+        }
+        source = error.source();
+    }
+    false
+}
+
+/// Divides what is to come: large ones alone, small ones together.
+fn batches<'a, 'b>(
+    wanted: &'a [(&'b Artifact, Utf8PathBuf)],
+) -> Vec<&'a [(&'b Artifact, Utf8PathBuf)]> {
+    let mut batches = Vec::new();
+    let mut from = 0;
+    let mut bytes = 0;
+    for (index, (result, _)) in wanted.iter().enumerate() {
+        if index > from && (bytes + result.size > CHUNK || index - from == AT_ONCE) {
+            batches.push(&wanted[from..index]);
+            (from, bytes) = (index, 0);
+        }
+        bytes += result.size;
+    }
+    if from < wanted.len() {
+        batches.push(&wanted[from..]);
+    }
+    batches
 }
 
 /// Moves a verified file to where it stays until all are here.
@@ -192,6 +279,17 @@ fn log(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_results_come_alone_and_small_ones_together() {
+        let blake3 = sizar_model::Digest::of(&[]);
+        let artifact = |size| Artifact { path: "a".to_owned(), size, blake3 };
+        let all = [artifact(1), artifact(CHUNK - 1), artifact(2), artifact(CHUNK + 1)];
+        let wanted: Vec<_> = all.iter().map(|one| (one, Utf8PathBuf::from("a"))).collect();
+        let sizes: Vec<usize> = batches(&wanted).iter().map(|batch| batch.len()).collect();
+        assert_eq!(sizes, [2, 1, 1]);
+        assert!(batches(&[]).is_empty());
+    }
 
     #[test]
     fn results_lie_below_their_attempt() {

@@ -46,6 +46,7 @@ pub fn cancel(place: &mut Place, runs: &[Known]) -> Result<(), ElsewhereError> {
     let before = steps.len();
     let orders = place.scheduler.cancel(&jobs);
     steps.extend(orders.iter().map(|order| Step::from(order).keep(Step::MOST_OUTPUT)));
+    place.questions += orders.len() as u64;
     let answers = place.transport.run(&steps)?;
     let outputs: Vec<Output> = answers.iter().skip(before).map(output).collect();
     for output in &outputs {

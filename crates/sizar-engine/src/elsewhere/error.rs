@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use sizar_model::RunId;
+use sizar_model::resources::ByteSize;
 
 use crate::home::HomeError;
 use crate::run::{PrepareError, RunError};
@@ -25,6 +26,8 @@ pub enum ElsewhereError {
     },
     #[error("`{step}` failed there: {message}")]
     Step { step: &'static str, message: String },
+    #[error("what the job builds on is not there any more: {message}")]
+    NotThere { message: String },
     #[error("sizar cannot run there: {message}")]
     NotExecutable { message: String },
     #[error("the environment could not be made there: {message}")]
@@ -41,6 +44,8 @@ pub enum ElsewhereError {
     EscapingLink { path: Utf8PathBuf, to: Utf8PathBuf },
     #[error("what came back of run {run} is not what its receipt says: {message}")]
     Corrupt { run: RunId, message: String },
+    #[error("the disk here is full: {here} of {all} of the results of run {run} are here")]
+    DiskFull { run: RunId, here: ByteSize, all: ByteSize },
     #[error("`{what}` that came back cannot be read")]
     Json {
         what: &'static str,
@@ -93,6 +98,11 @@ impl ElsewhereError {
             Self::Predecessor { run, .. } => {
                 vec![format!("`sizar show {run}` tells of it, `sizar wait {run}` waits for it")]
             }
+            Self::DiskFull { run, .. } => vec![format!(
+                "free some space, then `sizar resume {run}` brings the rest; nothing was \
+                     deleted there"
+            )],
+            Self::NotThere { .. } => vec!["`sizar resume` sends it anew".to_owned()],
             Self::Environment { hints, .. } => hints.clone(),
             Self::EscapingLink { .. } => {
                 vec![

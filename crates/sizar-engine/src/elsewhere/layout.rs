@@ -37,10 +37,6 @@ impl Layout {
         self.runs().join(run.as_str())
     }
 
-    pub fn checkout(&self, run: &RunId) -> Utf8PathBuf {
-        self.run(run).join("checkout")
-    }
-
     /// Returns the folder that holds the run's data number `number`.
     pub fn data(&self, run: &RunId, number: usize) -> Utf8PathBuf {
         self.run(run).join("data").join(number.to_string())

@@ -1,6 +1,6 @@
 //! Runs on a target: there, and back.
 //!
-//! On this machine: [`ship`](ship::ship) sends code and data, [`prepare`] has the environment made
+//! On this machine: [`tree`] sends the code and [`ship`] the data, [`prepare`] has the environment made
 //! there, [`submit`] hands exactly one job to the scheduler, [`watch`](watch::settle) finds out
 //! what became of it, [`bring`](bring::bring) brings the results. On the target the same program
 //! does its part: [`there`] makes the plan on the login node and executes it on a node.
@@ -16,19 +16,23 @@ mod clean;
 mod downloads;
 mod error;
 mod layout;
+mod manifest;
 mod marks;
 mod parts;
 mod prepare;
 mod push;
 mod raise;
+mod remembered;
 mod scratch;
 mod sent;
 mod ship;
 mod submit;
 pub mod there;
+mod tree;
 mod unseen;
 mod verdict;
 mod watch;
+mod whole;
 
 pub use after::{dependencies, not_run};
 pub use again::{NextAttempt, again, is_unfinished};
@@ -39,9 +43,9 @@ pub use error::ElsewhereError;
 pub use layout::Layout;
 pub use marks::await_marks;
 pub use parts::{Parts, Shared, advance, array_script, prepare_sweep};
-pub use prepare::{Preparation, prepare};
+pub use prepare::{Preparation, Trust, Wanted, prepare};
 pub use push::program;
 pub use raise::{Next, next};
-pub use submit::{Submitted, check_request, submit};
+pub use submit::{Ready, Submitted, check_request, submit};
 pub use verdict::Grace;
 pub use watch::{Known, Settled, await_news, known, log, settle, under_way};

@@ -10,7 +10,7 @@ use sizar_model::{EventKind, JobHandle, Locator, Progress, Resources, RunId, Scr
 
 use super::array::{self, Array};
 use super::submit::{LOOKS, PATIENCE, look_all, unsure};
-use super::{ElsewhereError, Layout, Preparation, prepare};
+use super::{ElsewhereError, Layout, Preparation, Trust, Wanted, prepare};
 use crate::failpoint;
 use crate::home::Home;
 use crate::run::{RunRequest, chain};
@@ -63,7 +63,9 @@ pub fn prepare_sweep(
 ) -> Result<Preparation, ElsewhereError> {
     // its arguments have places that only its tasks fill
     let request = RunRequest { rehearsal: false, ..request.clone() };
-    prepare(home, place, sweep.folder(), locator, &request, progress)
+    // what is sent along with one job is not there for the others
+    let wanted = Wanted { locator, request: &request, trust: Trust::Nothing };
+    prepare(home, place, sweep.folder(), &wanted, progress)
 }
 
 /// Renders what `--dry-run` shows: the script of the first array.

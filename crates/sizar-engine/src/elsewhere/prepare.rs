@@ -3,16 +3,19 @@
 use std::io::Write;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
 
 use super::downloads::downloads;
-use super::push::push;
+use super::manifest::Manifest;
+use super::push::push as bring_program;
+use super::remembered::{self, Remembered};
 use super::there::{PREPARE, REHEARSE, Request, Said};
-use super::{ElsewhereError, Layout, sent, ship};
+use super::tree::{Destination, Source};
+use super::{ElsewhereError, Layout, push, sent, ship};
 use crate::acquire::acquire;
 use crate::home::Home;
-use crate::run::{self, BuildPlace, PrepareError, Rehearsed, RunPlan, RunRequest};
+use crate::run::{self, BuildPlace, Found, PrepareError, Rehearsed, RunPlan, RunRequest};
 use crate::target::Place;
 use crate::transport::{Answer, End, Step};
 
@@ -30,12 +33,33 @@ pub struct Preparation {
     pub plan: RunPlan,
     /// The program that its job starts.
     pub program: Utf8PathBuf,
+    /// What is still to be done there, in the round trip that hands the job over.
+    pub first: Vec<Step>,
+}
+
+/// What is to be prepared.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The source with its secrets.
+    pub locator: &'a Locator,
+    pub request: &'a RunRequest,
+    pub trust: Trust,
+}
+
+/// How much of what was sent before is believed to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// All of it: the round trip that hands the job over finds out.
+    Remembered,
+    /// Nothing: it is looked at.
+    Nothing,
 }
 
 /// Brings a run's code and data to its target, and has its environment made there.
 ///
-/// What is there already is used again: the program once for each build, an environment once for
-/// each lock.
+/// What is there already is used again: the program once for each build, a source's files once for
+/// each content, an environment once for each lock. Where a source was sent before and no change
+/// in it asks for another environment, nothing is done yet: see [`Preparation::first`].
 ///
 /// # Errors
 ///
@@ -44,17 +68,28 @@ pub fn prepare(
     home: &Home,
     place: &mut Place,
     run: &RunId,
-    locator: &Locator,
-    request: &RunRequest,
+    wanted: &Wanted<'_>,
     progress: &dyn Progress,
 ) -> Result<Preparation, ElsewhereError> {
+    let Wanted { locator, request, trust } = *wanted;
     let layout = Layout::at(place.root());
-    let checkout = acquire(home, locator, &request.environment.acquire(), progress)
-        .map_err(PrepareError::from)?;
-    for note in &checkout.notes {
-        progress.note(note.as_str());
+    let (connected, read) = std::thread::scope(|scope| {
+        // logging in takes as long as reading what is here
+        let transport = &mut place.transport;
+        let connecting = scope.spawn(|| transport.run(&[]));
+        let read = read(home, locator, request, progress);
+        (connecting.join(), read)
+    });
+    let Read { checkout, found, mut manifest } = read?;
+    connected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let source = Source { checkout: &checkout, manifest: &manifest };
+    let known = Remembered::read(home, place, &checkout);
+    if let Some(known) = known.as_ref().filter(|_| trust == Trust::Remembered) {
+        let warm = Warm { home, layout: &layout, run, known, source: &source };
+        if let Some(ready) = warm.ready(request, &found)? {
+            return Ok(ready);
+        }
     }
-    let found = run::inputs(home, &checkout, &request.job.args, request);
     for note in &found.notes {
         progress.note(note.as_str());
     }
@@ -65,30 +100,112 @@ pub fn prepare(
             progress.note(sentence);
         }
     }
-    let program = push(place, &layout, progress)?;
-    let there = ship::source(place, &layout, run, &checkout, home.root(), progress)?;
+    let program = bring_program(home, place, &layout, progress)?;
+    let before = known.as_ref().map(|known| &known.tree);
+    let to = Destination { layout: &layout, run: &layout.run(run), program: &program };
+    let there = source.send(place, &to, before, progress)?;
     let (mut moved, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
     moved.job.args.clone_from(&found.args);
     let asked = Request { checkout: there, request: moved, inputs };
     let mut local = request.clone();
     local.job.args = found.args;
     let work = Work { home, run, layout: &layout, checkout: &checkout, request: &local };
-    let plan = match build_place(&work, place)? {
-        BuildPlace::Here => here(&work, place, &asked, progress)?,
-        BuildPlace::There => plan(place, &layout, run, &program, &asked, progress)?,
-        BuildPlace::Auto => match plan(place, &layout, run, &program, &asked, progress) {
-            Err(ElsewhereError::Environment { message, .. }) => {
-                let name = &place.name;
-                progress.note(format!("on {name}: {message}; it is made here and sent"));
-                here(&work, place, &asked, progress)?
-            }
-            made => made?,
-        },
-    };
+    let made = plan_of(&work, place, &program, &asked, progress);
+    manifest.read_code(&checkout.path);
+    let question = remembered::question(&checkout, request);
+    let plan = made.as_ref().ok();
+    Remembered::new(&program, manifest, question, plan).write(home, place, &checkout);
+    let plan = made?;
     if request.rehearsal {
         rehearsal(place, &layout, run, &program, progress)?;
     }
-    Ok(Preparation { plan, program })
+    Ok(Preparation { plan, program, first: Vec::new() })
+}
+
+/// Has the environment and the plan made, where that is best.
+fn plan_of(
+    work: &Work<'_>,
+    place: &mut Place,
+    program: &Utf8Path,
+    asked: &Request,
+    progress: &dyn Progress,
+) -> Result<RunPlan, ElsewhereError> {
+    let (layout, run) = (work.layout, work.run);
+    Ok(match build_place(work, place)? {
+        BuildPlace::Here => here(work, place, asked, progress)?,
+        BuildPlace::There => plan(place, layout, run, program, asked, progress)?,
+        BuildPlace::Auto => match plan(place, layout, run, program, asked, progress) {
+            Err(ElsewhereError::Environment { message, .. }) => {
+                let name = &place.name;
+                progress.note(format!("on {name}: {message}; it is made here and sent"));
+                here(work, place, asked, progress)?
+            }
+            made => made?,
+        },
+    })
+}
+
+/// What a run needs of this machine.
+struct Read {
+    checkout: Checkout,
+    found: Found,
+    manifest: Manifest,
+}
+
+fn read(
+    home: &Home,
+    locator: &Locator,
+    request: &RunRequest,
+    progress: &dyn Progress,
+) -> Result<Read, ElsewhereError> {
+    let checkout = acquire(home, locator, &request.environment.acquire(), progress)
+        .map_err(PrepareError::from)?;
+    for note in &checkout.notes {
+        progress.note(note.as_str());
+    }
+    let found = run::inputs(home, &checkout, &request.job.args, request);
+    let manifest = Manifest::of(home, &checkout.path)?;
+    Ok(Read { checkout, found, manifest })
+}
+
+/// A run of a source that was sent before.
+struct Warm<'a> {
+    home: &'a Home,
+    layout: &'a Layout,
+    run: &'a RunId,
+    known: &'a Remembered,
+    source: &'a Source<'a>,
+}
+
+impl Warm<'_> {
+    /// Returns the preparation whose steps go along with the job, where all that it needs is known
+    /// to have been there, and little has changed.
+    fn ready(
+        &self,
+        request: &RunRequest,
+        found: &Found,
+    ) -> Result<Option<Preparation>, ElsewhereError> {
+        let Self { home, layout, run, known, source } = self;
+        let program = known.program.clone();
+        if push::path_there(home, layout).as_ref() != Some(&program) || !found.inputs.is_empty() {
+            return Ok(None);
+        }
+        let change = source.manifest.since(&known.tree);
+        let same = change.removed.is_empty() && change.entries.is_empty();
+        if !same && !change.asks_the_same(&known.tree, &source.checkout.path) {
+            return Ok(None);
+        }
+        let there = source.there(layout);
+        let Some(plan) = known.plan_for(source.checkout, there.clone(), request) else {
+            return Ok(None);
+        };
+        let needed = [program.clone(), plan.python()];
+        let Some(take) = source.along(layout, &change, &needed)? else { return Ok(None) };
+        let path = layout.plan(run);
+        let folder = Step::program("mkdir", ["-p", layout.run(run).as_str()]).stop_on_failure();
+        let put = Step::put_file(path.as_str(), plan.to_json()?, 0o600).stop_on_failure();
+        Ok(Some(Preparation { plan, program, first: vec![take, folder, put] }))
+    }
 }
 
 /// Has the driver started there, and ended when it has read its arguments.
@@ -170,7 +287,7 @@ fn here(
 /// Writes a small file there that only the account reads; an error calls that `step`.
 pub(super) fn put(
     place: &mut Place,
-    path: &camino::Utf8Path,
+    path: &Utf8Path,
     text: impl Into<Vec<u8>>,
     step: &'static str,
 ) -> Result<(), ElsewhereError> {
@@ -189,7 +306,7 @@ fn plan(
     place: &mut Place,
     layout: &Layout,
     run: &RunId,
-    program: &camino::Utf8Path,
+    program: &Utf8Path,
     asked: &Request,
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use fs_err as fs;
@@ -10,9 +10,11 @@ use sizar_model::resources::ByteSize;
 use sizar_model::{Digest, Progress};
 
 use super::{ElsewhereError, Layout};
+use crate::home::Home;
 use crate::run::chain;
 use crate::target::Place;
 use crate::transport::Step;
+use crate::tree_digest::{FileStat, SETTLE, write_by_rename};
 
 /// Names the program that is brought, where it is not this one: a build that runs on older systems.
 const VARIABLE: &str = "SIZAR_REMOTE_PROGRAM";
@@ -29,17 +31,14 @@ gzip -dc > "$1.part-$$" && chmod 700 "$1.part-$$" && mv -f "$1.part-$$" "$1" || 
 /// [`ElsewhereError::NotExecutable`] where it does not run there: another processor, or an older
 /// C library.
 pub(super) fn push(
+    home: &Home,
     place: &mut Place,
     layout: &Layout,
     progress: &dyn Progress,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
     let local = own_program()?;
     let failed = |source| ElsewhereError::File { path: local.clone(), source };
-    let mut hasher = blake3::Hasher::new();
-    let file = fs::File::open(&local).map_err(failed)?;
-    hasher.update_reader(file).map_err(failed)?;
-    let digest = Digest::from_bytes(*hasher.finalize().as_bytes()).short();
-    let remote = layout.program(&digest);
+    let remote = layout.program(&digest_of(home, &local).map_err(failed)?.short());
     let works = |place: &mut Place| -> Result<Result<(), String>, ElsewhereError> {
         let answers = place.transport.run(&[Step::program(remote.as_str(), ["--version"])])?;
         Ok(match answers.first() {
@@ -77,9 +76,43 @@ pub(super) fn push(
 /// # Errors
 ///
 /// [`ElsewhereError::NotExecutable`] where it does not run there.
-pub fn program(place: &mut Place, progress: &dyn Progress) -> Result<Utf8PathBuf, ElsewhereError> {
+pub fn program(
+    home: &Home,
+    place: &mut Place,
+    progress: &dyn Progress,
+) -> Result<Utf8PathBuf, ElsewhereError> {
     let layout = Layout::at(place.root());
-    push(place, &layout, progress)
+    push(home, place, &layout, progress)
+}
+
+/// Returns where this program lies on the target, if it was brought.
+pub(super) fn path_there(home: &Home, layout: &Layout) -> Option<Utf8PathBuf> {
+    let local = own_program().ok()?;
+    Some(layout.program(&digest_of(home, &local).ok()?.short()))
+}
+
+/// Returns the digest of a program, which is read anew only where its file has changed.
+fn digest_of(home: &Home, program: &Utf8Path) -> std::io::Result<Digest> {
+    let stat = FileStat::of(&fs::metadata(program)?);
+    let cache = home.root().join("cache/program.json");
+    let known = fs::read(&cache).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    if let Some((path, same, digest)) = known
+        .filter(|known: &(Utf8PathBuf, FileStat, Digest)| known.0 == program && known.1 == stat)
+    {
+        tracing::trace!(%path, size = same.size, "the program is as it was");
+        return Ok(digest);
+    }
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(fs::File::open(program)?)?;
+    let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
+    if stat.is_settled(std::time::SystemTime::now(), SETTLE)
+        && home.folder("cache").is_ok()
+        && let Ok(text) = serde_json::to_vec(&(program, stat, digest))
+    {
+        // without it the file is read again
+        let _ = write_by_rename(&cache, &text);
+    }
+    Ok(digest)
 }
 
 fn own_program() -> Result<Utf8PathBuf, ElsewhereError> {

@@ -1,4 +1,4 @@
-//! What goes to the target: the source's files, and the user's data.
+//! The user's data on their way to the target.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use ignore::WalkBuilder;
 use sizar_model::resources::ByteSize;
-use sizar_model::{Checkout, DataBinding, Progress, RunId};
+use sizar_model::{DataBinding, Progress, RunId};
 
+use super::manifest::check_link;
 use super::{ElsewhereError, Layout};
 use crate::run::{Input, RunRequest};
 use crate::target::Place;
@@ -46,7 +47,7 @@ pub(super) fn list(root: &Utf8Path, without: &Utf8Path) -> Result<Cargo, Elsewhe
         let Ok(below) = path.strip_prefix(root) else { continue };
         let Some(kind) = entry.file_type() else { continue };
         if kind.is_symlink() {
-            check_link(root, path)?;
+            check_link(below, &path.read_link_utf8().unwrap_or_default())?;
             cargo.paths.push(below.to_owned());
         } else if kind.is_file() {
             cargo.bytes += entry.metadata().map_or(0, |metadata| metadata.len());
@@ -63,60 +64,12 @@ pub(super) fn list(root: &Utf8Path, without: &Utf8Path) -> Result<Cargo, Elsewhe
     Ok(cargo)
 }
 
-/// Refuses a link that leads out of the tree.
-fn check_link(root: &Utf8Path, link: &Utf8Path) -> Result<(), ElsewhereError> {
-    let Ok(to) = link.read_link_utf8() else { return Ok(()) };
-    let escaping = || ElsewhereError::EscapingLink {
-        path: link.strip_prefix(root).unwrap_or(link).to_owned(),
-        to: to.clone(),
-    };
-    let mut depth =
-        link.strip_prefix(root).map_or(0, |below| below.components().count() as i64 - 1);
-    if to.is_absolute() {
-        return Err(escaping());
-    }
-    for part in to.components() {
-        match part {
-            camino::Utf8Component::ParentDir => depth -= 1,
-            camino::Utf8Component::Normal(_) => depth += 1,
-            _ => {}
-        }
-        if depth < 0 {
-            return Err(escaping());
-        }
-    }
-    Ok(())
-}
-
-/// Sends the files of a checkout; returns the checkout as it is there.
+/// Sends the user's data; returns the request and the inputs as they are there.
 ///
 /// # Errors
 ///
 /// [`ElsewhereError`] of the file or the connection that failed; what is half sent does not bear
 /// its name.
-pub(super) fn source(
-    place: &mut Place,
-    layout: &Layout,
-    run: &RunId,
-    checkout: &Checkout,
-    keep_out: &Utf8Path,
-    progress: &dyn Progress,
-) -> Result<Checkout, ElsewhereError> {
-    let cargo = list(&checkout.path, keep_out)?;
-    let there = layout.checkout(run);
-    let what = format!("{} files ({}) to {}", cargo.paths.len(), ByteSize(cargo.bytes), place.name);
-    progress.begin(format!("sending {what}"));
-    let paths = Some(cargo.paths.as_slice());
-    put_tree(&mut *place.transport, &checkout.path, paths, there.as_str(), progress)?;
-    progress.end(format!("sent {what}"));
-    Ok(Checkout { path: there, ..checkout.clone() })
-}
-
-/// Sends the user's data; returns the request and the inputs as they are there.
-///
-/// # Errors
-///
-/// As for [`source`].
 pub(super) fn data(
     place: &mut Place,
     layout: &Layout,
@@ -132,8 +85,15 @@ pub(super) fn data(
         request.job.data.iter_mut().chain(inputs.iter_mut().map(|input| &mut input.binding));
     for binding in bindings {
         let here = binding.here.clone();
-        let there = match sent.get(&here) {
-            Some(there) => there.clone(),
+        // a file of a folder that goes anyway goes with it
+        let within = sent.iter().find_map(|(folder, there): (&Utf8PathBuf, &Utf8PathBuf)| {
+            let below = here.strip_prefix(folder).ok()?;
+            let inside = !below.components().any(|part| part.as_str() == ".git");
+            inside
+                .then(|| if below.as_str().is_empty() { there.clone() } else { there.join(below) })
+        });
+        let there = match within {
+            Some(there) => there,
             None => one(place, &layout.data(run, sent.len()), binding, progress)?,
         };
         binding.here.clone_from(&there);

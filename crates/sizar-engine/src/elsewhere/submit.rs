@@ -11,6 +11,7 @@ use jiff::{Timestamp, ToSpan as _};
 use sizar_model::{EventKind, JobHandle, Output, Resources, RunId};
 
 use super::batch::{self, Job, name_of};
+use super::tree::NOT_THERE;
 use super::{ElsewhereError, Layout};
 use crate::failpoint;
 use crate::run::chain;
@@ -34,6 +35,15 @@ pub struct Submitted {
     pub found: bool,
 }
 
+/// What a job is made of that is there, or comes there with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ready<'a> {
+    /// The sizar there.
+    pub program: &'a camino::Utf8Path,
+    /// What is done first, in the same round trip.
+    pub first: &'a [Step],
+}
+
 /// Holds a request against what is known of the site.
 ///
 /// # Errors
@@ -43,21 +53,23 @@ pub fn check_request(resources: &Resources, profile: &Profile) -> Result<(), Els
     check(resources, None, &profile.site, Timestamp::now()).map_err(ElsewhereError::Refused)
 }
 
-/// Hands attempt `attempt` of a run to the scheduler, once.
+/// Hands the next attempt of a run to the scheduler, once; `first` is done in the same round trip.
 ///
 /// # Errors
 ///
 /// [`ElsewhereError::NotSubmitted`] where the scheduler refused; the journal says so.
 /// [`ElsewhereError::Unsure`] where nothing tells whether it took the job: the run stays as it is,
-/// and the next call looks first.
+/// and the next call looks first. [`ElsewhereError::NotThere`] where nothing was handed over,
+/// because what the job builds on is not there: it is to be prepared again.
 pub fn submit(
     journal: &mut Journal,
     place: &mut Place,
     run: &RunId,
     resources: &Resources,
-    program: &camino::Utf8Path,
+    ready: Ready<'_>,
     after: &[Dependency],
 ) -> Result<Submitted, ElsewhereError> {
+    let Ready { program, first } = ready;
     let layout = Layout::at(place.root());
     let before = pending_submission(journal, run)?;
     let attempt = match &before {
@@ -76,7 +88,7 @@ pub fn submit(
         return accepted(journal, run, attempt, found, true);
     }
     failpoint::hit("elsewhere:after-submitting");
-    match hand_over(place, &layout, run, attempt, &script)? {
+    match hand_over(place, &layout, run, attempt, &script, first)? {
         Submission::Accepted { job, .. } => {
             failpoint::hit("elsewhere:before-submitted");
             accepted(journal, run, attempt, job, false)
@@ -93,33 +105,46 @@ pub fn submit(
     }
 }
 
-/// Writes the script there and submits it, in one round trip.
+/// Fails with [`NOT_THERE`] where the run was not prepared: its plan is what is made last.
+const PREPARED: &str = r#"[ -f "$1" ] || { echo "\`$1\` is missing" >&2; exit 75; }"#;
+
+/// Does what comes first, writes the script there and submits it, in one round trip.
 fn hand_over(
     place: &mut Place,
     layout: &Layout,
     run: &RunId,
     attempt: u32,
     script: &str,
+    first: &[Step],
 ) -> Result<Submission, ElsewhereError> {
     let path = layout.script(run, attempt);
     let order = place.scheduler.submit(&path)?;
-    let steps = [
+    let prepared = Step::script(PREPARED).arg(layout.plan(run).as_str()).stop_on_failure();
+    let mut steps = if first.is_empty() { vec![prepared] } else { first.to_vec() };
+    steps.extend([
         Step::put_file(path.as_str(), script.as_bytes(), 0o700).stop_on_failure(),
         Step::from(&order).cwd(layout.run(run).into_string()).limit(PATIENCE),
-    ];
-    match place.transport.run(&steps) {
-        Ok(answers) => match &answers[..] {
-            [put, _] if !put.is_success() => Err(ElsewhereError::Step {
-                step: "write the batch script",
-                message: String::from_utf8_lossy(&put.stderr).trim().to_owned(),
-            }),
-            [_, submitted] => Ok(place.scheduler.read_submit(&output(submitted))),
-            _ => Ok(Submission::Unknown { why: "an answer is missing".to_owned() }),
-        },
+    ]);
+    place.questions += 1;
+    let answers = match place.transport.run(&steps) {
+        Ok(answers) => answers,
         // the line broke: whether it ran is what the look-up tells
-        Err(error) if error.may_have_run() => Ok(Submission::Unknown { why: chain(&error) }),
-        Err(error) => Err(error.into()),
+        Err(error) if error.may_have_run() => {
+            return Ok(Submission::Unknown { why: chain(&error) });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some((submitted, before)) = answers.split_last() else {
+        return Ok(Submission::Unknown { why: "an answer is missing".to_owned() });
+    };
+    if let Some(failed) = before.iter().find(|answer| !answer.is_success()) {
+        let message = String::from_utf8_lossy(&failed.stderr).trim().to_owned();
+        return Err(match failed.status() {
+            Some(NOT_THERE) => ElsewhereError::NotThere { message },
+            _ => ElsewhereError::Step { step: "write the batch script", message },
+        });
     }
+    Ok(place.scheduler.read_submit(&output(submitted)))
 }
 
 /// Looks for a job by its name; none where the scheduler answers that it has none.

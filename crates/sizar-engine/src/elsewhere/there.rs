@@ -17,8 +17,9 @@ use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
 use super::scratch::{self, Chosen};
+use super::whole::whole;
 use super::{Layout, after, array, marks};
-use crate::home::Home;
+use crate::home::{Home, lock_by_leases};
 use crate::process::{Control, environment};
 use crate::run::{
     self, Allotment, Attempt, Execution, Input, RunPlan, RunRequest, chain, execute_allotted,
@@ -29,6 +30,7 @@ use crate::tree_digest::write_by_rename;
 pub(super) const PREPARE: &str = "__there-prepare";
 pub(super) const REHEARSE: &str = "__there-rehearse";
 pub(super) const EXECUTE: &str = "__there-execute";
+pub(super) const WHOLE: &str = "__there-whole";
 
 /// The exit code of a job whose attempt another job has: nothing was run.
 pub const CLAIMED: u8 = 76;
@@ -65,10 +67,17 @@ pub(super) enum Said {
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let verb = args.next()?;
-    if ![PREPARE, REHEARSE, EXECUTE].contains(&verb.as_str()) {
+    if ![PREPARE, REHEARSE, EXECUTE, WHOLE].contains(&verb.as_str()) {
         return None;
     }
+    // other login nodes and compute nodes see the same files
+    lock_by_leases();
     let layout = Layout::at(Utf8PathBuf::from(args.next()?));
+    if verb == WHOLE {
+        let tree = layout.tree(&args.next()?);
+        let made = whole(&layout, &tree).inspect_err(|message| say(message));
+        return Some(if made.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let run = RunId::from_str(&args.next()?).ok()?;
     if verb == PREPARE {
         return Some(prepare(&layout, &run));
@@ -190,6 +199,7 @@ fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, S
     let shared = Home::at(layout.root());
     let mut plan = work.plan(layout)?;
     let (run, attempt) = (&work.run, work.attempt);
+    whole(layout, &plan.checkout.path)?;
     let variables: BTreeMap<String, String> = std::env::vars().collect();
     let told = Arc::new(AtomicBool::new(false));
     let control = Control::default();

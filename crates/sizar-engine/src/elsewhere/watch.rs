@@ -255,6 +255,7 @@ fn look(
     let mut steps = vec![look_at(layout, &single)];
     steps.extend(sweeps.iter().map(|sweep| Marks::ask(layout, sweep)));
     if ask {
+        place.questions += 1;
         steps.push(Step::from(&place.scheduler.poll(&jobs)).keep(Step::MOST_OUTPUT));
     }
     let answers = place.transport.run(&steps)?;

@@ -54,7 +54,7 @@ struct Ready {
 /// A folder that may be filled.
 pub struct Building {
     prefix: Utf8PathBuf,
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// What was found under a lock's name.
@@ -87,7 +87,7 @@ pub fn claim(home: &Home, lock: &EnvLock, waiting: impl FnOnce()) -> Result<Clai
     }
     remove_tree(&prefix)?;
     fs::create_dir_all(&prefix).map_err(io(&prefix))?;
-    Ok(Claim::Build(Building { prefix, _lock: held }))
+    Ok(Claim::Build(Building { prefix, lock: held }))
 }
 
 fn remove_tree(path: &Utf8Path) -> Result<(), SetupError> {
@@ -126,6 +126,11 @@ impl Building {
             python_root: Some(python_root.to_owned()).filter(|root| !is_system(root)),
         };
         let text = serde_json::to_vec(&ready).expect("names and numbers have a form in JSON");
+        if !self.lock.is_held() {
+            // whoever took it over makes the same folder
+            let lost = std::io::Error::other("another sizar took over this folder");
+            return Err(io(&self.prefix)(lost));
+        }
         inside::write(&self.prefix, READY.into(), &text)?;
         Ok(self.prefix)
     }

@@ -10,6 +10,7 @@ use fs_err as fs;
 
 use super::SetupError;
 use super::error::io;
+use crate::home::locks_by_leases;
 
 /// How the folders of stages begin.
 const PREFIX: &str = "stage-";
@@ -33,7 +34,9 @@ impl Stage {
     pub fn open(cache: &Utf8Path) -> Result<Self, SetupError> {
         sweep(cache)?;
         let (lock, path) = lock_of(cache)?;
-        lock.file().lock_shared().map_err(io(&path))?;
+        if !locks_by_leases() {
+            lock.file().lock_shared().map_err(io(&path))?;
+        }
         let folder =
             tempfile::Builder::new().prefix(PREFIX).tempdir_in(cache).map_err(io(cache))?;
         // the cache's folder has a name in UTF-8, and so has what we make in it
@@ -60,6 +63,9 @@ fn lock_of(cache: &Utf8Path) -> Result<(fs::File, Utf8PathBuf), SetupError> {
 ///
 /// [`SetupError::Io`] where something cannot be removed.
 pub fn sweep(cache: &Utf8Path) -> Result<(), SetupError> {
+    if locks_by_leases() {
+        return Ok(());
+    }
     let (lock, path) = lock_of(cache)?;
     match lock.file().try_lock() {
         Ok(()) => {}

@@ -20,7 +20,7 @@ pub struct Answered<T> {
 /// scheduler gave no answer: that is not a site without nodes.
 pub fn nodes(place: &mut Place) -> Result<Answered<Vec<Node>>, TargetError> {
     let questions = place.scheduler.nodes();
-    let outputs = place.ask(&questions)?;
+    let outputs = place.ask_all(&questions)?;
     let answer = place.scheduler.read_nodes(&outputs)?;
     Ok(Answered { answer, questions: questions.len() })
 }

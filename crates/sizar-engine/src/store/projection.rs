@@ -130,7 +130,10 @@ fn changes(step: &Step<'_>) -> Result<Vec<(&'static str, Value)>, StoreError> {
             }
             changes.push(("cancel_requested", Value::from(0)));
         }
-        EventKind::Created { .. } | EventKind::Raised { .. } | EventKind::Unknown => {}
+        EventKind::Created { .. }
+        | EventKind::Raised { .. }
+        | EventKind::Contacted { .. }
+        | EventKind::Unknown => {}
     }
     if step.next.is_final() {
         changes.push(("gpu_numbers", Value::Null));

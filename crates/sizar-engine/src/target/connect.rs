@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
-use sizar_model::{Output, Progress};
+use sizar_model::{Contact, Output, Progress};
 
 use super::probe::output;
 use super::{Profile, TargetError, TargetName};
 use crate::home::Home;
 use crate::process::Control;
 use crate::scheduler::{Scheduler, for_site};
-use crate::transport::{Local, Ssh, SshOptions, Step, Transport, WithTransferHost};
+use crate::transport::{Counters, Local, Ssh, SshOptions, Step, Transport, WithTransferHost};
 
 /// A target that is connected to, with the language of its scheduler.
 pub struct Place {
@@ -18,6 +18,10 @@ pub struct Place {
     pub profile: Profile,
     pub transport: Box<dyn Transport>,
     pub scheduler: Box<dyn Scheduler>,
+    /// How often the scheduler was asked.
+    pub questions: u64,
+    /// What [`Place::contact`] told of already.
+    told: Contact,
 }
 
 /// How a connection is made.
@@ -74,7 +78,14 @@ pub fn connect(
     let scheduler = for_site(&profile.site, &user)
         .ok_or_else(|| TargetError::NoScheduler { name: name.to_string() })?;
     let transport = transport(&profile, connecting)?;
-    Ok(Place { name: name.clone(), profile, transport, scheduler })
+    Ok(Place {
+        name: name.clone(),
+        profile,
+        transport,
+        scheduler,
+        questions: 0,
+        told: Contact::default(),
+    })
 }
 
 impl Place {
@@ -97,8 +108,51 @@ impl Place {
         &mut self,
         questions: &[sizar_model::Invocation],
     ) -> Result<Vec<Output>, TargetError> {
-        let steps: Vec<Step> =
-            questions.iter().map(|question| Step::from(question).keep(Step::MOST_OUTPUT)).collect();
-        Ok(self.transport.run(&steps)?.iter().map(output).collect())
+        let steps: Vec<Step> = questions.iter().map(step).collect();
+        self.put(&steps)
     }
+
+    /// Asks the scheduler all `questions`, of which one alone is of no use: after one that fails
+    /// the rest is not asked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Place::ask`].
+    pub fn ask_all(
+        &mut self,
+        questions: &[sizar_model::Invocation],
+    ) -> Result<Vec<Output>, TargetError> {
+        let steps: Vec<Step> =
+            questions.iter().map(|question| step(question).stop_on_failure()).collect();
+        self.put(&steps)
+    }
+
+    fn put(&mut self, steps: &[Step]) -> Result<Vec<Output>, TargetError> {
+        self.questions += steps.len() as u64;
+        Ok(self.transport.run(steps)?.iter().map(output).collect())
+    }
+
+    /// Returns what was used since this was last asked.
+    pub fn contact(&mut self) -> Contact {
+        let Counters { logins, round_trips, bytes_sent, bytes_received, .. } =
+            self.transport.counters();
+        let all = Contact {
+            logins,
+            round_trips,
+            scheduler_queries: self.questions,
+            bytes_sent,
+            bytes_received,
+        };
+        let since = all.minus(self.told);
+        self.told = all;
+        since
+    }
+}
+
+/// How long a scheduler may take for an answer: its own programs try for a minute and more where
+/// it is away.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
+fn step(question: &sizar_model::Invocation) -> Step {
+    Step::from(question).keep(Step::MOST_OUTPUT).limit(PATIENCE)
 }

@@ -186,6 +186,7 @@ impl TransportError {
         matches!(
             self,
             Self::Lost { .. }
+                | Self::NoFolder { .. }
                 | Self::Garbled { .. }
                 | Self::Stopped { .. }
                 | Self::Read(_)

@@ -93,7 +93,6 @@ impl Local {
             NoSession::Start(source) => {
                 TransportError::Start { program: program.to_string_lossy().into_owned(), source }
             }
-            NoSession::NoFolder => TransportError::NoFolder { target: self.name() },
             NoSession::Stopped => TransportError::Stopped { target: self.name() },
             NoSession::NoRandom => TransportError::Read(std::io::ErrorKind::Unsupported.into()),
             NoSession::NoHello { said, complaints, .. } => TransportError::NoShell {

@@ -91,7 +91,7 @@ pub(super) fn preamble() -> Vec<u8> {
         "X() { if [ -n \"$w\" ] && kill -0 \"$w\" 2>/dev/null; then ",
         "(sleep 60; K \"$w\" TERM) 8>&- & x=$!; wait \"$w\"; K \"$x\" TERM; fi; ",
         "[ -z \"$d\" ] || rm -rf \"$d\"; }; ",
-        "echo \"$N.0 ready $L $d\" >&8\n"
+        "echo \"$N.0 ready $L $d\" >&8; [ -n \"$d\" ] || exit 1\n"
     );
     text.as_bytes().to_vec()
 }

@@ -59,7 +59,6 @@ pub(super) enum NoSession {
         said: String,
         in_time: bool,
     },
-    NoFolder,
     Stopped,
     NoRandom,
 }
@@ -90,12 +89,9 @@ impl Session {
         let _ = session.channel.send(format!("{boot}\n").as_bytes());
         session.await_line(until, |heard| matches!(heard, Heard::Hello))?;
         let _ = session.channel.send(&script::preamble());
-        let ready = session.await_line(until, |heard| matches!(heard, Heard::Ready { .. }))?;
-        session.counters.round_trips += 2;
-        match ready {
-            Heard::Ready { folder: true, .. } => Ok(session),
-            _ => Err(NoSession::NoFolder),
-        }
+        session.counters.round_trips += 1;
+        // what it answers comes before the answer to the first batch
+        Ok(session)
     }
 
     /// Waits for a line of the handshake.
@@ -206,6 +202,7 @@ impl Session {
                     watch.begun();
                     continue;
                 }
+                Some(Heard::Ready { folder: false, .. }) => return Err(self.no_folder()),
                 Some(_) => continue,
                 None => false,
             };
@@ -300,8 +297,10 @@ impl Session {
         let until = Instant::now() + Watch::BEGIN;
         loop {
             while let Some(heard) = self.reader.next(&tag, 0) {
-                if matches!(heard, Heard::Begun | Heard::Stream) {
-                    return Ok(());
+                match heard {
+                    Heard::Begun | Heard::Stream => return Ok(()),
+                    Heard::Ready { folder: false, .. } => return Err(self.no_folder()),
+                    _ => {}
                 }
             }
             match self.channel.receive(REGULARLY) {
@@ -419,6 +418,11 @@ impl Session {
             self.litter = (0, 0);
         }
         answers
+    }
+
+    fn no_folder(&mut self) -> TransportError {
+        self.channel.close(Duration::ZERO);
+        TransportError::NoFolder { target: self.target.clone() }
     }
 
     fn lost(&mut self, step: LostStep) -> TransportError {

@@ -141,9 +141,7 @@ impl Ssh {
                 Ok(session) => return Ok(session),
                 // the connection is in use, and the site allows one session in it
                 Err(TransportError::SessionRefused { .. }) => way = Way::LogInAlone,
-                Err(error @ (TransportError::Stopped { .. } | TransportError::NoFolder { .. })) => {
-                    return Err(error);
-                }
+                Err(error @ TransportError::Stopped { .. }) => return Err(error),
                 // it was about to end
                 Err(_) => {}
             }
@@ -184,7 +182,6 @@ impl Ssh {
         let start = |boot: &str| self.command(way, config, socket, boot);
         Session::open(start, opening).map_err(|error| match error {
             NoSession::Start(source) => TransportError::Start { program: "ssh".into(), source },
-            NoSession::NoFolder => TransportError::NoFolder { target: self.name() },
             NoSession::Stopped => TransportError::Stopped { target: self.name() },
             NoSession::NoRandom => TransportError::Read(std::io::ErrorKind::Unsupported.into()),
             NoSession::NoHello { complaints, said, in_time, .. } => diagnose(&Failed {

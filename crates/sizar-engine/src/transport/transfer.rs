@@ -2,6 +2,10 @@
 //!
 //! What arrives is built under a temporary name and renamed when it is whole. Contents are
 //! checked by the caller against its own manifest; [`digests`] helps where the far side can.
+//!
+//! What is larger than [`CHUNK`] goes in chunks: after a cut it goes on from the last byte that
+//! arrived, also in another process. An archive whose content has changed meanwhile has another
+//! name, and begins anew: two versions are never joined.
 
 use std::ffi::OsString;
 use std::io::{Read, Seek, Write};
@@ -9,8 +13,10 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_model::{Progress, Silent};
+use sizar_model::progress::Unit;
+use sizar_model::{Activity, Progress, Silent};
 
+use super::checksum::Checksum;
 use super::diagnose::last_lines;
 use super::step::operand;
 use super::{Answer, Step, Transport, TransportError};
@@ -19,6 +25,11 @@ use crate::acquire::limits::Limits;
 
 /// How long the far side may take after the last byte, or between two of them.
 const LIMIT: Duration = Duration::from_mins(10);
+/// How much goes at once: a cut costs that, and once more where the far side still took in the rest
+/// when it was asked how far it had come.
+pub const CHUNK: u64 = 4 << 20;
+/// How often the line may break without a byte having arrived before it is given up.
+const TRIES: u32 = 4;
 /// How many files one step takes the digests of.
 const AT_ONCE: usize = 256;
 
@@ -29,6 +40,29 @@ trap fail HUP INT TERM
 rm -rf \"$t\" && mkdir -p \"$t\" && tar -xf - -C \"$t\" || fail
 if [ -e \"$1\" ] || [ -L \"$1\" ]; then mv \"$1\" \"$t.old\" || fail; fi
 if mv \"$t\" \"$1\"; then rm -rf \"$t.old\"; else mv \"$t.old\" \"$1\"; fail; fi";
+
+/// As [`UNPACK`], of the file `$2` if its checksum is `$3`.
+const UNPACK_PART: &str = "\
+s=$(cksum <\"$2\") && [ \"$s\" = \"$3\" ] || { rm -f \"$2\"; echo 'what arrived is not what was sent' >&2; exit 1; }
+t=$1.sizar-$$
+fail() { rm -rf \"$t\"; exit 1; }
+trap fail HUP INT TERM
+rm -rf \"$t\" && mkdir -p \"$t\" && tar -xf \"$2\" -C \"$t\" || fail
+if [ -e \"$1\" ] || [ -L \"$1\" ]; then mv \"$1\" \"$t.old\" || fail; fi
+if mv \"$t\" \"$1\"; then rm -rf \"$t.old\" \"$2\"; else mv \"$t.old\" \"$1\"; fail; fi";
+
+const SIZE: &str = "\
+mkdir -p \"${1%/*}\" 2>/dev/null
+if [ -f \"$1\" ]; then wc -c <\"$1\"; else echo 0; fi";
+
+/// Appends standard input to the file `$1`, if it has `$2` bytes.
+const APPEND: &str = "\
+umask 077
+if [ -f \"$1\" ]; then s=$(wc -c <\"$1\"); else s=0; fi
+[ $((s)) = \"$2\" ] || exit 4
+cat >>\"$1\"";
+
+const PIECE: &str = "tail -c \"+$2\" <\"$1\" | head -c \"$3\"";
 
 const DIGESTS: &str = "\
 command -v sha256sum >/dev/null 2>&1 || exit 3
@@ -65,14 +99,161 @@ pub fn put_tree(
 /// As [`put_tree`].
 pub fn put_archive(
     transport: &mut dyn Transport,
-    archive: &mut dyn Read,
+    archive: &mut (impl Read + Seek),
     length: u64,
     remote: &str,
     progress: &dyn Progress,
 ) -> Result<(), TransportError> {
-    let step = Step::script(UNPACK).arg(operand(remote.as_ref())).limit(LIMIT);
-    let answer = transport.feed(&step, archive, length, progress)?;
-    succeeded(transport, "writing the files", &answer)
+    if length <= CHUNK {
+        let step = Step::script(UNPACK).arg(operand(remote.as_ref())).limit(LIMIT);
+        let mut tries = 0;
+        let answer = loop {
+            archive.rewind().map_err(TransportError::Read)?;
+            match transport.feed(&step, archive, length, progress) {
+                Err(error) if may_try_again(&error, &mut tries) => progress.note(AGAIN),
+                answer => break answer?,
+            }
+        };
+        return succeeded(transport, "writing the files", &answer);
+    }
+    let mut checksum = Checksum::default();
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = archive.read(&mut buffer).map_err(TransportError::Read)?;
+        if count == 0 {
+            break;
+        }
+        checksum.update(&buffer[..count]);
+        hasher.update(&buffer[..count]);
+    }
+    let name = &hasher.finalize().to_hex()[..16];
+    let remote = operand(remote.as_ref());
+    let mut part = remote.clone();
+    part.push(format!(".sizar-{name}.part"));
+    put_chunks(transport, archive, length, &part, progress)?;
+    let step = Step::script(UNPACK_PART)
+        .arg(remote)
+        .arg(part)
+        .arg(format!("{} {length}", checksum.value()))
+        .limit(LIMIT * 3);
+    let answers = transport.run(&[step])?;
+    answers.iter().try_for_each(|answer| succeeded(transport, "writing the files", answer))
+}
+
+const AGAIN: &str = "the connection broke; it is sent again from where it was";
+
+/// Returns whether trying again may help, and counts the tries.
+fn may_try_again(error: &TransportError, tries: &mut u32) -> bool {
+    *tries += 1;
+    matches!(error, TransportError::Lost { .. } | TransportError::Garbled { .. }) && *tries < TRIES
+}
+
+/// Sends an archive to the file `part`, from where an earlier try ended.
+fn put_chunks(
+    transport: &mut dyn Transport,
+    archive: &mut (impl Read + Seek),
+    length: u64,
+    part: &std::ffi::OsStr,
+    progress: &dyn Progress,
+) -> Result<(), TransportError> {
+    let mut tries = 0;
+    let mut arrived = None;
+    let mut furthest = 0;
+    loop {
+        let at = match arrived {
+            Some(at) => at,
+            None => match size_of(transport, part) {
+                Err(error) if may_try_again(&error, &mut tries) => continue,
+                size => size?.min(length),
+            },
+        };
+        if at == length {
+            return Ok(());
+        }
+        if at > furthest {
+            (furthest, tries) = (at, 0);
+        }
+        let more = CHUNK.min(length - at);
+        archive.seek(std::io::SeekFrom::Start(at)).map_err(TransportError::Read)?;
+        let step = Step::script(APPEND).arg(part).arg(at.to_string()).limit(LIMIT);
+        match transport.feed(&step, archive, more, progress) {
+            Ok(answer) if answer.status() == Some(4) => arrived = None,
+            Ok(answer) if answer.is_success() => {
+                arrived = Some(at + more);
+                progress.report(Activity::Advanced {
+                    done: at + more,
+                    total: Some(length),
+                    unit: Unit::Bytes,
+                });
+            }
+            Ok(answer) => {
+                // what is half there helps nobody on a full disk
+                let _ = transport.run(&[Step::program("rm", ["-f"]).arg(part)]);
+                return succeeded(transport, "writing the files", &answer);
+            }
+            Err(error) if may_try_again(&error, &mut tries) => {
+                progress.note(AGAIN);
+                arrived = None;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Asks how much of a file has arrived.
+fn size_of(transport: &mut dyn Transport, part: &std::ffi::OsStr) -> Result<u64, TransportError> {
+    let answers = transport.run(&[Step::script(SIZE).arg(part)])?;
+    Ok(answers.first().and_then(|answer| answer.text().trim().parse().ok()).unwrap_or(0))
+}
+
+/// Fetches the file `remote` of `size` bytes to the file `local`, from where an earlier try ended.
+///
+/// Its content is for the caller to verify.
+///
+/// # Errors
+///
+/// As [`Transport::drain`]; what has come stays.
+pub fn get_file(
+    transport: &mut dyn Transport,
+    remote: &str,
+    size: u64,
+    local: &Utf8Path,
+    progress: &dyn Progress,
+) -> Result<(), TransportError> {
+    let failed = |source| TransportError::File { path: local.to_owned(), source };
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(local).map_err(failed)?;
+    loop {
+        let at = file.metadata().map_err(failed)?.len();
+        if at > size {
+            file.set_len(0).map_err(failed)?;
+            continue;
+        }
+        if at == size {
+            return Ok(());
+        }
+        let step = Step::script(PIECE)
+            .arg(operand(remote.as_ref()))
+            .arg((at + 1).to_string())
+            .arg(CHUNK.min(size - at).to_string())
+            .limit(LIMIT);
+        let came = transport.drain(&step, &mut file, progress);
+        if matches!(came, Err(TransportError::Garbled { .. })) {
+            file.set_len(at).map_err(failed)?;
+        }
+        let answer = came?;
+        succeeded(transport, "reading the files", &answer)?;
+        let now = file.metadata().map_err(failed)?.len();
+        if now == at {
+            let said = vec![format!("`{remote}` is shorter than it was")];
+            return Err(TransportError::Failed {
+                target: transport.name(),
+                doing: "reading the files",
+                said,
+            });
+        }
+        progress.report(Activity::Advanced { done: now, total: Some(size), unit: Unit::Bytes });
+    }
 }
 
 fn pack(

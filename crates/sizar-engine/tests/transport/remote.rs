@@ -31,7 +31,7 @@ fn slow_a_thousand_steps_are_one_login_and_one_shell() {
     }
     let counters = ssh.counters();
     assert_eq!((counters.logins, counters.shells, counters.steps), (1, 1, 1000));
-    assert_eq!(counters.round_trips, 12);
+    assert_eq!(counters.round_trips, 11);
     assert_eq!(sshd.logins(), 1);
 }
 

@@ -25,6 +25,7 @@ struct State {
     dead: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
     logins: AtomicU64,
+    passed: AtomicU64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,11 @@ impl Line {
         }
     }
 
+    /// Returns how many bytes have passed, both ways together.
+    pub fn passed(&self) -> u64 {
+        self.state.passed.load(Ordering::Relaxed)
+    }
+
     /// Returns how many connections were made.
     pub fn connections(&self) -> u64 {
         self.state.logins.load(Ordering::Relaxed)
@@ -148,6 +154,7 @@ fn write_when_due(
         if to.write_all(&bytes).is_err() {
             break;
         }
+        state.passed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     }
     let _ = to.shutdown(Shutdown::Write);
 }

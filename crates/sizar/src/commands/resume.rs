@@ -9,7 +9,7 @@ use sizar_engine::store::{Filter, Journal};
 use sizar_model::{Locator, Run, RunId, RunState};
 
 use crate::commands::run::prepare;
-use crate::commands::run_elsewhere::{Sending, submit_again};
+use crate::commands::run_elsewhere::{Onward, Sending, ended_unfinished, go_on_from, submit_again};
 use crate::elsewhere::{is_elsewhere, place, refresh, refresh_all};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -148,7 +148,14 @@ fn resume_elsewhere(session: &Session, journal: &mut Journal, run: &Run) -> Comm
 fn start_elsewhere(session: &Session, journal: &mut Journal, id: &RunId) -> CommandResult<()> {
     let request = request_of(journal, id)?;
     let source: Locator = request.source.parse()?;
-    let mut place = place(session, &journal.get(id.as_str())?.target)?;
+    let run = journal.get(id.as_str())?;
+    let mut place = place(session, &run.target)?;
+    // work that its time was too short for goes on from its newest checkpoint
+    let made = run.attempts > 0 && journal.plan(id)?.is_some();
+    if made && ended_unfinished(journal, id)? {
+        let onward = Onward { run: id, last: run.attempts, resume: false, raised: None };
+        return go_on_from(session, journal, &mut place, onward);
+    }
     let interrupt = Interrupt::watch(&session.home)?;
     let place = &mut place;
     let mut sending = Sending { session, journal, place, interrupt: &interrupt };

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use sizar_engine::elsewhere::{self, Next, NextAttempt};
+use sizar_engine::elsewhere::{self, ElsewhereError, Next, NextAttempt, Ready, Trust, Wanted};
 use sizar_engine::failpoint;
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{Attempt, RunRequest};
 use sizar_engine::store::{Journal, Prepared};
 use sizar_engine::target::{Place, TargetName, connect};
-use sizar_model::{Ending, EventKind, Locator, RunId, RunState};
+use sizar_engine::transport::Step;
+use sizar_model::{Ending, EventKind, Locator, Resources, RunId, RunState};
 
 use crate::commands::resume::request_of;
 use crate::commands::run::{report, wish_on};
-use crate::elsewhere::{connecting, follow, targets};
+use crate::elsewhere::{account, connecting, follow, targets};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -93,7 +94,7 @@ fn restart(
     if last > run.job.restart {
         return Ok(false);
     }
-    let mut request = request_of(journal, id)?;
+    let request = request_of(journal, id)?;
     let receipt = Attempt::of(&session.home, id, last).receipt();
     let asked = &request.job.resources;
     let now = jiff::Timestamp::now();
@@ -105,24 +106,60 @@ fn restart(
             return Ok(false);
         }
     };
-    let interrupt = Interrupt::watch(&session.home)?;
     let left = run.job.restart - last;
     session.say(&format!("{id} is {}; it gets another attempt ({left} more after it)", run.state));
-    if let Some((resources, words)) = &raised {
+    if let Some((_, words)) = &raised {
         session.say(&format!("{id}: {words}"));
+    }
+    go_on_from(session, journal, place, Onward { run: id, last, resume: true, raised })?;
+    Ok(true)
+}
+
+/// Another attempt of a run, which goes on from what an earlier one made.
+pub struct Onward<'a> {
+    pub run: &'a RunId,
+    /// The earlier attempt.
+    pub last: u32,
+    /// Whether the journal does not know yet that there is to be another.
+    pub resume: bool,
+    /// What it asks for instead of what the earlier one had, and why.
+    pub raised: Option<(Box<Resources>, String)>,
+}
+
+/// Gives a run another attempt that goes on from an earlier one.
+pub fn go_on_from(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    onward: Onward<'_>,
+) -> CommandResult<()> {
+    let Onward { run: id, last, resume, raised } = onward;
+    let mut request = request_of(journal, id)?;
+    if let Some((resources, _)) = &raised {
         request.job.resources = (**resources).clone();
     }
+    let interrupt = Interrupt::watch(&session.home)?;
+    let home = &session.home;
     let next = NextAttempt { run: id, last, resources: &request.job.resources };
-    let plan = elsewhere::again(&session.home, journal, place, &next, &session.reporter)?;
-    // only now: a connection that breaks before leaves the run as it ended
-    journal.resume_with(id, raised)?;
+    let plan = elsewhere::again(home, journal, place, &next, &session.reporter)?;
+    if resume {
+        // only now: a connection that breaks before leaves the run as it ended
+        journal.resume_with(id, raised)?;
+    }
     interrupt.preparing(id);
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
-    let program = elsewhere::program(place, &session.reporter)?;
-    Sending { session, journal, place, interrupt: &interrupt }.submit(id, &request, &program)?;
+    let program = elsewhere::program(home, place, &session.reporter)?;
+    let mut sending = Sending { session, journal, place, interrupt: &interrupt };
+    sending.submit(id, &request, &program, &[])?;
+    account(journal, place, id);
     interrupt.idle();
-    Ok(true)
+    Ok(())
+}
+
+/// Returns whether a run's last ending is one that another attempt may mend.
+pub fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
+    Ok(last_ending(journal, id)?.is_some_and(|ending| elsewhere::is_unfinished(&ending)))
 }
 
 /// Returns how a run's last attempt ended.
@@ -157,9 +194,25 @@ impl Sending<'_> {
             let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
             self.journal.append(id, &began)?;
         }
+        let handed = self.hand_over(id, source, request, Trust::Remembered);
+        account(self.journal, self.place, id);
+        handed
+    }
+
+    /// Prepares a run there and hands it over.
+    ///
+    /// What is believed to be there may be gone: it is then prepared once more from nothing.
+    fn hand_over(
+        &mut self,
+        id: &RunId,
+        source: &Locator,
+        request: &RunRequest,
+        trust: Trust,
+    ) -> CommandResult<()> {
         let Session { home, reporter, .. } = self.session;
-        let prepared = elsewhere::prepare(home, self.place, id, source, request, reporter)
-            .map_err(|error| {
+        let wanted = Wanted { locator: source, request, trust };
+        let prepared =
+            elsewhere::prepare(home, self.place, id, &wanted, reporter).map_err(|error| {
                 let reason = error.to_string();
                 let failure = Failure::from(error);
                 // the message is what matters now; the journal's copy is a courtesy
@@ -169,7 +222,14 @@ impl Sending<'_> {
         let environment = prepared.plan.prefix.file_name().unwrap_or_default().to_owned();
         self.journal.prepared(id, &Prepared { environment, plan: prepared.plan.to_json()? })?;
         failpoint::hit("elsewhere:after-prepared");
-        self.submit(id, request, &prepared.program)
+        match self.submit(id, request, &prepared.program, &prepared.first) {
+            Err(ElsewhereError::NotThere { message }) if trust == Trust::Remembered => {
+                self.session.say(&format!("{message}: it is sent anew"));
+                self.interrupt.preparing(id);
+                self.hand_over(id, source, request, Trust::Nothing)
+            }
+            submitted => Ok(submitted?),
+        }
     }
 
     /// Hands a prepared run to the scheduler.
@@ -178,13 +238,14 @@ impl Sending<'_> {
         id: &RunId,
         request: &RunRequest,
         program: &camino::Utf8Path,
-    ) -> CommandResult<()> {
+        first: &[Step],
+    ) -> Result<(), ElsewhereError> {
         let resources = &request.job.resources;
         let after = &request.job.after;
         let after = elsewhere::dependencies(self.journal, self.place.name.as_str(), after)?;
         self.interrupt.elsewhere(id);
-        let submitted =
-            elsewhere::submit(self.journal, self.place, id, resources, program, &after)?;
+        let ready = Ready { program, first };
+        let submitted = elsewhere::submit(self.journal, self.place, id, resources, ready, &after)?;
         let how = if submitted.found { "was found as" } else { "is" };
         self.session.say(&format!("{id} {how} job {} on {}", submitted.job, self.place.name));
         Ok(())
@@ -227,8 +288,16 @@ pub fn submit_again(
     request: &RunRequest,
 ) -> CommandResult<()> {
     let interrupt = Interrupt::watch(&session.home)?;
-    let program = elsewhere::program(place, &session.reporter)?;
-    Sending { session, journal, place, interrupt: &interrupt }.submit(id, request, &program)?;
+    let program = elsewhere::program(&session.home, place, &session.reporter)?;
+    let mut sending = Sending { session, journal, place, interrupt: &interrupt };
+    match sending.submit(id, request, &program, &[]) {
+        // nothing left before the process was gone
+        Err(ElsewhereError::NotThere { .. }) => {
+            let source: Locator = request.source.parse()?;
+            sending.hand_over(id, &source, request, Trust::Nothing)?;
+        }
+        submitted => submitted?,
+    }
     interrupt.idle();
     Ok(())
 }

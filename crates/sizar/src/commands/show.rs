@@ -7,11 +7,11 @@ use sizar_engine::run::Attempt;
 use sizar_engine::store::Journal;
 use sizar_model::artifact::GpuUsage;
 use sizar_model::resources::{ByteSize, Walltime};
-use sizar_model::{EventKind, JobHandle, Resources, Run, Usage};
+use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, Usage};
 
 use crate::commands::runs::duration;
 use crate::commands::sweep_show::{self, ShowArgs as ShowArgsOfSweep};
-use crate::elsewhere::{is_elsewhere, refresh};
+use crate::elsewhere::{contact, is_elsewhere, refresh};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::output;
@@ -33,6 +33,9 @@ pub struct ShowArgs {
     /// List all results, not only the first 20
     #[arg(long)]
     all: bool,
+    /// Show what is known here, without asking the target of the run
+    #[arg(long)]
+    no_refresh: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -45,7 +48,7 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
         return Ok(ExitCode::Success);
     }
     let mut run = session.journal_with(&args.run)?.get(&args.run)?;
-    if is_elsewhere(&run) && !run.state.is_final() {
+    if is_elsewhere(&run) && !run.state.is_final() && !args.no_refresh {
         let mut journal = session.journal()?;
         if let Err(failure) = refresh(session, &mut journal, &run.target) {
             session.say(&format!("{} could not be asked: {}", run.target, failure.error));
@@ -59,15 +62,51 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
         }
         false => (None, Vec::new()),
     };
+    let contact = match is_elsewhere(&run) {
+        true => Some(contact(&session.journal_with(&args.run)?, &run.id)?),
+        false => None,
+    };
     if args.json {
         let mut document = document(session, &run)?;
         document["scheduler_job"] = serde_json::to_value(&job)?;
         document["raised"] = serde_json::to_value(&raised)?;
+        if let Some(contact) = contact {
+            add_contact(&mut document, contact)?;
+        }
         output::print_json(&document)?;
     } else {
-        output::print(&page(&run, job.as_ref(), &raised, args.all))?;
+        let of = OfTarget { job: job.as_ref(), raised: &raised, contact };
+        output::print(&page(&run, &of, args.all))?;
     }
     Ok(ExitCode::Success)
+}
+
+/// Adds what talking to the target has used to what the run used.
+fn add_contact(document: &mut serde_json::Value, contact: Contact) -> CommandResult<()> {
+    if !document["usage"].is_object() {
+        document["usage"] = serde_json::json!({});
+    }
+    if let serde_json::Value::Object(used) = serde_json::to_value(contact)? {
+        for (name, value) in used {
+            document["usage"][name] = value;
+        }
+    }
+    Ok(())
+}
+
+/// Says what talking to the target has used.
+fn in_words(contact: Contact) -> String {
+    let counted = |number: u64, one: &str, many: &str| {
+        if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+    };
+    format!(
+        "{}, {}, {} to the scheduler; {} sent, {} received",
+        counted(contact.logins, "login", "logins"),
+        counted(contact.round_trips, "round trip", "round trips"),
+        counted(contact.scheduler_queries, "question", "questions"),
+        ByteSize(contact.bytes_sent),
+        ByteSize(contact.bytes_received),
+    )
 }
 
 /// The documented JSON of `sizar show --json`.
@@ -81,6 +120,14 @@ fn document(session: &Session, run: &Run) -> CommandResult<serde_json::Value> {
     Ok(document)
 }
 
+/// What is told of a run beside the run itself, where it is on a target.
+struct OfTarget<'a> {
+    job: Option<&'a JobHandle>,
+    /// Why later attempts asked for more than the first.
+    raised: &'a [String],
+    contact: Option<Contact>,
+}
+
 /// Says why later attempts of a run asked for more than the first.
 fn raised(journal: &Journal, run: &Run) -> CommandResult<Vec<String>> {
     let words = journal.events(&run.id)?.into_iter().filter_map(|event| match event.kind {
@@ -90,7 +137,8 @@ fn raised(journal: &Journal, run: &Run) -> CommandResult<Vec<String>> {
     Ok(words.collect())
 }
 
-fn page(run: &Run, job: Option<&JobHandle>, raised: &[String], all: bool) -> String {
+fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
+    let OfTarget { job, raised, contact } = *of;
     let bold = anstyle::Style::new().bold();
     let mut page = String::new();
     let mut line = |name: &str, value: &str| {
@@ -119,6 +167,9 @@ fn page(run: &Run, job: Option<&JobHandle>, raised: &[String], all: bool) -> Str
     }
     for words in raised {
         line("raised", words);
+    }
+    if let Some(contact) = contact {
+        line("site", &in_words(contact));
     }
     for binding in &run.job.data {
         line("data", &format!("{} as {}", binding.here, binding.there));

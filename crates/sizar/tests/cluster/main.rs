@@ -7,6 +7,7 @@
 mod awkward;
 mod cut;
 mod endings;
+mod faults;
 mod killed;
 mod node;
 mod plain;

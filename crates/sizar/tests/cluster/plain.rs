@@ -2,20 +2,55 @@
 
 use sizar_testkit::Cluster;
 
-use crate::site::{Site, eventually};
+use crate::site::{Site, eventually, on_each};
 
 #[test]
 fn slow_cluster_a_run_goes_there_and_its_results_come_home() {
-    let site = Site::of(Cluster::slurm().with_oar().up(), &["slurm", "oar"]);
-    for target in ["slurm", "oar"] {
-        completes(&site, target);
-        passes_its_exit_code_on(&site, target);
-        takes_data_along(&site, target);
-        goes_on_alone(&site, target);
-        is_cancelled_while_it_runs(&site, target);
-    }
-    is_cancelled_while_it_waits(&site);
-    refuses_what_the_site_does_not_have(&site);
+    on_each(Cluster::slurm().with_oar().up(), &["slurm", "oar"], |site, target| {
+        completes(site, target);
+        only_what_changed_is_sent(site, target);
+        passes_its_exit_code_on(site, target);
+        takes_data_along(site, target);
+        goes_on_alone(site, target);
+        is_cancelled_while_it_runs(site, target);
+        if target == "slurm" {
+            is_cancelled_while_it_waits(site);
+            refuses_what_the_site_does_not_have(site);
+        }
+    });
+}
+
+/// The second submission after an edit is one round trip beside opening the shell; what is not
+/// there any more is sent anew.
+fn only_what_changed_is_sent(site: &Site, target: &str) {
+    let text = |number: u32| format!("# on {target}\nx = {number}\n");
+    let extra = |number: u32| {
+        site.world.write("code/extra.py", &text(number));
+        site.detached(target, &["--", "--read", "extra.py"])
+    };
+    let used = |id: &str| {
+        let shown = site.sizar(&["show", id, "--json", "--no-refresh"]);
+        shown.exits(0).json()["usage"].clone()
+    };
+    let first = extra(2);
+    let second = extra(3);
+    let usage = used(&second);
+    assert_eq!(usage["round_trips"], 2, "{usage}");
+    assert_eq!(usage["scheduler_queries"], 1, "{usage}");
+    assert!(usage["bytes_sent"].as_u64().unwrap() < 64 << 10, "{usage}");
+    let read = |id: &str, number: u32| {
+        site.sizar(&["wait", id]).exits(0);
+        site.sizar(&["fetch", id, "out/read.txt", "-o", id]).exits(0);
+        let read = site.world.here().join(id).join("out/read.txt");
+        assert_eq!(fs_err::read_to_string(read).unwrap(), text(number));
+    };
+    read(&first, 2);
+    read(&second, 3);
+    let plan = fs_err::read_to_string(site.there(&first, "plan.json")).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    let tree = plan["checkout"]["path"].as_str().unwrap();
+    site.cluster.ssh(target, &format!("rm -rf {tree}")).exits(0);
+    read(&extra(4), 4);
 }
 
 fn completes(site: &Site, target: &str) {

@@ -1,6 +1,7 @@
 //! A cluster and a laptop, as these tests see them.
 
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
@@ -36,7 +37,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A laptop that knows the hosts of a cluster as its targets.
 pub struct Site {
-    pub cluster: Cluster,
+    pub cluster: Arc<Cluster>,
     pub world: World,
 }
 
@@ -53,7 +54,8 @@ pub const CLAIMED: i32 = 76;
 
 impl Site {
     /// Makes a laptop, and a cluster's hosts its targets.
-    pub fn of(cluster: Cluster, targets: &[&str]) -> Self {
+    pub fn of(cluster: impl Into<Arc<Cluster>>, targets: &[&str]) -> Self {
+        let cluster = cluster.into();
         let world = World::new(env!("CARGO_BIN_EXE_sizar"));
         world.write("code/train.py", TRAIN);
         let site = Self { cluster, world };
@@ -240,6 +242,21 @@ impl Site {
         assert!(self.there(run, &format!("attempt-{attempt}/receipt.json")).exists(), "{run}");
         jobs.len() - worked
     }
+}
+
+/// Does `test` for each target of one cluster at once, each with a laptop of its own.
+pub fn on_each(
+    cluster: Cluster,
+    targets: &[&'static str],
+    test: impl Fn(&Site, &'static str) + Sync,
+) {
+    let cluster = Arc::new(cluster);
+    std::thread::scope(|scope| {
+        for &target in targets {
+            let (cluster, test) = (Arc::clone(&cluster), &test);
+            scope.spawn(move || test(&Site::of(cluster, &[target]), target));
+        }
+    });
 }
 
 /// Waits for a condition.
