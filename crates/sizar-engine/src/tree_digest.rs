@@ -240,14 +240,7 @@ impl TreeDigester<'_> {
         let entries = walk(root, self.without)?;
         let known = self.cache.map(load).unwrap_or_default();
         let now = SystemTime::now();
-        let contents: Vec<Option<Content>> = entries
-            .par_iter()
-            .with_min_len(16)
-            .map(|entry| match &entry.kind {
-                TreeEntryKind::File(stat) => content(root, &entry.path, *stat, &known),
-                _ => None,
-            })
-            .collect();
+        let contents = contents_of(root, &entries, &known);
         let mut tree = TreeDigest {
             digest: Digest::of(&[]),
             files: 0,
@@ -306,14 +299,7 @@ impl TreeDigester<'_> {
         let entries = walk_with(root, self.without, true)?;
         let known = self.cache.map(load).unwrap_or_default();
         let now = SystemTime::now();
-        let contents: Vec<Option<Content>> = entries
-            .par_iter()
-            .with_min_len(16)
-            .map(|entry| match &entry.kind {
-                TreeEntryKind::File(stat) => content(root, &entry.path, *stat, &known),
-                _ => None,
-            })
-            .collect();
+        let contents = contents_of(root, &entries, &known);
         let settled = |entry: &TreeEntry| match &entry.kind {
             TreeEntryKind::File(stat) => stat.is_settled(now, self.settle),
             _ => false,
@@ -385,6 +371,18 @@ fn load(cache: &Utf8Path) -> Known {
         }
         _ => Known::new(),
     }
+}
+
+/// Returns the content of each entry that is a file, by what is known of it where that still holds.
+fn contents_of(root: &Utf8Path, entries: &[TreeEntry], known: &Known) -> Vec<Option<Content>> {
+    entries
+        .par_iter()
+        .with_min_len(16)
+        .map(|entry| match &entry.kind {
+            TreeEntryKind::File(stat) => content(root, &entry.path, *stat, known),
+            _ => None,
+        })
+        .collect()
 }
 
 fn content(root: &Utf8Path, path: &Path, stat: FileStat, known: &Known) -> Option<Content> {

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use sizar_model::{Deviation, PythonVersion};
 use uv_pep440::{Version, VersionSpecifiers};
 
-use crate::name;
+use crate::{heavy, name};
 
 /// A requirement that names one release (`==1.2.3`) or the releases of one minor version
 /// (`==1.2.*`).
@@ -62,68 +62,6 @@ pub struct PinFacts {
     pub relatives: Vec<String>,
 }
 
-/// Packages whose builds take a compiler and patience: a wheel of theirs counts for several.
-const HEAVY: &[&str] = &[
-    "numpy",
-    "scipy",
-    "pandas",
-    "torch",
-    "torchvision",
-    "torchaudio",
-    "tensorflow",
-    "jaxlib",
-    "opencv-python",
-    "opencv-python-headless",
-    "opencv-contrib-python",
-    "opencv-contrib-python-headless",
-    "scikit-learn",
-    "scikit-image",
-    "matplotlib",
-    "h5py",
-    "pillow",
-    "numba",
-    "llvmlite",
-    "lxml",
-    "spacy",
-    "thinc",
-    "gensim",
-    "tokenizers",
-    "cython",
-    "pyyaml",
-    "grpcio",
-    "pyarrow",
-    "onnxruntime",
-    "onnx",
-    "mxnet",
-    "dlib",
-    "shapely",
-    "rasterio",
-    "fiona",
-    "pyproj",
-    "statsmodels",
-    "xgboost",
-    "lightgbm",
-    "faiss-cpu",
-    "sentencepiece",
-    "pywavelets",
-    "pycocotools",
-    "psycopg2-binary",
-    "netcdf4",
-    "tables",
-    "astropy",
-    "biopython",
-    "pysam",
-    "rdkit",
-    "vtk",
-    "simpleitk",
-    "pyqt5",
-    "regex",
-    "cffi",
-    "cryptography",
-    "pybullet",
-    "box2d-py",
-];
-
 /// The Pythons that there are wheels of a pinned release for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinnedWheels {
@@ -132,20 +70,6 @@ pub struct PinnedWheels {
     pub pythons: Vec<PythonVersion>,
     /// How much it counts.
     pub weight: usize,
-}
-
-/// Whether a package is one whose builds take a compiler and patience.
-pub fn is_heavy(package: &str) -> bool {
-    HEAVY.contains(&package)
-}
-
-/// Returns the heavy packages whose release is left to the resolver: what nobody pinned had better
-/// come as a wheel than be the newest, and a resolver that goes back in time in search of metadata
-/// that it can read must not end at a source of ten years before.
-pub fn better_as_wheels<'a>(asked: impl Iterator<Item = &'a String>) -> Vec<&'static str> {
-    let decided = asked.filter(|asked| pin_of(asked).is_some() || asked.contains('@'));
-    let decided: Vec<String> = decided.map(|asked| name::of_requirement(asked)).collect();
-    HEAVY.iter().copied().filter(|heavy| !decided.iter().any(|name| name == heavy)).collect()
 }
 
 /// Reads a pin; other requirements are none.
@@ -190,7 +114,7 @@ impl PinFacts {
 
     /// Returns how much it counts that there is a wheel.
     fn weight(&self) -> usize {
-        if is_heavy(&self.pin.name) { 4 } else { 1 }
+        if heavy::is_heavy(&self.pin.name) { 4 } else { 1 }
     }
 
     /// Returns the Pythons that decide, where the release is one of compiled wheels.
@@ -398,14 +322,6 @@ mod tests {
         assert!(keep_to(&asked, "numpy<2") && keep_to(&asked, "numpy>=1.12,<1.13"));
         assert!(!keep_to(&asked, "numpy<1.12") && !keep_to(&asked, "scipy<2"));
         assert!(!keep_to(&asked, "pandas<2") && !keep_to(&asked, "numpy @ file:///x"));
-    }
-
-    #[test]
-    fn what_somebody_pinned_may_be_built() {
-        let asked = ["numpy==1.12.1", "pandas>=0.20", "torch @ https://x.org/t.whl"];
-        let heavy = better_as_wheels(asked.map(str::to_owned).iter());
-        assert!(heavy.contains(&"pandas") && heavy.contains(&"scipy"));
-        assert!(!heavy.contains(&"numpy") && !heavy.contains(&"torch"));
     }
 
     #[test]

@@ -10,11 +10,11 @@ use crate::build_steps;
 use crate::device;
 use crate::era;
 use crate::gpu::Gpu;
+use crate::heavy;
 use crate::name;
 use crate::pins::{self, PinFacts, PinnedWheels};
 use crate::python::{self, NoPython, PythonChoice};
 use crate::requirements;
-use crate::slow_builds;
 
 /// What the user asked for beside the source.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +91,7 @@ pub fn plan(
         _ => cutoff,
     });
     let mut requirements = selection.requirements;
-    let slow = slow_builds::as_wheels(&mut requirements, &wishes.pins, first);
+    let slow = heavy::as_wheels(&mut requirements, &wishes.pins, first);
     deviations.extend(slow);
     requirements.extend(wishes.extra_requirements.iter().cloned());
     deviations.extend(selection.deviations);

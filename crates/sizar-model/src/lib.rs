@@ -35,7 +35,7 @@ pub use id::RunId;
 pub use inspection::Inspection;
 pub use invocation::{Invocation, NetworkAccess, Output};
 pub use job::{DataBinding, DataMode, JobSpec, Scratch};
-pub use progress::{Activity, Progress, Silent};
+pub use progress::{Activity, Progress, Silent, counted};
 pub use python::PythonVersion;
 pub use resources::{ByteSize, Mail, MailEvent, Resources, Walltime};
 pub use run::{IllegalEvent, Run, RunState, RunSummary};

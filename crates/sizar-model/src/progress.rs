@@ -75,3 +75,8 @@ pub struct Silent;
 impl Progress for Silent {
     fn report(&self, _: Activity) {}
 }
+
+/// Writes a number with what it counts: `1 file`, `2 files`.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}

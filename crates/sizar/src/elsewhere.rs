@@ -12,7 +12,7 @@ use sizar_engine::process::Control;
 use sizar_engine::scheduler::why_pending;
 use sizar_engine::store::{Filter, Journal};
 use sizar_engine::target::{Connecting, Place, TargetError, TargetName, Targets, connect};
-use sizar_model::{Activity, Contact, EventKind, Progress as _, Run, RunId, RunState};
+use sizar_model::{Activity, Contact, EventKind, Progress as _, Run, RunId, RunState, counted};
 
 use crate::error::CommandResult;
 use crate::progress::{Reporter, Verbosity};
@@ -82,11 +82,6 @@ pub fn looked<T>(
         ));
     }
     Ok(answer)
-}
-
-/// Writes a number with what it counts.
-fn counted(number: u64, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
 }
 
 /// Returns whether a run is on another machine than this one.

@@ -119,6 +119,7 @@ fn body(
 mod tests {
     use sizar_model::{SchedulerKind, Site};
 
+    use super::super::batch::assert_read_by_sh;
     use super::*;
     use crate::scheduler::for_site;
 
@@ -141,13 +142,7 @@ mod tests {
             let scheduler = for_site(&site, "alice").unwrap();
             let script = script(&array, &Profile::default(), &layout, &*scheduler).unwrap();
             assert!(script.find("mkdir \"$folder/claim-").unwrap() < script.find("exec ").unwrap());
-            let mut child = std::process::Command::new("sh")
-                .args(["-n"])
-                .stdin(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
-            assert!(child.wait().unwrap().success(), "{script}");
+            assert_read_by_sh(&script);
         }
     }
 

@@ -191,6 +191,18 @@ pub(super) fn shell_word(text: &str) -> String {
     String::from_utf8_lossy(&quoted(text.as_bytes())).into_owned()
 }
 
+/// Asserts that `sh` can read a script.
+#[cfg(test)]
+pub(super) fn assert_read_by_sh(script: &str) {
+    let mut child = std::process::Command::new("sh")
+        .args(["-n"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success(), "{script}");
+}
+
 #[cfg(test)]
 mod tests {
     use sizar_model::resources::Walltime;
@@ -240,12 +252,6 @@ mod tests {
     #[test]
     fn the_body_is_read_by_sh() {
         let script = rendered(SchedulerKind::Oar, &Profile::default());
-        let mut child = std::process::Command::new("sh")
-            .args(["-n"])
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
-        assert!(child.wait().unwrap().success(), "{script}");
+        assert_read_by_sh(&script);
     }
 }

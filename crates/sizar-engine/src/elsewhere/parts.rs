@@ -206,13 +206,8 @@ fn hand_over(
     match order(journal, place, shared, part, &name)? {
         Submission::Accepted { job, tasks } => {
             failpoint::hit("elsewhere:before-submitted");
-            let count = part.tasks.len() as u32;
-            let scheduler = &place.scheduler;
-            let handles: Vec<Option<JobHandle>> =
-                (0..count).map(|index| scheduler.task_of(&job, &tasks, index)).collect();
-            accepted(journal, place, part, &handles)?;
+            done.submitted += take(journal, place, part, &job, &tasks)?;
             done.jobs.push(job);
-            done.submitted += count;
             Ok(true)
         }
         Submission::Refused(refusal) if refusal.later => {
@@ -325,14 +320,24 @@ fn adopt(
 ) -> Result<(), ElsewhereError> {
     let (job, tasks) = one_array(found, part.tasks.len());
     let Some(job) = job else { return Ok(()) };
-    let count = part.tasks.len() as u32;
-    let scheduler = &place.scheduler;
-    let handles: Vec<Option<JobHandle>> =
-        (0..count).map(|index| scheduler.task_of(&job, &tasks, index)).collect();
-    accepted(journal, place, part, &handles)?;
+    done.found += take(journal, place, part, &job, &tasks)?;
     done.jobs.push(job);
-    done.found += count;
     Ok(())
+}
+
+/// Writes down which task of the array `job` each task is, and returns how many there are.
+fn take(
+    journal: &mut Journal,
+    place: &mut Place,
+    part: &Part,
+    job: &JobHandle,
+    tasks: &[JobHandle],
+) -> Result<u32, ElsewhereError> {
+    let count = part.tasks.len() as u32;
+    let handles: Vec<Option<JobHandle>> =
+        (0..count).map(|index| place.scheduler.task_of(job, tasks, index)).collect();
+    accepted(journal, place, part, &handles)?;
+    Ok(count)
 }
 
 /// Chooses, of all jobs that bear a name, the array that counts: of several the one that still

@@ -285,6 +285,7 @@ fn again(mut act: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
     loop {
         match act() {
             Err(error) if tried + 1 >= TRIES => return Err(error),
+            // a file server that is busy for a moment tells nobody when it is not
             Err(_) => std::thread::sleep(Duration::from_secs(1 << tried)),
             Ok(()) => return Ok(()),
         }

@@ -13,7 +13,7 @@ use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_env::requirements;
 use sizar_model::{
     Attempt, Checkout, Deviation, EnvLock, EnvSpec, Environment, Inspection, Progress,
-    PythonVersion, Verification,
+    PythonVersion, Verification, counted,
 };
 
 use super::attempts::{Made, Shortfall, is_better, tried};
@@ -355,7 +355,8 @@ impl Way<'_> {
             Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
         };
         failpoint::hit("setup:after-resolve");
-        self.workshop.progress().note(format!("{} packages", lock.packages.len()));
+        let packages = counted(lock.packages.len() as u64, "package", "packages");
+        self.workshop.progress().note(packages);
         self.carry_out(lock, package, interpreter)
     }
 

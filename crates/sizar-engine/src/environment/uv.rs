@@ -11,7 +11,7 @@ use camino::Utf8Path;
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
 use sizar_env::uv::{self, BuildRules};
-use sizar_env::{diagnosis, name, pins, pylock};
+use sizar_env::{diagnosis, heavy, name, pylock};
 use sizar_model::{Checkout, EnvLock, EnvSpec, LockedPackage, ProjectInstall};
 
 use super::SetupError;
@@ -35,7 +35,7 @@ pub fn resolve(
     if spec.requirements.is_empty() {
         return Ok(Ok(Vec::new()));
     }
-    let mut as_wheels = pins::better_as_wheels(spec.requirements.iter().chain(&spec.constraints));
+    let mut as_wheels = heavy::better_as_wheels(spec.requirements.iter().chain(&spec.constraints));
     loop {
         let text = spec.requirements.join("\n") + "\n";
         let (constraints, builds) = (&spec.constraints, &spec.build_constraints);

@@ -51,7 +51,7 @@ impl Lease {
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let token = format!("{}-{:016x}", std::process::id(), u64::from_be_bytes(random));
         let mut waiting = Some(waiting);
-        let mut seen: Option<(String, Instant)> = None;
+        let mut signs = Signs::default();
         let mut number = 1;
         loop {
             match fs::create_dir(&path) {
@@ -69,24 +69,17 @@ impl Lease {
             let owner = fs::read_to_string(path.join("owner")).unwrap_or_default();
             let life =
                 format!("{owner} {}", fs::read_to_string(path.join("beat")).unwrap_or_default());
-            match &seen {
-                Some((known, since)) if *known == life => {
-                    if since.elapsed() > expiry || is_dead_here(&owner) {
-                        number = owner
-                            .split(' ')
-                            .nth(1)
-                            .and_then(|number| number.parse::<u64>().ok())
-                            .map_or(1, |number| number + 1);
-                        let away = folder.join(format!(".{name}.{token}.dead"));
-                        // one of those that wait succeeds
-                        if fs::rename(&path, &away).is_ok() {
-                            let _ = fs::remove_dir_all(&away);
-                        }
-                        seen = None;
-                    }
+            let still = signs.still_for(life, Instant::now());
+            if still.is_some_and(|still| still > expiry || is_dead_here(&owner)) {
+                number = next_number(&owner);
+                let away = folder.join(format!(".{name}.{token}.dead"));
+                // one of those that wait succeeds
+                if fs::rename(&path, &away).is_ok() {
+                    let _ = fs::remove_dir_all(&away);
                 }
-                _ => seen = Some((life, Instant::now())),
+                signs = Signs::default();
             }
+            // no notification reaches the other machines of a shared file system
             std::thread::sleep(LOOK.min(expiry / 4));
         }
     }
@@ -112,6 +105,30 @@ impl Lease {
     pub fn is_held(&self) -> bool {
         is_of(&self.folder, &self.token)
     }
+}
+
+/// The signs of life that who waits has seen of a holder.
+#[derive(Debug, Default)]
+struct Signs(Option<(String, Instant)>);
+
+impl Signs {
+    /// Returns for how long the holder has shown `life` without a change; nothing where it has
+    /// just been seen for the first time.
+    fn still_for(&mut self, life: String, now: Instant) -> Option<Duration> {
+        match &self.0 {
+            Some((known, since)) if *known == life => Some(now.saturating_duration_since(*since)),
+            _ => {
+                self.0 = Some((life, now));
+                None
+            }
+        }
+    }
+}
+
+/// Returns the number of the lease after that of `owner`.
+fn next_number(owner: &str) -> u64 {
+    let number = owner.split(' ').nth(1).and_then(|number| number.parse::<u64>().ok());
+    number.map_or(1, |number| number + 1)
 }
 
 /// Names this process: its machine, as long as that is up, its place for processes, and itself.
@@ -179,7 +196,7 @@ mod tests {
                 scope.spawn(|| {
                     let lease = Lease::take_within(&path, "x", || {}, (BEAT, EXPIRY)).unwrap();
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                    std::thread::sleep(Duration::from_millis(5));
+                    std::thread::yield_now();
                     inside.fetch_sub(1, Ordering::SeqCst);
                     assert!(lease.is_held());
                 });
@@ -206,12 +223,35 @@ mod tests {
     }
 
     #[test]
-    fn one_that_lives_is_not_taken_over() {
+    fn only_a_holder_that_stands_still_is_counted_out() {
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        let mut signs = Signs::default();
+        assert_eq!(signs.still_for("a 1".into(), after(0)), None);
+        assert_eq!(signs.still_for("a 1".into(), after(90)), Some(Duration::from_secs(90)));
+        // a beat, and another holder, begin anew
+        assert_eq!(signs.still_for("a 2".into(), after(100)), None);
+        assert_eq!(signs.still_for("b 2".into(), after(130)), None);
+        assert_eq!(signs.still_for("b 2".into(), after(260)), Some(Duration::from_secs(130)));
+    }
+
+    #[test]
+    fn a_holder_beats_and_who_waits_has_it_only_afterwards() {
         let (_folder, path) = folder();
-        let alive = Lease::take_within(&path, "x", || {}, FAST).unwrap();
+        let times = (FAST.0, EXPIRY);
+        let alive = Lease::take_within(&path, "x", || {}, times).unwrap();
+        let (waits, waited) = channel();
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| Lease::take_within(&path, "x", || {}, FAST).unwrap());
-            std::thread::sleep(Duration::from_millis(1200));
+            let path = &path;
+            let waiting = scope.spawn(move || {
+                let told = || waits.send(()).unwrap();
+                Lease::take_within(path, "x", told, times).unwrap()
+            });
+            waited.recv().unwrap();
+            let beats = || fs::read_to_string(path.join("x.lease/beat")).unwrap_or_default();
+            while beats().parse::<u64>().unwrap_or_default() < 3 {
+                std::thread::yield_now();
+            }
             assert!(!waiting.is_finished() && alive.is_held());
             drop(alive);
             assert!(waiting.join().unwrap().is_held());

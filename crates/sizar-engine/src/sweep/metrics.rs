@@ -60,6 +60,17 @@ pub enum Value {
 }
 
 impl Value {
+    /// Writes a number with six digits that count, for a table that people compare.
+    pub fn rounded(&self) -> String {
+        match self {
+            Self::Number(number) => {
+                let rounded = format!("{number:.5e}").parse().unwrap_or(*number);
+                Self::Number(rounded).to_string()
+            }
+            Self::Text(text) => text.clone(),
+        }
+    }
+
     /// Reads a number, or keeps the text.
     pub fn of(text: &str) -> Self {
         match text.trim().parse::<f64>() {
@@ -245,6 +256,19 @@ mod tests {
             Source::Log { pattern } => of_log(content, &regex(pattern).unwrap()),
             Source::File { key, .. } => of_file(&path, key),
         }
+    }
+
+    #[test]
+    fn a_table_has_the_digits_that_count() {
+        for (number, written) in [
+            (0.986_510_664_311, "0.986511"),
+            (94.0, "94"),
+            (-0.000_012_345_678, "-0.0000123457"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(Value::Number(number).rounded(), written);
+        }
+        assert_eq!(Value::Text("diverged".into()).rounded(), "diverged");
     }
 
     #[test]

@@ -250,7 +250,7 @@ pub(super) fn importance(package: &str, facts: &Facts<'_>) -> u8 {
     match package {
         "torch" | "tensorflow" | "jax" => 3,
         _ if !facts.imported.iter().any(|name| name == package) => 0,
-        _ if crate::pins::is_heavy(package) => 2,
+        _ if crate::heavy::is_heavy(package) => 2,
         _ => 1,
     }
 }

@@ -11,7 +11,7 @@ use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
-    EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch,
+    EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch, counted,
 };
 
 use crate::commands::after;
@@ -439,9 +439,10 @@ pub fn report(session: &Session, id: &RunId, receipt: &Receipt) {
     }
     let bytes: u64 = results.iter().map(|result| result.size).sum();
     session.say(&format!(
-        "it made {} files ({}); `sizar fetch {id}` copies them here",
-        results.len(),
-        ByteSize(bytes)
+        "it made {} ({}); `sizar fetch {id}` copies {} here",
+        counted(results.len() as u64, "file", "files"),
+        ByteSize(bytes),
+        if results.len() == 1 { "it" } else { "them" }
     ));
 }
 

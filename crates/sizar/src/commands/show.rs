@@ -7,7 +7,7 @@ use sizar_engine::run::Attempt;
 use sizar_engine::store::Journal;
 use sizar_model::artifact::GpuUsage;
 use sizar_model::resources::{ByteSize, Walltime};
-use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, Usage};
+use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, Usage, counted};
 
 use crate::commands::runs::duration;
 use crate::commands::sweep_show::{self, ShowArgs as ShowArgsOfSweep};
@@ -96,9 +96,6 @@ fn add_contact(document: &mut serde_json::Value, contact: Contact) -> CommandRes
 
 /// Says what talking to the target has used.
 fn in_words(contact: Contact) -> String {
-    let counted = |number: u64, one: &str, many: &str| {
-        if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
-    };
     format!(
         "{}, {}, {} to the scheduler; {} sent, {} received",
         counted(contact.logins, "login", "logins"),
@@ -175,7 +172,8 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
         line("data", &format!("{} as {}", binding.here, binding.there));
     }
     let total: u64 = run.results.iter().map(|result| result.size).sum();
-    line("results", &format!("{} files, {}", run.results.len(), ByteSize(total)));
+    let files = counted(run.results.len() as u64, "file", "files");
+    line("results", &format!("{files}, {}", ByteSize(total)));
     let shown = if all { run.results.len() } else { PAGE };
     for result in run.results.iter().take(shown) {
         let _ = writeln!(page, "  {:>10}  {}", ByteSize(result.size), result.path);

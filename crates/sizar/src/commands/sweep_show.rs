@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sizar_engine::store::{Journal, SweepRecord};
-use sizar_engine::sweep::{Metric, Row, Table, Wish, table};
+use sizar_engine::sweep::{Metric, Row, Table, Value, Wish, table};
 use sizar_model::RunState;
 
 use crate::commands::runs::duration;
@@ -237,7 +237,7 @@ fn cells(row: &Row, table: &Table) -> Vec<String> {
     let value = |name: &String| row.parameters.get(name).unwrap_or_default().to_owned();
     cells.extend(table.parameters.iter().map(|name| columns::shorten(&value(name), 24)));
     let metrics = row.metrics.iter();
-    cells.extend(metrics.map(|value| value.as_ref().map(ToString::to_string).unwrap_or_default()));
+    cells.extend(metrics.map(|value| value.as_ref().map(Value::rounded).unwrap_or_default()));
     cells.push(row.seconds.map(duration).unwrap_or_default());
     cells
 }

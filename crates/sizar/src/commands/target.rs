@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use sizar_engine::target::{Profile, TargetName, Targets, probe, transport};
 use sizar_engine::transport::Counters;
-use sizar_model::{Progress as _, SchedulerKind};
+use sizar_model::{Progress as _, SchedulerKind, counted};
 
 use crate::commands::target_clean::{CleanArgs, clean};
 use crate::elsewhere::{connecting, targets};
@@ -188,8 +188,10 @@ fn look(
 /// Says what a look cost the site.
 fn cost(counters: &Counters) -> String {
     format!(
-        "{} logins, {} round trips, {} commands there",
-        counters.logins, counters.round_trips, counters.steps
+        "{}, {}, {} there",
+        counted(counters.logins, "login", "logins"),
+        counted(counters.round_trips, "round trip", "round trips"),
+        counted(counters.steps, "command", "commands")
     )
 }
 

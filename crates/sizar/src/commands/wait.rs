@@ -77,7 +77,11 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
         session.say(&format!("{} runs have ended", ids.len()));
     } else {
         for (id, state) in ids.iter().zip(&states) {
-            session.say(&format!("{id} is {state}"));
+            let next = match state {
+                RunState::Failed => format!("; `sizar logs {id}` shows what it printed"),
+                _ => String::new(),
+            };
+            session.say(&format!("{id} is {state}{next}"));
         }
     }
     match (args.runs.as_slice(), ids.as_slice()) {

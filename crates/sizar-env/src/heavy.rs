@@ -1,13 +1,14 @@
-//! Pins that would be compiled for many minutes where a release beside them comes as a wheel.
+//! Packages whose builds take a compiler and patience: they had better come as wheels.
 
 use std::str::FromStr as _;
 
 use sizar_model::{Deviation, PythonVersion};
 use uv_pep440::Version;
 
+use crate::name;
 use crate::pins::{PinFacts, Release, nearest, pin_of};
 
-/// Packages whose builds take many minutes, and mostly fail with the compilers of today.
+/// Those whose builds take many minutes, and mostly fail with the compilers of today.
 const SLOW: &[&str] = &[
     "numpy",
     "scipy",
@@ -28,6 +29,68 @@ const SLOW: &[&str] = &[
     "pyqt5",
     "pybullet",
 ];
+
+/// Those that build in less, or come as wheels only.
+const OTHERS: &[&str] = &[
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "tensorflow",
+    "jaxlib",
+    "matplotlib",
+    "h5py",
+    "pillow",
+    "lxml",
+    "spacy",
+    "thinc",
+    "gensim",
+    "tokenizers",
+    "cython",
+    "pyyaml",
+    "onnxruntime",
+    "mxnet",
+    "shapely",
+    "rasterio",
+    "fiona",
+    "pyproj",
+    "statsmodels",
+    "lightgbm",
+    "faiss-cpu",
+    "sentencepiece",
+    "pywavelets",
+    "pycocotools",
+    "psycopg2-binary",
+    "netcdf4",
+    "tables",
+    "astropy",
+    "biopython",
+    "pysam",
+    "rdkit",
+    "vtk",
+    "simpleitk",
+    "regex",
+    "cffi",
+    "cryptography",
+    "box2d-py",
+];
+
+fn all() -> impl Iterator<Item = &'static str> {
+    SLOW.iter().chain(OTHERS).copied()
+}
+
+/// Whether a package is one whose builds take a compiler and patience.
+pub fn is_heavy(package: &str) -> bool {
+    all().any(|heavy| heavy == package)
+}
+
+/// Returns the heavy packages whose release is left to the resolver: what nobody pinned had better
+/// come as a wheel than be the newest, and a resolver that goes back in time in search of metadata
+/// that it can read must not end at a source of ten years before.
+pub fn better_as_wheels<'a>(asked: impl Iterator<Item = &'a String>) -> Vec<&'static str> {
+    let decided = asked.filter(|asked| pin_of(asked).is_some() || asked.contains('@'));
+    let decided: Vec<String> = decided.map(|asked| name::of_requirement(asked)).collect();
+    all().filter(|heavy| !decided.iter().any(|name| name == heavy)).collect()
+}
 
 /// Takes the nearest release with a wheel where a pinned one has wheels for other Pythons than
 /// `python` only, and its build is a matter of many minutes.
@@ -115,5 +178,13 @@ mod tests {
             ("scipy==0.9".into(), 0)
         );
         assert_eq!(mended("tqdm==0.22.*", &releases), ("tqdm==0.22.*".into(), 0));
+    }
+
+    #[test]
+    fn what_somebody_pinned_may_be_built() {
+        let asked = ["numpy==1.12.1", "pandas>=0.20", "torch @ https://x.org/t.whl"];
+        let heavy = better_as_wheels(asked.map(str::to_owned).iter());
+        assert!(heavy.contains(&"pandas") && heavy.contains(&"scipy"));
+        assert!(!heavy.contains(&"numpy") && !heavy.contains(&"torch"));
     }
 }
