@@ -59,8 +59,8 @@ while :; do
             ;;
         esac
     done
-    left=$((left - 1))
     if [ "$left" -le 0 ]; then exit 0; fi
+    left=$((left - 1))
     sleep 1
 done
 "#;
@@ -436,6 +436,22 @@ pub fn log(place: &mut Place, known: &Known, from: u64) -> Result<Vec<u8>, Elsew
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_nothing_is_new_the_whole_time_is_waited_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let waited = |known: &str| {
+            let began = std::time::Instant::now();
+            let mut sh = std::process::Command::new("sh");
+            sh.args(["-c", AWAIT, "sh", "1"]).arg(folder.path()).args(["1", known, "-"]);
+            assert!(sh.status().unwrap().success());
+            began.elapsed()
+        };
+        // a wait that ends at once would be asked for again at once
+        assert!(waited("00") >= Duration::from_secs(1));
+        fs_err::create_dir(folder.path().join("claim-1")).unwrap();
+        assert!(waited("10") >= Duration::from_secs(1));
+    }
 
     #[test]
     fn what_lies_in_the_folder_of_a_run_is_read() {
