@@ -5,9 +5,11 @@
 pub mod holding;
 pub mod imagefolder;
 pub mod look;
+pub mod page;
+pub mod pages;
 
 use crate::error::{FormatError, Result};
-use crate::model::{Dataset, Feature};
+use crate::model::{Dataset, Feature, Note};
 use crate::staging::Staging;
 
 pub use holding::{Holding, Loss, losses};
@@ -46,6 +48,11 @@ pub trait Format: Sync {
     /// What [`Format::holding`] says it can't hold is left out silently: it was said before.
     fn write(&self, _dataset: &Dataset, _output: &Staging, _options: &WriteOptions) -> Result<()> {
         Err(FormatError::NotWritten { format: self.title() })
+    }
+
+    /// Holds the files at `look` against their published schema, where the format has one.
+    fn schema_faults(&self, _look: &Look) -> Result<Vec<Note>> {
+        Ok(Vec::new())
     }
 
     /// Tells whether [`Format::write`] does something.
@@ -104,7 +111,7 @@ pub struct WriteOptions {
 }
 
 /// All formats; the order decides between equally sure ones.
-pub static ALL: &[&dyn Format] = &[&imagefolder::ImageFolder];
+pub static ALL: &[&dyn Format] = &[&page::Page, &imagefolder::ImageFolder];
 
 /// Returns the format of this name.
 pub fn named(name: &str) -> Result<&'static dyn Format> {
