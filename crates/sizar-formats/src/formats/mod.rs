@@ -2,6 +2,8 @@
 //!
 //! A format is a file or a folder here that implements [`Format`], and a line in [`ALL`].
 
+pub mod alto;
+pub mod hocr;
 pub mod holding;
 pub mod imagefolder;
 pub mod look;
@@ -111,7 +113,7 @@ pub struct WriteOptions {
 }
 
 /// All formats; the order decides between equally sure ones.
-pub static ALL: &[&dyn Format] = &[&page::Page, &imagefolder::ImageFolder];
+pub static ALL: &[&dyn Format] = &[&page::Page, &alto::Alto, &hocr::Hocr, &imagefolder::ImageFolder];
 
 /// Returns the format of this name.
 pub fn named(name: &str) -> Result<&'static dyn Format> {

@@ -76,6 +76,10 @@ impl Format for Page {
         })
     }
 
+    fn single_file(&self) -> Option<&'static str> {
+        Some("xml")
+    }
+
     fn write(&self, dataset: &Dataset, output: &Staging, options: &WriteOptions) -> Result<()> {
         let version = Version::named(options.variant.as_deref())?;
         super::pages::files::write_each(dataset, output, "xml", |image, annotations, called| {

@@ -129,6 +129,13 @@ pub fn faults_of_each(
 pub fn resolve(look: &Look, beside: &Utf8Path, named: &str) -> Image {
     let named = named.trim().replace('\\', "/");
     let named = named.strip_prefix("file://").unwrap_or(&named);
+    // a path of someone's Windows says no more than its last part
+    let named = match named.as_bytes() {
+        [letter, b':', b'/', ..] if letter.is_ascii_alphabetic() => {
+            named.rsplit('/').next().unwrap_or(named)
+        }
+        _ => named,
+    };
     let here = beside.parent().unwrap_or("".into());
     let mut places = vec![here];
     if here.file_name().is_some_and(|name| BESIDE.contains(&name)) {
@@ -138,6 +145,9 @@ pub fn resolve(look: &Look, beside: &Utf8Path, named: &str) -> Image {
         true => look.has(relative.as_str()),
         false => look.folder().join(relative).is_file(),
     };
+    if named.is_empty() {
+        return unnamed(look, beside, &places);
+    }
     let file_name = Utf8Path::new(named).file_name().unwrap_or(named);
     let found = places
         .iter()
@@ -155,6 +165,22 @@ pub fn resolve(look: &Look, beside: &Utf8Path, named: &str) -> Image {
             Image { name: name.as_str().into(), ..Image::default() }
         }
     }
+}
+
+/// A file that doesn't say its image's name is about the image that is called like it.
+fn unnamed(look: &Look, beside: &Utf8Path, places: &[&Utf8Path]) -> Image {
+    let stem = beside.file_stem().unwrap_or("image");
+    let endings = ["jpg", "png", "tif", "jpeg", "tiff", "jp2", "webp"];
+    let candidates =
+        places.iter().flat_map(|place| endings.map(|ending| place.join(format!("{stem}.{ending}"))));
+    let exists = |relative: &Utf8Path| match look.is_folder() {
+        true => look.has(relative.as_str()),
+        false => look.folder().join(relative).is_file(),
+    };
+    let found = candidates.into_iter().find(|path| exists(path));
+    let name = found.clone().unwrap_or_else(|| places[0].join(stem));
+    let file = found.map(|path| look.folder().join(path));
+    Image { name: name.as_str().into(), file, ..Image::default() }
 }
 
 /// Resolves `.` and `..`; `None` for what leads out of the folder.
