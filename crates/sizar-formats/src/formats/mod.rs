@@ -2,6 +2,7 @@
 //!
 //! A format is a file or a folder here that implements [`Format`], and a line in [`ALL`].
 
+pub mod coco;
 pub mod holding;
 pub mod imagefolder;
 pub mod look;
