@@ -21,6 +21,8 @@ pub struct Piece {
     pub is_list: bool,
     /// The index of the first object in the list.
     pub first: usize,
+    /// The number of objects.
+    pub count: usize,
     pub text: Vec<u8>,
     /// The byte of the file that `text` begins at.
     offset: u64,
@@ -210,7 +212,7 @@ impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
         self.mark()?;
         self.value()?;
         let text = self.buffer[..self.at].to_vec();
-        self.deliver(key, false, 0, self.offset, text)
+        self.deliver(key, false, [0, 0], self.offset, text)
     }
 
     /// Sends the objects of a list in pieces.
@@ -220,7 +222,7 @@ impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
         match self.peek()? {
             Some(b']') => {
                 self.at += 1;
-                return self.deliver(key, true, 0, self.offset + self.at as u64, Vec::new());
+                return self.deliver(key, true, [0, 0], self.offset + self.at as u64, Vec::new());
             }
             Some(b'{') => {}
             // a list of numbers or the like is short: it is one value
@@ -246,7 +248,7 @@ impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
             self.at += 1;
             if is_last || end >= PIECE {
                 let text = self.buffer[..end].to_vec();
-                self.deliver(key, true, first, self.offset, text)?;
+                self.deliver(key, true, [first, count], self.offset, text)?;
                 if is_last {
                     return Ok(());
                 }
@@ -260,11 +262,14 @@ impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
         &mut self,
         key: &str,
         is_list: bool,
-        first: usize,
+        objects: [usize; 2],
         offset: u64,
         text: Vec<u8>,
     ) -> Result<(), Cut> {
-        let piece = Piece { key: key.to_owned(), is_list, first, text, offset, index: self.index };
+        let [first, end] = objects;
+        let count = end - first;
+        let index = self.index;
+        let piece = Piece { key: key.to_owned(), is_list, first, count, text, offset, index };
         self.index += 1;
         if (self.send)(piece) { Ok(()) } else { Err(Cut::Stopped) }
     }

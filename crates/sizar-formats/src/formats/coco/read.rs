@@ -30,8 +30,8 @@ fn parse(piece: &Piece) -> std::result::Result<Parsed, JsonError> {
     let parsed = match (piece.key.as_str(), piece.is_list) {
         ("annotations", true) => {
             let mut scratch = Scratch::default();
-            let guess = piece.text.len() / 300;
-            let (mut made, mut ids) = (Vec::with_capacity(guess), Vec::with_capacity(guess));
+            let mut made = Vec::with_capacity(piece.count);
+            let mut ids = Vec::with_capacity(piece.count);
             objects(piece, &mut cursor, |cursor| {
                 let Unresolved { annotation, image, category } =
                     annotation::annotation(cursor, &mut scratch)?;
@@ -39,14 +39,11 @@ fn parse(piece: &Piece) -> std::result::Result<Parsed, JsonError> {
                 ids.push((image, category));
                 Ok(())
             })?;
-            made.shrink_to_fit();
-            ids.shrink_to_fit();
             Parsed::Annotations(made, ids, piece.first)
         }
         ("images", true) => {
-            let mut made = Vec::new();
+            let mut made = Vec::with_capacity(piece.count);
             objects(piece, &mut cursor, |cursor| Ok(made.push(annotation::image(cursor)?)))?;
-            made.shrink_to_fit();
             Parsed::Images(made)
         }
         ("categories", true) => {
