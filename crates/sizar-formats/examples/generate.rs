@@ -46,7 +46,8 @@ fn main() {
         let comma = if at == 0 { "" } else { "," };
         let image = random.below(images) * 5 + 9;
         let category = random.below(80) + 1;
-        let (width, height) = (4.0 + random.unit().powi(3) * 600.0, 4.0 + random.unit().powi(3) * 440.0);
+        let (width, height) =
+            (4.0 + random.unit().powi(3) * 600.0, 4.0 + random.unit().powi(3) * 440.0);
         let (x, y) = (random.unit() * (640.0 - width), random.unit() * (480.0 - height));
         let crowd = random.below(100) == 0;
         write!(out, "{comma}{{\"segmentation\": ").unwrap();
@@ -65,7 +66,9 @@ fn main() {
             write!(out, "[").unwrap();
             let parts = if random.below(10) == 0 { 2 + random.below(3) } else { 1 };
             for part in 0..parts {
-                let points = 5 + (random.unit().powi(2) * 41.0) as u64 + if random.below(20) == 0 { 80 } else { 0 };
+                let points = 5
+                    + (random.unit().powi(2) * 41.0) as u64
+                    + if random.below(20) == 0 { 80 } else { 0 };
                 write!(out, "{}[", if part == 0 { "" } else { "," }).unwrap();
                 for point in 0..points {
                     let angle = std::f64::consts::TAU * point as f64 / points as f64;
@@ -84,7 +87,12 @@ fn main() {
     write!(out, "],\"categories\": [").unwrap();
     for at in 1..=80 {
         let comma = if at == 1 { "" } else { "," };
-        write!(out, "{comma}{{\"supercategory\": \"group{}\",\"id\": {at},\"name\": \"class{at}\"}}", at / 8).unwrap();
+        write!(
+            out,
+            "{comma}{{\"supercategory\": \"group{}\",\"id\": {at},\"name\": \"class{at}\"}}",
+            at / 8
+        )
+        .unwrap();
     }
     write!(out, "]}}").unwrap();
 }

@@ -6,6 +6,8 @@ pub mod coco;
 pub mod holding;
 pub mod imagefolder;
 pub mod look;
+pub mod mask;
+pub mod voc;
 
 use crate::error::{FormatError, Result};
 use crate::model::{Dataset, Feature};
@@ -105,7 +107,7 @@ pub struct WriteOptions {
 }
 
 /// All formats; the order decides between equally sure ones.
-pub static ALL: &[&dyn Format] = &[&imagefolder::ImageFolder];
+pub static ALL: &[&dyn Format] = &[&coco::Coco, &voc::Voc, &mask::Mask, &imagefolder::ImageFolder];
 
 /// Returns the format of this name.
 pub fn named(name: &str) -> Result<&'static dyn Format> {

@@ -97,10 +97,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Walks through an object; `each` must take the value of the key that it is given.
-    pub fn object(
-        &mut self,
-        mut each: impl FnMut(&[u8], &mut Self) -> Result<()>,
-    ) -> Result<()> {
+    pub fn object(&mut self, mut each: impl FnMut(&[u8], &mut Self) -> Result<()>) -> Result<()> {
         self.expect(b'{', "an object")?;
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -173,7 +170,8 @@ impl<'a> Cursor<'a> {
         let negative = self.text.get(begin) == Some(&b'-');
         let mut at = begin + usize::from(negative);
         let first = at;
-        while let Some(digit) = self.text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+        while let Some(digit) = self.text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10)
+        {
             value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
             at += 1;
         }
@@ -194,7 +192,10 @@ impl<'a> Cursor<'a> {
 
     /// Takes a number that is a pixel count, a size or the like.
     pub fn size(&mut self) -> Result<u32> {
-        let at = { self.skip_space(); self.at };
+        let at = {
+            self.skip_space();
+            self.at
+        };
         let value = self.integer()?;
         u32::try_from(value).map_err(|_| JsonError::new(at, format!("{value} is no size")))
     }
@@ -210,7 +211,9 @@ impl<'a> Cursor<'a> {
         }
         match serde_json::from_slice::<String>(&self.text[begin..self.at]) {
             Ok(text) => Ok(Cow::Owned(text)),
-            Err(error) => Err(JsonError::new(begin, format!("a string that can't be read: {error}"))),
+            Err(error) => {
+                Err(JsonError::new(begin, format!("a string that can't be read: {error}")))
+            }
         }
     }
 

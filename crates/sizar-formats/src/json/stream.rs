@@ -5,8 +5,8 @@
 //! text, no more than a few pieces are in memory at a time.
 
 use std::io::Read;
-use std::sync::mpsc;
 use std::sync::Mutex;
+use std::sync::mpsc;
 
 use camino::Utf8Path;
 
@@ -63,7 +63,9 @@ pub fn read_lists<T: Send>(
             let (parse, done, fail) = (&parse, &done, &fail);
             scope.spawn(move || {
                 loop {
-                    let Ok(Ok(piece)) = receiver.lock().map(|receiver| receiver.recv()) else { return };
+                    let Ok(Ok(piece)) = receiver.lock().map(|receiver| receiver.recv()) else {
+                        return;
+                    };
                     match parse(&piece) {
                         Ok(parsed) => {
                             if let Ok(mut done) = done.lock() {
@@ -390,7 +392,10 @@ impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
             return Ok(());
         }
         let end = self.offset + self.buffer.len() as u64;
-        Err(Cut::Json(end, format!("the file is cut off within the value that begins at byte {start}").into()))
+        Err(Cut::Json(
+            end,
+            format!("the file is cut off within the value that begins at byte {start}").into(),
+        ))
     }
 
     fn peek(&mut self) -> Result<Option<u8>, Cut> {
