@@ -10,6 +10,7 @@
 
 pub mod error;
 pub mod formats;
+pub mod json;
 pub mod model;
 pub mod pixels;
 pub mod raster;

@@ -96,7 +96,18 @@ fn page_is_what_it_was_after_writing_and_reading() {
     let names: Vec<&str> = first.categories.iter().map(|category| &*category.name).collect();
     assert_eq!(
         names,
-        ["Border", "paragraph", "line:Rubric", "Word", "Glyph", "TextLine", "Gloss", "stamp", "TableRegion", "TextRegion"]
+        [
+            "Border",
+            "paragraph",
+            "line:Rubric",
+            "Word",
+            "Glyph",
+            "TextLine",
+            "Gloss",
+            "stamp",
+            "TableRegion",
+            "TextRegion"
+        ]
     );
     assert_eq!(first.categories[7].supercategory.as_deref(), Some("GraphicRegion"));
     let line = &first.annotations[2];
@@ -220,8 +231,7 @@ fn hostile_and_broken_files_are_refused_with_their_place() {
         "<?xml version=\"1.0\"?>\n<!DOCTYPE PcGts [<!ENTITY a \"ha\"><!ENTITY b \"{}\">]>\n<PcGts>&b;</PcGts>",
         "&a;".repeat(1000)
     );
-    let external =
-        "<!DOCTYPE PcGts [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><PcGts><Page>&x;</Page></PcGts>";
+    let external = "<!DOCTYPE PcGts [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><PcGts><Page>&x;</Page></PcGts>";
     for (name, bytes, begins) in [
         ("laughs.xml", laughs.as_bytes(), ":2:18: refused: the document defines entities"),
         ("external.xml", external.as_bytes(), ":1:18: refused: the document defines entities"),
@@ -248,8 +258,16 @@ fn hostile_and_broken_files_are_refused_with_their_place() {
     assert_eq!(&*Folder::with("a.xml", declared).read().unwrap().images[0].name, "é.jpg");
     for deep in [
         format!("<PcGts><Page>{}", "<TextRegion id='a'>".repeat(100_000)),
-        format!("<PcGts><Page>{}{}</Page></PcGts>", "<TextRegion>".repeat(500), "</TextRegion>".repeat(500)),
-        format!("<alto><Layout><Page><PrintSpace>{}{}</PrintSpace></Page></Layout></alto>", "<ComposedBlock>".repeat(500), "</ComposedBlock>".repeat(500)),
+        format!(
+            "<PcGts><Page>{}{}</Page></PcGts>",
+            "<TextRegion>".repeat(500),
+            "</TextRegion>".repeat(500)
+        ),
+        format!(
+            "<alto><Layout><Page><PrintSpace>{}{}</PrintSpace></Page></Layout></alto>",
+            "<ComposedBlock>".repeat(500),
+            "</ComposedBlock>".repeat(500)
+        ),
     ] {
         assert!(Folder::with("deep.xml", deep).read().is_err());
     }
@@ -260,7 +278,10 @@ fn what_breaks_the_schema_is_said_with_its_place() {
     let bad = PAGE
         .replace("id=\"r1l2\"", "id=\"r1l1\"")
         .replace("regionRef=\"r3\"", "regionRef=\"r9\"")
-        .replace("<Coords points=\"600,500 900,500 900,700\"/>", "<Coords points=\"600,500 -1,500\"/>")
+        .replace(
+            "<Coords points=\"600,500 900,500 900,700\"/>",
+            "<Coords points=\"600,500 -1,500\"/>",
+        )
         .replace("type=\"paragraph\"", "type=\"Absatz\"")
         .replace(" imageWidth=\"1000\"", "")
         .replace("conf=\"0.5\"", "conf=\"50\"")

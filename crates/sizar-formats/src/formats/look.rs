@@ -1,6 +1,6 @@
 //! What lies at a path: the listing that formats recognise their own by.
 
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -86,6 +86,17 @@ impl Look {
             Ok(Ok(_)) => String::from_utf8_lossy(&head).into_owned(),
             _ => String::new(),
         }
+    }
+
+    /// Returns the last 8 KiB of a file, as text with replacement characters.
+    pub fn tail(file: &Utf8Path) -> String {
+        let mut tail = Vec::with_capacity(8192);
+        let read = fs_err::File::open(file).and_then(|mut opened| {
+            let length = opened.seek(SeekFrom::End(0))?;
+            opened.seek(SeekFrom::Start(length.saturating_sub(8192)))?;
+            opened.read_to_end(&mut tail)
+        });
+        if read.is_ok() { String::from_utf8_lossy(&tail).into_owned() } else { String::new() }
     }
 }
 

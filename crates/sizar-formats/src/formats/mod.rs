@@ -3,12 +3,18 @@
 //! A format is a file or a folder here that implements [`Format`], and a line in [`ALL`].
 
 pub mod alto;
+pub mod coco;
+pub mod cvat;
 pub mod hocr;
 pub mod holding;
 pub mod imagefolder;
+pub mod labelme;
 pub mod look;
+pub mod mask;
 pub mod page;
 pub mod pages;
+pub mod via;
+pub mod voc;
 
 use crate::error::{FormatError, Result};
 use crate::model::{Dataset, Feature, Note};
@@ -113,7 +119,18 @@ pub struct WriteOptions {
 }
 
 /// All formats; the order decides between equally sure ones.
-pub static ALL: &[&dyn Format] = &[&page::Page, &alto::Alto, &hocr::Hocr, &imagefolder::ImageFolder];
+pub static ALL: &[&dyn Format] = &[
+    &coco::Coco,
+    &voc::Voc,
+    &page::Page,
+    &alto::Alto,
+    &hocr::Hocr,
+    &labelme::LabelMe,
+    &cvat::Cvat,
+    &via::Via,
+    &mask::Mask,
+    &imagefolder::ImageFolder,
+];
 
 /// Returns the format of this name.
 pub fn named(name: &str) -> Result<&'static dyn Format> {

@@ -66,7 +66,7 @@ pub struct Derivation {
 }
 
 /// A set of splits, by their indices in [`super::Dataset::splits`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SplitSet(u64);
 
 impl SplitSet {

@@ -4,7 +4,7 @@
 //! middle of a column. Here those crossings are computed straight away, a fifth of the steps or
 //! fewer, with the same roundings.
 
-use crate::model::{Part, Point, Polygon, Rle};
+use crate::model::{Annotation, Part, Point, Polygon, Rle, Shape};
 
 use super::rle::RleError;
 
@@ -28,6 +28,22 @@ impl Rasteriser {
             return Err(RleError::TooLarge { width, height });
         }
         Ok(Self { width, height, corners: Vec::new(), crossings: Vec::new() })
+    }
+
+    /// Returns the mask of an annotation: of its shape, or of its box where it has none.
+    ///
+    /// A mask of another size than this is none.
+    pub fn shape(&mut self, annotation: &Annotation) -> Option<Rle> {
+        match &annotation.shape {
+            Shape::Polygon(polygon) => Some(self.polygon(polygon)),
+            Shape::Ellipse(ellipse) => Some(self.ring(&ellipse.points(64))),
+            Shape::Rle(rle) => {
+                let fits = (rle.width, rle.height) == (self.width, self.height);
+                (fits && rle.check().is_ok()).then(|| (**rle).clone())
+            }
+            Shape::None => annotation.bbox.map(|bbox| self.ring(&bbox.corners())),
+            Shape::Polyline(_) | Shape::Points(_) => None,
+        }
     }
 
     /// Returns the mask of all parts, less their holes.

@@ -116,8 +116,10 @@ const TAKEN: [&str; 20] = [
 
 impl<'t> Reader<'_, 't> {
     fn page(&mut self, page: Xml<'_, '_>, mut image: Image, unit: &str) -> Result<()> {
-        let (width, height) =
-            (self.number(page, "WIDTH")?.unwrap_or(0.0), self.number(page, "HEIGHT")?.unwrap_or(0.0));
+        let (width, height) = (
+            self.number(page, "WIDTH")?.unwrap_or(0.0),
+            self.number(page, "HEIGHT")?.unwrap_or(0.0),
+        );
         if unit != "pixel" {
             let measured = image.file.as_deref().map(pixels::measure).and_then(Result::ok);
             match measured {
@@ -433,11 +435,8 @@ impl<'t> Reader<'_, 't> {
 
     /// Follows `IDNEXT` from the first block to the last.
     fn order_by_next(&mut self) {
-        let next: FxHashMap<AnnotationIx, AnnotationIx> = self
-            .next
-            .iter()
-            .filter_map(|(at, key)| Some((*at, *self.keys.get(key)?)))
-            .collect();
+        let next: FxHashMap<AnnotationIx, AnnotationIx> =
+            self.next.iter().filter_map(|(at, key)| Some((*at, *self.keys.get(key)?))).collect();
         if next.is_empty() {
             return;
         }

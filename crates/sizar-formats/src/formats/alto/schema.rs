@@ -11,23 +11,28 @@ use Value::{FreePoints, Id, Number, One, Reference, References, Share, Text, Tru
 
 /// Attributes that are written from fields of the model.
 pub const WRITTEN: [&str; 14] = [
-    "HPOS", "VPOS", "WIDTH", "HEIGHT", "TAGREFS", "STYLEREFS", "PROCESSINGREFS", "PROCESSING",
-    "BASELINE", "WC", "LANG", "IDNEXT", "TYPE", "REF",
+    "HPOS",
+    "VPOS",
+    "WIDTH",
+    "HEIGHT",
+    "TAGREFS",
+    "STYLEREFS",
+    "PROCESSINGREFS",
+    "PROCESSING",
+    "BASELINE",
+    "WC",
+    "LANG",
+    "IDNEXT",
+    "TYPE",
+    "REF",
 ];
 
 const PLACE: &[Attribute] =
     &[may("HEIGHT", Number), may("WIDTH", Number), may("HPOS", Number), may("VPOS", Number)];
-const REFERENCES: &[Attribute] = &[
-    may("STYLEREFS", References),
-    may("TAGREFS", References),
-    may("PROCESSINGREFS", References),
-];
-const BLOCK: &[Attribute] = &[
-    must("ID", Id),
-    may("ROTATION", Number),
-    may("IDNEXT", Reference),
-    may("CS", Truth),
-];
+const REFERENCES: &[Attribute] =
+    &[may("STYLEREFS", References), may("TAGREFS", References), may("PROCESSINGREFS", References)];
+const BLOCK: &[Attribute] =
+    &[must("ID", Id), may("ROTATION", Number), may("IDNEXT", Reference), may("CS", Truth)];
 const DIRECTIONS: Value = One(&["ltr", "rtl", "ttb", "btt"]);
 const BLOCKS: &[&str] = &["TextBlock", "Illustration", "GraphicalElement", "ComposedBlock"];
 const GROUPED: &[&str] = &["ElementRef", "OrderedGroup", "UnorderedGroup"];
@@ -198,7 +203,11 @@ static RULES: &[Rule] = &[
                 may("LANG", Text),
             ],
         ],
-        content: &[slot(&["Shape"], 0, 1), slot(&["ALTERNATIVE"], 0, MANY), slot(&["Glyph"], 0, MANY)],
+        content: &[
+            slot(&["Shape"], 0, 1),
+            slot(&["ALTERNATIVE"], 0, MANY),
+            slot(&["Glyph"], 0, MANY),
+        ],
     },
     Rule { names: &["SP"], attributes: &[PLACE, &[may("ID", Id)]], content: &[] },
     Rule { names: &["HYP"], attributes: &[PLACE, &[must("CONTENT", Text)]], content: &[] },
@@ -279,7 +288,8 @@ pub fn optional(element: &str) -> impl Iterator<Item = &'static str> + use<> {
 /// Tells whether an attribute of `element` may say `text`.
 pub fn fits(element: &str, name: &str, text: &str) -> bool {
     let rule = find(element);
-    let mut attributes = rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
+    let mut attributes =
+        rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
     attributes.find(|attribute| attribute.name == name).is_some_and(|attribute| {
         attribute.value.fault(text).is_none() && (name != "LANG" || is_language(text))
     })
@@ -290,7 +300,8 @@ fn is_language(text: &str) -> bool {
     let fits = |part: &str| {
         (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
     };
-    text.split('-').all(fits) && text.bytes().take_while(|b| *b != b'-').all(|b| b.is_ascii_alphabetic())
+    text.split('-').all(fits)
+        && text.bytes().take_while(|b| *b != b'-').all(|b| b.is_ascii_alphabetic())
 }
 
 fn find(element: &str) -> Option<&'static Rule> {

@@ -64,9 +64,8 @@ pub fn document(
     let mut xml = Writer::document();
     let (major, minor) = version.numbers();
     let space = format!("http://www.loc.gov/standards/alto/ns-v{major}#");
-    let location = format!(
-        "{space} http://www.loc.gov/standards/alto/v{major}/alto-{major}-{minor}.xsd"
-    );
+    let location =
+        format!("{space} http://www.loc.gov/standards/alto/v{major}/alto-{major}-{minor}.xsd");
     xml.open(
         "alto",
         &[
@@ -164,7 +163,12 @@ impl<'a> Writing<'a> {
     }
 
     /// The attributes of a block or a line.
-    fn about(&mut self, node: &Node, element: &str, bounds: Option<Box2>) -> Vec<(&'static str, String)> {
+    fn about(
+        &mut self,
+        node: &Node,
+        element: &str,
+        bounds: Option<Box2>,
+    ) -> Vec<(&'static str, String)> {
         let mut about = vec![("ID", self.ids.take(node.annotation))];
         about.extend(position(bounds));
         if let Some((kind, label)) = node.annotation.and_then(|_| self.tag(node))
@@ -222,7 +226,9 @@ impl<'a> Writing<'a> {
 
     /// The text of a block without lines comes into lines of the block's size.
     fn text_of_block(&mut self, xml: &mut Writer, node: &Node, bounds: Option<Box2>) {
-        let Some(text) = self.tree.of(node).and_then(|annotation| annotation.text()) else { return };
+        let Some(text) = self.tree.of(node).and_then(|annotation| annotation.text()) else {
+            return;
+        };
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             let mut about = vec![("ID", self.ids.fresh("made"))];
             about.extend(position(bounds));
@@ -244,16 +250,20 @@ impl<'a> Writing<'a> {
             _ => &[],
         };
         if !baseline.is_empty() {
-            about.push(("BASELINE", match self.version {
-                Version::V4 => joined(baseline),
-                // a number until 4.0: the middle of it
-                _ => {
-                    let sum: f64 = baseline.iter().map(|point| point.y).sum();
-                    (sum / baseline.len() as f64).round().to_string()
-                }
-            }));
+            about.push((
+                "BASELINE",
+                match self.version {
+                    Version::V4 => joined(baseline),
+                    // a number until 4.0: the middle of it
+                    _ => {
+                        let sum: f64 = baseline.iter().map(|point| point.y).sum();
+                        (sum / baseline.len() as f64).round().to_string()
+                    }
+                },
+            ));
         }
-        let readings = annotation.and_then(|line| line.more.as_ref()).map_or(&[][..], |more| &more.text);
+        let readings =
+            annotation.and_then(|line| line.more.as_ref()).map_or(&[][..], |more| &more.text);
         if let Some(language) = readings.first().and_then(|reading| reading.language.as_deref())
             && schema::fits("TextLine", "LANG", language)
         {
@@ -397,7 +407,10 @@ fn known(element: &str, said: &Attributes) -> Vec<(&'static str, String)> {
 fn position(bounds: Option<Box2>) -> Vec<(&'static str, String)> {
     let Some(bounds) = bounds else { return Vec::new() };
     let sides = [bounds.x, bounds.y, bounds.width, bounds.height];
-    ["HPOS", "VPOS", "WIDTH", "HEIGHT"].into_iter().zip(sides.map(|side| side.to_string())).collect()
+    ["HPOS", "VPOS", "WIDTH", "HEIGHT"]
+        .into_iter()
+        .zip(sides.map(|side| side.to_string()))
+        .collect()
 }
 
 fn joined(points: &[Point]) -> String {

@@ -8,8 +8,15 @@ use std::borrow::Cow;
 #[derive(Debug, PartialEq)]
 pub enum Tag<'a> {
     /// An element begins. It ends at once if it can't hold anything, like `<br>`.
-    Open { name: &'a str, attributes: &'a str, at: usize, is_empty: bool },
-    Close { name: &'a str },
+    Open {
+        name: &'a str,
+        attributes: &'a str,
+        at: usize,
+        is_empty: bool,
+    },
+    Close {
+        name: &'a str,
+    },
     Text(&'a str),
 }
 

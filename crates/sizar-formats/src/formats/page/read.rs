@@ -61,7 +61,12 @@ struct Reader<'f> {
 
 impl Reader<'_> {
     /// Reads an element if it marks an area, with all in it.
-    fn area(&mut self, node: Xml<'_, '_>, parent: Option<AnnotationIx>, depth: usize) -> Result<()> {
+    fn area(
+        &mut self,
+        node: Xml<'_, '_>,
+        parent: Option<AnnotationIx>,
+        depth: usize,
+    ) -> Result<()> {
         let name = node.tag_name().name();
         let (level, element) = match name {
             "TextLine" => (Level::Line, name),
@@ -164,7 +169,10 @@ fn reading(node: Xml<'_, '_>, count: usize) -> Option<(u32, Transcription)> {
     let index = attribute(node, "index").and_then(|index| index.trim().parse().ok());
     let confidence = confidence.filter(|conf: &f32| conf.is_finite());
     let language = None;
-    Some((index.unwrap_or(count as u32), Transcription { text: whole.into(), confidence, language }))
+    Some((
+        index.unwrap_or(count as u32),
+        Transcription { text: whole.into(), confidence, language },
+    ))
 }
 
 fn provenance(root: Xml<'_, '_>) -> Option<Provenance> {

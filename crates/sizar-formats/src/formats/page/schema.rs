@@ -226,16 +226,13 @@ static RULES: &[Rule] = &[
     ),
     region!(
         &["ChartRegion"],
-        &[
-            REGION,
-            TURNED,
-            PAPER,
-            HELD,
-            &[may("type", One(&CHART_TYPES)), may("numColours", Whole)],
-        ]
+        &[REGION, TURNED, PAPER, HELD, &[may("type", One(&CHART_TYPES)), may("numColours", Whole)],]
     ),
     region!(&["SeparatorRegion"], &[REGION, TURNED, &[may("colour", Text)]]),
-    region!(&["MathsRegion", "ChemRegion", "MusicRegion", "AdvertRegion"], &[REGION, TURNED, PAPER]),
+    region!(
+        &["MathsRegion", "ChemRegion", "MusicRegion", "AdvertRegion"],
+        &[REGION, TURNED, PAPER]
+    ),
     region!(&["MapRegion"], &[REGION, TURNED]),
     region!(&["NoiseRegion", "UnknownRegion"], &[REGION]),
     region!(&["CustomRegion"], &[REGION, &[may("type", Text)]]),
@@ -323,7 +320,10 @@ pub fn faults(file: &XmlFile) -> Result<Vec<Note>> {
     let mut faults = schema.faults(file)?;
     if !space.starts_with("http://schema.primaresearch.org/PAGE/gts/pagecontent/") {
         let message = format!("`{space}` is no namespace of PAGE");
-        faults.insert(0, Note { code: "schema", at: file.position(document.root_element()), message });
+        faults.insert(
+            0,
+            Note { code: "schema", at: file.position(document.root_element()), message },
+        );
     }
     let moments = document.descendants().filter(|node| node.has_tag_name((space, "Metadata")));
     for moment in moments.flat_map(|node| node.children()) {
@@ -349,7 +349,8 @@ pub fn optional(element: &str) -> impl Iterator<Item = &'static str> + use<> {
 /// Tells whether an attribute of `element` may say `text`.
 pub fn fits(element: &str, name: &str, text: &str) -> bool {
     let rule = find(element);
-    let mut attributes = rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
+    let mut attributes =
+        rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
     attributes
         .find(|attribute| attribute.name == name)
         .is_some_and(|attribute| attribute.value.fault(text).is_none())

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use super::schema;
 use crate::error::{FormatError, Result};
+use crate::formats::pages::ids::{Ids, date_time};
 use crate::formats::pages::kinds::{self, CHART_TYPES, FRAMES, GRAPHIC_TYPES, TEXT_TYPES};
 use crate::formats::pages::{Node, Tree, points, tree};
-use crate::formats::pages::ids::{Ids, date_time};
 use crate::model::{AnnotationIx, Attributes, Dataset, Image, Level, Point, ReadingOrder, Shape};
 use crate::xml::Writer;
 
@@ -270,12 +270,7 @@ impl Writing<'_> {
     }
 
     /// What `element` may say of what is said, `but` what is written otherwise.
-    fn known(
-        &self,
-        element: &str,
-        said: &Attributes,
-        but: &[&str],
-    ) -> Vec<(&'static str, String)> {
+    fn known(&self, element: &str, said: &Attributes, but: &[&str]) -> Vec<(&'static str, String)> {
         let known = schema::optional(element).filter(|name| !but.contains(name));
         known
             .filter(|name| self.version == Version::V2019 || !schema::SINCE_2019.contains(name))

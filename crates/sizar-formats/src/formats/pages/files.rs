@@ -86,8 +86,11 @@ pub fn write_each(
         return Ok(());
     }
     let mut names = Names::default();
-    let named: Vec<Named> =
-        dataset.images.iter().map(|image| names.choose(dataset, image, output, extension)).collect();
+    let named: Vec<Named> = dataset
+        .images
+        .iter()
+        .map(|image| names.choose(dataset, image, output, extension))
+        .collect();
     dataset.images.par_iter().zip(&named).enumerate().try_for_each(|(at, (image, named))| {
         let text = write(image, by_image.of(at), &named.called)?;
         output.write(&named.about, text.as_bytes())?;
@@ -171,8 +174,9 @@ pub fn resolve(look: &Look, beside: &Utf8Path, named: &str) -> Image {
 fn unnamed(look: &Look, beside: &Utf8Path, places: &[&Utf8Path]) -> Image {
     let stem = beside.file_stem().unwrap_or("image");
     let endings = ["jpg", "png", "tif", "jpeg", "tiff", "jp2", "webp"];
-    let candidates =
-        places.iter().flat_map(|place| endings.map(|ending| place.join(format!("{stem}.{ending}"))));
+    let candidates = places
+        .iter()
+        .flat_map(|place| endings.map(|ending| place.join(format!("{stem}.{ending}"))));
     let exists = |relative: &Utf8Path| match look.is_folder() {
         true => look.has(relative.as_str()),
         false => look.folder().join(relative).is_file(),

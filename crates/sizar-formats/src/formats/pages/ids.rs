@@ -22,8 +22,11 @@ pub struct Ids {
 impl Ids {
     /// Chooses an id for each annotation.
     pub fn of(dataset: &Dataset, annotations: &[AnnotationIx]) -> Self {
-        let mut ids =
-            Self { of: FxHashMap::default(), taken: FxHashSet::default(), counts: FxHashMap::default() };
+        let mut ids = Self {
+            of: FxHashMap::default(),
+            taken: FxHashSet::default(),
+            counts: FxHashMap::default(),
+        };
         for at in annotations {
             let more = dataset.annotations[*at as usize].more.as_ref();
             if let Some(key) = more.and_then(|more| more.key.as_deref())
@@ -126,12 +129,15 @@ mod tests {
 
     #[test]
     fn moments_are_kept_or_replaced() {
-        for kept in ["2016-06-16T16:57:15.027+02:00", "2016-06-16T16:57:15", "2016-06-16T00:00:00Z"] {
+        for kept in ["2016-06-16T16:57:15.027+02:00", "2016-06-16T16:57:15", "2016-06-16T00:00:00Z"]
+        {
             assert_eq!(date_time(Some(kept)), kept);
         }
         assert_eq!(date_time(Some("2016-06-16 16:57:15")), "2016-06-16T16:57:15");
         assert_eq!(date_time(Some("2016-06-16")), "2016-06-16T00:00:00");
-        for odd in ["16.6.2016", "2016-13-16T16:57:15", "2016-06-16T16:57:15.", "2016-06-16T16:57:1é"] {
+        for odd in
+            ["16.6.2016", "2016-13-16T16:57:15", "2016-06-16T16:57:15.", "2016-06-16T16:57:1é"]
+        {
             assert_eq!(date_time(Some(odd)), "1970-01-01T00:00:00");
         }
     }

@@ -91,6 +91,9 @@ mod tests {
     #[test]
     fn written_points_are_whole_and_at_least_two() {
         assert_eq!(whole(&[Point::new(1.4, -3.0)], ',', ' '), "1,0 1,0");
-        assert_eq!(whole(&[Point::new(0.5, 2.0), Point::new(1e12, 0.0)], ',', ' '), "1,2 2147483647,0");
+        assert_eq!(
+            whole(&[Point::new(0.5, 2.0), Point::new(1e12, 0.0)], ',', ' '),
+            "1,2 2147483647,0"
+        );
     }
 }

@@ -98,19 +98,17 @@ impl Value {
                 (!all).then_some("names of elements")
             }
             Self::Whole => trimmed.parse::<i32>().is_err().then_some("a whole number"),
-            Self::Natural => {
-                trimmed.parse::<u64>().is_err().then_some("a whole number from 0")
-            }
+            Self::Natural => trimmed.parse::<u64>().is_err().then_some("a whole number from 0"),
             Self::Number => number().is_none().then_some("a number"),
             Self::Share => {
                 let fits = number().is_some_and(|number| (0.0..=1.0).contains(&number));
                 (!fits).then_some("a number from 0 to 1")
             }
-            Self::Truth => (!matches!(trimmed, "true" | "false" | "0" | "1"))
-                .then_some("`true` or `false`"),
-            Self::Points => {
-                (!are_points(text)).then_some("two or more points like `0,0 10,20`, whole, not below 0")
+            Self::Truth => {
+                (!matches!(trimmed, "true" | "false" | "0" | "1")).then_some("`true` or `false`")
             }
+            Self::Points => (!are_points(text))
+                .then_some("two or more points like `0,0 10,20`, whole, not below 0"),
             Self::FreePoints => super::points::parse(text).is_err().then_some("points"),
             Self::DateTime => (!ids::is_date_time(trimmed)).then_some("a date with a time"),
             Self::One(known) => {
@@ -254,7 +252,8 @@ impl<'f> Check<'_, 'f> {
         }
         for (slot, count) in rule.content.iter().zip(&counts) {
             if *count < slot.least {
-                let wanted: Vec<String> = slot.names.iter().map(|name| format!("<{name}>")).collect();
+                let wanted: Vec<String> =
+                    slot.names.iter().map(|name| format!("<{name}>")).collect();
                 self.fault(node, format!("<{name}> lacks {}", wanted.join(" or ")));
             }
         }
@@ -268,7 +267,8 @@ mod tests {
     #[test]
     fn points_have_a_pattern() {
         assert!(are_points("0,0 1,20") && are_points("0,0 1,1 2,2"));
-        for bad in ["", "0,0", "0,0  1,1", "0,0 1,1 ", "-1,0 1,1", "0.5,0 1,1", "0,0 1", " 0,0 1,1"] {
+        for bad in ["", "0,0", "0,0  1,1", "0,0 1,1 ", "-1,0 1,1", "0.5,0 1,1", "0,0 1", " 0,0 1,1"]
+        {
             assert!(!are_points(bad), "{bad:?}");
         }
     }

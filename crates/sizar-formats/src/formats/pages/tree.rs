@@ -89,7 +89,12 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn grow(annotations: &[AnnotationIx], children: &mut [Vec<usize>], at: usize, depth: usize) -> Node {
+fn grow(
+    annotations: &[AnnotationIx],
+    children: &mut [Vec<usize>],
+    at: usize,
+    depth: usize,
+) -> Node {
     let below = std::mem::take(&mut children[at]);
     let children = match depth < super::tree::DEEPEST {
         true => below.into_iter().map(|c| grow(annotations, children, c, depth + 1)).collect(),
