@@ -15,6 +15,7 @@ pub mod page;
 pub mod pages;
 pub mod via;
 pub mod voc;
+pub mod zooniverse;
 
 use crate::error::{FormatError, Result};
 use crate::model::{Dataset, Feature, Note};
@@ -109,6 +110,8 @@ pub struct ReadOptions {
     pub classes: Option<Vec<String>>,
     /// Whether boxes with whole corners count pixels from 0 or 1; the format's rule if `None`.
     pub origin: Option<u8>,
+    /// When several people who marked one image agree.
+    pub agreement: zooniverse::Agreement,
 }
 
 /// How a data set is written.
@@ -128,6 +131,7 @@ pub static ALL: &[&dyn Format] = &[
     &labelme::LabelMe,
     &cvat::Cvat,
     &via::Via,
+    &zooniverse::Zooniverse,
     &mask::Mask,
     &imagefolder::ImageFolder,
 ];
