@@ -2,12 +2,14 @@
 //!
 //! A format is a file or a folder here that implements [`Format`], and a line in [`ALL`].
 
+pub mod boxes_csv;
 pub mod coco;
 pub mod holding;
 pub mod imagefolder;
 pub mod look;
 pub mod mask;
 pub mod voc;
+pub mod yolo;
 
 use crate::error::{FormatError, Result};
 use crate::model::{Dataset, Feature};
@@ -107,7 +109,14 @@ pub struct WriteOptions {
 }
 
 /// All formats; the order decides between equally sure ones.
-pub static ALL: &[&dyn Format] = &[&coco::Coco, &voc::Voc, &mask::Mask, &imagefolder::ImageFolder];
+pub static ALL: &[&dyn Format] = &[
+    &coco::Coco,
+    &voc::Voc,
+    &yolo::Yolo,
+    &boxes_csv::BoxesCsv,
+    &mask::Mask,
+    &imagefolder::ImageFolder,
+];
 
 /// Returns the format of this name.
 pub fn named(name: &str) -> Result<&'static dyn Format> {

@@ -6,5 +6,7 @@
 
 pub mod polygon;
 pub mod rle;
+pub mod trace;
 
 pub use polygon::Rasteriser;
+pub use trace::trace;
