@@ -8,6 +8,8 @@
 //! in column `c` and row `r` covers `c..c + 1` by `r..r + 1`. Formats that count otherwise are
 //! brought to this on reading, and back on writing.
 
+pub mod check;
+pub mod convert;
 pub mod error;
 pub mod formats;
 pub mod json;
@@ -15,6 +17,7 @@ pub mod model;
 pub mod pixels;
 pub mod raster;
 pub mod staging;
+pub mod survey;
 pub mod xml;
 
 pub use error::{FormatError, Place, Position};

@@ -332,3 +332,31 @@ fn pages_of_two_books_stay_apart_and_find_their_images() {
     assert_eq!(bare(again.read().unwrap()), bare(dataset));
     assert!(again.path.join("train/a/0001.jpg").is_file());
 }
+
+#[test]
+fn what_escriptorium_gets_is_one_archive_that_is_always_the_same() {
+    let folder = Folder::with("0001.xml", PAGE);
+    image::GrayImage::new(1000, 1500).save(folder.path.join("0001.jpg")).unwrap();
+    let dataset = folder.read().unwrap();
+    let packed = |name: &str, variant: &str| {
+        let to = folder.path.join(name);
+        let staging = Staging::archive(&to, Placing::Link).unwrap();
+        let options = WriteOptions { variant: Some(variant.into()), ..WriteOptions::default() };
+        let format = formats::named("escriptorium").unwrap();
+        format.write(&dataset, &staging, &options).unwrap();
+        staging.finish().unwrap();
+        std::fs::read(to).unwrap()
+    };
+    let bytes = packed("a.zip", "page");
+    assert_eq!(bytes, packed("b.zip", "page"));
+    assert_ne!(bytes, packed("c.zip", "alto"));
+    let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
+    let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+    assert_eq!(names, ["0001.jpg", "0001.xml", "METS.xml"]);
+    let mut mets = String::new();
+    std::io::Read::read_to_string(&mut zip.by_name("METS.xml").unwrap(), &mut mets).unwrap();
+    assert!(mets.contains("<FLocat LOCTYPE=\"URL\" xlink:href=\"0001.jpg\"/>"), "{mets}");
+    // nothing is left beside
+    let left: Vec<_> = std::fs::read_dir(&folder.path).unwrap().collect();
+    assert_eq!(left.len(), 5);
+}

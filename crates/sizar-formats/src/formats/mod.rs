@@ -3,8 +3,10 @@
 //! A format is a file or a folder here that implements [`Format`], and a line in [`ALL`].
 
 pub mod alto;
+pub mod boxes_csv;
 pub mod coco;
 pub mod cvat;
+pub mod escriptorium;
 pub mod hocr;
 pub mod holding;
 pub mod imagefolder;
@@ -15,6 +17,7 @@ pub mod page;
 pub mod pages;
 pub mod via;
 pub mod voc;
+pub mod yolo;
 pub mod zooniverse;
 
 use crate::error::{FormatError, Result};
@@ -127,11 +130,14 @@ pub static ALL: &[&dyn Format] = &[
     &voc::Voc,
     &page::Page,
     &alto::Alto,
+    &escriptorium::EScriptorium,
     &hocr::Hocr,
     &labelme::LabelMe,
     &cvat::Cvat,
     &via::Via,
     &zooniverse::Zooniverse,
+    &yolo::Yolo,
+    &boxes_csv::BoxesCsv,
     &mask::Mask,
     &imagefolder::ImageFolder,
 ];

@@ -9,6 +9,7 @@ pub mod category;
 pub mod dataset;
 pub mod features;
 pub mod image;
+mod retain;
 pub mod shape;
 pub mod text;
 

