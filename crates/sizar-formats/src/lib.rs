@@ -14,6 +14,7 @@ pub mod error;
 pub mod formats;
 pub mod json;
 pub mod model;
+pub mod open;
 pub mod pixels;
 pub mod raster;
 pub mod staging;
@@ -21,3 +22,4 @@ pub mod survey;
 pub mod xml;
 
 pub use error::{FormatError, Place, Position};
+pub use open::{OpenOptions, Opened, open};

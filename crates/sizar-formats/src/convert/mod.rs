@@ -2,10 +2,12 @@
 
 pub mod classes;
 pub mod resize;
+pub mod save;
 pub mod split;
 pub mod tile;
 
 pub use classes::{choose_classes, merge_classes};
 pub use resize::resize;
-pub use split::{SplitRequest, split};
+pub use save::{Saved, save};
+pub use split::{Group, SplitRequest, split};
 pub use tile::tile;

@@ -292,7 +292,7 @@ fn read(file: &Utf8Path, columns: &Columns, dataset: &mut Dataset) -> Result<()>
 /// Turns fractions into pixels, for which the images have to be there.
 fn unscaled(file: &Utf8Path, begin: usize, dataset: &mut Dataset) -> Result<()> {
     locate(dataset, &[])?;
-    locate::measure_all(dataset);
+    locate::measure_missing(dataset);
     for at in begin..dataset.annotations.len() {
         let image = &dataset.images[dataset.annotations[at].image as usize];
         if image.width == 0 {

@@ -38,18 +38,17 @@ pub fn locate(dataset: &mut Dataset, extra: &[Utf8PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// Fills in sizes that nobody said, and how the files are to be turned.
+/// Fills in sizes that nobody said, from the files that are there.
 ///
 /// A size that the annotations say stays as it is: [`crate::model::Image`] says theirs.
-pub fn measure_all(dataset: &mut Dataset) {
+pub fn measure_missing(dataset: &mut Dataset) {
     let notes: Vec<Note> = dataset
         .images
         .par_iter_mut()
+        .filter(|image| image.width == 0 || image.height == 0)
         .filter_map(|image| match measure(image.file.as_deref()?) {
             Ok(measured) => {
-                if image.width == 0 || image.height == 0 {
-                    (image.width, image.height) = (measured.width, measured.height);
-                }
+                (image.width, image.height) = (measured.width, measured.height);
                 image.orientation = measured.orientation;
                 None
             }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{Format, Holding, Look, ReadOptions, Recognised, WriteOptions};
 use crate::error::{FormatError, Result};
-use crate::model::{Annotation, Category, Dataset, Feature, Image, Shape};
+use crate::model::{Annotation, Category, Dataset, Feature, Image, Shape, SplitSet};
 use crate::pixels::is_image_name;
 use crate::staging::Staging;
 
@@ -66,58 +66,49 @@ impl Format for Mask {
     }
 
     fn recognise(&self, look: &Look) -> Option<Recognised> {
-        let (images, masks) = pair(look)?;
+        let Pair { images, masks, .. } = pairs(look).into_iter().next()?;
         Recognised::likely(format!("`{images}` and `{masks}` hold images and masks of equal names"))
     }
 
     fn read(&self, look: &Look, options: &ReadOptions) -> Result<Dataset> {
-        let Some((images, masks)) = pair(look) else {
+        let pairs = pairs(look);
+        if pairs.is_empty() {
             return Err(FormatError::Unrecognised {
                 path: look.path().to_owned(),
                 looked_for: "folders `images` and `masks`, or the like".into(),
             });
-        };
+        }
         let root = look.path();
-        let pairs = matched(look, &images, &masks);
-        let read: Vec<(Image, Vec<(u32, Annotation, Option<[u8; 3]>)>)> = pairs
+        let mut dataset = Dataset::default();
+        let mut files = Vec::new();
+        for pair in &pairs {
+            dataset.roots.push(root.join(&pair.images));
+            let splits: SplitSet = pair.split.iter().map(|name| dataset.split(name)).collect();
+            files.extend(
+                matched(look, &pair.images, &pair.masks)
+                    .into_iter()
+                    .map(|(image, mask)| (&*pair.images, image, mask, splits)),
+            );
+        }
+        let read: Read = files
             .into_par_iter()
             .enumerate()
-            .map(|(at, (image, mask))| {
+            .map(|(at, (folder, image, mask, splits))| {
                 let mask = palette::read(&root.join(&mask))?;
-                let name = image.strip_prefix(&images).unwrap_or(&image).as_str();
+                let name = image.strip_prefix(folder).unwrap_or(&image).as_str();
                 let made = Image {
                     name: name.into(),
                     file: Some(root.join(&image)),
                     width: mask.width,
                     height: mask.height,
+                    splits,
                     ..Image::default()
                 };
-                let colour = |number: u32| mask.colours.as_ref()?.get(number as usize).copied();
-                let annotations = regions::regions(&mask)
-                    .into_iter()
-                    .filter(|(number, _)| {
-                        let ignored = *number == IGNORED
-                            && mask.colours.as_ref().is_none_or(|known| known.len() == 256);
-                        // colours are ranked: black is the background wherever it stands
-                        let background = match colour(*number) {
-                            Some(colour) => colour == [0, 0, 0],
-                            None => *number == 0,
-                        };
-                        !ignored && !background
-                    })
-                    .map(|(number, rle)| {
-                        let annotation = Annotation {
-                            image: at as u32,
-                            shape: Shape::Rle(Box::new(rle)),
-                            ..Annotation::default()
-                        };
-                        (number, annotation, colour(number))
-                    })
-                    .collect();
-                Ok((made, annotations))
+                Ok((made, areas(&mask, at as u32)))
             })
             .collect::<Result<_>>()?;
-        Ok(assembled(look, read, options, root.join(&images)))
+        assemble(look, read, options, &mut dataset);
+        Ok(dataset)
     }
 
     fn write(&self, dataset: &Dataset, output: &Staging, _: &WriteOptions) -> Result<()> {
@@ -152,10 +143,40 @@ impl Format for Mask {
     }
 }
 
+/// Images with their areas: the number of each, the area, the colour of the number.
 type Read = Vec<(Image, Vec<(u32, Annotation, Option<[u8; 3]>)>)>;
 
+/// Folders of images and masks, and the split that the folder above them says.
+struct Pair {
+    images: Utf8PathBuf,
+    masks: Utf8PathBuf,
+    split: Option<&'static str>,
+}
+
+/// Returns the areas of a mask but the background and what is to be ignored.
+fn areas(mask: &palette::Indexed, image: u32) -> Vec<(u32, Annotation, Option<[u8; 3]>)> {
+    let colour = |number: u32| mask.colours.as_ref()?.get(number as usize).copied();
+    regions::regions(mask)
+        .into_iter()
+        .filter(|(number, _)| {
+            let ignored =
+                *number == IGNORED && mask.colours.as_ref().is_none_or(|known| known.len() == 256);
+            // colours are ranked: black is the background wherever it stands
+            let background = match colour(*number) {
+                Some(colour) => colour == [0, 0, 0],
+                None => *number == 0,
+            };
+            !ignored && !background
+        })
+        .map(|(number, rle)| {
+            let shape = Shape::Rle(Box::new(rle));
+            (number, Annotation { image, shape, ..Annotation::default() }, colour(number))
+        })
+        .collect()
+}
+
 /// Puts images together; categories are the numbers, or the colours, that occur anywhere.
-fn assembled(look: &Look, read: Read, options: &ReadOptions, root: Utf8PathBuf) -> Dataset {
+fn assemble(look: &Look, read: Read, options: &ReadOptions, dataset: &mut Dataset) {
     let names: Option<Vec<String>> = options.classes.clone().or_else(|| {
         let text = fs_err::read_to_string(look.path().join("classes.txt")).ok()?;
         Some(text.lines().map(|line| line.trim().to_owned()).collect())
@@ -178,7 +199,6 @@ fn assembled(look: &Look, read: Read, options: &ReadOptions, root: Utf8PathBuf) 
     }
     keys.sort_unstable();
     keys.dedup();
-    let mut dataset = Dataset { roots: vec![root], ..Dataset::default() };
     dataset.categories = keys
         .iter()
         .enumerate()
@@ -204,17 +224,23 @@ fn assembled(look: &Look, read: Read, options: &ReadOptions, root: Utf8PathBuf) 
             dataset.annotations.push(annotation);
         }
     }
-    dataset
 }
 
-fn pair(look: &Look) -> Option<(Utf8PathBuf, Utf8PathBuf)> {
-    PAIRS.iter().find_map(|(images, masks)| {
-        let (images, masks) = (Utf8PathBuf::from(images), Utf8PathBuf::from(masks));
-        let fits = look.has_folder(images.as_str())
-            && look.has_folder(masks.as_str())
-            && !matched(look, &images, &masks).is_empty();
-        fits.then_some((images, masks))
-    })
+fn pairs(look: &Look) -> Vec<Pair> {
+    let below = |split: Option<&'static str>| {
+        PAIRS.iter().find_map(|(images, masks)| {
+            let base = Utf8Path::new(split.unwrap_or(""));
+            let pair = Pair { images: base.join(images), masks: base.join(masks), split };
+            let fits = look.has_folder(pair.images.as_str())
+                && look.has_folder(pair.masks.as_str())
+                && !matched(look, &pair.images, &pair.masks).is_empty();
+            fits.then_some(pair)
+        })
+    };
+    match below(None) {
+        Some(pair) => vec![pair],
+        None => ["train", "val", "test"].into_iter().filter_map(|name| below(Some(name))).collect(),
+    }
 }
 
 /// Images and their masks, by equal names or known endings.

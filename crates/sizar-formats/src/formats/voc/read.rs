@@ -208,8 +208,12 @@ fn lists(look: &Look, stems: &FxHashMap<String, u32>, dataset: &mut Dataset) -> 
         file.extension() == Some("txt") && folders.any(|part| part.as_str() == "ImageSets")
     };
     let mut lists: Vec<&Utf8PathBuf> = look.files().iter().filter(is_list).collect();
-    // the shortest names are the lists themselves: `train` comes before `aeroplane_train`
-    lists.sort_by_key(|file| file.file_stem().map(str::len));
+    // in the order in which people name them, whatever the file system's is
+    let rank = |file: &Utf8PathBuf| {
+        let known = ["train", "val", "trainval", "test"];
+        known.iter().position(|name| file.file_stem() == Some(name)).unwrap_or(known.len())
+    };
+    lists.sort_by_key(|file| rank(file));
     for list in lists {
         let stem = list.file_stem().unwrap_or_default();
         let per_class = dataset.categories.iter().any(|category| {
