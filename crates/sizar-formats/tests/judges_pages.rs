@@ -211,7 +211,8 @@ fn slow_data_real_pages_come_through_and_what_is_written_fits_the_published_sche
     let verdicts: BTreeMap<String, Vec<String>> = serde_json::from_value(verdicts).unwrap();
     let found = ours(&broken);
     for (file, faults) in &verdicts {
-        assert!(!faults.is_empty(), "lxml takes {file}");
+        // libxml2 doesn't look for what lists of references name
+        assert!(!faults.is_empty() || file == "alto-tag.xml", "lxml takes {file}");
         assert!(found.iter().any(|(name, _)| name == file), "{file}: {faults:?}");
     }
 }
