@@ -211,8 +211,9 @@ fn slow_data_real_pages_come_through_and_what_is_written_fits_the_published_sche
     let verdicts: BTreeMap<String, Vec<String>> = serde_json::from_value(verdicts).unwrap();
     let found = ours(&broken);
     for (file, faults) in &verdicts {
-        // libxml2 doesn't look for what lists of references name
-        assert!(!faults.is_empty() || file == "alto-tag.xml", "lxml takes {file}");
+        // libxml2 looks for the form of a reference, not for what it names
+        let open = ["alto-tag.xml", "reference.xml"];
+        assert!(!faults.is_empty() || open.contains(&file.as_str()), "lxml takes {file}");
         assert!(found.iter().any(|(name, _)| name == file), "{file}: {faults:?}");
     }
 }
