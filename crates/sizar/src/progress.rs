@@ -44,6 +44,8 @@ struct Shared {
 struct Step {
     bar: Option<ProgressBar>,
     began: Instant,
+    /// When the first of the steps began of which each took the place of the one before.
+    since: Instant,
     what: String,
     /// When a line about it is due, where none moves.
     due: Instant,
@@ -103,7 +105,9 @@ impl Reporter {
             });
         }
         let mut step = self.shared.step();
-        if let Some(bar) = step.take().and_then(|step| step.bar) {
+        let before = step.take();
+        let since = before.as_ref().map(|step| step.since);
+        if let Some(bar) = before.and_then(|step| step.bar) {
             bar.finish_and_clear();
         }
         let bar = self.moving.then(|| {
@@ -116,7 +120,13 @@ impl Reporter {
             anstream::eprintln!("{what} …");
         }
         let began = Instant::now();
-        *step = Some(Step { bar, began, what, due: began + NAMED_AFTER });
+        *step = Some(Step {
+            bar,
+            began,
+            since: since.unwrap_or(began),
+            what,
+            due: began + NAMED_AFTER,
+        });
         self.shared.changed.notify_all();
     }
 
@@ -138,7 +148,7 @@ impl Reporter {
     fn ended(&self, what: &str) {
         let step = self.shared.step().take();
         let (bar, long) = step.map_or((None, true), |step| {
-            let long = step.began.elapsed() >= WORTH_A_LINE;
+            let long = step.since.elapsed() >= WORTH_A_LINE;
             (step.bar, long)
         });
         if let Some(bar) = bar {
