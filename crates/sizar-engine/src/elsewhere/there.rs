@@ -24,6 +24,7 @@ use crate::process::{Control, environment};
 use crate::run::{
     self, Allotment, Attempt, Execution, Input, RunPlan, RunRequest, chain, execute_allotted,
 };
+use crate::transfer;
 use crate::tree_digest::write_by_rename;
 
 /// The hidden first arguments.
@@ -67,12 +68,17 @@ pub(super) enum Said {
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let verb = args.next()?;
-    if ![PREPARE, REHEARSE, EXECUTE, WHOLE].contains(&verb.as_str()) {
+    if ![PREPARE, REHEARSE, EXECUTE, WHOLE, transfer::SERVE].contains(&verb.as_str()) {
         return None;
     }
     // other login nodes and compute nodes see the same files
     lock_by_leases();
     let layout = Layout::at(Utf8PathBuf::from(args.next()?));
+    if verb == transfer::SERVE {
+        // unbuffered: what comes after the last word is not for this program
+        let served = transfer::serve(layout.root(), &mut Unbuffered, std::io::stdout());
+        return Some(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     if verb == WHOLE {
         let tree = layout.tree(&args.next()?);
         let made = whole(&layout, &tree).inspect_err(|message| say(message));
@@ -89,6 +95,15 @@ pub fn intercept() -> Option<ExitCode> {
     // a task of an array is told where its line lies
     let tasks = args.next().map(Utf8PathBuf::from);
     Some(execute(&layout, &Work { run, attempt, tasks }))
+}
+
+/// Standard input, read no further than asked for.
+struct Unbuffered;
+
+impl std::io::Read for Unbuffered {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::read(std::io::stdin(), buffer)?)
+    }
 }
 
 /// Makes the environment and the plan of a run whose code is here.
