@@ -18,7 +18,8 @@ use super::lay_out::{Bad, is_full, lay_out};
 use super::manifest::Manifest;
 use super::packer::Packer;
 use super::segment::{Bytes, Piece, SMALL, finish, pull, update_zeros, write_missing};
-use super::store::{Blob, Store, blobs_of};
+use super::stat_cache::digest_of;
+use super::store::{Blob, Store, Who, blobs_of, token};
 use super::wire::{Failed, Frame, Kind, Request, json, pack};
 use super::Pace;
 
@@ -27,7 +28,7 @@ const BEAT: Duration = Duration::from_secs(5);
 /// How many small files are written at once: on a file server each waits for an answer.
 const WRITERS: usize = 8;
 /// How often contents are asked for before it is given up: the network or the disk lies.
-const ROUNDS: u32 = 4;
+const ROUNDS: u32 = 6;
 /// The most bytes of a list: two million long paths.
 const LONGEST_LIST: u64 = 1 << 30;
 
@@ -91,7 +92,9 @@ fn answer(root: &Utf8Path, input: &mut impl Read, output: &Output) -> io::Result
             let manifest =
                 Manifest::from_bytes(&read_list(input, list)?).map_err(io::Error::other)?;
             let store = Store::at(root);
-            let taking = Taking { store: &store, client: plain(&client), output };
+            let (client, token) = (plain(&client), token());
+            let who = Who { client: &client, token: &token };
+            let taking = Taking { store: &store, who, output };
             taking.tree(&manifest, input)?;
         }
         Request::Give { folder, list, pace } => {
@@ -130,7 +133,7 @@ fn plain(word: &str) -> String {
 /// A tree that is taken in.
 struct Taking<'a> {
     store: &'a Store,
-    client: String,
+    who: Who<'a>,
     output: &'a Output,
 }
 
@@ -139,7 +142,7 @@ impl Taking<'_> {
         let blobs = blobs_of(manifest);
         fs::create_dir_all(self.store.parts())?;
         for _ in 0..ROUNDS {
-            let missing = self.store.missing(&blobs, &self.client);
+            let missing = self.store.missing(&blobs, &self.who);
             self.output.send(&pack(Kind::Missing, &write_missing(&missing), Some(1)))?;
             if !missing.is_empty() {
                 self.contents(&blobs, input)?;
@@ -248,17 +251,24 @@ impl Taking<'_> {
             let (blob, piece) = known(blobs, piece)?;
             let mut content = match arriving.take().filter(|one| one.index == piece.index) {
                 Some(content) => content,
-                None => Arriving::at(self.store.part(&blob, &self.client), piece.index, piece.offset)?,
+                None => {
+                    let path = self.store.part(&blob, &self.who);
+                    Arriving::at(path, piece.index, piece.offset)?
+                }
             };
             content.add(&piece)?;
             bytes += piece.bytes.len();
             if content.length < blob.size {
                 *arriving = Some(content);
-            } else if content.length == blob.size && content.digest() == blob.digest {
-                self.store.adopt(&blob, &content.path)?;
+            } else if content.length == blob.size && content.is(&blob.digest) {
+                match self.store.adopt(&blob, &content.path) {
+                    // another conversation has taken it over: it is asked for again
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    adopted => adopted?,
+                }
             } else {
                 // it begins anew
-                fs::remove_file(&content.path)?;
+                let _ = fs::remove_file(&content.path);
             }
         }
         Ok(bytes)
@@ -295,22 +305,28 @@ struct Arriving {
     path: Utf8PathBuf,
     index: u32,
     file: fs::File,
-    hasher: blake3::Hasher,
+    /// None where others wrote a part of it: the disk tells then.
+    hasher: Option<blake3::Hasher>,
     length: u64,
 }
 
 impl Arriving {
-    /// Goes on at `offset`, up to which an earlier try came.
+    /// Begins, or goes on at `offset`, up to which an earlier conversation came.
     fn at(path: Utf8PathBuf, index: u32, offset: u64) -> io::Result<Self> {
         let mut options = fs::OpenOptions::new();
-        let file = options.create(true).truncate(false).read(true).write(true).open(&path)?;
-        if file.metadata()?.len() < offset {
-            return Err(io::Error::other("what had arrived is gone"));
+        options.write(true);
+        if offset == 0 {
+            let _ = fs::remove_file(&path);
+            let file = options.create_new(true).open(&path)?;
+            return Ok(Self { path, index, file, hasher: Some(blake3::Hasher::new()), length: 0 });
         }
+        let file = options.open(&path).or_else(|error| match error.kind() {
+            // taken over meanwhile: what comes is not whole, and is asked for again
+            io::ErrorKind::NotFound => options.create_new(true).open(&path),
+            _ => Err(error),
+        })?;
         file.set_len(offset)?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(file.file())?;
-        Ok(Self { path, index, file, hasher, length: offset })
+        Ok(Self { path, index, file, hasher: None, length: offset })
     }
 
     fn add(&mut self, piece: &Piece<'_>) -> io::Result<()> {
@@ -320,19 +336,24 @@ impl Arriving {
         match piece.bytes {
             Bytes::Data(bytes) => {
                 self.file.file().write_all_at(bytes, self.length)?;
-                self.hasher.update(bytes);
+                self.hasher.as_mut().map(|hasher| hasher.update(bytes));
             }
             Bytes::Hole(length) => {
                 self.file.set_len(self.length + length)?;
-                update_zeros(&mut self.hasher, length);
+                if let Some(hasher) = &mut self.hasher {
+                    update_zeros(hasher, length);
+                }
             }
         }
         self.length += piece.bytes.len();
         Ok(())
     }
 
-    fn digest(&self) -> Digest {
-        finish(&self.hasher)
+    fn is(&self, digest: &Digest) -> bool {
+        match &self.hasher {
+            Some(hasher) => finish(hasher) == *digest,
+            None => digest_of(self.path.as_std_path()).is_ok_and(|(_, found)| found == *digest),
+        }
     }
 }
 

@@ -216,51 +216,58 @@ impl Store {
         fs::rename(path, to)
     }
 
-    /// Returns the file in which a large content arrives from `client`.
-    pub(super) fn part(&self, blob: &Blob, client: &str) -> Utf8PathBuf {
-        let end = if blob.program { ".x" } else { "" };
-        self.parts().join(format!("{}{end}.{client}", blob.digest))
+    /// Returns the file in which a large content arrives in one conversation.
+    pub(super) fn part(&self, blob: &Blob, who: &Who<'_>) -> Utf8PathBuf {
+        self.parts().join(format!("{}{}.{}", part_of(blob), who.client, who.token))
     }
 
     /// Lists which of `blobs` are missing, each with how much of it has come.
-    pub(super) fn missing(&self, blobs: &[(Blob, usize)], client: &str) -> Vec<(u32, u64)> {
+    pub(super) fn missing(&self, blobs: &[(Blob, usize)], who: &Who<'_>) -> Vec<(u32, u64)> {
         let one = |(number, (blob, _)): (usize, &(Blob, usize))| {
             if self.has(blob) {
                 return None;
             }
-            let have = if blob.size > SMALL { self.arrived(blob, client) } else { 0 };
+            let have = if blob.size > SMALL { self.arrived(blob, who) } else { 0 };
             Some((number as u32, have))
         };
         blobs.par_iter().with_min_len(64).enumerate().filter_map(one).collect()
     }
 
     /// Returns how much of a large content has come, in whole chunks.
-    fn arrived(&self, blob: &Blob, client: &str) -> u64 {
-        let part = self.part(blob, client);
+    ///
+    /// What an earlier conversation of this client left is its own now, and so is what another
+    /// client left behind: of those that rename it one succeeds.
+    fn arrived(&self, blob: &Blob, who: &Who<'_>) -> u64 {
+        let part = self.part(blob, who);
+        let length = |path: &Utf8Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
         if !part.exists() {
-            self.take_over(blob, &part);
-        }
-        let length = fs::metadata(&part).map_or(0, |metadata| metadata.len());
-        length.min(blob.size) / CHUNK as u64 * CHUNK as u64
-    }
-
-    /// Takes what another client left behind of a content.
-    fn take_over(&self, blob: &Blob, part: &Utf8Path) {
-        let beginning = self.part(blob, "");
-        let Some(beginning) = beginning.file_name() else { return };
-        for entry in self.parts().read_dir_utf8().into_iter().flatten().flatten() {
-            let old = entry.metadata().and_then(|metadata| metadata.modified()).is_ok_and(|time| {
-                time.elapsed().is_ok_and(|elapsed| elapsed > LEFT)
+            let (beginning, mine) = (part_of(blob), format!("{}{}.", part_of(blob), who.client));
+            let is_old = |entry: &camino::Utf8DirEntry| {
+                let modified = entry.metadata().and_then(|metadata| metadata.modified());
+                modified.is_ok_and(|time| time.elapsed().is_ok_and(|elapsed| elapsed > LEFT))
+            };
+            let left = self.parts().read_dir_utf8().into_iter().flatten().flatten().filter(|entry| {
+                let name = entry.file_name();
+                name.starts_with(&beginning) && (name.starts_with(&mine) || is_old(entry))
             });
-            // of those that try one succeeds
-            if entry.file_name().starts_with(beginning)
-                && old
-                && fs::rename(entry.path(), part).is_ok()
-            {
-                return;
+            if let Some(longest) = left.max_by_key(|entry| length(entry.path())) {
+                let _ = fs::rename(longest.path(), &part);
             }
         }
+        length(&part).min(blob.size) / CHUNK as u64 * CHUNK as u64
     }
+}
+
+/// Who sends: a home, and one conversation of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who<'a> {
+    pub client: &'a str,
+    pub token: &'a str,
+}
+
+/// Returns how the names of a content's parts begin.
+fn part_of(blob: &Blob) -> String {
+    format!("{}{}.", blob.digest, if blob.program { ".x" } else { "" })
 }
 
 /// Makes a file read only, with the time of all that is sealed.
@@ -343,13 +350,18 @@ mod tests {
         let (_folder, store) = store();
         let big = Blob { size: 3 * CHUNK as u64, ..blob(b"big") };
         fs::create_dir_all(store.parts()).unwrap();
-        let other = store.part(&big, "other");
+        let other = store.part(&big, &Who { client: "other", token: "1" });
         fs::write(&other, vec![0; CHUNK + 7]).unwrap();
+        let missing = |client| store.missing(&[(big, 0)], &Who { client, token: "2" });
         // somebody may still be writing to it
-        assert_eq!(store.missing(&[(big, 0)], "me"), [(0, 0)]);
+        assert_eq!(missing("me"), [(0, 0)]);
         let old = std::time::SystemTime::now() - 2 * LEFT;
         fs::File::options().write(true).open(&other).unwrap().set_modified(old).unwrap();
-        assert_eq!(store.missing(&[(big, 0)], "me"), [(0, CHUNK as u64)]);
+        assert_eq!(missing("me"), [(0, CHUNK as u64)]);
         assert!(!other.exists());
+        // what one left oneself is taken at once
+        assert_eq!(missing("other"), [(0, 0)]);
+        let mine = store.missing(&[(big, 0)], &Who { client: "me", token: "3" });
+        assert_eq!(mine, [(0, CHUNK as u64)]);
     }
 }
