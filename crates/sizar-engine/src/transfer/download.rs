@@ -65,6 +65,14 @@ pub struct Coming {
     pub to: Utf8PathBuf,
 }
 
+impl Coming {
+    /// Returns the file in which it arrives: beside its place, under a name that is short enough
+    /// whatever its own is.
+    pub fn part(&self) -> Utf8PathBuf {
+        self.to.with_file_name(format!(".sizar-{}.part", self.digest.short()))
+    }
+}
+
 /// The way from a target.
 pub struct Download<'a> {
     pub transport: &'a mut dyn Transport,
@@ -79,7 +87,7 @@ pub struct Download<'a> {
 impl Download<'_> {
     /// Brings files of the folder `folder` there.
     ///
-    /// Of a large one what has come stays beside it, as `NAME.part`, and is not brought again.
+    /// Of a large one what has come stays beside it, in [`Coming::part`], and is not brought again.
     ///
     /// # Errors
     ///
@@ -218,25 +226,14 @@ impl Receiving<'_> {
     }
 }
 
-fn part(one: &Coming) -> Utf8PathBuf {
-    // beside it, under a name that is short enough whatever its own is
-    let name = format!(".sizar-{}.part", one.digest.short());
-    one.to.with_file_name(name)
-}
-
 /// Returns how much of a file has come, in whole chunks.
 fn arrived(one: &Coming) -> u64 {
     if one.size <= SMALL {
         return 0;
     }
-    let length = fs::metadata(part(one)).map_or(0, |metadata| metadata.len());
+    let length = fs::metadata(one.part()).map_or(0, |metadata| metadata.len());
     // at least a byte comes, so that its end is seen
     length.min(one.size - 1) / CHUNK as u64 * CHUNK as u64
-}
-
-/// Returns how many bytes of files that are not whole have come.
-pub fn half_here(one: &Coming) -> u64 {
-    arrived(one)
 }
 
 fn failed(one: &Coming) -> impl FnOnce(io::Error) -> TransferError {
@@ -261,7 +258,7 @@ fn small(one: &Coming, bytes: &[u8]) -> Result<(), TransferError> {
         return Err(corrupt(one));
     }
     parent(one)?;
-    let new = part(one);
+    let new = one.part();
     let written = fs::write(&new, bytes).and_then(|()| fs::rename(&new, &one.to));
     written.map_err(|error| {
         let _ = fs::remove_file(&new);
@@ -281,7 +278,7 @@ impl Arriving {
         parent(one)?;
         let opened = || -> io::Result<(fs::File, blake3::Hasher)> {
             let mut options = fs::OpenOptions::new();
-            let file = options.create(true).truncate(false).read(true).write(true).open(part(one))?;
+            let file = options.create(true).truncate(false).read(true).write(true).open(one.part())?;
             file.set_len(offset)?;
             let mut hasher = blake3::Hasher::new();
             hasher.update_reader(file.file())?;
@@ -312,10 +309,10 @@ impl Arriving {
         }
         if self.length > one.size || finish(&self.hasher) != one.digest {
             // it begins anew, if at all
-            fs::remove_file(part(one)).map_err(failed(one))?;
+            fs::remove_file(one.part()).map_err(failed(one))?;
             return Err(corrupt(one));
         }
-        fs::rename(part(one), &one.to).map_err(failed(one))?;
+        fs::rename(one.part(), &one.to).map_err(failed(one))?;
         Ok(true)
     }
 }

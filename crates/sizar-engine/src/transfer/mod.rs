@@ -23,7 +23,7 @@ mod store;
 mod upload;
 mod wire;
 
-pub use download::{Coming, Download, half_here};
+pub use download::{Coming, Download};
 pub use error::TransferError;
 pub use gc::{Kept, Swept, sweep};
 pub use lay_out::{Bad, lay_out};

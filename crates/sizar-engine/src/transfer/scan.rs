@@ -3,6 +3,7 @@
 //! A file that is as it was is not read again. One that changed within [`SETTLE`] before the walk is
 //! not remembered, because it may change again without a new time.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -22,9 +23,13 @@ use crate::tree_digest::{SETTLE, is_excluded};
 #[derive(Clone, Copy)]
 pub enum Rules<'a> {
     /// Of code: all but what tools make of it and git's own folder, and what `leave` says.
-    Code { leave: &'a (dyn Fn(&Path) -> bool + Sync) },
+    ///
+    /// `leave` is told each path, and whether it is a folder.
+    Code { leave: &'a (dyn Fn(&Path, bool) -> bool + Sync) },
     /// Of data: all but git's own folder.
     Data,
+    /// Of a folder: the file of this name alone.
+    Only(&'a OsStr),
 }
 
 /// A tree to be listed.
@@ -127,9 +132,26 @@ impl<'a> Scan<'a> {
         Ok(scanned)
     }
 
+    /// Lists the files with their sizes, and reads none.
+    ///
+    /// # Errors
+    ///
+    /// [`TransferError::File`] where the root cannot be read.
+    pub fn sizes(&self) -> Result<Vec<(PathBuf, u64)>, TransferError> {
+        let found = self.folder(Path::new(""));
+        let found = found.map_err(|source| TransferError::file(self.root, source))?;
+        let size = |found: Found| match found.kind {
+            Kind::File { stat, .. } => {
+                Some((PathBuf::from(OsStr::from_bytes(&found.path)), stat.size))
+            }
+            _ => None,
+        };
+        Ok(found.into_iter().filter_map(size).collect())
+    }
+
     /// Reads the content of a file that is not known.
     fn read(&self, found: &mut Found, digest: &mut Option<Digest>) {
-        let path = self.root.join(std::ffi::OsStr::from_bytes(&found.path));
+        let path = self.root.join(OsStr::from_bytes(&found.path));
         match (digest_of(&path), &mut found.kind) {
             (Ok((size, read)), Kind::File { stat, .. }) => {
                 if size != stat.size {
@@ -181,7 +203,7 @@ impl<'a> Scan<'a> {
                 return Ok(Vec::new());
             }
             let path = below.join(&name);
-            if self.rules.leaves(&path) {
+            if self.rules.leaves(&path, entry.file_type().is_ok_and(|kind| kind.is_dir())) {
                 continue;
             }
             let metadata = entry.metadata();
@@ -219,17 +241,18 @@ impl<'a> Scan<'a> {
 }
 
 impl Rules<'_> {
-    fn excludes(&self, name: &std::ffi::OsStr) -> bool {
+    fn excludes(&self, name: &OsStr) -> bool {
         match self {
             Self::Code { .. } => is_excluded(name),
             Self::Data => name == ".git",
+            Self::Only(one) => name != *one,
         }
     }
 
-    fn leaves(&self, path: &Path) -> bool {
+    fn leaves(&self, path: &Path, is_folder: bool) -> bool {
         match self {
-            Self::Code { leave } => leave(path),
-            Self::Data => false,
+            Self::Code { leave } => leave(path, is_folder),
+            Self::Data | Self::Only(_) => false,
         }
     }
 }
@@ -264,11 +287,15 @@ mod tests {
     fn code_is_what_authors_wrote_and_data_is_all() {
         let (_folder, root) = tree();
         let top = root.join("t");
-        let leave = |path: &Path| path == Path::new("nothing");
+        let leave = |path: &Path, _| path == Path::new("nothing");
         let code = Scan { rules: Rules::Code { leave: &leave }, ..Scan::data(top.as_std_path()) };
         assert_eq!(paths(&code.run().unwrap().manifest), [".gitignore", "a/empty", "a/x.py"]);
         let data = Scan::data(top.as_std_path()).run().unwrap();
         assert_eq!(data.manifest.entries().len(), 5);
+        let one = Scan { rules: Rules::Only(OsStr::new("x.py")), ..Scan::data(top.as_std_path()) };
+        let below = top.join("a");
+        let one = Scan { root: below.as_std_path(), ..one }.run().unwrap();
+        assert_eq!(paths(&one.manifest), ["x.py"]);
         std::os::unix::fs::symlink("../../etc", top.join("a/z")).unwrap();
         assert!(matches!(code.run(), Err(TransferError::EscapingLink { .. })));
     }

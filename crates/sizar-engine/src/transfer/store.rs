@@ -207,6 +207,23 @@ impl Store {
         written
     }
 
+    /// Keeps the content of a file of the entry `content`, if it is what that says.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidData`] where it is not.
+    pub fn keep(&self, content: &Content, path: &Path) -> io::Result<()> {
+        let Content::File { size, digest, program } = *content else { return Ok(()) };
+        if size == 0 {
+            return Ok(());
+        }
+        let bytes = fs::read(path)?;
+        if Digest::of(&bytes) != digest {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.put(&Blob { digest, program, size }, &bytes)
+    }
+
     /// Gives a file that is whole and was digested its name in the store.
     pub(super) fn adopt(&self, blob: &Blob, path: &Utf8Path) -> io::Result<()> {
         let file = fs::File::open(path)?;
