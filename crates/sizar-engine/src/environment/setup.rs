@@ -356,7 +356,8 @@ impl Way<'_> {
         };
         failpoint::hit("setup:after-resolve");
         let packages = counted(lock.packages.len() as u64, "package", "packages");
-        self.workshop.progress().note(packages);
+        let python = spec.python.without_patch();
+        self.workshop.progress().begin(format!("installing {packages} for Python {python}"));
         self.carry_out(lock, package, interpreter)
     }
 
@@ -393,6 +394,7 @@ impl Way<'_> {
             interpreter,
             smoke: self.request.smoke,
         };
+        workshop.progress().begin("trying whether the code starts in it");
         match verify::verify(workshop, &subject)? {
             Ok(verified) => Ok(Ok(Made { lock, installed, verified })),
             Err(failed) => {

@@ -9,6 +9,7 @@ use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
+use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
     EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch, counted,
@@ -228,6 +229,9 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
         };
         return run_elsewhere::run(session, target, wish);
     }
+    if request.job.sandbox {
+        sandbox::detect_ahead();
+    }
     if args.dry_run {
         let plan = run::prepare(&session.home, &args.source, &request, &session.reporter)?;
         output::print(&page(&plan))?;
@@ -433,6 +437,9 @@ fn queue_batch(
 pub fn report(session: &Session, id: &RunId, receipt: &Receipt) {
     if let Some(reason) = receipt.ending.reason() {
         session.say(&reason);
+    }
+    if receipt.ending == Ending::Cancelled {
+        session.say(&format!("`sizar resume {id}` runs it again"));
     }
     for note in &receipt.notes {
         session.say(note);
