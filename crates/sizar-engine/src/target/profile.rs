@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sizar_model::resources::ByteSize;
 use sizar_model::{Resources, SchedulerKind, Site};
 
 use super::Machine;

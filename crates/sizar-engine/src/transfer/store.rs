@@ -267,8 +267,12 @@ impl Store {
                 let name = entry.file_name();
                 name.starts_with(&beginning) && (name.starts_with(&mine) || is_old(entry))
             });
-            if let Some(longest) = left.max_by_key(|entry| length(entry.path())) {
-                let _ = fs::rename(longest.path(), &part);
+            if let Some(longest) = left.max_by_key(|entry| length(entry.path()))
+                && fs::rename(longest.path(), &part).is_ok()
+                && let Ok(file) = fs::OpenOptions::new().append(true).open(&part)
+            {
+                // nobody takes it for left behind now
+                let _ = file.file().set_modified(std::time::SystemTime::now());
             }
         }
         length(&part).min(blob.size) / CHUNK as u64 * CHUNK as u64

@@ -51,6 +51,8 @@ impl Upload<'_> {
         let step = Step::program(self.program.as_str(), [SERVE, self.root.as_str()])
             .limit(std::time::Duration::from_hours(24));
         let mut tries = 0;
+        // what is missing at the beginning of a try says what became of the one before
+        let mut least = u64::MAX;
         loop {
             let mut sending = Sending {
                 manifest,
@@ -59,6 +61,7 @@ impl Upload<'_> {
                 pace: self.pace.clone(),
                 progress: self.progress,
                 safe: 0,
+                missing: u64::MAX,
             };
             let mut failed = None;
             let talked = self.transport.talk(&step, &mut |line| {
@@ -70,8 +73,8 @@ impl Upload<'_> {
                     }
                 })
             });
-            if sending.safe > 0 {
-                tries = 0;
+            if sending.safe > 0 || sending.missing < least {
+                (tries, least) = (0, least.min(sending.missing));
             }
             let error = match (failed, talked) {
                 (Some(error), _) => error,
@@ -96,6 +99,8 @@ pub(super) struct Sending<'a> {
     pub progress: &'a dyn Progress,
     /// How many bytes are safe there.
     pub safe: u64,
+    /// How many bytes were missing there at first.
+    pub missing: u64,
 }
 
 impl Sending<'_> {
@@ -174,6 +179,7 @@ impl Sending<'_> {
             let (blob, _) = one(blobs, *index)?;
             total += blob.size.saturating_sub(*have);
         }
+        self.missing = self.missing.min(total);
         let is_small = |(index, _): &(u32, u64)| {
             blobs.get(*index as usize).is_some_and(|(blob, _)| blob.size <= SMALL)
         };

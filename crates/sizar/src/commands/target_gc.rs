@@ -49,7 +49,7 @@ pub fn gc(session: &Session, args: &GcArgs) -> CommandResult<()> {
     if args.json {
         let mut document = serde_json::json!(swept);
         document["removed"] = (!args.dry_run).into();
-        return output::print_json(&document);
+        return Ok(output::print_json(&document)?);
     }
     let how = if args.dry_run { "would go" } else { "went" };
     session.say(&format!(
