@@ -15,8 +15,8 @@ use crate::home::Home;
 use crate::run::{Attempt, digest};
 use crate::target::Place;
 use crate::transfer::{self, Download, Pace};
-use crate::transport::{Answer, Step};
 use crate::transport::transfer::{CHUNK, get_file, get_tree};
+use crate::transport::{Answer, Step};
 
 /// The most bytes of a receipt: a million results.
 const RECEIPT: u64 = 256 << 20;
@@ -126,9 +126,9 @@ impl Coming<'_> {
         let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
         let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
         progress.begin(format!("bringing {what}"));
-        let (came, moved) = place.carrying(|place| self.come(place, &wanted, progress));
+        let (came, moved) = place.bringing(|place| self.come(place, &wanted, progress));
         came.map_err(|error| self.full(error, receipt))?;
-        let line = ByteSize(moved.received);
+        let line = ByteSize(moved);
         progress.end(format!("brought {what}, {line} of it on the line"));
         Ok(())
     }
@@ -144,7 +144,9 @@ impl Coming<'_> {
         let few = bytes <= CHUNK && wanted.len() <= AT_ONCE;
         let program = if few && place.pace.is_none() { None } else { self.program(place)? };
         let Some(program) = program else {
-            return batches(wanted).into_iter().try_for_each(|some| self.batch(place, some, progress));
+            return batches(wanted)
+                .into_iter()
+                .try_for_each(|some| self.batch(place, some, progress));
         };
         let coming: Vec<transfer::Coming> =
             wanted.iter().map(|(result, path)| self.coming(result, path)).collect();
@@ -234,7 +236,11 @@ impl Coming<'_> {
         let here = receipt.results.iter().filter_map(|result| {
             let path = below(&result.path)?;
             let coming = self.coming(result, &path);
-            Some(size(self.folder.join(format!("{path}.part"))).max(size(coming.part())).max(size(coming.to)))
+            Some(
+                size(self.folder.join(format!("{path}.part")))
+                    .max(size(coming.part()))
+                    .max(size(coming.to)),
+            )
         });
         ElsewhereError::DiskFull {
             run: self.run.clone(),
@@ -320,7 +326,7 @@ fn log(
     let step = Step::get_file(layout.output(run, attempt).as_str(), 0)
         .limit(std::time::Duration::from_mins(30));
     // a job that could print nothing left no file
-    place.carrying(|place| place.transport.drain(&step, &mut file, &sizar_model::Silent)).0?;
+    place.bringing(|place| place.transport.drain(&step, &mut file, &sizar_model::Silent)).0?;
     fs::rename(&path, folder.join("log")).map_err(failed)
 }
 

@@ -38,10 +38,12 @@ impl Carrier<'_> {
         folder: &Utf8Path,
         names: &[String],
     ) -> Result<Vec<bool>, ElsewhereError> {
-        let step =
-            Step::program(self.program.as_str(), [HAS, self.layout.root().as_str(), folder.as_str()])
-                .args(names)
-                .limit(LOOK);
+        let step = Step::program(
+            self.program.as_str(),
+            [HAS, self.layout.root().as_str(), folder.as_str()],
+        )
+        .args(names)
+        .limit(LOOK);
         let answers = place.transport.run(&[step])?;
         let Some(answer) = answers.first().filter(|answer| answer.is_success()) else {
             let said = answers.first().map(|answer| String::from_utf8_lossy(&answer.stderr));
@@ -83,7 +85,7 @@ impl Carrier<'_> {
         let size = ByteSize(manifest.bytes());
         self.progress.begin(format!("sending {what} ({size}) to {}", place.name));
         let pace = Pace::new(place.pace);
-        let (sent, moved) = place.carrying(|place| {
+        let (sent, moved) = place.sending(|place| {
             Upload {
                 transport: &mut *place.transport,
                 program: self.program,
@@ -95,11 +97,9 @@ impl Carrier<'_> {
             .tree(manifest, from)
         });
         sent?;
-        let line = ByteSize(moved.sent);
-        self.progress.end(format!(
-            "sent {what} ({size}, {line} of it on the line) to {}",
-            place.name
-        ));
+        let line = ByteSize(moved);
+        self.progress
+            .end(format!("sent {what} ({size}, {line} of it on the line) to {}", place.name));
         Ok(())
     }
 }

@@ -193,7 +193,9 @@ mod tests {
         let ignored = Ignored::of(folder.path(), &args);
         let leaves = |path: &str, folder| ignored.leaves(Path::new(path), folder);
         assert!(leaves("old-runs", true));
-        assert!(!leaves("data", true) && !leaves("data/raw", true) && !leaves("data/raw/x.csv", false));
+        assert!(
+            !leaves("data", true) && !leaves("data/raw", true) && !leaves("data/raw/x.csv", false)
+        );
         assert!(!leaves("weights", true) && !leaves("given", true));
         // a compiled module, and a generated one
         assert!(!leaves("pkg/fast.cpython-38-x86_64-linux-gnu.so", false));

@@ -233,7 +233,10 @@ mod tests {
         fs::remove_file(root.join("a/y.py")).unwrap();
         fs::write(root.join("a/empty/new"), "").unwrap();
         let change = of(&home, &root).since(&before);
-        assert_eq!(change.gone, [b"a/empty".as_slice().into(), b"a/y.py".as_slice().into()] as [Box<[u8]>; 2]);
+        assert_eq!(
+            change.gone,
+            [b"a/empty".as_slice().into(), b"a/y.py".as_slice().into()] as [Box<[u8]>; 2]
+        );
         assert_eq!(change.new.entries().len(), 1);
         assert_eq!(Change::from_bytes(&change.to_bytes()), Some(change));
     }

@@ -51,6 +51,7 @@ pub use prepare::{Preparation, Trust, Wanted, prepare};
 pub use preview::preview;
 pub use push::program;
 pub use raise::{Next, next};
+pub use ship::send;
 pub use store_sweep::{SweepPolicy, sweep_store};
 pub use submit::{Ready, Submitted, check_request, submit};
 pub use verdict::Grace;

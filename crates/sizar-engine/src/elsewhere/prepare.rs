@@ -6,12 +6,12 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
 
+use super::carry::Carrier;
 use super::downloads::downloads;
 use super::manifest::Manifest;
 use super::push::push as bring_program;
 use super::remembered::{self, Remembered};
 use super::there::{PREPARE, REHEARSE, Request, Said};
-use super::carry::Carrier;
 use super::tree::Source;
 use super::{ElsewhereError, Layout, push, sent, ship};
 use crate::acquire::acquire;

@@ -85,9 +85,9 @@ fn largest(sizes: &[(PathBuf, u64)]) -> Vec<(&Path, u64)> {
         }
     }
     let holds_nearly_all = |folder: &Path, size: u64| {
-        folders.iter().any(|(inner, inside)| {
-            inner.parent() == Some(folder) && *inside >= size - size / 10
-        })
+        folders
+            .iter()
+            .any(|(inner, inside)| inner.parent() == Some(folder) && *inside >= size - size / 10)
     };
     let mut found: Vec<(&Path, u64)> = folders
         .iter()

@@ -86,7 +86,7 @@ pub(super) fn send(
         spool.rewind().map_err(spooled)?;
         let what = format!("the environment ({}) to {}", ByteSize(length), place.name);
         progress.begin(format!("sending {what}"));
-        let (sent, _) = place.carrying(|place| {
+        let (sent, _) = place.sending(|place| {
             put_archive(&mut *place.transport, &mut spool, length, folder.as_str(), progress)
         });
         sent?;

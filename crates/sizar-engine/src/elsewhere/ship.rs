@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_model::DataBinding;
+use sizar_model::Progress;
 
-use super::ElsewhereError;
 use super::carry::Carrier;
 use super::manifest::cache;
+use super::push::push;
+use super::{ElsewhereError, Layout};
+use crate::home::Home;
 use crate::run::{Input, RunRequest};
 use crate::target::Place;
 use crate::transfer::{Manifest, Rules, Scan, TransferError};
@@ -45,12 +47,28 @@ pub(super) fn data(
         });
         let there = match within {
             Some(there) => there,
-            None => one(place, carrier, binding)?,
+            None => one(place, carrier, &here)?,
         };
         binding.here.clone_from(&there);
         sent.insert(here, there);
     }
     Ok((request, inputs))
+}
+
+/// Brings a file or folder to a target, unless it is there; returns where it lies there.
+///
+/// # Errors
+///
+/// [`ElsewhereError`] of the file or the connection that failed.
+pub fn send(
+    home: &Home,
+    place: &mut Place,
+    here: &Utf8Path,
+    progress: &dyn Progress,
+) -> Result<Utf8PathBuf, ElsewhereError> {
+    let layout = Layout::at(place.root());
+    let program = push(home, place, &layout, progress)?;
+    one(place, &Carrier { home, layout: &layout, program: &program, progress }, here)
 }
 
 /// What is sent of one binding.
@@ -77,7 +95,9 @@ fn list(carrier: &Carrier<'_>, here: &Utf8Path) -> Result<Cargo, ElsewhereError>
         _ => (real.clone(), scan.run()?),
     };
     for path in scanned.left_out.iter().take(5) {
-        carrier.progress.note(format!("`{root}/{path}` cannot be read, or is no file: it stays here"));
+        carrier
+            .progress
+            .note(format!("`{root}/{path}` cannot be read, or is no file: it stays here"));
     }
     if file.is_some() && scanned.manifest.entries().is_empty() {
         return Err(failed(std::io::ErrorKind::PermissionDenied.into()));
@@ -88,9 +108,8 @@ fn list(carrier: &Carrier<'_>, here: &Utf8Path) -> Result<Cargo, ElsewhereError>
 fn one(
     place: &mut Place,
     carrier: &Carrier<'_>,
-    binding: &DataBinding,
+    here: &Utf8Path,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
-    let here = &binding.here;
     let what = format!("`{}`", here.file_name().unwrap_or("data"));
     let mut tries = 0;
     loop {

@@ -166,11 +166,8 @@ mod tests {
         };
         run(1, &live, false);
         run(2, &ended, true);
-        let policy = SweepPolicy {
-            older_than: Duration::from_hours(24 * 30),
-            most: None,
-            only_look: true,
-        };
+        let policy =
+            SweepPolicy { older_than: Duration::from_hours(24 * 30), most: None, only_look: true };
         let swept = |policy: SweepPolicy| -> Swept {
             let policy = serde_json::to_string(&policy).unwrap();
             serde_json::from_str(&there(&layout, &policy).unwrap()).unwrap()

@@ -113,21 +113,22 @@ impl Place {
         }
     }
 
-    /// Counts what goes to the target and comes from it during `carry` as payload; returns how much
-    /// that was.
-    pub fn carrying<T>(&mut self, carry: impl FnOnce(&mut Self) -> T) -> (T, Payload) {
-        let (before, counted) = (self.transport.counters(), self.payload);
-        let carried = carry(self);
-        let after = self.transport.counters();
-        let moved = Payload {
-            sent: after.bytes_sent.saturating_sub(before.bytes_sent),
-            received: after.bytes_received.saturating_sub(before.bytes_received),
-        };
-        self.payload = Payload {
-            sent: counted.sent + moved.sent,
-            received: counted.received + moved.received,
-        };
-        (carried, moved)
+    /// Counts what goes to the target during `send` as payload; returns how much that was.
+    pub fn sending<T>(&mut self, send: impl FnOnce(&mut Self) -> T) -> (T, u64) {
+        let before = self.transport.counters().bytes_sent;
+        let done = send(self);
+        let bytes = self.transport.counters().bytes_sent.saturating_sub(before);
+        self.payload.sent += bytes;
+        (done, bytes)
+    }
+
+    /// Counts what comes from the target during `bring` as payload; returns how much that was.
+    pub fn bringing<T>(&mut self, bring: impl FnOnce(&mut Self) -> T) -> (T, u64) {
+        let before = self.transport.counters().bytes_received;
+        let done = bring(self);
+        let bytes = self.transport.counters().bytes_received.saturating_sub(before);
+        self.payload.received += bytes;
+        (done, bytes)
     }
 
     /// Asks the scheduler: all `questions` in one round trip.

@@ -190,7 +190,8 @@ impl Receiving<'_> {
                         let torn = || TransferError::Protocol("a piece is torn".to_owned());
                         let piece = piece.map_err(|()| torn())?;
                         let index = piece.index as usize;
-                        let (Some(one), true) = (self.coming.get(index), index == self.whole) else {
+                        let (Some(one), true) = (self.coming.get(index), index == self.whole)
+                        else {
                             return Err(torn());
                         };
                         self.came += piece.bytes.len();
@@ -278,7 +279,8 @@ impl Arriving {
         parent(one)?;
         let opened = || -> io::Result<(fs::File, blake3::Hasher)> {
             let mut options = fs::OpenOptions::new();
-            let file = options.create(true).truncate(false).read(true).write(true).open(one.part())?;
+            let file =
+                options.create(true).truncate(false).read(true).write(true).open(one.part())?;
             file.set_len(offset)?;
             let mut hasher = blake3::Hasher::new();
             hasher.update_reader(file.file())?;

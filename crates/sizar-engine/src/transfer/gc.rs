@@ -137,7 +137,8 @@ fn contents(store: &Store, kept: &Kept, now: SystemTime, swept: &mut Swept) {
 /// Returns whether trees are links of contents here.
 fn links_work(store: &Store) -> bool {
     let folder = store.parts();
-    let (one, other) = (folder.join(".one"), folder.join(format!(".other-{}", super::store::token())));
+    let (one, other) =
+        (folder.join(".one"), folder.join(format!(".other-{}", super::store::token())));
     let made = fs::create_dir_all(&folder)
         .and_then(|()| fs::write(&one, ""))
         .and_then(|()| fs::hard_link(&one, &other))

@@ -291,7 +291,10 @@ fn a_file_that_changes_meanwhile_is_named_and_never_sent_as_what_it_was() {
         let was = fs::read(&path).unwrap();
         fs::write(&path, bytes).unwrap();
         let error = world.upload(&mut Pipe::to(&world.there()), &manifest).unwrap_err();
-        assert!(matches!(&error, TransferError::Changed { path: one } if path.ends_with(one)), "{error}");
+        assert!(
+            matches!(&error, TransferError::Changed { path: one } if path.ends_with(one)),
+            "{error}"
+        );
         assert!(!Store::at(world.there()).tree(&manifest.name()).exists());
         fs::write(&path, was).unwrap();
         world.upload(&mut Pipe::to(&world.there()), &manifest).unwrap();
@@ -319,7 +322,8 @@ fn two_that_send_the_same_at_once_do_no_harm() {
 #[test]
 fn results_come_whole_over_a_line_that_breaks() {
     let world = World::new();
-    let mut files = vec![("a/none".to_owned(), Vec::new()), ("large".to_owned(), noise(9, 9 << 20))];
+    let mut files =
+        vec![("a/none".to_owned(), Vec::new()), ("large".to_owned(), noise(9, 9 << 20))];
     files.extend((0..300).map(|number| (format!("a/{number}"), noise(number, 1500))));
     files.sort_by_key(|(_, bytes)| bytes.len());
     let mut coming = Vec::new();
@@ -383,10 +387,12 @@ fn many_files_are_one_list() {
         fs::write(world.here().join(format!("a/{number}")), "").unwrap();
     }
     let manifest = world.scan();
-    assert!(manifest.entries().iter().all(|entry| matches!(
-        entry.content,
-        Content::File { size: 0, .. } | Content::Folder
-    )));
+    assert!(
+        manifest
+            .entries()
+            .iter()
+            .all(|entry| matches!(entry.content, Content::File { size: 0, .. } | Content::Folder))
+    );
     world.upload(&mut Pipe::to(&world.there()), &manifest).unwrap();
     world.is_whole(&manifest.name());
     assert!(Path::new(&Store::at(world.there()).tree(&manifest.name())).join("a/1999").exists());

@@ -60,7 +60,10 @@ struct Found {
 }
 
 enum Kind {
-    File { stat: Stat, program: bool },
+    File {
+        stat: Stat,
+        program: bool,
+    },
     Link(Box<[u8]>),
     Folder,
     /// It cannot be read, or is no file.
@@ -81,9 +84,8 @@ impl<'a> Scan<'a> {
     /// there on the target. [`TransferError::File`] where the root cannot be read.
     pub fn run(&self) -> Result<Scanned, TransferError> {
         let now = SystemTime::now();
-        let mut found = self
-            .folder(Path::new(""))
-            .map_err(|source| TransferError::file(self.root, source))?;
+        let mut found =
+            self.folder(Path::new("")).map_err(|source| TransferError::file(self.root, source))?;
         found.par_sort_unstable_by(|one, other| one.path.cmp(&other.path));
         let mut known = self.cache.map(Known::read).unwrap_or_default();
         let mut digests: Vec<Option<Digest>> = found

@@ -13,6 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_model::Digest;
 
+use super::Pace;
 use super::download::{self, Wanted};
 use super::lay_out::{Bad, is_full, lay_out};
 use super::manifest::Manifest;
@@ -21,7 +22,6 @@ use super::segment::{Bytes, Piece, SMALL, finish, pull, update_zeros, write_miss
 use super::stat_cache::digest_of;
 use super::store::{Blob, Store, Who, blobs_of, token};
 use super::wire::{Failed, Frame, Kind, Request, json, pack};
-use super::Pace;
 
 /// How often it shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
@@ -58,7 +58,10 @@ pub fn serve(
     match served {
         Ok(()) => Ok(()),
         // the line broke: the client begins anew
-        Err(error) if [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData].contains(&error.kind()) => {
+        Err(error)
+            if [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidData]
+                .contains(&error.kind()) =>
+        {
             Err(error)
         }
         Err(error) => {
@@ -370,9 +373,8 @@ fn give(folder: &Utf8Path, wanted: &[Wanted], mut pace: Pace, output: &Output) -
             }
             Ok(())
         });
-        let mut emit = |frame| {
-            frames.send(frame).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
-        };
+        let mut emit =
+            |frame| frames.send(frame).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe));
         let packed = wanted
             .iter()
             .enumerate()

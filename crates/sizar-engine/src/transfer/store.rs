@@ -132,7 +132,8 @@ impl Store {
         let whole = self.read_manifest(name).is_some_and(|manifest| {
             manifest.entries().par_iter().with_min_len(64).all(|entry| match &entry.content {
                 Content::File { size, digest, .. } => {
-                    *size == 0 || self.is_sound(&tree.as_std_path().join(entry.path()), *size, digest)
+                    *size == 0
+                        || self.is_sound(&tree.as_std_path().join(entry.path()), *size, digest)
                 }
                 Content::Link(_) | Content::Folder => true,
             })
@@ -180,7 +181,10 @@ impl Store {
         }
         // somebody wrote to it, or touched it: its content tells
         let right = digest_of(path).is_ok_and(|(_, found)| found == *digest);
-        right && fs::File::open(path).and_then(|file| seal(&file, metadata.mode() & 0o111 != 0)).is_ok()
+        right
+            && fs::File::open(path)
+                .and_then(|file| seal(&file, metadata.mode() & 0o111 != 0))
+                .is_ok()
     }
 
     /// Keeps a content whose digest was taken.
@@ -263,10 +267,11 @@ impl Store {
                 let modified = entry.metadata().and_then(|metadata| metadata.modified());
                 modified.is_ok_and(|time| time.elapsed().is_ok_and(|elapsed| elapsed > LEFT))
             };
-            let left = self.parts().read_dir_utf8().into_iter().flatten().flatten().filter(|entry| {
-                let name = entry.file_name();
-                name.starts_with(&beginning) && (name.starts_with(&mine) || is_old(entry))
-            });
+            let left =
+                self.parts().read_dir_utf8().into_iter().flatten().flatten().filter(|entry| {
+                    let name = entry.file_name();
+                    name.starts_with(&beginning) && (name.starts_with(&mine) || is_old(entry))
+                });
             if let Some(longest) = left.max_by_key(|entry| length(entry.path()))
                 && fs::rename(longest.path(), &part).is_ok()
                 && let Ok(file) = fs::OpenOptions::new().append(true).open(&part)

@@ -261,14 +261,14 @@ impl Reading<'_> {
         let entry = &self.manifest.entries()[entry];
         debug_assert!(matches!(entry.content, Content::File { .. }));
         let path = self.from.join(entry.path());
-        packer.file(&path, index, have.min(blob.size)..blob.size, &mut |frame| emit(frames, frame)).map_err(
-            |error| match error.kind() {
+        packer
+            .file(&path, index, have.min(blob.size)..blob.size, &mut |frame| emit(frames, frame))
+            .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => {
                     TransferError::Changed { path: entry.name() }
                 }
                 _ => TransferError::file(&path, error),
-            },
-        )
+            })
     }
 
     fn flush(&self, packer: &mut Packer, frames: &Frames) -> Result<(), TransferError> {

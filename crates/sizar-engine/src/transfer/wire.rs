@@ -159,7 +159,8 @@ impl Frame {
     }
 
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, TransferError> {
-        serde_json::from_slice(&self.bytes).map_err(|error| TransferError::Protocol(error.to_string()))
+        serde_json::from_slice(&self.bytes)
+            .map_err(|error| TransferError::Protocol(error.to_string()))
     }
 }
 
