@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use sizar_model::progress::Unit;
 use sizar_model::{Activity, Progress};
 
@@ -139,9 +139,14 @@ impl Reporter {
             Unit::Bytes => HumanBytes(n).to_string(),
             Unit::Items => n.to_string(),
         };
+        let pace = match unit {
+            Unit::Bytes => step.as_ref().and_then(|step| pace(step.began.elapsed(), done, total)),
+            Unit::Items => None,
+        };
+        let pace = pace.unwrap_or_default();
         bar.set_message(match total {
-            Some(total) => format!("{what} {} of {}", amount(done), amount(total)),
-            None => format!("{what} {}", amount(done)),
+            Some(total) => format!("{what} {} of {}{pace}", amount(done), amount(total)),
+            None => format!("{what} {}{pace}", amount(done)),
         });
     }
 
@@ -168,6 +173,20 @@ impl Reporter {
             None => anstream::eprintln!("{line}"),
         }
     }
+}
+
+/// Says how fast it goes, and how long what is left will take.
+fn pace(took: Duration, done: u64, total: Option<u64>) -> Option<String> {
+    let rate = done as f64 / took.as_secs_f64();
+    if took < Duration::from_secs(1) || rate < 1.0 {
+        return None;
+    }
+    let mut text = format!(", {}/s", HumanBytes(rate as u64));
+    if let Some(left) = total.and_then(|total| total.checked_sub(done)).filter(|left| *left > 0) {
+        let left = Duration::from_secs((left as f64 / rate) as u64);
+        text.push_str(&format!(", {} left", HumanDuration(left)));
+    }
+    Some(text)
 }
 
 fn spinner() -> ProgressStyle {
@@ -203,5 +222,18 @@ impl Drop for Reporter {
         if let Some(bar) = step.and_then(|step| step.bar) {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_says_what_is_left_once_it_is_known() {
+        assert_eq!(pace(Duration::from_millis(10), 5 << 20, None), None);
+        let said = pace(Duration::from_secs(2), 4 << 20, Some(124 << 20)).unwrap();
+        assert_eq!(said, ", 2.00 MiB/s, 60 seconds left");
+        assert_eq!(pace(Duration::from_secs(2), 4 << 20, Some(4 << 20)).unwrap(), ", 2.00 MiB/s");
     }
 }

@@ -19,7 +19,11 @@ pub struct Session {
 impl Session {
     /// Finds the home folder and makes the reporter.
     pub fn new(global: &Global) -> CommandResult<Self> {
-        let verbosity = global.verbosity();
+        Self::with(global.verbosity())
+    }
+
+    /// As [`Session::new`], for what has no command line.
+    pub fn with(verbosity: Verbosity) -> CommandResult<Self> {
         let reporter = Reporter::new(verbosity);
         Ok(Self { home: Home::from_environment()?, reporter, verbosity })
     }

@@ -127,6 +127,9 @@ struct BatchJobOptions {
     /// Which nodes: features (Slurm: `skylake&ib`) or properties (OAR: `cluster='c1'`)
     #[arg(long, value_name = "EXPRESSION", requires = "on")]
     constraint: Option<String>,
+    /// Send and bring no more than this in a second, such as 5M
+    #[arg(long, value_name = "SIZE", requires = "on")]
+    bwlimit: Option<ByteSize>,
     /// A reservation's name
     #[arg(long, value_name = "NAME", requires = "on")]
     reservation: Option<String>,
@@ -222,6 +225,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
             request,
             detach: args.queue.detach,
             dry_run: args.dry_run,
+            bwlimit: args.batch_job.bwlimit,
         };
         return run_elsewhere::run(session, target, wish);
     }

@@ -99,12 +99,13 @@ fn add_contact(document: &mut serde_json::Value, contact: Contact) -> CommandRes
 /// Says what talking to the target has used.
 fn in_words(contact: Contact) -> String {
     format!(
-        "{}, {}, {} to the scheduler; {} sent, {} received",
+        "{}, {}, {} to the scheduler; {} sent, {} received (and {} of questions and answers)",
         counted(contact.logins, "login", "logins"),
         counted(contact.round_trips, "round trip", "round trips"),
         counted(contact.scheduler_queries, "question", "questions"),
         ByteSize(contact.bytes_sent),
         ByteSize(contact.bytes_received),
+        ByteSize(contact.control_sent + contact.control_received),
     )
 }
 
