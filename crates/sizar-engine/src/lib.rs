@@ -24,5 +24,6 @@ pub mod store;
 pub mod sweep;
 pub mod target;
 pub mod tools;
+pub mod transfer;
 pub mod transport;
 pub mod tree_digest;

@@ -5,11 +5,11 @@
 
 use std::ffi::OsString;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_model::{Progress, Receipt, RunId};
+use sizar_model::{Artifact, Progress, Receipt, RunId};
 
-use super::bring::{Wanted, coming, keep};
+use super::bring::{below, coming, is_here, keep};
 use super::{ElsewhereError, Layout};
 use crate::acquire::limits::Limits;
 use crate::home::Home;
@@ -77,7 +77,7 @@ fn bring_some(
     let staging = Utf8Path::from_path(staging.path()).unwrap_or(Utf8Path::new("/nowhere"));
     let first = staging.join("first");
     fetch(place, layout, some.iter().flat_map(|left| [left.receipt(), left.log()]), &first)?;
-    let mut small: Vec<(&Left, Wanted)> = Vec::new();
+    let mut small: Vec<(&Left, Artifact, Utf8PathBuf)> = Vec::new();
     let mut bytes = 0;
     for left in some {
         let folder = coming(home, Attempt::of(home, &left.run, left.attempt).folder())?;
@@ -87,27 +87,27 @@ fn bring_some(
             .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
         keep(&first.join(left.log()), &folder.join("log")).map_err(failed)?;
         keep(&first.join(left.receipt()), &folder.join("receipt.json")).map_err(failed)?;
-        for result in receipt.results.iter().filter_map(Wanted::of) {
+        for result in receipt.results {
+            let Some(path) = below(&result.path) else { continue };
             if result.size <= LARGEST && bytes + result.size <= MOST {
                 bytes += result.size;
-                small.push((left, result));
+                small.push((left, result, path));
             }
         }
     }
     let second = staging.join("second");
     let place_of =
         |left: &Left, path: &Utf8Path| format!("{}/attempt-{}/{path}", left.run, left.attempt);
-    let paths: Vec<String> = small.iter().map(|(left, one)| place_of(left, &one.path)).collect();
+    let paths: Vec<String> = small.iter().map(|(left, _, path)| place_of(left, path)).collect();
     if paths.is_empty() {
         return Ok(());
     }
     fetch(place, layout, paths, &second)?;
-    for (left, result) in small {
+    for (left, result, path) in small {
         let root = second.join(format!("{}/attempt-{}", left.run, left.attempt));
-        if !result.is_in(&root) {
+        if !is_here(&root, &path, &result) {
             continue;
         }
-        let path = result.path;
         let folder = coming(home, Attempt::of(home, &left.run, left.attempt).folder())?;
         keep(&root.join(&path), &folder.join(&path))
             .map_err(|source| ElsewhereError::File { path: folder.join(&path), source })?;
@@ -124,6 +124,9 @@ fn fetch(
     let runs = layout.root().join("runs");
     let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
     let paths: Vec<OsString> = paths.into_iter().map(OsString::from).collect();
-    let transport = &mut *place.transport;
-    Ok(get_tree(transport, runs.as_str(), &paths, into, limits, &sizar_model::Silent)?)
+    let (came, _) = place.bringing(|place| {
+        let transport = &mut *place.transport;
+        get_tree(transport, runs.as_str(), &paths, into, limits, &sizar_model::Silent)
+    });
+    Ok(came?)
 }

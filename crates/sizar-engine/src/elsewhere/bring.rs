@@ -5,16 +5,19 @@ use std::ffi::OsString;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_model::resources::ByteSize;
-use sizar_model::{Artifact, Digest, Progress, Receipt, RunId};
+use sizar_model::{Artifact, Progress, Receipt, RunId};
 
-use super::{ElsewhereError, Layout, sealed};
+use super::push::path_there;
+use super::sealed::{self, Sealed};
+use super::{ElsewhereError, Layout};
 use crate::acquire::limits::Limits;
 use crate::failpoint;
 use crate::home::Home;
 use crate::run::{Attempt, digest};
 use crate::target::Place;
-use crate::transport::Step;
+use crate::transfer::{self, Download, Pace};
 use crate::transport::transfer::{CHUNK, get_file, get_tree};
+use crate::transport::{Answer, Step};
 
 /// The most bytes of a receipt: a million results.
 const RECEIPT: u64 = 256 << 20;
@@ -64,15 +67,12 @@ pub(super) fn bring(
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
     let coming = Coming { home, run, there: layout.attempt(run, attempt), folder: &folder };
-    match sealed::seal_of(&text).map_err(json)? {
-        None => coming.all(place, wanted(run, &receipt)?, progress)?,
-        Some(seal) => {
-            let list = sealed::list(place, run, &coming.there, &seal)?;
-            coming.all(place, list.clone(), progress)?;
-            receipt.results = sealed::artifacts(&folder, &list)?;
-            text = serde_json::to_vec_pretty(&receipt).map_err(json)?;
-        }
+    if let Some(seal) = sealed::seal_of(&text).map_err(json)? {
+        let sealed = Sealed { run, there: &coming.there, folder: &folder };
+        receipt.results = sealed.bring(place, home, &seal, progress)?;
+        text = serde_json::to_vec_pretty(&receipt).map_err(json)?;
     }
+    coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
     // an older sizar there kept none
@@ -105,112 +105,107 @@ struct Coming<'a> {
     folder: &'a Utf8Path,
 }
 
-/// A file that an attempt made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// Below the attempt's folder.
-    pub path: Utf8PathBuf,
-    pub size: u64,
-    pub sum: Sum,
-}
-
-/// What tells whether a file is what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sum {
-    Blake3(Digest),
-    /// In hexadecimal.
-    Sha256(String),
-}
-
-impl Sum {
-    fn holds(&self, path: &Utf8Path) -> std::io::Result<bool> {
-        Ok(match self {
-            Self::Blake3(sum) => digest(path.as_std_path())? == *sum,
-            Self::Sha256(sum) => sealed::sha256(path)? == *sum,
-        })
-    }
-}
-
-impl Wanted {
-    /// Returns a result as its receipt names it; none where it would lie elsewhere.
-    pub fn of(result: &Artifact) -> Option<Self> {
-        let sum = Sum::Blake3(result.blake3);
-        Some(Self { path: below(&result.path)?, size: result.size, sum })
-    }
-
-    /// Returns whether it lies in `folder`, as it was.
-    pub fn is_in(&self, folder: &Utf8Path) -> bool {
-        let path = folder.join(&self.path);
-        let plain = fs::symlink_metadata(&path)
-            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == self.size);
-        plain && self.sum.holds(&path).unwrap_or(false)
-    }
-
-    /// Returns what it is called in messages.
-    fn name(&self) -> &str {
-        self.path.as_str().strip_prefix("work/").unwrap_or(self.path.as_str())
-    }
-}
-
-/// Returns what a receipt names.
-fn wanted(run: &RunId, receipt: &Receipt) -> Result<Vec<Wanted>, ElsewhereError> {
-    let one = |result| {
-        Wanted::of(result).ok_or_else(|| ElsewhereError::Corrupt {
-            run: run.clone(),
-            message: format!("`{}` leads out of its folder", result.path),
-        })
-    };
-    receipt.results.iter().map(one).collect()
-}
-
 impl Coming<'_> {
     /// Brings what is not here yet, the small ones first, and verifies each.
-    fn all(
+    fn results(
         &self,
         place: &mut Place,
-        mut wanted: Vec<Wanted>,
+        receipt: &Receipt,
         progress: &dyn Progress,
     ) -> Result<(), ElsewhereError> {
-        let all: u64 = wanted.iter().map(|wanted| wanted.size).sum();
-        let missing: Vec<Wanted> = wanted.extract_if(.., |one| !one.is_in(self.folder)).collect();
-        let here: u64 = wanted.iter().map(|wanted| wanted.size).sum();
-        let mut wanted = missing;
+        let Self { run, folder, .. } = self;
+        let mut wanted: Vec<(&Artifact, Utf8PathBuf)> = Vec::new();
+        for result in &receipt.results {
+            let path = below(&result.path).ok_or_else(|| ElsewhereError::Corrupt {
+                run: (*run).clone(),
+                message: format!("`{}` leads out of its folder", result.path),
+            })?;
+            if !is_here(folder, &path, result) {
+                wanted.push((result, path));
+            }
+        }
         if wanted.is_empty() {
             return Ok(());
         }
         // small ones first: numbers, logs and figures are what is looked at first
-        wanted.sort_by_key(|wanted| wanted.size);
-        let bytes: u64 = wanted.iter().map(|wanted| wanted.size).sum();
-        let what = format!("{} results ({}) of {}", wanted.len(), ByteSize(bytes), self.run);
+        wanted.sort_by_key(|(result, _)| result.size);
+        let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
+        let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
         progress.begin(format!("bringing {what}"));
-        for some in batches(&wanted) {
-            let full = |error| self.full(error, &wanted, here, all);
-            self.batch(place, some, progress).map_err(full)?;
-        }
-        progress.end(format!("brought {what}"));
+        let (came, moved) = place.bringing(|place| self.come(place, &wanted, progress));
+        came.map_err(|error| self.full(error, receipt))?;
+        let line = ByteSize(moved);
+        progress.end(format!("brought {what}, {line} of it on the line"));
         Ok(())
     }
 
-    /// Brings some results, and keeps those that are what they were.
+    /// Brings results: many or large ones in one conversation with the sizar there.
+    fn come(
+        &self,
+        place: &mut Place,
+        wanted: &[(&Artifact, Utf8PathBuf)],
+        progress: &dyn Progress,
+    ) -> Result<(), ElsewhereError> {
+        let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
+        let few = bytes <= CHUNK && wanted.len() <= AT_ONCE;
+        let program = if few && place.pace.is_none() { None } else { self.program(place)? };
+        let Some(program) = program else {
+            return batches(wanted)
+                .into_iter()
+                .try_for_each(|some| self.batch(place, some, progress));
+        };
+        let coming: Vec<transfer::Coming> =
+            wanted.iter().map(|(result, path)| self.coming(result, path)).collect();
+        let pace = Pace::new(place.pace);
+        let (root, transport) = (place.root(), &mut *place.transport);
+        let mut download = Download { transport, program: &program, root: &root, pace, progress };
+        download.files(&self.there, &coming).map_err(|error| match error {
+            transfer::TransferError::Corrupt { path } => ElsewhereError::Corrupt {
+                run: self.run.clone(),
+                message: format!("`{path}` has another content"),
+            },
+            error => error.into(),
+        })
+    }
+
+    fn coming(&self, result: &Artifact, path: &Utf8Path) -> transfer::Coming {
+        transfer::Coming {
+            path: path.to_owned(),
+            size: result.size,
+            digest: result.blake3,
+            to: self.folder.join(path),
+        }
+    }
+
+    /// Returns the sizar there, if it is there.
+    fn program(&self, place: &mut Place) -> Result<Option<Utf8PathBuf>, ElsewhereError> {
+        let layout = Layout::at(place.root());
+        let Some(program) = path_there(self.home, &layout, &place.profile) else { return Ok(None) };
+        let answers = place.transport.run(&[Step::program("test", ["-x", program.as_str()])])?;
+        Ok(Some(program).filter(|_| answers.first().is_some_and(Answer::is_success)))
+    }
+}
+
+impl Coming<'_> {
+    /// Brings some results, and keeps those that are what the receipt says.
     fn batch(
         &self,
         place: &mut Place,
-        some: &[Wanted],
+        some: &[(&Artifact, Utf8PathBuf)],
         progress: &dyn Progress,
     ) -> Result<(), ElsewhereError> {
         let Self { home, run, there, folder } = self;
-        let other = |result: &Wanted| ElsewhereError::Corrupt {
+        let other = |result: &Artifact| ElsewhereError::Corrupt {
             run: (*run).clone(),
-            message: format!("`{}` has another content", result.name()),
+            message: format!("`{}` has another content", result.path),
         };
         let failed = |path: &Utf8Path| {
             let path = folder.join(path);
             move |source| ElsewhereError::File { path, source }
         };
-        if let [result] = some
+        if let [(result, path)] = some
             && result.size > CHUNK
         {
-            let path = &result.path;
             // in pieces, of which those that came stay over a broken line
             let part = folder.join(format!("{path}.part"));
             if let Some(parent) = part.parent() {
@@ -218,7 +213,7 @@ impl Coming<'_> {
             }
             let remote = there.join(path);
             get_file(&mut *place.transport, remote.as_str(), result.size, &part, progress)?;
-            if !result.sum.holds(&part).map_err(failed(path))? {
+            if digest(part.as_std_path()).map_err(failed(path))? != result.blake3 {
                 fs::remove_file(&part).map_err(failed(path))?;
                 return Err(other(result));
             }
@@ -226,39 +221,37 @@ impl Coming<'_> {
         }
         let staging = home.staging()?;
         let root = Utf8Path::from_path(staging.path()).unwrap_or(folder).join("results");
-        let paths: Vec<OsString> = some.iter().map(|one| one.path.as_str().into()).collect();
+        let paths: Vec<OsString> = some.iter().map(|(_, path)| path.as_str().into()).collect();
         let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
         get_tree(&mut *place.transport, there.as_str(), &paths, &root, limits, progress)?;
-        for result in some {
-            if !result.is_in(&root) {
+        for (result, path) in some {
+            if !is_here(&root, path, result) {
                 return Err(other(result));
             }
-            let path = &result.path;
             keep(&root.join(path), &folder.join(path)).map_err(failed(path))?;
         }
         Ok(())
     }
 
-    /// Says how far it came where this machine's disk is full: `here` is what had come before.
-    fn full(
-        &self,
-        error: ElsewhereError,
-        wanted: &[Wanted],
-        here: u64,
-        all: u64,
-    ) -> ElsewhereError {
+    /// Says how far it came where this machine's disk is full.
+    fn full(&self, error: ElsewhereError, receipt: &Receipt) -> ElsewhereError {
         if !is_full(&error) {
             return error;
         }
         let size = |path: Utf8PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let come = wanted.iter().map(|one| {
-            let path = self.folder.join(&one.path);
-            size(path.clone()).max(size(format!("{path}.part").into()))
+        let here = receipt.results.iter().filter_map(|result| {
+            let path = below(&result.path)?;
+            let coming = self.coming(result, &path);
+            Some(
+                size(self.folder.join(format!("{path}.part")))
+                    .max(size(coming.part()))
+                    .max(size(coming.to)),
+            )
         });
         ElsewhereError::DiskFull {
             run: self.run.clone(),
-            here: ByteSize(here + come.sum::<u64>()),
-            all: ByteSize(all),
+            here: ByteSize(here.sum()),
+            all: ByteSize(receipt.results.iter().map(|result| result.size).sum()),
         }
     }
 }
@@ -279,11 +272,13 @@ fn is_full(error: &ElsewhereError) -> bool {
 }
 
 /// Divides what is to come: large ones alone, small ones together.
-fn batches(wanted: &[Wanted]) -> Vec<&[Wanted]> {
+fn batches<'a, 'b>(
+    wanted: &'a [(&'b Artifact, Utf8PathBuf)],
+) -> Vec<&'a [(&'b Artifact, Utf8PathBuf)]> {
     let mut batches = Vec::new();
     let mut from = 0;
     let mut bytes = 0;
-    for (index, result) in wanted.iter().enumerate() {
+    for (index, (result, _)) in wanted.iter().enumerate() {
         if index > from && (bytes + result.size > CHUNK || index - from == AT_ONCE) {
             batches.push(&wanted[from..index]);
             (from, bytes) = (index, 0);
@@ -313,6 +308,13 @@ pub(super) fn below(path: &str) -> Option<Utf8PathBuf> {
     path.components().all(|part| matches!(part, Utf8Component::Normal(_))).then_some(path)
 }
 
+pub(super) fn is_here(folder: &Utf8Path, path: &Utf8Path, result: &Artifact) -> bool {
+    let path = folder.join(path);
+    let plain = fs::symlink_metadata(&path)
+        .is_ok_and(|metadata| metadata.is_file() && metadata.len() == result.size);
+    plain && digest(path.as_std_path()).is_ok_and(|digest| digest == result.blake3)
+}
+
 /// Brings what the job printed, as far as it is kept.
 fn log(
     place: &mut Place,
@@ -330,7 +332,7 @@ fn log(
     let step = Step::get_file(layout.output(run, attempt).as_str(), 0)
         .limit(std::time::Duration::from_mins(30));
     // a job that could print nothing left no file
-    place.transport.drain(&step, &mut file, &sizar_model::Silent)?;
+    place.bringing(|place| place.transport.drain(&step, &mut file, &sizar_model::Silent)).0?;
     fs::rename(&path, folder.join("log")).map_err(failed)
 }
 
@@ -340,11 +342,10 @@ mod tests {
 
     #[test]
     fn large_results_come_alone_and_small_ones_together() {
-        let one = |size| {
-            let blake3 = Digest::of(&[]);
-            Wanted::of(&Artifact { path: "a".to_owned(), size, blake3 }).unwrap()
-        };
-        let wanted = [one(1), one(CHUNK - 1), one(2), one(CHUNK + 1)];
+        let blake3 = sizar_model::Digest::of(&[]);
+        let artifact = |size| Artifact { path: "a".to_owned(), size, blake3 };
+        let all = [artifact(1), artifact(CHUNK - 1), artifact(2), artifact(CHUNK + 1)];
+        let wanted: Vec<_> = all.iter().map(|one| (one, Utf8PathBuf::from("a"))).collect();
         let sizes: Vec<usize> = batches(&wanted).iter().map(|batch| batch.len()).collect();
         assert_eq!(sizes, [2, 1, 1]);
         assert!(batches(&[]).is_empty());

@@ -9,6 +9,7 @@ use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
+use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
     EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch, counted,
@@ -126,6 +127,9 @@ struct BatchJobOptions {
     /// Which nodes: features (Slurm: `skylake&ib`) or properties (OAR: `cluster='c1'`)
     #[arg(long, value_name = "EXPRESSION", requires = "on")]
     constraint: Option<String>,
+    /// Send and bring no more than this in a second, such as 5M
+    #[arg(long, value_name = "SIZE", requires = "on")]
+    bwlimit: Option<ByteSize>,
     /// A reservation's name
     #[arg(long, value_name = "NAME", requires = "on")]
     reservation: Option<String>,
@@ -221,8 +225,12 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
             request,
             detach: args.queue.detach,
             dry_run: args.dry_run,
+            bwlimit: args.batch_job.bwlimit,
         };
         return run_elsewhere::run(session, target, wish);
+    }
+    if request.job.sandbox {
+        sandbox::detect_ahead();
     }
     if args.dry_run {
         let plan = run::prepare(&session.home, &args.source, &request, &session.reporter)?;
@@ -429,6 +437,9 @@ fn queue_batch(
 pub fn report(session: &Session, id: &RunId, receipt: &Receipt) {
     if let Some(reason) = receipt.ending.reason() {
         session.say(&reason);
+    }
+    if receipt.ending == Ending::Cancelled {
+        session.say(&format!("`sizar resume {id}` runs it again"));
     }
     for note in &receipt.notes {
         session.say(note);
