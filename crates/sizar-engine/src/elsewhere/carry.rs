@@ -45,10 +45,11 @@ impl Carrier<'_> {
         names: &[String],
     ) -> Result<Vec<bool>, ElsewhereError> {
         let step = match self.program {
-            Some(program) => {
-                Step::program(program.as_str(), [HAS, self.layout.root().as_str()]).arg(folder.as_str())
+            Some(program) => Step::program(program.as_str(), [HAS, self.layout.root().as_str()])
+                .arg(folder.as_str()),
+            None => {
+                Step::script(HAS_PLAINLY).arg(self.layout.trees().as_str()).arg(folder.as_str())
             }
-            None => Step::script(HAS_PLAINLY).arg(self.layout.trees().as_str()).arg(folder.as_str()),
         };
         let step = step.args(names).limit(LOOK);
         let answers = place.transport.run(&[step])?;

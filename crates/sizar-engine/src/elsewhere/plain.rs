@@ -155,12 +155,85 @@ fn furnish(binding: &DataBinding) -> Result<Option<String>, ElsewhereError> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::process::Command;
 
     use camino::Utf8PathBuf;
     use fs_err as fs;
-    use sizar_model::{Checkout, Digest, Ending, JobSpec, Origin, Resources, Scratch, Source};
+    use serde_json::json;
+    use sizar_model::{Digest, Ending, Receipt};
 
     use super::*;
+    use crate::elsewhere::sealed::seal_of;
+
+    /// Changes one file of its tree, leaves another as it is, and makes two.
+    const GO: &str = "#!/bin/sh\ncat data/in.txt > out.txt\necho new > changed.txt\n\
+                      echo \"$1|$2|$SLURM_JOB_ID|${SLURM_JWT:-}|$HOME\" > ~/said.txt\nexit 3\n";
+
+    fn plan(root: &Utf8Path, there: &str) -> RunPlan {
+        let source = json!({
+            "locator": "./x", "revision": null, "digest": Digest::of(&[]), "date": null,
+            "code_date": null, "own": true,
+        });
+        let plan = json!({
+            "version": 1, "locator": "./x",
+            "checkout": {"path": root.join("tree"), "source": source, "notes": []},
+            "prefix": root.join("env"), "project": "on_path", "caller_cwd": "/",
+            "entry": {"kind": "interpreted", "interpreter": ["/bin/sh"], "path": "go.sh"},
+            "args": ["it's", "a\nb"],
+            "job": {
+                "driver": "go.sh", "args": [], "network": false, "sandbox": true,
+                "data": [{"here": root.join("data"), "there": there, "mode": "read_only"}],
+            },
+        });
+        serde_json::from_value(plan).unwrap()
+    }
+
+    #[test]
+    fn the_script_runs_a_program_and_seals_what_it_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+        for (path, text) in [
+            ("tree/go.sh", GO),
+            ("tree/changed.txt", "old\n"),
+            ("tree/same.txt", "same\n"),
+            ("data/in.txt", "data\n"),
+        ] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        }
+        let run = RunId::from_bits(1);
+        let layout = Layout::at(&root);
+        let text = script(&plan(&root, "data"), &run, &layout).unwrap();
+        let path = root.join("plain.sh");
+        fs::write(&path, text).unwrap();
+        let status = Command::new("/bin/sh")
+            .args([path.as_str(), there::EXECUTE, root.as_str(), run.as_str(), "1"])
+            .env("SLURM_JOB_ID", "7")
+            .env("SLURM_JWT", "secret")
+            .status();
+        assert_eq!(status.unwrap().code(), Some(3));
+        let attempt = layout.attempt(&run, 1);
+        let text = fs::read(layout.receipt(&run, 1)).unwrap();
+        let receipt: Receipt = serde_json::from_slice(&text).unwrap();
+        assert_eq!(receipt.ending, Ending::Exited { code: 3 });
+        assert!(seal_of(&text).unwrap().is_some());
+        let sealed = fs::read_to_string(attempt.join("sealed")).unwrap();
+        let mut paths: Vec<&str> =
+            sealed.lines().filter_map(|line| line.split("  ").nth(1)).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["home/said.txt", "work/changed.txt", "work/out.txt"]);
+        let said = fs::read_to_string(attempt.join("home/said.txt")).unwrap();
+        assert_eq!(said, format!("it's|a\nb|7||{attempt}/home\n"));
+        // the tree itself is as it was
+        assert_eq!(fs::read_to_string(root.join("tree/changed.txt")).unwrap(), "old\n");
+    }
+
+    #[test]
+    fn data_under_an_absolute_path_need_a_sandbox() {
+        let root = Utf8Path::new("/x");
+        let run = RunId::from_bits(1);
+        assert!(script(&plan(root, "/elsewhere"), &run, &Layout::at(root)).is_err());
+        // shown where they are, they are there
+        assert!(script(&plan(root, "/x/data"), &run, &Layout::at(root)).is_ok());
+    }
 }

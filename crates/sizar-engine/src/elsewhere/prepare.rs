@@ -208,7 +208,9 @@ impl Warm<'_> {
     ) -> Result<Option<(Preparation, u64)>, ElsewhereError> {
         let Self { home, layout, run, known, source, .. } = self;
         let program = known.program.clone();
-        if push::path_there(home, layout, self.profile).as_ref() != Some(&program) || !found.inputs.is_empty() {
+        if push::path_there(home, layout, self.profile).as_ref() != Some(&program)
+            || !found.inputs.is_empty()
+        {
             return Ok(None);
         }
         let change = source.manifest.since(&known.tree);

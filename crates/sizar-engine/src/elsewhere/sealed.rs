@@ -129,8 +129,7 @@ impl Sealed<'_> {
             move |source| ElsewhereError::File { path, source }
         };
         let staging = home.staging()?;
-        let mut root =
-            Utf8Path::from_path(staging.path()).unwrap_or(self.folder).join("results");
+        let mut root = Utf8Path::from_path(staging.path()).unwrap_or(self.folder).join("results");
         if let [large] = some
             && large.size > CHUNK
         {
