@@ -7,6 +7,7 @@
 //! a [`sandbox`].
 
 pub mod acquire;
+pub mod dataset;
 pub mod doctor;
 pub mod elsewhere;
 pub mod environment;

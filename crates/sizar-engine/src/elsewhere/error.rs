@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 use sizar_model::RunId;
 use sizar_model::resources::ByteSize;
 
+use crate::dataset::DatasetError;
 use crate::home::HomeError;
 use crate::run::{PrepareError, RunError};
 use crate::scheduler::{Refusal, SchedulerError, ScriptError};
@@ -57,6 +58,8 @@ pub enum ElsewhereError {
     OtherTarget { run: RunId, target: String, here: String },
     #[error(transparent)]
     Transfer(#[from] TransferError),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(transparent)]

@@ -11,6 +11,7 @@ use sizar_model::{Locator, Progress, counted};
 use super::ElsewhereError;
 use super::manifest::code;
 use crate::acquire::acquire;
+use crate::dataset::is_address;
 use crate::home::Home;
 use crate::run::{self, PrepareError, RunRequest};
 use crate::transfer::Scan;
@@ -44,6 +45,10 @@ pub fn preview(
     let found = run::inputs(home, &checkout, &request.job.args, request);
     let inputs = found.inputs.iter().map(|input| &input.binding);
     for binding in request.job.data.iter().chain(inputs) {
+        if is_address(binding.here.as_str()) {
+            goes.push(format!("would have `{}` fetched there", binding.there));
+            continue;
+        }
         let sizes = data(&binding.here)?;
         goes.extend(of(&format!("as `{}`", binding.there), &sizes));
     }

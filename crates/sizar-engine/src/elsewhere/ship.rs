@@ -4,16 +4,22 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_model::Progress;
+use sizar_model::{Progress, SafeUrl};
 
 use super::carry::Carrier;
 use super::manifest::cache;
 use super::push::push;
+use super::there::GET;
 use super::{ElsewhereError, Layout};
+use crate::dataset::{self, is_address};
 use crate::home::Home;
 use crate::run::{Input, RunRequest};
 use crate::target::Place;
 use crate::transfer::{Manifest, Rules, Scan, TransferError};
+use crate::transport::Step;
+
+/// How long a target may take to fetch data.
+const FETCHING: std::time::Duration = std::time::Duration::from_hours(12);
 
 /// How often a folder is listed anew where a file of it changed while it was sent.
 const TRIES: u32 = 3;
@@ -47,12 +53,44 @@ pub(super) fn data(
         });
         let there = match within {
             Some(there) => there,
+            None if is_address(here.as_str()) => address(place, carrier, &here)?,
             None => one(place, carrier, &here)?,
         };
         binding.here.clone_from(&there);
         sent.insert(here, there);
     }
     Ok((request, inputs))
+}
+
+/// Has what lies at an address fetched there; here, where that fails or nothing is reached from there.
+fn address(
+    place: &mut Place,
+    carrier: &Carrier<'_>,
+    address: &Utf8Path,
+) -> Result<Utf8PathBuf, ElsewhereError> {
+    let progress = carrier.progress;
+    let name = &place.name;
+    if place.profile.machine.internet != Some(false) {
+        progress.begin(format!("{name} fetches {}", SafeUrl::new(address.as_str())));
+        let step = Step::program(
+            carrier.program.as_str(),
+            [GET, carrier.layout.root().as_str(), address.as_str()],
+        );
+        let answers = place.transport.run(&[step.limit(FETCHING)])?;
+        match answers.first() {
+            Some(answer) if answer.is_success() => {
+                progress.end(format!("{name} fetched {}", SafeUrl::new(address.as_str())));
+                return Ok(answer.text().trim_end_matches('\n').into());
+            }
+            answer => {
+                let said = answer.map(|answer| String::from_utf8_lossy(&answer.stderr));
+                let said = said.unwrap_or_default();
+                let why = said.trim().trim_start_matches("sizar: ");
+                progress.note(format!("on {name}: {why}; it is fetched here and sent"));
+            }
+        }
+    }
+    one(place, carrier, &dataset::fetch(carrier.home, address.as_str(), progress)?)
 }
 
 /// Brings a file or folder to a target, unless it is there; returns where it lies there.

@@ -19,6 +19,7 @@ use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 use super::scratch::{self, Chosen};
 use super::whole::whole;
 use super::{Layout, after, array, marks, store_sweep};
+use crate::dataset;
 use crate::home::{Home, lock_by_leases};
 use crate::process::{Control, environment};
 use crate::run::{
@@ -31,6 +32,8 @@ use crate::tree_digest::write_by_rename;
 pub(super) const PREPARE: &str = "__there-prepare";
 pub(super) const REHEARSE: &str = "__there-rehearse";
 pub(super) const EXECUTE: &str = "__there-execute";
+/// Fetches what lies at an address.
+pub(super) const GET: &str = "__there-get";
 /// Removes what of the store nobody uses.
 pub(super) const SWEEP: &str = "__there-sweep";
 /// Makes a folder, and tells of each tree that is named whether it is there and sound.
@@ -71,7 +74,7 @@ pub(super) enum Said {
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let verb = args.next()?;
-    if ![PREPARE, REHEARSE, EXECUTE, HAS, SWEEP, transfer::SERVE].contains(&verb.as_str()) {
+    if ![PREPARE, REHEARSE, EXECUTE, HAS, SWEEP, GET, transfer::SERVE].contains(&verb.as_str()) {
         return None;
     }
     // other login nodes and compute nodes see the same files
@@ -85,6 +88,12 @@ pub fn intercept() -> Option<ExitCode> {
         // unbuffered: what comes after the last word is not for this program
         let served = transfer::serve(layout.root(), &mut Unbuffered, std::io::stdout());
         return Some(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if verb == GET {
+        let fetched = dataset::fetch(&Home::at(layout.root()), &args.next()?, &sizar_model::Silent);
+        return Some(answered(
+            fetched.map(camino::Utf8PathBuf::into_string).map_err(|error| chain(&error)),
+        ));
     }
     if verb == SWEEP {
         return Some(answered(store_sweep::there(&layout, &args.next()?)));

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use sizar_engine::dataset;
 use sizar_engine::failpoint;
 use sizar_engine::process::Control;
 use sizar_engine::queue::{self, Watcher};
@@ -12,7 +13,8 @@ use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
-    EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch, counted,
+    DataBinding, EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch,
+    counted,
 };
 
 use crate::commands::after;
@@ -281,6 +283,14 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         .iter()
         .map(|text| run::parse_data_binding(text, &cwd))
         .collect::<Result<Vec<_>, _>>()?;
+    let data = match args.on {
+        // a target with an internet fetches for itself
+        Some(_) => data,
+        None => data
+            .into_iter()
+            .map(|binding| fetched(session, binding))
+            .collect::<CommandResult<Vec<_>>>()?,
+    };
     let (driver, words) =
         args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
     let own = matches!(args.source, Locator::Folder(_));
@@ -496,4 +506,14 @@ fn page(plan: &RunPlan) -> String {
         line("variable", name);
     }
     page
+}
+
+/// Fetches what a binding shows, where that lies at an address.
+fn fetched(session: &Session, binding: DataBinding) -> CommandResult<DataBinding> {
+    if !dataset::is_address(binding.here.as_str()) {
+        return Ok(binding);
+    }
+    let here = dataset::fetch(&session.home, binding.here.as_str(), &session.reporter)
+        .map_err(|error| Failure::new(ExitCode::Source, error))?;
+    Ok(DataBinding { here, ..binding })
 }
