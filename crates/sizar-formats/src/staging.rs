@@ -1,5 +1,7 @@
 //! Output that appears under its final name only when it is whole.
 
+pub mod archive;
+
 use std::io::{BufWriter, Write};
 use std::sync::Mutex;
 
@@ -47,6 +49,7 @@ pub struct Staging {
     destination: Utf8PathBuf,
     temporary: Option<Utf8PathBuf>,
     is_file: bool,
+    is_archive: bool,
     placing: Placing,
     folders: Mutex<FxHashSet<Utf8PathBuf>>,
     missing: Mutex<Vec<Box<str>>>,
@@ -57,6 +60,15 @@ impl Staging {
     pub fn folder(destination: &Utf8Path, placing: Placing) -> Result<Self> {
         let staging = Self::begin(destination, false, placing)?;
         fs_err::create_dir(staging.root())?;
+        Ok(staging)
+    }
+
+    /// Begins a folder that will be packed into the ZIP archive `destination`.
+    pub fn archive(destination: &Utf8Path, placing: Placing) -> Result<Self> {
+        // an archive without its images is no use to who gets it
+        let placing = if placing == Placing::Leave { Placing::Link } else { placing };
+        let mut staging = Self::folder(destination, placing)?;
+        staging.is_archive = true;
         Ok(staging)
     }
 
@@ -79,6 +91,7 @@ impl Staging {
             destination: destination.to_owned(),
             temporary: Some(temporary),
             is_file,
+            is_archive: false,
             placing,
             folders: Mutex::default(),
             missing: Mutex::default(),
@@ -189,6 +202,17 @@ impl Staging {
     pub fn finish(mut self) -> Result<()> {
         if self.destination.symlink_metadata().is_ok() {
             return Err(FormatError::Exists { path: self.destination.clone() });
+        }
+        if self.is_archive {
+            let packed = self.root().with_extension("zip.part");
+            let renamed = archive::pack(self.root(), &packed)
+                .and_then(|()| Ok(fs_err::rename(&packed, &self.destination)?));
+            if renamed.is_err() {
+                // it keeps its temporary name if it can't be removed either
+                let _ = fs_err::remove_file(&packed);
+            }
+            // dropping removes what was packed
+            return renamed;
         }
         fs_err::rename(self.root(), &self.destination)?;
         self.temporary = None;

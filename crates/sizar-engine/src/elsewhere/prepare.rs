@@ -6,12 +6,13 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
 
+use super::carry::Carrier;
 use super::downloads::downloads;
 use super::manifest::Manifest;
 use super::push::push as bring_program;
 use super::remembered::{self, Remembered};
 use super::there::{PREPARE, REHEARSE, Request, Said};
-use super::tree::{Destination, Source};
+use super::tree::Source;
 use super::{ElsewhereError, Layout, push, sent, ship};
 use crate::acquire::acquire;
 use crate::home::Home;
@@ -80,17 +81,18 @@ pub fn prepare(
         let read = read(home, locator, request, progress);
         (connecting.join(), read)
     });
-    let Read { checkout, found, mut manifest } = read?;
+    let Read { checkout, found, mut manifest, notes } = read?;
     connected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let source = Source { checkout: &checkout, manifest: &manifest };
     let known = Remembered::read(home, place, &checkout);
     if let Some(known) = known.as_ref().filter(|_| trust == Trust::Remembered) {
         let warm = Warm { home, layout: &layout, run, known, source: &source };
-        if let Some(ready) = warm.ready(request, &found)? {
+        if let Some((ready, bytes)) = warm.ready(request, &found)? {
+            place.payload.sent += bytes;
             return Ok(ready);
         }
     }
-    for note in &found.notes {
+    for note in found.notes.iter().chain(&notes) {
         progress.note(note.as_str());
     }
     if !request.job.network
@@ -101,10 +103,10 @@ pub fn prepare(
         }
     }
     let program = bring_program(home, place, &layout, progress)?;
-    let before = known.as_ref().map(|known| &known.tree);
-    let to = Destination { layout: &layout, run: &layout.run(run), program: &program };
-    let there = source.send(place, &to, before, progress)?;
-    let (mut moved, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
+    let carrier = Carrier { home, layout: &layout, program: &program, progress };
+    carrier.source(place, &source, &layout.run(run))?;
+    let there = source.there(&layout);
+    let (mut moved, inputs) = ship::data(place, &carrier, request, &found.inputs)?;
     moved.job.args.clone_from(&found.args);
     let asked = Request { checkout: there, request: moved, inputs };
     let mut local = request.clone();
@@ -150,6 +152,8 @@ struct Read {
     checkout: Checkout,
     found: Found,
     manifest: Manifest,
+    /// What the user should know of what goes.
+    notes: Vec<String>,
 }
 
 fn read(
@@ -164,8 +168,8 @@ fn read(
         progress.note(note.as_str());
     }
     let found = run::inputs(home, &checkout, &request.job.args, request);
-    let manifest = Manifest::of(home, &checkout.path)?;
-    Ok(Read { checkout, found, manifest })
+    let (manifest, notes) = Manifest::of(home, &checkout.path, &request.job.args)?;
+    Ok(Read { checkout, found, manifest, notes })
 }
 
 /// A run of a source that was sent before.
@@ -179,20 +183,19 @@ struct Warm<'a> {
 
 impl Warm<'_> {
     /// Returns the preparation whose steps go along with the job, where all that it needs is known
-    /// to have been there, and little has changed.
+    /// to have been there, and little has changed; and how many bytes of it are the user's.
     fn ready(
         &self,
         request: &RunRequest,
         found: &Found,
-    ) -> Result<Option<Preparation>, ElsewhereError> {
+    ) -> Result<Option<(Preparation, u64)>, ElsewhereError> {
         let Self { home, layout, run, known, source } = self;
         let program = known.program.clone();
         if push::path_there(home, layout).as_ref() != Some(&program) || !found.inputs.is_empty() {
             return Ok(None);
         }
         let change = source.manifest.since(&known.tree);
-        let same = change.removed.is_empty() && change.entries.is_empty();
-        if !same && !change.asks_the_same(&known.tree, &source.checkout.path) {
+        if !change.is_nothing() && !change.asks_the_same(&known.tree, &source.checkout.path) {
             return Ok(None);
         }
         let there = source.there(layout);
@@ -200,11 +203,11 @@ impl Warm<'_> {
             return Ok(None);
         };
         let needed = [program.clone(), plan.python()];
-        let Some(take) = source.along(layout, &change, &needed)? else { return Ok(None) };
+        let Some((take, bytes)) = source.along(layout, &change, &needed)? else { return Ok(None) };
         let path = layout.plan(run);
         let folder = Step::program("mkdir", ["-p", layout.run(run).as_str()]).stop_on_failure();
         let put = Step::put_file(path.as_str(), plan.to_json()?, 0o600).stop_on_failure();
-        Ok(Some(Preparation { plan, program, first: vec![take, folder, put] }))
+        Ok(Some((Preparation { plan, program, first: vec![take, folder, put] }, bytes)))
     }
 }
 

@@ -86,7 +86,10 @@ pub(super) fn send(
         spool.rewind().map_err(spooled)?;
         let what = format!("the environment ({}) to {}", ByteSize(length), place.name);
         progress.begin(format!("sending {what}"));
-        put_archive(&mut *place.transport, &mut spool, length, folder.as_str(), progress)?;
+        let (sent, _) = place.sending(|place| {
+            put_archive(&mut *place.transport, &mut spool, length, folder.as_str(), progress)
+        });
+        sent?;
         progress.end(format!("sent {what}"));
         if !starts(place, &python, libraries.as_deref())? {
             let message = "its Python does not start there".to_owned();

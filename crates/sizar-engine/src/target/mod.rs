@@ -12,7 +12,7 @@ mod name;
 mod probe;
 mod profile;
 
-pub use connect::{Connecting, Place, connect, transport};
+pub use connect::{Connecting, Payload, Place, connect, transport};
 pub use error::TargetError;
 pub use layers::{Layer, Targets};
 pub use machine::{Machine, Quota, Storage};

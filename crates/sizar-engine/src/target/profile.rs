@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sizar_model::resources::ByteSize;
 use sizar_model::{Resources, SchedulerKind, Site};
 
 use super::Machine;
@@ -41,6 +42,9 @@ pub struct Profile {
     /// After how many days without use the site removes files of the root's file system by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purge_days: Option<u32>,
+    /// The most bytes in a second of code, environments, data and results.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bwlimit: Option<ByteSize>,
     /// What jobs ask for unless told otherwise.
     pub defaults: Resources,
     /// When the site was last looked at.

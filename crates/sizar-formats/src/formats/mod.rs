@@ -2,17 +2,26 @@
 //!
 //! A format is a file or a folder here that implements [`Format`], and a line in [`ALL`].
 
+pub mod alto;
 pub mod boxes_csv;
 pub mod coco;
+pub mod cvat;
+pub mod escriptorium;
+pub mod hocr;
 pub mod holding;
 pub mod imagefolder;
+pub mod labelme;
 pub mod look;
 pub mod mask;
+pub mod page;
+pub mod pages;
+pub mod via;
 pub mod voc;
 pub mod yolo;
+pub mod zooniverse;
 
 use crate::error::{FormatError, Result};
-use crate::model::{Dataset, Feature};
+use crate::model::{Dataset, Feature, Note};
 use crate::staging::Staging;
 
 pub use holding::{Holding, Loss, losses};
@@ -51,6 +60,11 @@ pub trait Format: Sync {
     /// What [`Format::holding`] says it can't hold is left out silently: it was said before.
     fn write(&self, _dataset: &Dataset, _output: &Staging, _options: &WriteOptions) -> Result<()> {
         Err(FormatError::NotWritten { format: self.title() })
+    }
+
+    /// Holds the files at `look` against their published schema, where the format has one.
+    fn schema_faults(&self, _look: &Look) -> Result<Vec<Note>> {
+        Ok(Vec::new())
     }
 
     /// Tells whether [`Format::write`] does something.
@@ -99,6 +113,8 @@ pub struct ReadOptions {
     pub classes: Option<Vec<String>>,
     /// Whether boxes with whole corners count pixels from 0 or 1; the format's rule if `None`.
     pub origin: Option<u8>,
+    /// When several people who marked one image agree.
+    pub agreement: zooniverse::Agreement,
 }
 
 /// How a data set is written.
@@ -112,6 +128,14 @@ pub struct WriteOptions {
 pub static ALL: &[&dyn Format] = &[
     &coco::Coco,
     &voc::Voc,
+    &page::Page,
+    &alto::Alto,
+    &escriptorium::EScriptorium,
+    &hocr::Hocr,
+    &labelme::LabelMe,
+    &cvat::Cvat,
+    &via::Via,
+    &zooniverse::Zooniverse,
     &yolo::Yolo,
     &boxes_csv::BoxesCsv,
     &mask::Mask,

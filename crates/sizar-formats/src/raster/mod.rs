@@ -4,6 +4,7 @@
 //! (<https://github.com/cocodataset/cocoapi/blob/master/common/maskApi.c>), which all training
 //! and all scores on COCO rest upon.
 
+pub mod crop;
 pub mod polygon;
 pub mod rle;
 pub mod trace;

@@ -52,6 +52,12 @@ impl XmlFile {
     pub fn parse(&self) -> Result<Document<'_>> {
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
         Document::parse_with_options(&self.text, options).map_err(|error| {
+            if matches!(error, roxmltree::Error::UnexpectedEndOfStream) {
+                // the parser doesn't say where that is
+                let bytes = self.text.as_bytes();
+                let end = Position::of_offset(&self.path, bytes, bytes.trim_ascii_end().len());
+                return FormatError::malformed(end, "not XML: the file ends too early");
+            }
             let at = error.pos();
             let message = error.to_string();
             // the position is said by ours

@@ -6,6 +6,7 @@
 
 mod awkward;
 mod cut;
+mod data;
 mod endings;
 mod faults;
 mod killed;
