@@ -9,6 +9,7 @@ mod queue;
 mod start;
 mod sweep;
 pub mod timing;
+mod transfer;
 
 use anyhow::ensure;
 use camino::Utf8PathBuf;
@@ -17,7 +18,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `transfer`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -46,7 +47,7 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 7] = [
+const ALL: [(&str, Measurement); 8] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
@@ -54,6 +55,7 @@ const ALL: [(&str, Measurement); 7] = [
     ("queue", queue::measure),
     ("sweep", sweep::measure),
     ("control", control::measure),
+    ("transfer", transfer::measure),
 ];
 
 /// Runs the measurements that were asked for.

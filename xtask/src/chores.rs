@@ -30,8 +30,26 @@ pub fn test() -> anyhow::Result<()> {
     run(command("cargo", &["build", "--workspace", "--all-targets", "--locked", "--quiet"]))?;
     run(command("cargo", &["nextest", "run", "--workspace", "--locked"]))?;
     run(command("cargo", &["test", "--workspace", "--doc", "--locked", "--quiet"]))?;
-    run(command("cargo", &["nextest", "run", "--workspace", "--locked", "--profile", "slow"]))?;
-    crate::wheel::build_and_try()
+    let slow = || {
+        run(command("cargo", &["nextest", "run", "--workspace", "--locked", "--profile", "slow"]))
+    };
+    beside(crate::wheel::build_and_try, slow)
+}
+
+/// Does `quiet` in a thread of its own while `main` is done, and returns the first error of both.
+///
+/// The slow tests wait for daemons and downloads most of the time; the wheel's compiler, which
+/// gives way to them, uses what they leave.
+fn beside(
+    quiet: impl FnOnce() -> anyhow::Result<()> + Send,
+    main: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let quiet = scope.spawn(quiet);
+        let done = main();
+        let quiet = quiet.join().map_err(|_| anyhow::anyhow!("the thread beside it broke off"))?;
+        done.and(quiet)
+    })
 }
 
 /// Installs what the tests need; each step is skipped where the thing is there.

@@ -7,6 +7,7 @@
 //! a [`sandbox`].
 
 pub mod acquire;
+pub mod dataset;
 pub mod doctor;
 pub mod elsewhere;
 pub mod environment;
@@ -24,5 +25,6 @@ pub mod store;
 pub mod sweep;
 pub mod target;
 pub mod tools;
+pub mod transfer;
 pub mod transport;
 pub mod tree_digest;

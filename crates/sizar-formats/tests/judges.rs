@@ -40,8 +40,14 @@ fn asked(python: &Utf8Path, script: &str, arguments: &[&Utf8Path]) -> Value {
 }
 
 #[test]
-fn slow_data_masks_are_those_of_pycocotools_byte_for_byte() {
+fn slow_data_pycocotools_and_globox_agree() {
+    // one test, for one environment
     let python = judge();
+    masks_are_those_of_pycocotools_byte_for_byte(&python);
+    globox_reads_the_same_boxes_from_coco_voc_and_yolo(&python);
+}
+
+fn masks_are_those_of_pycocotools_byte_for_byte(python: &Utf8Path) {
     let (_keep, folder) = scratch();
     let mut random = Random(7);
     let mut cases = Vec::new();
@@ -71,7 +77,7 @@ fn slow_data_masks_are_those_of_pycocotools_byte_for_byte() {
     let coco = folder.join("demo.json");
     let format = formats::named("coco").unwrap();
     save(&mut dataset, format, &coco, Placing::Leave, &WriteOptions::default()).unwrap();
-    let said = asked(&python, "coco.py", &[&file, &coco]);
+    let said = asked(python, "coco.py", &[&file, &coco]);
     for (case, expected) in cases.iter().zip(said["masks"].as_array().unwrap()) {
         let size = |key: &str| case[key].as_u64().unwrap() as u32;
         let mut rasteriser = Rasteriser::new(size("width"), size("height")).unwrap();
@@ -112,9 +118,7 @@ fn slow_data_masks_are_those_of_pycocotools_byte_for_byte() {
     assert!(masks.count() > 5);
 }
 
-#[test]
-fn slow_data_globox_reads_the_same_boxes_from_coco_voc_and_yolo() {
-    let python = judge();
+fn globox_reads_the_same_boxes_from_coco_voc_and_yolo(python: &Utf8Path) {
     let (_keep, folder) = scratch();
     let mut dataset = demo(&folder.join("images"));
     // boxes on whole pixels are the same in all three
@@ -132,7 +136,7 @@ fn slow_data_globox_reads_the_same_boxes_from_coco_voc_and_yolo() {
         save(&mut copy, format, &folder.join(name), Placing::Link, &options).unwrap();
     }
     let said = asked(
-        &python,
+        python,
         "globox_boxes.py",
         &[
             &folder.join("boxes.json"),

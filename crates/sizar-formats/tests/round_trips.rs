@@ -52,14 +52,12 @@ fn boxes(dataset: &Dataset) -> Vec<String> {
             let b = annotation.bounds().unwrap();
             let class = &dataset.categories[annotation.category.unwrap() as usize].name;
             let stem = Utf8Path::new(&*dataset.images[annotation.image as usize].name).file_stem();
-            format!(
-                "{} {class} {:.4} {:.4} {:.4} {:.4}",
-                stem.unwrap(),
-                b.x,
-                b.y,
-                b.width,
-                b.height
-            )
+            {
+                // fractions of YOLO are a billionth off
+                let near = |side: f64| (side * 1e4).round() as i64;
+                let sides = [b.x, b.y, b.width, b.height].map(near);
+                format!("{} {class} {sides:?}", stem.unwrap())
+            }
         })
         .collect();
     all.sort();

@@ -90,9 +90,13 @@ pub struct Contact {
     pub round_trips: u64,
     /// Orders and questions to the scheduler.
     pub scheduler_queries: u64,
-    /// Bytes written into channels, before ssh's own additions.
+    /// Bytes of code, environment, data and results, as they were on the line, before ssh's own
+    /// additions.
     pub bytes_sent: u64,
     pub bytes_received: u64,
+    /// Bytes of everything else: questions, orders, answers, and sizar itself.
+    pub control_sent: u64,
+    pub control_received: u64,
 }
 
 impl Contact {
@@ -104,6 +108,8 @@ impl Contact {
             scheduler_queries: self.scheduler_queries + other.scheduler_queries,
             bytes_sent: self.bytes_sent + other.bytes_sent,
             bytes_received: self.bytes_received + other.bytes_received,
+            control_sent: self.control_sent + other.control_sent,
+            control_received: self.control_received + other.control_received,
         }
     }
 
@@ -115,6 +121,8 @@ impl Contact {
             scheduler_queries: self.scheduler_queries.saturating_sub(earlier.scheduler_queries),
             bytes_sent: self.bytes_sent.saturating_sub(earlier.bytes_sent),
             bytes_received: self.bytes_received.saturating_sub(earlier.bytes_received),
+            control_sent: self.control_sent.saturating_sub(earlier.control_sent),
+            control_received: self.control_received.saturating_sub(earlier.control_received),
         }
     }
 }

@@ -14,6 +14,7 @@ use sizar_engine::run::{EntryError, FetchError, InvalidBinding, PrepareError, Ru
 use sizar_engine::scheduler::SchedulerError;
 use sizar_engine::store::StoreError;
 use sizar_engine::target::{InvalidTargetName, TargetError};
+use sizar_engine::transfer::TransferError;
 use sizar_engine::transport::TransportError;
 use sizar_env::lock::LockError;
 use sizar_formats::FormatError;
@@ -237,7 +238,9 @@ impl From<ElsewhereError> for Failure {
                     | ElsewhereError::Predecessor { .. }
                     | ElsewhereError::Script(_) => ExitCode::Request,
                     ElsewhereError::Environment { .. } => ExitCode::Setup,
-                    ElsewhereError::EscapingLink { .. } => ExitCode::Source,
+                    ElsewhereError::Transfer(
+                        TransferError::EscapingLink { .. } | TransferError::Changed { .. },
+                    ) => ExitCode::Source,
                     _ => ExitCode::Target,
                 };
                 let hints = other.hints();

@@ -72,6 +72,9 @@ fn obey(moment: &Mutex<Moment>, home: &Home) {
     let moment = moment.lock().unwrap_or_else(PoisonError::into_inner);
     match &*moment {
         Moment::Running(control) => {
+            if !control.is_stopped() {
+                anstream::eprintln!("stopping the program; Ctrl-C once more kills it");
+            }
             control.stop();
             return;
         }

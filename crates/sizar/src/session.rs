@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use sizar_engine::home::Home;
-use sizar_engine::store::{Journal, StoreError};
+use sizar_engine::store::{Filter, Journal, StoreError};
 
 use crate::args::Global;
-use crate::error::CommandResult;
+use crate::error::{CommandResult, Failure};
+use crate::exit_code::ExitCode;
 use crate::progress::{Reporter, Verbosity};
 
 /// What every command needs.
@@ -18,7 +19,11 @@ pub struct Session {
 impl Session {
     /// Finds the home folder and makes the reporter.
     pub fn new(global: &Global) -> CommandResult<Self> {
-        let verbosity = global.verbosity();
+        Self::with(global.verbosity())
+    }
+
+    /// As [`Session::new`], for what has no command line.
+    pub fn with(verbosity: Verbosity) -> CommandResult<Self> {
         let reporter = Reporter::new(verbosity);
         Ok(Self { home: Home::from_environment()?, reporter, verbosity })
     }
@@ -37,6 +42,24 @@ impl Session {
     pub fn journal_with(&self, wanted: &str) -> CommandResult<Journal> {
         let none = || StoreError::NoSuchRun { wanted: wanted.to_owned(), newest: None };
         Ok(self.journal_to_read()?.ok_or_else(none)?)
+    }
+
+    /// Returns the name of a run or sweep, as typed; without one, the newest run's.
+    pub fn named_or_newest(&self, typed: Option<&str>) -> CommandResult<String> {
+        if let Some(name) = typed {
+            return Ok(name.to_owned());
+        }
+        let newest = Filter { limit: Some(1), ..Filter::default() };
+        let runs = match self.journal_to_read()? {
+            Some(journal) => journal.list(&newest)?,
+            None => Vec::new(),
+        };
+        let run = runs.into_iter().next().ok_or_else(|| {
+            Failure::new(ExitCode::Usage, anyhow::anyhow!("there are no runs yet"))
+                .hint("`sizar run SOURCE -- DRIVER` makes one")
+        })?;
+        self.say(&format!("of {}, the newest run", run.id));
+        Ok(run.id.to_string())
     }
 
     /// Says something that a person should know, unless told to be quiet.

@@ -34,9 +34,14 @@ struct Laptop<'a> {
 }
 
 impl<'a> Laptop<'a> {
-    fn new(bench: &'a Bench, cluster: &Cluster, delay: Duration) -> anyhow::Result<Self> {
+    fn new(
+        bench: &'a Bench,
+        cluster: &Cluster,
+        name: &str,
+        delay: Duration,
+    ) -> anyhow::Result<Self> {
         let line = cluster.line("slurm", delay)?;
-        let home = bench.folder.join(format!("home-{}", delay.as_millis()));
+        let home = bench.folder.join(name);
         let laptop = Self { bench, line, home };
         let config = laptop.line.ssh_config().to_owned();
         let add = ["target", "add", "slurm", "ssh://slurm", "--ssh-config", config.as_str()];
@@ -115,7 +120,7 @@ fn resubmit(
     source: &Utf8Path,
     delay: Duration,
 ) -> anyhow::Result<()> {
-    let laptop = Laptop::new(bench, cluster, delay)?;
+    let laptop = Laptop::new(bench, cluster, &format!("home-{}", delay.as_millis()), delay)?;
     laptop.by_sizar(source)?;
     laptop.by_hand(source, true)?;
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
@@ -165,7 +170,7 @@ fn watch(bench: &Bench, cluster: &Cluster, source: &Utf8Path) -> anyhow::Result<
         source.join("train.py"),
         "import time\nif __name__ == '__main__':\n    time.sleep(60)\n    print(time.time())\n",
     )?;
-    let laptop = Laptop::new(bench, cluster, Duration::ZERO)?;
+    let laptop = Laptop::new(bench, cluster, "home-watch", Duration::ZERO)?;
     let (_, id) = laptop.by_sizar(source)?;
     let before = questions(cluster);
     output(laptop.sizar(&["wait", &id]))?;

@@ -22,6 +22,9 @@ struct History {
     code_date: Option<Timestamp>,
     #[serde(default)]
     tag: Option<String>,
+    /// The repository's commit, which holds nothing of this folder.
+    #[serde(default)]
+    foreign_to: Option<String>,
 }
 
 /// Describes the folder `path`, which is absolute.
@@ -71,26 +74,29 @@ fn history(path: &Utf8Path, known: Option<&Utf8Path>) -> History {
     let Ok(Some(head)) = head else { return History::default() };
     let commit = head.trim().to_owned();
     let remembered = || serde_json::from_slice::<History>(&fs::read(known?).ok()?).ok();
-    if let Some(history) = remembered()
-        && history.commit.as_deref() == Some(&commit)
-        // without one the repository may have been shallow, and completed since
-        && history.code_date.is_some()
-    {
-        return history;
-    }
-    match dates(&git, &commit, Some(".")) {
-        // a folder that git holds nothing of, inside a repository of other things
-        Ok((None, _)) | Err(_) => History::default(),
-        Ok((date, code_date)) => {
-            let tag = tag(&git, &commit).unwrap_or_default();
-            let history = History { commit: Some(commit), date, code_date, tag };
-            if let Some(known) = known
-                && let Ok(text) = serde_json::to_vec(&history)
-                && let Err(error) = write_by_rename(known, &text)
-            {
-                tracing::debug!(%known, %error, "the dates of the folder are not remembered");
-            }
-            history
+    if let Some(history) = remembered() {
+        if history.foreign_to.as_deref() == Some(&commit) {
+            return History::default();
+        }
+        // without a date of the code the repository may have been shallow, and completed since
+        if history.commit.as_deref() == Some(&commit) && history.code_date.is_some() {
+            return history;
         }
     }
+    let history = match dates(&git, &commit, Some(".")) {
+        Err(_) => return History::default(),
+        // a folder inside a repository of other things
+        Ok((None, _)) => History { foreign_to: Some(commit), ..History::default() },
+        Ok((date, code_date)) => {
+            let tag = tag(&git, &commit).unwrap_or_default();
+            History { commit: Some(commit), date, code_date, tag, foreign_to: None }
+        }
+    };
+    if let Some(known) = known
+        && let Ok(text) = serde_json::to_vec(&history)
+        && let Err(error) = write_by_rename(known, &text)
+    {
+        tracing::debug!(%known, %error, "the dates of the folder are not remembered");
+    }
+    history
 }

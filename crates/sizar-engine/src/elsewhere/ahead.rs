@@ -124,6 +124,9 @@ fn fetch(
     let runs = layout.root().join("runs");
     let limits = Limits { bytes: u64::MAX, ratio: u64::MAX, ..Limits::from_environment() };
     let paths: Vec<OsString> = paths.into_iter().map(OsString::from).collect();
-    let transport = &mut *place.transport;
-    Ok(get_tree(transport, runs.as_str(), &paths, into, limits, &sizar_model::Silent)?)
+    let (came, _) = place.bringing(|place| {
+        let transport = &mut *place.transport;
+        get_tree(transport, runs.as_str(), &paths, into, limits, &sizar_model::Silent)
+    });
+    Ok(came?)
 }

@@ -7,14 +7,17 @@ use fs_err as fs;
 use sizar_model::resources::ByteSize;
 use sizar_model::{Artifact, Progress, Receipt, RunId};
 
+use super::push::path_there;
+use super::sealed::{self, Sealed};
 use super::{ElsewhereError, Layout};
 use crate::acquire::limits::Limits;
 use crate::failpoint;
 use crate::home::Home;
 use crate::run::{Attempt, digest};
 use crate::target::Place;
-use crate::transport::Step;
+use crate::transfer::{self, Download, Pace};
 use crate::transport::transfer::{CHUNK, get_file, get_tree};
+use crate::transport::{Answer, Step};
 
 /// The most bytes of a receipt: a million results.
 const RECEIPT: u64 = 256 << 20;
@@ -55,15 +58,20 @@ pub(super) fn bring(
     }
     // what has come with others needs no round trip of its own
     let answers = if come.is_none() { place.transport.run(&steps)? } else { Vec::new() };
-    let text = come
+    let mut text = come
         .unwrap_or_else(|| answers.get(1).map(|answer| answer.stdout.clone()).unwrap_or_default());
-    let receipt: Receipt = serde_json::from_slice(&text)
-        .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
+    let json = |source| ElsewhereError::Json { what: "receipt", source };
+    let mut receipt: Receipt = serde_json::from_slice(&text).map_err(json)?;
     if receipt.attempt != attempt {
         let message = format!("it is of attempt {}", receipt.attempt);
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
     let coming = Coming { home, run, there: layout.attempt(run, attempt), folder: &folder };
+    if let Some(seal) = sealed::seal_of(&text).map_err(json)? {
+        let sealed = Sealed { run, there: &coming.there, folder: &folder };
+        receipt.results = sealed.bring(place, home, &seal, progress)?;
+        text = serde_json::to_vec_pretty(&receipt).map_err(json)?;
+    }
     coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
@@ -124,11 +132,57 @@ impl Coming<'_> {
         let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
         let what = format!("{} results ({}) of {run}", wanted.len(), ByteSize(bytes));
         progress.begin(format!("bringing {what}"));
-        for some in batches(&wanted) {
-            self.batch(place, some, progress).map_err(|error| self.full(error, receipt))?;
-        }
-        progress.end(format!("brought {what}"));
+        let (came, moved) = place.bringing(|place| self.come(place, &wanted, progress));
+        came.map_err(|error| self.full(error, receipt))?;
+        let line = ByteSize(moved);
+        progress.end(format!("brought {what}, {line} of it on the line"));
         Ok(())
+    }
+
+    /// Brings results: many or large ones in one conversation with the sizar there.
+    fn come(
+        &self,
+        place: &mut Place,
+        wanted: &[(&Artifact, Utf8PathBuf)],
+        progress: &dyn Progress,
+    ) -> Result<(), ElsewhereError> {
+        let bytes: u64 = wanted.iter().map(|(result, _)| result.size).sum();
+        let few = bytes <= CHUNK && wanted.len() <= AT_ONCE;
+        let program = if few && place.pace.is_none() { None } else { self.program(place)? };
+        let Some(program) = program else {
+            return batches(wanted)
+                .into_iter()
+                .try_for_each(|some| self.batch(place, some, progress));
+        };
+        let coming: Vec<transfer::Coming> =
+            wanted.iter().map(|(result, path)| self.coming(result, path)).collect();
+        let pace = Pace::new(place.pace);
+        let (root, transport) = (place.root(), &mut *place.transport);
+        let mut download = Download { transport, program: &program, root: &root, pace, progress };
+        download.files(&self.there, &coming).map_err(|error| match error {
+            transfer::TransferError::Corrupt { path } => ElsewhereError::Corrupt {
+                run: self.run.clone(),
+                message: format!("`{path}` has another content"),
+            },
+            error => error.into(),
+        })
+    }
+
+    fn coming(&self, result: &Artifact, path: &Utf8Path) -> transfer::Coming {
+        transfer::Coming {
+            path: path.to_owned(),
+            size: result.size,
+            digest: result.blake3,
+            to: self.folder.join(path),
+        }
+    }
+
+    /// Returns the sizar there, if it is there.
+    fn program(&self, place: &mut Place) -> Result<Option<Utf8PathBuf>, ElsewhereError> {
+        let layout = Layout::at(place.root());
+        let Some(program) = path_there(self.home, &layout, &place.profile) else { return Ok(None) };
+        let answers = place.transport.run(&[Step::program("test", ["-x", program.as_str()])])?;
+        Ok(Some(program).filter(|_| answers.first().is_some_and(Answer::is_success)))
     }
 }
 
@@ -185,8 +239,14 @@ impl Coming<'_> {
             return error;
         }
         let size = |path: Utf8PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let here = receipt.results.iter().filter_map(|result| below(&result.path)).map(|path| {
-            size(self.folder.join(&path)).max(size(self.folder.join(format!("{path}.part"))))
+        let here = receipt.results.iter().filter_map(|result| {
+            let path = below(&result.path)?;
+            let coming = self.coming(result, &path);
+            Some(
+                size(self.folder.join(format!("{path}.part")))
+                    .max(size(coming.part()))
+                    .max(size(coming.to)),
+            )
         });
         ElsewhereError::DiskFull {
             run: self.run.clone(),
@@ -272,7 +332,7 @@ fn log(
     let step = Step::get_file(layout.output(run, attempt).as_str(), 0)
         .limit(std::time::Duration::from_mins(30));
     // a job that could print nothing left no file
-    place.transport.drain(&step, &mut file, &sizar_model::Silent)?;
+    place.bringing(|place| place.transport.drain(&step, &mut file, &sizar_model::Silent)).0?;
     fs::rename(&path, folder.join("log")).map_err(failed)
 }
 

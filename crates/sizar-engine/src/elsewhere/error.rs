@@ -4,11 +4,13 @@ use camino::Utf8PathBuf;
 use sizar_model::RunId;
 use sizar_model::resources::ByteSize;
 
+use crate::dataset::DatasetError;
 use crate::home::HomeError;
 use crate::run::{PrepareError, RunError};
 use crate::scheduler::{Refusal, SchedulerError, ScriptError};
 use crate::store::StoreError;
 use crate::target::TargetError;
+use crate::transfer::TransferError;
 use crate::transport::TransportError;
 
 /// A run on a target that could not be made, followed or brought home.
@@ -40,8 +42,6 @@ pub enum ElsewhereError {
         #[source]
         source: std::io::Error,
     },
-    #[error("`{path}` leads out of the source, to `{to}`")]
-    EscapingLink { path: Utf8PathBuf, to: Utf8PathBuf },
     #[error("what came back of run {run} is not what its receipt says: {message}")]
     Corrupt { run: RunId, message: String },
     #[error("the disk here is full: {here} of {all} of the results of run {run} are here")]
@@ -56,6 +56,10 @@ pub enum ElsewhereError {
     Predecessor { run: RunId, why: String },
     #[error("run {run} is on the target `{target}`, and not on `{here}`")]
     OtherTarget { run: RunId, target: String, here: String },
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     #[error(transparent)]
     Script(#[from] ScriptError),
     #[error(transparent)]
@@ -104,23 +108,23 @@ impl ElsewhereError {
             )],
             Self::NotThere { .. } => vec!["`sizar resume` sends it anew".to_owned()],
             Self::Environment { hints, .. } => hints.clone(),
-            Self::EscapingLink { .. } => {
-                vec![
-                    "show what it leads to with `--data HERE:THERE`, or replace the link"
-                        .to_owned(),
-                ]
-            }
             Self::Rehearsal { .. } => {
                 vec!["`--no-rehearsal` queues it nonetheless".to_owned()]
             }
             Self::Target(error) => error.hints(),
             Self::Transport(error) => error.hints(),
+            Self::Transfer(error) => error.hints(),
             _ => Vec::new(),
         }
     }
 
     /// Returns whether the connection broke, so that trying again may help.
     pub fn is_connection(&self) -> bool {
-        matches!(self, Self::Transport(_) | Self::Target(TargetError::Transport(_)))
+        matches!(
+            self,
+            Self::Transport(_)
+                | Self::Target(TargetError::Transport(_))
+                | Self::Transfer(TransferError::Transport(_) | TransferError::Protocol(_))
+        )
     }
 }

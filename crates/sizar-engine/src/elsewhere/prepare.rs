@@ -6,17 +6,18 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
 
+use super::carry::Carrier;
 use super::downloads::downloads;
 use super::manifest::Manifest;
 use super::push::push as bring_program;
 use super::remembered::{self, Remembered};
 use super::there::{PREPARE, REHEARSE, Request, Said};
-use super::tree::{Destination, Source};
-use super::{ElsewhereError, Layout, push, sent, ship};
+use super::tree::Source;
+use super::{ElsewhereError, Layout, plain, push, sent, ship};
 use crate::acquire::acquire;
 use crate::home::Home;
 use crate::run::{self, BuildPlace, Found, PrepareError, Rehearsed, RunPlan, RunRequest};
-use crate::target::Place;
+use crate::target::{Place, Profile};
 use crate::transport::{Answer, End, Step};
 
 /// The longest that an environment is worked on, with everything around it.
@@ -80,17 +81,19 @@ pub fn prepare(
         let read = read(home, locator, request, progress);
         (connecting.join(), read)
     });
-    let Read { checkout, found, mut manifest } = read?;
+    let Read { checkout, found, mut manifest, notes } = read?;
     connected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let source = Source { checkout: &checkout, manifest: &manifest };
     let known = Remembered::read(home, place, &checkout);
     if let Some(known) = known.as_ref().filter(|_| trust == Trust::Remembered) {
-        let warm = Warm { home, layout: &layout, run, known, source: &source };
-        if let Some(ready) = warm.ready(request, &found)? {
+        let profile = &place.profile;
+        let warm = Warm { home, profile, layout: &layout, run, known, source: &source };
+        if let Some((ready, bytes)) = warm.ready(request, &found)? {
+            place.payload.sent += bytes;
             return Ok(ready);
         }
     }
-    for note in &found.notes {
+    for note in found.notes.iter().chain(&notes) {
         progress.note(note.as_str());
     }
     if !request.job.network
@@ -100,16 +103,31 @@ pub fn prepare(
             progress.note(sentence);
         }
     }
-    let program = bring_program(home, place, &layout, progress)?;
-    let before = known.as_ref().map(|known| &known.tree);
-    let to = Destination { layout: &layout, run: &layout.run(run), program: &program };
-    let there = source.send(place, &to, before, progress)?;
-    let (mut moved, inputs) = ship::data(place, &layout, run, request, &found.inputs, progress)?;
+    let worker = match bring_program(home, place, &layout, progress) {
+        Ok(program) => Some(program),
+        Err(ElsewhereError::NotExecutable { message }) => {
+            let name = &place.name;
+            progress.note(format!(
+                "sizar does not execute on {name} ({message}): a plain script does its work there, \
+                 without a sandbox"
+            ));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let carrier = Carrier { home, layout: &layout, program: worker.as_deref(), progress };
+    carrier.source(place, &source, &layout.run(run))?;
+    let there = source.there(&layout);
+    let (mut moved, inputs) = ship::data(place, &carrier, request, &found.inputs)?;
     moved.job.args.clone_from(&found.args);
     let asked = Request { checkout: there, request: moved, inputs };
     let mut local = request.clone();
     local.job.args = found.args;
     let work = Work { home, run, layout: &layout, checkout: &checkout, request: &local };
+    let Some(program) = worker else {
+        let plan = without_worker(&work, place, &asked, progress)?;
+        return Ok(Preparation { plan, program: layout.plain(run), first: Vec::new() });
+    };
     let made = plan_of(&work, place, &program, &asked, progress);
     manifest.read_code(&checkout.path);
     let question = remembered::question(&checkout, request);
@@ -150,6 +168,8 @@ struct Read {
     checkout: Checkout,
     found: Found,
     manifest: Manifest,
+    /// What the user should know of what goes.
+    notes: Vec<String>,
 }
 
 fn read(
@@ -164,13 +184,14 @@ fn read(
         progress.note(note.as_str());
     }
     let found = run::inputs(home, &checkout, &request.job.args, request);
-    let manifest = Manifest::of(home, &checkout.path)?;
-    Ok(Read { checkout, found, manifest })
+    let (manifest, notes) = Manifest::of(home, &checkout.path, &request.job.args)?;
+    Ok(Read { checkout, found, manifest, notes })
 }
 
 /// A run of a source that was sent before.
 struct Warm<'a> {
     home: &'a Home,
+    profile: &'a Profile,
     layout: &'a Layout,
     run: &'a RunId,
     known: &'a Remembered,
@@ -179,20 +200,21 @@ struct Warm<'a> {
 
 impl Warm<'_> {
     /// Returns the preparation whose steps go along with the job, where all that it needs is known
-    /// to have been there, and little has changed.
+    /// to have been there, and little has changed; and how many bytes of it are the user's.
     fn ready(
         &self,
         request: &RunRequest,
         found: &Found,
-    ) -> Result<Option<Preparation>, ElsewhereError> {
-        let Self { home, layout, run, known, source } = self;
+    ) -> Result<Option<(Preparation, u64)>, ElsewhereError> {
+        let Self { home, layout, run, known, source, .. } = self;
         let program = known.program.clone();
-        if push::path_there(home, layout).as_ref() != Some(&program) || !found.inputs.is_empty() {
+        if push::path_there(home, layout, self.profile).as_ref() != Some(&program)
+            || !found.inputs.is_empty()
+        {
             return Ok(None);
         }
         let change = source.manifest.since(&known.tree);
-        let same = change.removed.is_empty() && change.entries.is_empty();
-        if !same && !change.asks_the_same(&known.tree, &source.checkout.path) {
+        if !change.is_nothing() && !change.asks_the_same(&known.tree, &source.checkout.path) {
             return Ok(None);
         }
         let there = source.there(layout);
@@ -200,11 +222,11 @@ impl Warm<'_> {
             return Ok(None);
         };
         let needed = [program.clone(), plan.python()];
-        let Some(take) = source.along(layout, &change, &needed)? else { return Ok(None) };
+        let Some((take, bytes)) = source.along(layout, &change, &needed)? else { return Ok(None) };
         let path = layout.plan(run);
         let folder = Step::program("mkdir", ["-p", layout.run(run).as_str()]).stop_on_failure();
         let put = Step::put_file(path.as_str(), plan.to_json()?, 0o600).stop_on_failure();
-        Ok(Some(Preparation { plan, program, first: vec![take, folder, put] }))
+        Ok(Some((Preparation { plan, program, first: vec![take, folder, put] }, bytes)))
     }
 }
 
@@ -221,8 +243,16 @@ fn rehearsal(
     let step = Step::program(program.as_str(), [REHEARSE, layout.root().as_str(), run.as_str()])
         .limit(REHEARSAL);
     place.transport.drain(&step, &mut teller, progress)?;
-    let name = &place.name;
-    match teller.rehearsed {
+    judge_rehearsal(place.name.as_str(), teller.rehearsed, progress)
+}
+
+/// Says what a rehearsal came to; an error where the run would fail as the rehearsal did.
+fn judge_rehearsal(
+    name: &str,
+    rehearsed: Option<Rehearsed>,
+    progress: &dyn Progress,
+) -> Result<(), ElsewhereError> {
+    match rehearsed {
         Some(Rehearsed::Well { words }) => {
             progress.end(format!("rehearsed the driver on {name}: {words}"));
             Ok(())
@@ -276,11 +306,47 @@ fn here(
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
     let local = run::plan_for(work.home, work.checkout, work.request, progress)?;
-    let mut plan = sent::send(place, &local, progress)?;
+    let plan = moved_plan(place, &local, asked, progress)?;
+    put(place, &work.layout.plan(work.run), plan.to_json()?, "write the plan")?;
+    Ok(plan)
+}
+
+/// Sends the environment of a plan of this machine's, and returns the plan as it is there.
+fn moved_plan(
+    place: &mut Place,
+    local: &RunPlan,
+    asked: &Request,
+    progress: &dyn Progress,
+) -> Result<RunPlan, ElsewhereError> {
+    let mut plan = sent::send(place, local, progress)?;
     plan.checkout = asked.checkout.clone();
     plan.job = asked.request.job.clone();
     plan.inputs.clone_from(&asked.inputs);
-    put(place, &work.layout.plan(work.run), plan.to_json()?, "write the plan")?;
+    Ok(plan)
+}
+
+/// As [`here`], with the script that stands for sizar there; the driver is rehearsed here.
+fn without_worker(
+    work: &Work<'_>,
+    place: &mut Place,
+    asked: &Request,
+    progress: &dyn Progress,
+) -> Result<RunPlan, ElsewhereError> {
+    let Work { home, run, layout, checkout, request } = *work;
+    let local = run::plan_for(home, checkout, request, progress)?;
+    if request.rehearsal {
+        let inspection = run::inspect(checkout).map_err(PrepareError::from)?;
+        progress.begin("rehearsing the driver");
+        let rehearsed = run::rehearse(home, run, &local, &inspection);
+        let unknown = |words| Rehearsed::Unknown { words };
+        let rehearsed = rehearsed.unwrap_or_else(|error| unknown(run::chain(&error)));
+        judge_rehearsal("this machine", Some(rehearsed), progress)?;
+    }
+    let plan = moved_plan(place, &local, asked, progress)?;
+    let text = plain::script(&plan, run, layout)?;
+    put(place, &layout.plain(run), text, "write the script that executes the run")?;
+    // the plan is what is written last
+    put(place, &layout.plan(run), plan.to_json()?, "write the plan")?;
     Ok(plan)
 }
 

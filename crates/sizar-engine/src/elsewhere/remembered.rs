@@ -1,5 +1,7 @@
 //! What was sent to a target before, so that the next time only what changed goes.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -9,10 +11,11 @@ use super::manifest::Manifest;
 use crate::home::Home;
 use crate::run::{Entry, RunPlan, RunRequest};
 use crate::target::Place;
+use crate::transfer;
 use crate::tree_digest::write_by_rename;
 
 /// The format of the file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is known to be there of one source.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,8 +23,11 @@ pub(super) struct Remembered {
     version: u32,
     /// The program there.
     pub program: Utf8PathBuf,
-    /// The tree that is there whole.
+    /// The tree that is there whole: its list is a file of its own.
+    #[serde(skip)]
     pub tree: Manifest,
+    name: String,
+    code: BTreeMap<String, Digest>,
     /// What was asked when `plan` was made of that tree.
     pub question: Digest,
     /// None where no environment could be made.
@@ -58,21 +64,33 @@ impl Remembered {
         question: Digest,
         plan: Option<&RunPlan>,
     ) -> Self {
-        Self { version: VERSION, program: program.to_owned(), tree, question, plan: plan.cloned() }
+        Self {
+            version: VERSION,
+            program: program.to_owned(),
+            name: tree.name(),
+            code: tree.code.clone(),
+            tree,
+            question,
+            plan: plan.cloned(),
+        }
     }
 
     /// Reads what is remembered of the source of `checkout` at `place`.
     pub fn read(home: &Home, place: &Place, checkout: &Checkout) -> Option<Self> {
-        let bytes = fs::read(path(home, place, checkout)).ok()?;
-        let read: Self = serde_json::from_slice(&bytes).ok()?;
-        (read.version == VERSION).then_some(read)
+        let path = path(home, place, checkout);
+        let mut read: Self = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        let list = fs::read(path.with_extension("tree")).ok()?;
+        let tree = transfer::Manifest::from_bytes(&list).ok()?;
+        read.tree = Manifest { tree, code: std::mem::take(&mut read.code) };
+        (read.version == VERSION && read.tree.name() == read.name).then_some(read)
     }
 
     /// Remembers; without it the next time only takes longer.
     pub fn write(&self, home: &Home, place: &Place, checkout: &Checkout) {
         let written = home.folder("cache/sent").map_err(std::io::Error::other).and_then(|_| {
-            let text = serde_json::to_vec(self)?;
-            write_by_rename(&path(home, place, checkout), &text)
+            let path = path(home, place, checkout);
+            write_by_rename(&path.with_extension("tree"), &self.tree.tree.to_bytes())?;
+            write_by_rename(&path, &serde_json::to_vec(self)?)
         });
         if let Err(error) = written {
             tracing::debug!(%error, "what was sent is not remembered");

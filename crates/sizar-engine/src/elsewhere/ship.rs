@@ -1,70 +1,31 @@
-//! The user's data on their way to the target.
+//! The user's data on their way to the target: trees of the store, as code is.
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use ignore::WalkBuilder;
-use sizar_model::resources::ByteSize;
-use sizar_model::{DataBinding, Progress, RunId};
+use sizar_model::{Progress, SafeUrl};
 
-use super::manifest::check_link;
+use super::carry::Carrier;
+use super::manifest::cache;
+use super::push::push;
+use super::there::GET;
 use super::{ElsewhereError, Layout};
+use crate::dataset::{self, is_address};
+use crate::home::Home;
 use crate::run::{Input, RunRequest};
 use crate::target::Place;
-use crate::transport::transfer::put_tree;
+use crate::transfer::{Manifest, Rules, Scan, TransferError};
+use crate::transport::Step;
 
-/// What lies in a tree, to be sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cargo {
-    /// Files and links, relative to the root.
-    pub paths: Vec<Utf8PathBuf>,
-    pub bytes: u64,
-}
+/// How long a target may take to fetch data.
+const FETCHING: std::time::Duration = std::time::Duration::from_hours(12);
 
-/// Lists what of `root` is sent: all but git's own folder and what sizar keeps.
-///
-/// # Errors
-///
-/// [`ElsewhereError::EscapingLink`] for a symbolic link out of the tree: what it leads to is not
-/// there on the target.
-pub(super) fn list(root: &Utf8Path, without: &Utf8Path) -> Result<Cargo, ElsewhereError> {
-    let mut cargo = Cargo::default();
-    let without = without.to_owned();
-    let walk = WalkBuilder::new(root)
-        .standard_filters(false)
-        .follow_links(false)
-        .filter_entry(move |entry| {
-            entry.file_name() != ".git" && entry.path() != without.as_std_path()
-        })
-        .build();
-    for entry in walk {
-        let entry = entry.map_err(|error| ElsewhereError::File {
-            path: root.to_owned(),
-            source: error.into_io_error().unwrap_or_else(|| std::io::Error::other("unreadable")),
-        })?;
-        let Some(path) = Utf8Path::from_path(entry.path()) else { continue };
-        let Ok(below) = path.strip_prefix(root) else { continue };
-        let Some(kind) = entry.file_type() else { continue };
-        if kind.is_symlink() {
-            check_link(below, &path.read_link_utf8().unwrap_or_default())?;
-            cargo.paths.push(below.to_owned());
-        } else if kind.is_file() {
-            cargo.bytes += entry.metadata().map_or(0, |metadata| metadata.len());
-            cargo.paths.push(below.to_owned());
-        } else if kind.is_dir() && !below.as_str().is_empty() {
-            // an empty folder may be where the program writes to
-            let empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-            if empty {
-                cargo.paths.push(below.to_owned());
-            }
-        }
-    }
-    cargo.paths.sort();
-    Ok(cargo)
-}
+/// How often a folder is listed anew where a file of it changed while it was sent.
+const TRIES: u32 = 3;
 
-/// Sends the user's data; returns the request and the inputs as they are there.
+/// Sends the user's data, as far as they are not there; returns the request and the inputs as they
+/// are there.
 ///
 /// # Errors
 ///
@@ -72,11 +33,9 @@ pub(super) fn list(root: &Utf8Path, without: &Utf8Path) -> Result<Cargo, Elsewhe
 /// its name.
 pub(super) fn data(
     place: &mut Place,
-    layout: &Layout,
-    run: &RunId,
+    carrier: &Carrier<'_>,
     request: &RunRequest,
     inputs: &[Input],
-    progress: &dyn Progress,
 ) -> Result<(RunRequest, Vec<Input>), ElsewhereError> {
     let mut request = request.clone();
     let mut inputs = inputs.to_vec();
@@ -94,7 +53,8 @@ pub(super) fn data(
         });
         let there = match within {
             Some(there) => there,
-            None => one(place, &layout.data(run, sent.len()), binding, progress)?,
+            None if is_address(here.as_str()) => address(place, carrier, &here)?,
+            None => one(place, carrier, &here)?,
         };
         binding.here.clone_from(&there);
         sent.insert(here, there);
@@ -102,47 +62,109 @@ pub(super) fn data(
     Ok((request, inputs))
 }
 
-fn one(
+/// Has what lies at an address fetched there; here, where that fails or nothing is reached from there.
+fn address(
     place: &mut Place,
-    folder: &Utf8Path,
-    binding: &DataBinding,
-    progress: &dyn Progress,
+    carrier: &Carrier<'_>,
+    address: &Utf8Path,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
-    let here = &binding.here;
-    let name = here.file_name().unwrap_or("data");
-    let metadata =
-        fs::metadata(here).map_err(|source| ElsewhereError::File { path: here.clone(), source })?;
-    let (root, cargo) = if metadata.is_dir() {
-        (here.clone(), list(here, Utf8Path::new("/nowhere"))?)
-    } else {
-        let root = here.parent().unwrap_or(Utf8Path::new("/")).to_owned();
-        (root, Cargo { paths: vec![name.into()], bytes: metadata.len() })
-    };
-    let what = format!("`{name}` ({}) to {}", ByteSize(cargo.bytes), place.name);
-    progress.begin(format!("sending {what}"));
-    let paths = Some(cargo.paths.as_slice());
-    put_tree(&mut *place.transport, &root, paths, folder.as_str(), progress)?;
-    progress.end(format!("sent {what}"));
-    Ok(if metadata.is_dir() { folder.to_owned() } else { folder.join(name) })
+    let progress = carrier.progress;
+    let name = &place.name;
+    if place.profile.machine.internet != Some(false) {
+        progress.begin(format!("{name} fetches {}", SafeUrl::new(address.as_str())));
+        let step = Step::program(
+            carrier.program.as_str(),
+            [GET, carrier.layout.root().as_str(), address.as_str()],
+        );
+        let answers = place.transport.run(&[step.limit(FETCHING)])?;
+        match answers.first() {
+            Some(answer) if answer.is_success() => {
+                progress.end(format!("{name} fetched {}", SafeUrl::new(address.as_str())));
+                return Ok(answer.text().trim_end_matches('\n').into());
+            }
+            answer => {
+                let said = answer.map(|answer| String::from_utf8_lossy(&answer.stderr));
+                let said = said.unwrap_or_default();
+                let why = said.trim().trim_start_matches("sizar: ");
+                progress.note(format!("on {name}: {why}; it is fetched here and sent"));
+            }
+        }
+    }
+    one(place, carrier, &dataset::fetch(carrier.home, address.as_str(), progress)?)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Brings a file or folder to a target, unless it is there; returns where it lies there.
+///
+/// # Errors
+///
+/// [`ElsewhereError`] of the file or the connection that failed.
+pub fn send(
+    home: &Home,
+    place: &mut Place,
+    here: &Utf8Path,
+    progress: &dyn Progress,
+) -> Result<Utf8PathBuf, ElsewhereError> {
+    let layout = Layout::at(place.root());
+    let program = push(home, place, &layout, progress)?;
+    one(place, &Carrier { home, layout: &layout, program: Some(&program), progress }, here)
+}
 
-    #[test]
-    fn git_stays_here_and_links_stay_inside() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
-        fs::create_dir_all(root.join(".git/objects")).unwrap();
-        fs::create_dir_all(root.join("a/empty")).unwrap();
-        fs::write(root.join("a/x.py"), "1").unwrap();
-        fs::write(root.join(".gitignore"), "*.py").unwrap();
-        std::os::unix::fs::symlink("../a/x.py", root.join("a/y.py")).unwrap();
-        let cargo = list(&root, Utf8Path::new("/nowhere")).unwrap();
-        assert_eq!(cargo.paths, [".gitignore", "a/empty", "a/x.py", "a/y.py"]);
-        std::os::unix::fs::symlink("../../etc", root.join("a/z")).unwrap();
-        let error = list(&root, Utf8Path::new("/nowhere")).unwrap_err();
-        assert!(matches!(error, ElsewhereError::EscapingLink { .. }), "{error}");
+/// What is sent of one binding.
+struct Cargo {
+    root: Utf8PathBuf,
+    manifest: Manifest,
+    /// The file that is meant, where it is one.
+    file: Option<String>,
+}
+
+/// Lists what a path leads to.
+fn list(carrier: &Carrier<'_>, here: &Utf8Path) -> Result<Cargo, ElsewhereError> {
+    let failed = |source| ElsewhereError::File { path: here.to_owned(), source };
+    let real = here.canonicalize_utf8().map_err(failed)?;
+    let is_folder = fs::metadata(&real).map_err(failed)?.is_dir();
+    let cache = cache(carrier.home, &real);
+    let scan = Scan { cache: cache.as_deref(), ..Scan::data(real.as_std_path()) };
+    let file = real.file_name().filter(|_| !is_folder).map(str::to_owned);
+    let (root, scanned) = match (&file, real.parent()) {
+        (Some(name), Some(parent)) => {
+            let rules = Rules::Only(name.as_ref());
+            (parent.to_owned(), Scan { root: parent.as_std_path(), rules, ..scan }.run()?)
+        }
+        _ => (real.clone(), scan.run()?),
+    };
+    for path in scanned.left_out.iter().take(5) {
+        carrier
+            .progress
+            .note(format!("`{root}/{path}` cannot be read, or is no file: it stays here"));
+    }
+    if file.is_some() && scanned.manifest.entries().is_empty() {
+        return Err(failed(std::io::ErrorKind::PermissionDenied.into()));
+    }
+    Ok(Cargo { root, manifest: scanned.manifest, file })
+}
+
+fn one(
+    place: &mut Place,
+    carrier: &Carrier<'_>,
+    here: &Utf8Path,
+) -> Result<Utf8PathBuf, ElsewhereError> {
+    let what = format!("`{}`", here.file_name().unwrap_or("data"));
+    let mut tries = 0;
+    loop {
+        let Cargo { root, manifest, file } = list(carrier, here)?;
+        let name = manifest.name();
+        let there = carrier.layout.tree(&name);
+        let there = file.map_or(there.clone(), |file| there.join(file));
+        if carrier.has(place, &carrier.layout.trees(), &[name])?.first() == Some(&true) {
+            return Ok(there);
+        }
+        match carrier.tree(place, &manifest, root.as_std_path(), &what) {
+            Ok(()) => return Ok(there),
+            Err(ElsewhereError::Transfer(TransferError::Changed { path })) if tries + 1 < TRIES => {
+                carrier.progress.note(format!("`{path}` changed while it was sent; it goes anew"));
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+        }
     }
 }

@@ -18,19 +18,26 @@ use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
 use super::scratch::{self, Chosen};
 use super::whole::whole;
-use super::{Layout, after, array, marks};
+use super::{Layout, after, array, marks, store_sweep};
+use crate::dataset;
 use crate::home::{Home, lock_by_leases};
 use crate::process::{Control, environment};
 use crate::run::{
     self, Allotment, Attempt, Execution, Input, RunPlan, RunRequest, chain, execute_allotted,
 };
+use crate::transfer;
 use crate::tree_digest::write_by_rename;
 
 /// The hidden first arguments.
 pub(super) const PREPARE: &str = "__there-prepare";
 pub(super) const REHEARSE: &str = "__there-rehearse";
 pub(super) const EXECUTE: &str = "__there-execute";
-pub(super) const WHOLE: &str = "__there-whole";
+/// Fetches what lies at an address.
+pub(super) const GET: &str = "__there-get";
+/// Removes what of the store nobody uses.
+pub(super) const SWEEP: &str = "__there-sweep";
+/// Makes a folder, and tells of each tree that is named whether it is there and sound.
+pub(super) const HAS: &str = "__there-has";
 
 /// The exit code of a job whose attempt another job has: nothing was run.
 pub const CLAIMED: u8 = 76;
@@ -67,16 +74,34 @@ pub(super) enum Said {
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let verb = args.next()?;
-    if ![PREPARE, REHEARSE, EXECUTE, WHOLE].contains(&verb.as_str()) {
+    if ![PREPARE, REHEARSE, EXECUTE, HAS, SWEEP, GET, transfer::SERVE].contains(&verb.as_str()) {
         return None;
     }
     // other login nodes and compute nodes see the same files
     lock_by_leases();
     let layout = Layout::at(Utf8PathBuf::from(args.next()?));
-    if verb == WHOLE {
-        let tree = layout.tree(&args.next()?);
-        let made = whole(&layout, &tree).inspect_err(|message| say(message));
-        return Some(if made.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    if [HAS, transfer::SERVE].contains(&verb.as_str()) {
+        // what is the user's is for the user alone
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    }
+    if verb == transfer::SERVE {
+        // unbuffered: what comes after the last word is not for this program
+        let served = transfer::serve(layout.root(), &mut Unbuffered, std::io::stdout());
+        return Some(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if verb == GET {
+        let fetched = dataset::fetch(&Home::at(layout.root()), &args.next()?, &sizar_model::Silent);
+        return Some(answered(
+            fetched.map(camino::Utf8PathBuf::into_string).map_err(|error| chain(&error)),
+        ));
+    }
+    if verb == SWEEP {
+        return Some(answered(store_sweep::there(&layout, &args.next()?)));
+    }
+    if verb == HAS {
+        let folder = args.next()?;
+        let names: Vec<String> = args.collect();
+        return Some(has(&layout, &folder, &names));
     }
     let run = RunId::from_str(&args.next()?).ok()?;
     if verb == PREPARE {
@@ -89,6 +114,40 @@ pub fn intercept() -> Option<ExitCode> {
     // a task of an array is told where its line lies
     let tasks = args.next().map(Utf8PathBuf::from);
     Some(execute(&layout, &Work { run, attempt, tasks }))
+}
+
+#[expect(clippy::print_stdout, reason = "standard output is this process's way to its caller")]
+fn answered(answer: Result<String, String>) -> ExitCode {
+    match answer {
+        Ok(text) => println!("{text}"),
+        Err(message) => {
+            say(&message);
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, reason = "standard output is this process's way to its caller")]
+fn has(layout: &Layout, folder: &str, names: &[String]) -> ExitCode {
+    if let Err(error) = fs::create_dir_all(folder) {
+        say(&error.to_string());
+        return ExitCode::FAILURE;
+    }
+    let store = transfer::Store::at(layout.root());
+    for name in names {
+        println!("{}", i32::from(store.has_tree(name)));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Standard input, read no further than asked for.
+struct Unbuffered;
+
+impl std::io::Read for Unbuffered {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        Ok(rustix::io::read(std::io::stdin(), buffer)?)
+    }
 }
 
 /// Makes the environment and the plan of a run whose code is here.

@@ -1,23 +1,18 @@
 //! Makes a tree of one that is there and what changed: on the target.
 //!
-//! What changed lies in `patches/NAME`: `change.json` and the files. The tree is made by links, in
-//! one rename, so that nobody sees half of it and two that make it at once do no harm.
+//! What changed lies in `patches/NAME`: the list of it, and the files.
 
-use std::collections::{BTreeSet, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use fs_err::os::unix::fs::symlink;
-use rayon::prelude::*;
 
 use super::Layout;
-use super::manifest::{Change, Kind};
-use crate::run::digest;
+use super::manifest::Change;
+use crate::transfer::{Bad, Store, lay_out};
 
 /// The file that says what changed, and the folder of what is new.
-pub(super) const CHANGE: &str = "change.json";
+pub(super) const CHANGE: &str = "change";
 pub(super) const FILES: &str = "files";
 
 /// Makes sure that the tree at `path` is there, if it is one of ours.
@@ -26,98 +21,46 @@ pub(super) const FILES: &str = "files";
 ///
 /// What is missing, for people.
 pub(super) fn whole(layout: &Layout, path: &Utf8Path) -> Result<(), String> {
-    if path.exists() || path.parent() != Some(&layout.trees()) {
+    if path.parent() != Some(&layout.trees()) {
         return Ok(());
     }
     let Some(name) = path.file_name() else { return Ok(()) };
-    make(layout, name, path)
+    let store = Store::at(layout.root());
+    // that it is wanted is a courtesy to who sweeps
+    let _ = store.want(name);
+    if path.exists() {
+        return Ok(());
+    }
+    make(layout, &store, name)
         .map_err(|error| format!("the source `{name}` cannot be put together: {error}"))
 }
 
-fn make(layout: &Layout, name: &str, path: &Utf8Path) -> io::Result<()> {
+fn make(layout: &Layout, store: &Store, name: &str) -> io::Result<()> {
     let patch = layout.patch(name);
-    let change: Change = serde_json::from_slice(&fs::read(patch.join(CHANGE))?)?;
-    let base = layout.tree(&change.base);
-    let staging = tempfile::Builder::new().prefix(".new-").tempdir_in(layout.trees())?;
-    let to = staging.path().join("tree");
-    let removed: BTreeSet<&str> = change.removed.iter().map(String::as_str).collect();
-    let mut found = Found::default();
-    list(base.as_std_path(), Path::new(""), &mut found)?;
-    let stays = |path: &Path| {
-        path.to_str()
-            .is_none_or(|path| !removed.contains(path) && !change.entries.contains_key(path))
-    };
-    let files: Vec<PathBuf> = found.files.into_iter().filter(|path| stays(path)).collect();
-    let links: Vec<PathBuf> = found.links.into_iter().filter(|path| stays(path)).collect();
-    let empty: Vec<PathBuf> = found.empty.into_iter().filter(|path| stays(path)).collect();
-    let mut folders = HashSet::new();
-    fs::create_dir_all(&to)?;
-    let new = change.entries.keys().map(Path::new);
-    for path in files.iter().chain(&links).map(PathBuf::as_path).chain(new) {
-        if let Some(parent) = path.parent().filter(|parent| folders.insert(parent.to_owned())) {
-            fs::create_dir_all(to.join(parent))?;
-        }
+    let change = Change::from_bytes(&fs::read(patch.join(CHANGE))?)
+        .ok_or_else(|| io::Error::other("the list of what changed is torn"))?;
+    let _ = store.want(&change.base);
+    let base = store
+        .read_manifest(&change.base)
+        .ok_or_else(|| io::Error::other(format!("`{}` is not there", change.base)))?;
+    let manifest = base.with(&change.gone, &change.new);
+    if manifest.name() != name {
+        return Err(io::Error::other("what changed makes another of it"));
     }
-    for path in &empty {
-        fs::create_dir_all(to.join(path))?;
-    }
-    files.par_iter().with_min_len(64).try_for_each(|path| {
-        let (from, to) = (base.as_std_path().join(path), to.join(path));
-        // some file systems have no links of this kind
-        fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))
-    })?;
-    for path in &links {
-        symlink(fs::read_link(base.as_std_path().join(path))?, to.join(path))?;
-    }
-    for (path, entry) in &change.entries {
-        let (from, to) = (patch.join(FILES).join(path), to.join(path));
-        match entry.kind {
-            Kind::Folder => fs::create_dir_all(&to)?,
-            Kind::Link => symlink(fs::read_link(&from)?, &to)?,
-            Kind::File | Kind::Program => {
-                if digest(from.as_std_path())? != entry.digest {
-                    return Err(io::Error::other(format!(
-                        "`{path}` did not arrive as it was sent"
-                    )));
-                }
-                fs::copy(&from, &to)?;
+    for (number, entry) in change.new.entries().iter().enumerate() {
+        let path = patch.join(FILES).join(number.to_string());
+        store.keep(&entry.content, path.as_std_path()).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                io::Error::other(format!("`{}` did not arrive as it was sent", entry.name()))
             }
-        }
+            _ => error,
+        })?;
     }
-    match fs::rename(&to, path) {
-        // another job was faster
-        Err(_) if path.exists() => Ok(()),
-        made => made,
+    match lay_out(store, &manifest) {
+        Ok(_) => Ok(()),
+        Err(Bad::Missing) => Err(io::Error::other("contents of it are gone")),
+        Err(Bad::Failed(error)) => Err(error),
     }
-}
-
-/// What lies in a tree, relative to its root.
-#[derive(Default)]
-struct Found {
-    files: Vec<PathBuf>,
-    links: Vec<PathBuf>,
-    empty: Vec<PathBuf>,
-}
-
-fn list(root: &Path, below: &Path, found: &mut Found) -> io::Result<()> {
-    let mut nothing = true;
-    for entry in fs::read_dir(root.join(below))? {
-        let entry = entry?;
-        nothing = false;
-        let path = below.join(entry.file_name());
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            list(root, &path, found)?;
-        } else if kind.is_symlink() {
-            found.links.push(path);
-        } else {
-            found.files.push(path);
-        }
-    }
-    if nothing && !below.as_os_str().is_empty() {
-        found.empty.push(below.to_owned());
-    }
-    Ok(())
 }
 
 impl Layout {
@@ -148,38 +91,43 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
         let (home, layout) = (Home::at(root.join("home")), Layout::at(root.join("there")));
+        let store = Store::at(layout.root());
+        let of = |path: &Utf8Path| Manifest::of(&home, path, &[]).unwrap().0;
         let code = root.join("code");
         fs::create_dir_all(code.join("a/empty")).unwrap();
         fs::create_dir_all(code.join("gone")).unwrap();
         for (path, text) in [("a/x.py", "1"), ("a/y.py", "1"), ("gone/z.py", "1")] {
             fs::write(code.join(path), text).unwrap();
         }
-        symlink("x.py", code.join("a/link")).unwrap();
-        let before = Manifest::of(&home, &code).unwrap();
-        crate::run::copy_tree(&code, &layout.tree(&before.name())).unwrap();
+        std::os::unix::fs::symlink("x.py", code.join("a/link")).unwrap();
+        let before = of(&code);
+        for entry in before.tree.entries() {
+            store.keep(&entry.content, &code.as_std_path().join(entry.path())).unwrap();
+        }
+        lay_out(&store, &before.tree).unwrap();
         fs::remove_dir_all(code.join("gone")).unwrap();
         fs::write(code.join("a/x.py"), "2").unwrap();
         fs::write(code.join("a/empty/new.py"), "3").unwrap();
-        let after = Manifest::of(&home, &code).unwrap();
+        let after = of(&code);
         let change = after.since(&before);
         let patch = layout.patch(&after.name());
-        for path in change.entries.keys() {
-            let to = patch.join(FILES).join(path);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(code.join(path), to).unwrap();
+        fs::create_dir_all(patch.join(FILES)).unwrap();
+        for (number, entry) in change.new.entries().iter().enumerate() {
+            let to = patch.join(FILES).join(number.to_string());
+            fs::copy(code.as_std_path().join(entry.path()), to).unwrap();
         }
-        fs::write(patch.join(CHANGE), serde_json::to_vec(&change).unwrap()).unwrap();
+        fs::write(patch.join(CHANGE), change.to_bytes()).unwrap();
         let made = layout.tree(&after.name());
         whole(&layout, &made).unwrap();
-        assert_eq!(Manifest::of(&home, &made).unwrap().name(), after.name());
+        assert_eq!(of(&made).name(), after.name());
         assert!(!made.join("gone").exists());
         // the tree that it was made of is as it was
-        let old = layout.tree(&before.name());
-        assert_eq!(Manifest::of(&home, &old).unwrap().name(), before.name());
+        assert_eq!(of(&layout.tree(&before.name())).name(), before.name());
         // what is not as it was sent is not used
         fs::remove_dir_all(&made).unwrap();
-        fs::write(patch.join(FILES).join("a/x.py"), "4").unwrap();
-        assert!(whole(&layout, &made).unwrap_err().contains("a/x.py"));
+        fs::write(patch.join(FILES).join("1"), "4").unwrap();
+        let error = whole(&layout, &made).unwrap_err();
+        assert!(error.contains("a/x.py") || error.contains("new.py"), "{error}");
         assert!(!made.exists());
     }
 }

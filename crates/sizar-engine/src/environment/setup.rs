@@ -27,6 +27,7 @@ use super::gpus;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
+use super::python_path::has_module;
 use super::source_edits;
 use super::tree_build;
 use super::verify::{self, Subject};
@@ -356,7 +357,8 @@ impl Way<'_> {
         };
         failpoint::hit("setup:after-resolve");
         let packages = counted(lock.packages.len() as u64, "package", "packages");
-        self.workshop.progress().note(packages);
+        let python = spec.python.without_patch();
+        self.workshop.progress().begin(format!("installing {packages} for Python {python}"));
         self.carry_out(lock, package, interpreter)
     }
 
@@ -393,6 +395,7 @@ impl Way<'_> {
             interpreter,
             smoke: self.request.smoke,
         };
+        workshop.progress().begin("trying whether the code starts in it");
         match verify::verify(workshop, &subject)? {
             Ok(verified) => Ok(Ok(Made { lock, installed, verified })),
             Err(failed) => {
@@ -455,6 +458,7 @@ impl Way<'_> {
                 if self.request.offline { Vec::new() } else { index::releases(name) }
             },
             distribution_of: &distribution_of,
+            in_tree: &|module| has_module(&self.checkout.path, module),
             conda_answers: &conda_answers,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };

@@ -4,6 +4,8 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use sizar_model::{DataBinding, DataMode};
 
+use crate::dataset::{Address, InvalidAddress, is_address};
+
 /// An argument that names a file or folder of the user's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
@@ -197,6 +199,8 @@ pub enum InvalidBinding {
     Form { text: String },
     #[error("`{mode}` in `{text}` is not a mode; the only one is `copy`")]
     Mode { text: String, mode: String },
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
     #[error("there is no `{here}`")]
     Missing { here: Utf8PathBuf },
     #[error("`{there}` leaves the working copy")]
@@ -229,6 +233,9 @@ impl InvalidBinding {
 pub fn parse_data_binding(text: &str, cwd: &Utf8Path) -> Result<DataBinding, InvalidBinding> {
     let form = || InvalidBinding::Form { text: text.to_owned() };
     let parts = split(text);
+    if is_address(text) {
+        return address_binding(text, parts);
+    }
     let (here, there, mode) = match parts.as_slice() {
         [here, there] => (here, there, DataMode::ReadOnly),
         [here, there, mode] if mode == "copy" => (here, there, DataMode::Copy),
@@ -248,6 +255,25 @@ pub fn parse_data_binding(text: &str, cwd: &Utf8Path) -> Result<DataBinding, Inv
     let here =
         typed.canonicalize_utf8().map_err(|_| InvalidBinding::Missing { here: normal(&typed) })?;
     Ok(DataBinding { here, there: place(there)?, mode })
+}
+
+/// Reads `ADDRESS:THERE`: what lies at the address is fetched where it is needed.
+fn address_binding(text: &str, mut parts: Vec<String>) -> Result<DataBinding, InvalidBinding> {
+    let form = || InvalidBinding::Form { text: text.to_owned() };
+    let mode = if parts.last().is_some_and(|last| last == "copy") {
+        parts.pop();
+        DataMode::Copy
+    } else {
+        DataMode::ReadOnly
+    };
+    // an address has colons of its own, of its scheme and of a port
+    let there = parts.pop().filter(|there| !there.is_empty()).ok_or_else(form)?;
+    let here = parts.join(":");
+    if !is_address(&here) || there.starts_with("//") {
+        return Err(form());
+    }
+    here.parse::<Address>()?;
+    Ok(DataBinding { here: here.into(), there: place(&there)?, mode })
 }
 
 /// Checks where a program may have its data.
@@ -296,6 +322,23 @@ fn split(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_read_with_its_colons() {
+        let read = |text: &str| parse_data_binding(text, Utf8Path::new("/"));
+        let bound =
+            |text: &str| read(text).map(|one| (one.here.into_string(), one.there.into_string()));
+        let pair = |here: &str, there: &str| Ok((here.to_owned(), there.to_owned()));
+        assert_eq!(
+            bound("https://x.org:8080/a.zip:data/a.zip"),
+            pair("https://x.org:8080/a.zip", "data/a.zip")
+        );
+        assert_eq!(bound("zenodo:123:data"), pair("zenodo:123", "data"));
+        assert_eq!(read("s3://b/k.h5:~/k.h5:copy").unwrap().mode, DataMode::Copy);
+        assert!(matches!(read("https://x.org/a.zip"), Err(InvalidBinding::Form { .. })));
+        assert!(matches!(read("zenodo:123"), Err(InvalidBinding::Form { .. })));
+        assert!(matches!(read("zenodo:x:data"), Err(InvalidBinding::Address(_))));
+    }
 
     #[test]
     fn a_binding_is_read() {

@@ -21,6 +21,14 @@ pub fn detect() -> SandboxKind {
     })
 }
 
+/// Begins to find out, so that a later [`detect`] need not wait for it.
+///
+/// The trial waits for the kernel more than it computes, and so costs nothing beside other work.
+pub fn detect_ahead() {
+    // where no thread can be had, `detect` does it in its turn
+    let _ = std::thread::Builder::new().name("sandbox-detect".to_owned()).spawn(detect);
+}
+
 /// Tries the namespaces and mounts that every run needs.
 ///
 /// # Errors

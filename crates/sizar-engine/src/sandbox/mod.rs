@@ -25,7 +25,7 @@ mod upstream;
 mod warden;
 
 pub use confinement::{Binding, Confinement, SandboxKind};
-pub use detect::{detect, try_bubblewrap};
+pub use detect::{detect, detect_ahead, try_bubblewrap};
 pub use landlock::abi as landlock_abi;
 
 pub(crate) use bridge::variables as proxy_variables;

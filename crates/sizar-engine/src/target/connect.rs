@@ -20,8 +20,19 @@ pub struct Place {
     pub scheduler: Box<dyn Scheduler>,
     /// How often the scheduler was asked.
     pub questions: u64,
+    /// Bytes of code, environment, data and results that went there, and came from there.
+    pub payload: Payload,
+    /// The most bytes of those in a second.
+    pub pace: Option<u64>,
     /// What [`Place::contact`] told of already.
     told: Contact,
+}
+
+/// Bytes that were worth the way: without questions, orders and their answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Payload {
+    pub sent: u64,
+    pub received: u64,
 }
 
 /// How a connection is made.
@@ -78,12 +89,15 @@ pub fn connect(
     let scheduler = for_site(&profile.site, &user)
         .ok_or_else(|| TargetError::NoScheduler { name: name.to_string() })?;
     let transport = transport(&profile, connecting)?;
+    let pace = profile.bwlimit.map(|limit| limit.0);
     Ok(Place {
         name: name.clone(),
         profile,
         transport,
         scheduler,
         questions: 0,
+        payload: Payload::default(),
+        pace,
         told: Contact::default(),
     })
 }
@@ -97,6 +111,24 @@ impl Place {
             Some(root) => home().join(root.strip_prefix("~").unwrap_or(root)),
             None => home().join(".sizar"),
         }
+    }
+
+    /// Counts what goes to the target during `send` as payload; returns how much that was.
+    pub fn sending<T>(&mut self, send: impl FnOnce(&mut Self) -> T) -> (T, u64) {
+        let before = self.transport.counters().bytes_sent;
+        let done = send(self);
+        let bytes = self.transport.counters().bytes_sent.saturating_sub(before);
+        self.payload.sent += bytes;
+        (done, bytes)
+    }
+
+    /// Counts what comes from the target during `bring` as payload; returns how much that was.
+    pub fn bringing<T>(&mut self, bring: impl FnOnce(&mut Self) -> T) -> (T, u64) {
+        let before = self.transport.counters().bytes_received;
+        let done = bring(self);
+        let bytes = self.transport.counters().bytes_received.saturating_sub(before);
+        self.payload.received += bytes;
+        (done, bytes)
     }
 
     /// Asks the scheduler: all `questions` in one round trip.
@@ -140,8 +172,10 @@ impl Place {
             logins,
             round_trips,
             scheduler_queries: self.questions,
-            bytes_sent,
-            bytes_received,
+            bytes_sent: self.payload.sent,
+            bytes_received: self.payload.received,
+            control_sent: bytes_sent.saturating_sub(self.payload.sent),
+            control_received: bytes_received.saturating_sub(self.payload.received),
         };
         let since = all.minus(self.told);
         self.told = all;

@@ -12,11 +12,11 @@ mod name;
 mod probe;
 mod profile;
 
-pub use connect::{Connecting, Place, connect, transport};
+pub use connect::{Connecting, Payload, Place, connect, transport};
 pub use error::TargetError;
 pub use layers::{Layer, Targets};
 pub use machine::{Machine, Quota, Storage};
 pub use name::{InvalidTargetName, TargetName};
 pub(crate) use probe::output;
 pub use probe::{Probed, probe};
-pub use profile::Profile;
+pub use profile::{Profile, WorkerWish};

@@ -122,6 +122,11 @@ impl Reader {
         self.outputs()
     }
 
+    /// Takes what was not understood yet: it is for somebody else.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
     /// Returns whether outputs are on their way: all steps have ended.
     pub fn is_receiving(&self) -> bool {
         self.coming.is_some()

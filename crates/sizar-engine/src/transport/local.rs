@@ -9,7 +9,7 @@ use std::time::Duration;
 use sizar_model::{Progress, Silent};
 
 use super::session::{NoSession, Opening, Session};
-use super::{Answer, Counters, Step, Transport, TransportError, diagnose};
+use super::{Answer, Counters, Line, Step, Transport, TransportError, diagnose};
 use crate::process::Control;
 
 /// How long a shell here may take to start.
@@ -125,6 +125,14 @@ impl Transport for Local {
         progress: &dyn Progress,
     ) -> Result<Answer, TransportError> {
         self.with(|session| session.drain(step, sink, progress))
+    }
+
+    fn talk(
+        &mut self,
+        step: &Step,
+        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
+    ) -> Result<Answer, TransportError> {
+        self.with(|session| session.talk(step, talk))
     }
 
     fn counters(&self) -> Counters {

@@ -37,8 +37,26 @@ pub use step::{Answer, End, Step};
 pub use transfer_host::WithTransferHost;
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use sizar_model::Progress;
+
+/// Both directions of a channel, while one step has it.
+pub trait Line {
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Lost`] where the channel broke; what came before can still be received.
+    fn send(&mut self, bytes: &[u8]) -> Result<(), TransportError>;
+
+    /// Waits for what comes, for `patience` at most.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Lost`] where it ended, and [`TransportError::Stopped`].
+    fn receive(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, TransportError>;
+}
 
 /// A place where commands run.
 pub trait Transport: Send {
@@ -79,6 +97,20 @@ pub trait Transport: Send {
         step: &Step,
         sink: &mut dyn Write,
         progress: &dyn Progress,
+    ) -> Result<Answer, TransportError>;
+
+    /// Runs one step that has the channel to itself, both ways, and speaks with it.
+    ///
+    /// The step reads exactly what is meant for it, and ends with status 0 when it has. `talk`
+    /// returns what came after the step's last word.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::run`], and what `talk` returns: the session ends then.
+    fn talk(
+        &mut self,
+        step: &Step,
+        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
     ) -> Result<Answer, TransportError>;
 
     /// Returns what was used so far.

@@ -179,6 +179,26 @@ pub(super) fn drain(nonce: &Nonce, number: u64, step: &Step) -> Result<Vec<u8>, 
     Ok(blob(nonce, &text))
 }
 
+/// Returns the order that gives the channel to one step.
+///
+/// What the step leaves unread must not be taken for orders: where it fails, the shell ends.
+pub(super) fn talk(nonce: &Nonce, number: u64, step: &Step) -> Result<Vec<u8>, TransportError> {
+    let mut text = format!("Q={number}; F=; T=; echo \"$N.$Q b\" >&8; if ( ").into_bytes();
+    push_command(&mut text, 0, step)?;
+    text.extend_from_slice(
+        format!(
+            " ) >&8 2>{errors} 8>&-; then : >{outputs}; T=\" 0:0\"; F=\"$Q.0.o $Q.0.e\"; \
+             echo \"$T\" >\"$d/$Q.T\"; echo \"$F\" >\"$d/$Q.F\"; echo >&8; (E {keep} \"$Q\")\n\
+             else cat {errors} >&2; X; exit 1; fi\n",
+            errors = file(0, "e"),
+            outputs = file(0, "o"),
+            keep = step.keep
+        )
+        .as_bytes(),
+    );
+    Ok(blob(nonce, &text))
+}
+
 /// Returns the order that sends the outputs of batch `number` again, with another tag.
 pub(super) fn again(number: u64, tag: &str, keep: u64) -> Vec<u8> {
     format!("e G {keep} {tag} {number}\n").into_bytes()

@@ -14,7 +14,7 @@ use super::frame::{Heard, Outputs, Reader};
 use super::script::{self, Nonce};
 use super::step::{Answer, End, Step};
 use super::watch::{Act, Watch};
-use super::{Counters, LostStep, TransportError};
+use super::{Counters, Line, LostStep, TransportError};
 use crate::process::Control;
 
 /// How often garbled outputs are asked for again.
@@ -61,6 +61,38 @@ pub(super) enum NoSession {
     },
     Stopped,
     NoRandom,
+}
+
+/// A session whose channel a step has to itself.
+struct Talk<'a> {
+    session: &'a mut Session,
+    place: LostStep,
+}
+
+impl Line for Talk<'_> {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
+        self.session.channel.send(bytes).map_err(|_| TransportError::Lost {
+            target: self.session.target.clone(),
+            step: self.place,
+            said: Vec::new(),
+        })
+    }
+
+    fn receive(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, TransportError> {
+        let session = &mut *self.session;
+        let came = session.reader.take();
+        if !came.is_empty() {
+            return Ok(Some(came));
+        }
+        if session.control.is_stopped() {
+            return Err(TransportError::Stopped { target: session.target.clone() });
+        }
+        match session.channel.receive(patience) {
+            Came::Bytes(bytes) => Ok(Some(bytes)),
+            Came::Nothing => Ok(None),
+            Came::End => Err(session.lost(self.place)),
+        }
+    }
 }
 
 impl Session {
@@ -371,6 +403,26 @@ impl Session {
             return Err(TransportError::Garbled { target: self.target.clone() });
         }
         Ok(Answer { stdout_size: checksum.length(), ..answer })
+    }
+
+    /// Runs a step that has the channel to itself.
+    pub fn talk(
+        &mut self,
+        step: &Step,
+        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
+    ) -> Result<Answer, TransportError> {
+        let order = script::talk(&self.nonce, self.number + 1, step)?;
+        self.begin(&order, 1)?;
+        let mut watch = Watch::new(vec![step.limit]);
+        self.await_begin(&watch)?;
+        let rest = talk(&mut Talk { place: watch.place(), session: self }).inspect_err(|_| {
+            // nobody knows what the step has read
+            self.channel.close(Duration::ZERO);
+        })?;
+        self.reader.push(&rest);
+        watch.begun();
+        let outputs = self.await_outputs(&mut watch, step.keep)?;
+        self.only_answer(step, outputs, &watch)
     }
 
     fn only_answer(

@@ -14,7 +14,9 @@ use super::control_path::control_path;
 use super::diagnose::{Failed, diagnose};
 use super::remote_config::RemoteConfig;
 use super::session::{NoSession, Opening, Session};
-use super::{Answer, Clock, Counters, SshAddress, Step, SystemClock, Transport, TransportError};
+use super::{
+    Answer, Clock, Counters, Line, SshAddress, Step, SystemClock, Transport, TransportError,
+};
 use crate::home::Home;
 use crate::process::Control;
 
@@ -320,6 +322,14 @@ impl Transport for Ssh {
         progress: &dyn Progress,
     ) -> Result<Answer, TransportError> {
         self.with(|session| session.drain(step, sink, progress))
+    }
+
+    fn talk(
+        &mut self,
+        step: &Step,
+        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
+    ) -> Result<Answer, TransportError> {
+        self.with(|session| session.talk(step, talk))
     }
 
     fn counters(&self) -> Counters {

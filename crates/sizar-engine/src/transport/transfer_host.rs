@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 
-use sizar_model::Progress;
+use sizar_model::{Progress, Silent};
 
-use super::{Answer, Counters, Step, Transport, TransportError};
+use super::{Answer, Counters, Line, Step, Transport, TransportError};
 
 /// Runs batches through one transport, and moves bulk data through another to the same disks.
 ///
@@ -60,6 +60,14 @@ impl<C: Transport, T: Transport> Transport for WithTransferHost<C, T> {
         progress: &dyn Progress,
     ) -> Result<Answer, TransportError> {
         self.bulk(progress)?.drain(step, sink, progress)
+    }
+
+    fn talk(
+        &mut self,
+        step: &Step,
+        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
+    ) -> Result<Answer, TransportError> {
+        self.bulk(&Silent)?.talk(step, talk)
     }
 
     fn counters(&self) -> Counters {

@@ -21,7 +21,7 @@ json.dump(
     {
         "coco": boxes(AnnotationSet.from_coco(coco)),
         "voc": boxes(AnnotationSet.from_pascal_voc(voc)),
-        "yolo": boxes(AnnotationSet.from_yolo_v5(yolo, image_folder=images)),
+        "yolo": boxes(AnnotationSet.from_yolo_v5(yolo, image_folder=images, image_extension=".png")),
     },
     sys.stdout,
 )

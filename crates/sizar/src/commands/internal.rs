@@ -13,6 +13,30 @@ pub fn dispatch() -> Option<ExitCode> {
         .or_else(queue::helper::intercept)
         .or_else(elsewhere::there::intercept)
         .or_else(reference)
+        .or_else(send)
+}
+
+/// `__send TARGET PATH` brings a file or folder to a target and prints where it lies there, for
+/// `cargo xtask bench transfer`.
+fn send() -> Option<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    let name = args.next().filter(|name| name == "__send").and_then(|_| args.next())?;
+    let here = args.next()?;
+    let sent = || -> crate::error::CommandResult<()> {
+        let session = crate::session::Session::with(crate::progress::Verbosity::Quiet)?;
+        let mut place = crate::elsewhere::place(&session, &name)?;
+        let (home, reporter) = (&session.home, &session.reporter);
+        let there = elsewhere::send(home, &mut place, Utf8Path::new(&here), reporter)?;
+        let sent = place.payload.sent;
+        Ok(crate::output::print(&format!("{there} {sent}\n"))?)
+    };
+    Some(match sent() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            anstream::eprint!("{}", failure.render());
+            ExitCode::FAILURE
+        }
+    })
 }
 
 /// `__reference FOLDER` writes the reference pages; `cargo xtask generate` calls it.

@@ -18,21 +18,23 @@ use crate::sweeps::{is_sweep, not_a_run};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  sizar logs                      of the newest run
   sizar logs 7x2k
   sizar logs -f 7x2k              and what it prints from now on, until it ends")]
 pub struct LogsArgs {
-    /// The run's name, or its beginning
-    run: String,
+    /// The run's name, or its beginning; without it, the newest run
+    run: Option<String>,
     /// Go on until the run ends
     #[arg(short, long)]
     follow: bool,
 }
 
 pub fn logs(session: &Session, args: &LogsArgs) -> CommandResult {
-    if is_sweep(&args.run) {
-        return Err(not_a_run(&args.run, "logs"));
+    let name = session.named_or_newest(args.run.as_deref())?;
+    if is_sweep(&name) {
+        return Err(not_a_run(&name, "logs"));
     }
-    let found = session.journal_with(&args.run)?.get(&args.run)?;
+    let found = session.journal_with(&name)?.get(&name)?;
     let run = found.id.clone();
     let here = Attempt::of(&session.home, &run, found.attempts).log().exists();
     if is_elsewhere(&found) && !here {

@@ -26,6 +26,7 @@ pub mod sweep;
 pub mod sweep_show;
 pub mod target;
 mod target_clean;
+mod target_gc;
 pub mod usage;
 pub mod wait;
 

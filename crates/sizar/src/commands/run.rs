@@ -3,15 +3,18 @@
 use std::fmt::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use sizar_engine::dataset;
 use sizar_engine::failpoint;
 use sizar_engine::process::Control;
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
+use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
-    EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch, counted,
+    DataBinding, EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch,
+    counted,
 };
 
 use crate::commands::after;
@@ -126,6 +129,9 @@ struct BatchJobOptions {
     /// Which nodes: features (Slurm: `skylake&ib`) or properties (OAR: `cluster='c1'`)
     #[arg(long, value_name = "EXPRESSION", requires = "on")]
     constraint: Option<String>,
+    /// Send and bring no more than this in a second, such as 5M
+    #[arg(long, value_name = "SIZE", requires = "on")]
+    bwlimit: Option<ByteSize>,
     /// A reservation's name
     #[arg(long, value_name = "NAME", requires = "on")]
     reservation: Option<String>,
@@ -221,8 +227,12 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
             request,
             detach: args.queue.detach,
             dry_run: args.dry_run,
+            bwlimit: args.batch_job.bwlimit,
         };
         return run_elsewhere::run(session, target, wish);
+    }
+    if request.job.sandbox {
+        sandbox::detect_ahead();
     }
     if args.dry_run {
         let plan = run::prepare(&session.home, &args.source, &request, &session.reporter)?;
@@ -273,6 +283,14 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         .iter()
         .map(|text| run::parse_data_binding(text, &cwd))
         .collect::<Result<Vec<_>, _>>()?;
+    let data = match args.on {
+        // a target with an internet fetches for itself
+        Some(_) => data,
+        None => data
+            .into_iter()
+            .map(|binding| fetched(session, binding))
+            .collect::<CommandResult<Vec<_>>>()?,
+    };
     let (driver, words) =
         args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
     let own = matches!(args.source, Locator::Folder(_));
@@ -430,6 +448,9 @@ pub fn report(session: &Session, id: &RunId, receipt: &Receipt) {
     if let Some(reason) = receipt.ending.reason() {
         session.say(&reason);
     }
+    if receipt.ending == Ending::Cancelled {
+        session.say(&format!("`sizar resume {id}` runs it again"));
+    }
     for note in &receipt.notes {
         session.say(note);
     }
@@ -485,4 +506,14 @@ fn page(plan: &RunPlan) -> String {
         line("variable", name);
     }
     page
+}
+
+/// Fetches what a binding shows, where that lies at an address.
+fn fetched(session: &Session, binding: DataBinding) -> CommandResult<DataBinding> {
+    if !dataset::is_address(binding.here.as_str()) {
+        return Ok(binding);
+    }
+    let here = dataset::fetch(&session.home, binding.here.as_str(), &session.reporter)
+        .map_err(|error| Failure::new(ExitCode::Source, error))?;
+    Ok(DataBinding { here, ..binding })
 }

@@ -9,6 +9,7 @@ use sizar_engine::run::{Attempt, RunRequest};
 use sizar_engine::store::{Journal, Prepared};
 use sizar_engine::target::{Place, TargetName, connect};
 use sizar_engine::transport::Step;
+use sizar_model::resources::ByteSize;
 use sizar_model::{Ending, EventKind, Locator, Resources, RunId, RunState};
 
 use crate::commands::resume::request_of;
@@ -27,6 +28,8 @@ pub struct Wish<'a> {
     pub request: RunRequest,
     pub detach: bool,
     pub dry_run: bool,
+    /// The most bytes in a second.
+    pub bwlimit: Option<ByteSize>,
 }
 
 pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8> {
@@ -36,6 +39,7 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
     request.job.resources = profile.resources(&request.job.resources);
     elsewhere::check_request(&request.job.resources, &profile)?;
     let mut place = connect(&name, profile, &connecting(session))?;
+    place.pace = wish.bwlimit.map(|limit| limit.0).or(place.pace);
     if wish.dry_run {
         let resources = &request.job.resources;
         let root = place.root();
@@ -43,6 +47,10 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
         let script =
             elsewhere::script(resources, scratch, &place.profile, &root, &*place.scheduler)?;
         output::print(&script)?;
+        let goes = elsewhere::preview(&session.home, wish.source, &request, &session.reporter)?;
+        for sentence in goes {
+            session.say(&sentence);
+        }
         return Ok(0);
     }
     let mut journal = session.journal()?;
@@ -140,7 +148,9 @@ pub fn go_on_from(
     }
     let interrupt = Interrupt::watch(&session.home)?;
     let home = &session.home;
-    let next = NextAttempt { run: id, last, resources: &request.job.resources };
+    let program = elsewhere::program(home, place, id, &session.reporter)?;
+    let resources = &request.job.resources;
+    let next = NextAttempt { run: id, last, resources, program: &program };
     let plan = elsewhere::again(home, journal, place, &next, &session.reporter)?;
     if resume {
         // only now: a connection that breaks before leaves the run as it ended
@@ -149,7 +159,6 @@ pub fn go_on_from(
     interrupt.preparing(id);
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
-    let program = elsewhere::program(home, place, &session.reporter)?;
     let mut sending = Sending { session, journal, place, interrupt: &interrupt };
     sending.submit(id, &request, &program, &[])?;
     account(journal, place, id);
@@ -288,7 +297,7 @@ pub fn submit_again(
     request: &RunRequest,
 ) -> CommandResult<()> {
     let interrupt = Interrupt::watch(&session.home)?;
-    let program = elsewhere::program(&session.home, place, &session.reporter)?;
+    let program = elsewhere::program(&session.home, place, id, &session.reporter)?;
     let mut sending = Sending { session, journal, place, interrupt: &interrupt };
     match sending.submit(id, request, &program, &[]) {
         // nothing left before the process was gone

@@ -7,7 +7,7 @@ use sizar_engine::run::Attempt;
 use sizar_engine::store::Journal;
 use sizar_model::artifact::GpuUsage;
 use sizar_model::resources::{ByteSize, Walltime};
-use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, Usage, counted};
+use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, RunState, Usage, counted};
 
 use crate::commands::runs::duration;
 use crate::commands::sweep_show::{self, ShowArgs as ShowArgsOfSweep};
@@ -25,11 +25,12 @@ const PAGE: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
+  sizar show                      the newest run
   sizar show 7x2k                 the beginning of a run's name is enough
   sizar show 7x2k --json | jq '.results[].path'")]
 pub struct ShowArgs {
-    /// The run's or the sweep's name, or its beginning
-    run: String,
+    /// The run's or the sweep's name, or its beginning; without it, the newest run
+    run: Option<String>,
     /// List all results, not only the first 20
     #[arg(long)]
     all: bool,
@@ -42,12 +43,13 @@ pub struct ShowArgs {
 }
 
 pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
-    if is_sweep(&args.run) {
-        let code = sweep_show::show(session, &ShowArgsOfSweep::of(&args.run, args.all, args.json))?;
+    let name = session.named_or_newest(args.run.as_deref())?;
+    if is_sweep(&name) {
+        let code = sweep_show::show(session, &ShowArgsOfSweep::of(&name, args.all, args.json))?;
         debug_assert_eq!(code, 0);
         return Ok(ExitCode::Success);
     }
-    let mut run = session.journal_with(&args.run)?.get(&args.run)?;
+    let mut run = session.journal_with(&name)?.get(&name)?;
     if is_elsewhere(&run) && !run.state.is_final() && !args.no_refresh {
         let mut journal = session.journal()?;
         if let Err(failure) = refresh(session, &mut journal, &run.target) {
@@ -57,13 +59,13 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
     }
     let (job, raised) = match is_elsewhere(&run) {
         true => {
-            let journal = session.journal_with(&args.run)?;
+            let journal = session.journal_with(&name)?;
             (elsewhere::known(&journal, &run.id)?.job, raised(&journal, &run)?)
         }
         false => (None, Vec::new()),
     };
     let contact = match is_elsewhere(&run) {
-        true => Some(contact(&session.journal_with(&args.run)?, &run.id)?),
+        true => Some(contact(&session.journal_with(&name)?, &run.id)?),
         false => None,
     };
     if args.json {
@@ -97,12 +99,13 @@ fn add_contact(document: &mut serde_json::Value, contact: Contact) -> CommandRes
 /// Says what talking to the target has used.
 fn in_words(contact: Contact) -> String {
     format!(
-        "{}, {}, {} to the scheduler; {} sent, {} received",
+        "{}, {}, {} to the scheduler; {} sent, {} received (and {} of questions and answers)",
         counted(contact.logins, "login", "logins"),
         counted(contact.round_trips, "round trip", "round trips"),
         counted(contact.scheduler_queries, "question", "questions"),
         ByteSize(contact.bytes_sent),
         ByteSize(contact.bytes_received),
+        ByteSize(contact.control_sent + contact.control_received),
     )
 }
 
@@ -146,7 +149,9 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
     line("run", run.id.as_str());
     let code = run.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
     line("state", &format!("{}{code}", run.state));
-    line("reason", run.reason.as_deref().unwrap_or_default());
+    let before_its_start = run.state == RunState::Cancelled && run.started.is_none();
+    let interrupted = before_its_start.then_some("it was interrupted before its program started");
+    line("reason", run.reason.as_deref().or(interrupted).unwrap_or_default());
     line("source", &run.source);
     line("command", &run.command.join(" "));
     let job = job.map(|job| format!(", job {job}")).unwrap_or_default();
@@ -183,6 +188,12 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
     }
     if !run.results.is_empty() {
         let _ = writeln!(page, "\nsizar fetch {} copies them here", run.id);
+    }
+    if run.state == RunState::Failed {
+        let _ = writeln!(page, "sizar explain {} says what is known of such failures", run.id);
+    }
+    if run.state.is_final() && run.state != RunState::Completed {
+        let _ = writeln!(page, "sizar resume {} gives it another attempt", run.id);
     }
     page
 }

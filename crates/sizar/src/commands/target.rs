@@ -9,6 +9,7 @@ use sizar_engine::transport::Counters;
 use sizar_model::{Progress as _, SchedulerKind, counted};
 
 use crate::commands::target_clean::{CleanArgs, clean};
+use crate::commands::target_gc::{GcArgs, gc};
 use crate::elsewhere::{connecting, targets};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -23,6 +24,7 @@ Examples:
   sizar target check tours                                   look again
   sizar target show tours                                    all that is known
   sizar target clean tours                                   remove what is here already
+  sizar target gc tours                                      remove code and data that no run uses
   sizar run ./code --on tours --time 1h -- train.py")]
 pub struct TargetArgs {
     #[command(subcommand)]
@@ -35,6 +37,7 @@ enum Verb {
     Check(CheckArgs),
     Show(ShowArgs),
     Clean(CleanArgs),
+    Gc(GcArgs),
     /// List the targets that are known
     List {
         /// Print one JSON document
@@ -112,6 +115,7 @@ pub fn target(session: &Session, args: &TargetArgs) -> CommandResult {
         Verb::Check(args) => check(session, &targets, args)?,
         Verb::Show(args) => show(&targets, args)?,
         Verb::Clean(args) => clean(session, args)?,
+        Verb::Gc(args) => gc(session, args)?,
         Verb::List { json } => list(session, &targets, *json)?,
         Verb::Remove { name } => {
             targets.remove(name)?;
@@ -333,6 +337,9 @@ fn page(profile: &Profile) -> String {
     line("scratch", profile.node_scratch.as_deref().unwrap_or_default());
     if let Some(days) = profile.purge_days {
         line("purge", &format!("files that nobody used for {days} days are removed by the site"));
+    }
+    if let Some(limit) = profile.bwlimit {
+        line("bwlimit", &format!("{limit} in a second"));
     }
     if let Some(modules) = &machine.modules {
         let init = machine.modules_init.as_ref().map(|init| format!(" ({init})"));

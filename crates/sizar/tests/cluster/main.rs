@@ -6,11 +6,13 @@
 
 mod awkward;
 mod cut;
+mod data;
 mod endings;
 mod faults;
 mod killed;
 mod node;
 mod plain;
 mod restart;
+mod shell;
 mod site;
 mod sweep;

@@ -118,7 +118,8 @@ impl Way<'_> {
             .retain(|package| base.distributions.get(&package.name) != Some(&package.version));
         lock.conda = base.packages;
         let (conda, index) = (lock.conda.len(), lock.packages.len());
-        workshop.progress().note(format!("{conda} packages of conda, {index} of the index"));
+        let what = format!("installing {conda} packages of conda, {index} of the index");
+        workshop.progress().begin(what);
         let interpreter = self.interpreter_of(&lock)?;
         self.carry_out(lock, package, &interpreter)
     }

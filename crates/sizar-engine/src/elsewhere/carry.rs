@@ -1,0 +1,163 @@
+//! Carries trees to a target, unless they are there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use camino::Utf8Path;
+use fs_err as fs;
+use sizar_model::resources::ByteSize;
+use sizar_model::{Progress, counted};
+
+use super::there::HAS;
+use super::tree::Source;
+use super::{ElsewhereError, Layout};
+use crate::home::Home;
+use crate::target::Place;
+use crate::transfer::{Manifest, Pace, Upload};
+use crate::transport::Step;
+use crate::transport::transfer::put_tree;
+use crate::tree_digest::write_by_rename;
+
+/// How long looking at trees may take: at each file of them, on a file server.
+const LOOK: Duration = Duration::from_mins(30);
+
+/// Makes the folder `$2`, and tells of each tree below `$1` whether it is there.
+const HAS_PLAINLY: &str = r#"umask 077
+trees=$1; mkdir -p "$trees" "$2" || exit 1; shift 2
+for name; do [ -d "$trees/$name" ] && echo 1 || echo 0; done"#;
+
+/// What carrying needs.
+#[derive(Clone, Copy)]
+pub(super) struct Carrier<'a> {
+    pub home: &'a Home,
+    pub layout: &'a Layout,
+    /// The sizar there; none where it does not execute.
+    pub program: Option<&'a Utf8Path>,
+    pub progress: &'a dyn Progress,
+}
+
+impl Carrier<'_> {
+    /// Makes the folder `folder` there, and tells of each tree whether it is there and sound.
+    pub fn has(
+        &self,
+        place: &mut Place,
+        folder: &Utf8Path,
+        names: &[String],
+    ) -> Result<Vec<bool>, ElsewhereError> {
+        let step = match self.program {
+            Some(program) => Step::program(program.as_str(), [HAS, self.layout.root().as_str()])
+                .arg(folder.as_str()),
+            None => {
+                Step::script(HAS_PLAINLY).arg(self.layout.trees().as_str()).arg(folder.as_str())
+            }
+        };
+        let step = step.args(names).limit(LOOK);
+        let answers = place.transport.run(&[step])?;
+        let Some(answer) = answers.first().filter(|answer| answer.is_success()) else {
+            let said = answers.first().map(|answer| String::from_utf8_lossy(&answer.stderr));
+            let message = said.unwrap_or_default().trim().to_owned();
+            return Err(ElsewhereError::Step { step: "look at what is there", message });
+        };
+        Ok(answer.text().lines().map(|line| line == "1").collect())
+    }
+
+    /// Brings a source's tree there; makes the folder of its run.
+    pub fn source(
+        &self,
+        place: &mut Place,
+        source: &Source<'_>,
+        run: &Utf8Path,
+    ) -> Result<(), ElsewhereError> {
+        let name = source.manifest.name();
+        if self.has(place, run, &[name])?.first() == Some(&true) {
+            return Ok(());
+        }
+        let files = source.manifest.tree.entries().len() as u64;
+        let what = counted(files, "file", "files");
+        self.tree(place, &source.manifest.tree, source.checkout.path.as_std_path(), &what)
+    }
+
+    /// Sends what is missing of a tree, and has it laid out there.
+    pub fn tree(
+        &self,
+        place: &mut Place,
+        manifest: &Manifest,
+        from: &Path,
+        what: &str,
+    ) -> Result<(), ElsewhereError> {
+        let Some(program) = self.program else {
+            return self.plainly(place, manifest, from, what);
+        };
+        let client = client(self.home)?;
+        // two of this home that send the same do so one after the other
+        let _sending = self.home.lock(&format!("sending-{}", place.name), || {
+            self.progress.note("another sizar sends something there; this one waits for it");
+        })?;
+        let size = ByteSize(manifest.bytes());
+        self.progress.begin(format!("sending {what} ({size}) to {}", place.name));
+        let pace = Pace::new(place.pace);
+        let (sent, moved) = place.sending(|place| {
+            Upload {
+                transport: &mut *place.transport,
+                program,
+                root: self.layout.root(),
+                client: &client,
+                pace,
+                progress: self.progress,
+            }
+            .tree(manifest, from)
+        });
+        sent?;
+        let line = ByteSize(moved);
+        self.progress
+            .end(format!("sent {what} ({size}, {line} of it on the line) to {}", place.name));
+        Ok(())
+    }
+}
+
+impl Carrier<'_> {
+    /// Sends a whole tree as one archive, for want of a sizar there that knows what is missing.
+    fn plainly(
+        &self,
+        place: &mut Place,
+        manifest: &Manifest,
+        from: &Path,
+        what: &str,
+    ) -> Result<(), ElsewhereError> {
+        let size = ByteSize(manifest.bytes());
+        let failed = |path: &Path| ElsewhereError::File {
+            path: path.to_string_lossy().into_owned().into(),
+            source: std::io::ErrorKind::InvalidFilename.into(),
+        };
+        let root = Utf8Path::from_path(from).ok_or_else(|| failed(from))?;
+        let paths = manifest.entries().iter().map(|entry| {
+            let path = Utf8Path::from_path(entry.path()).map(Utf8Path::to_owned);
+            path.ok_or_else(|| failed(entry.path()))
+        });
+        let paths = paths.collect::<Result<Vec<_>, _>>()?;
+        self.progress.begin(format!("sending {what} ({size}) to {}", place.name));
+        let there = self.layout.tree(&manifest.name());
+        let sent = place.sending(|place| {
+            let transport = &mut *place.transport;
+            put_tree(transport, root, Some(&paths), there.as_str(), self.progress)
+        });
+        sent.0?;
+        self.progress.end(format!("sent {what} ({size}) to {}", place.name));
+        Ok(())
+    }
+}
+
+/// Returns the word by which targets know this home again.
+fn client(home: &Home) -> Result<String, ElsewhereError> {
+    let path = home.folder("cache")?.join("client");
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    if known.len() == 32 && known.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(known);
+    }
+    let failed = |source| ElsewhereError::File { path: path.clone(), source };
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|error| failed(std::io::Error::other(error)))?;
+    let word = format!("{:032x}", u128::from_be_bytes(random));
+    write_by_rename(&path, word.as_bytes()).map_err(failed)?;
+    Ok(word)
+}

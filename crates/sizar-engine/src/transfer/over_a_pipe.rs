@@ -1,0 +1,399 @@
+//! Both ends of a transfer, over pipes that break.
+
+use std::io::{PipeWriter, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err as fs;
+use sizar_model::{Digest, Progress, Silent};
+
+use super::download::{Coming, Download};
+use super::manifest::{Content, Manifest};
+use super::scan::Scan;
+use super::segment::CHUNK;
+use super::store::{Store, blobs_of};
+use super::{Pace, TransferError, Upload, serve};
+use crate::transport::{Answer, Counters, Line, LostStep, Step, Transport, TransportError};
+
+/// The program at the other end, as a thread; the line breaks after so many bytes of each try.
+struct Pipe {
+    root: Utf8PathBuf,
+    /// Bytes to there, and bytes from there.
+    cuts: Mutex<Vec<(usize, usize)>>,
+    counters: Counters,
+}
+
+impl Pipe {
+    fn to(root: &Utf8Path) -> Self {
+        Self { root: root.to_owned(), cuts: Mutex::new(Vec::new()), counters: Counters::default() }
+    }
+
+    fn cut(root: &Utf8Path, mut cuts: Vec<(usize, usize)>) -> Self {
+        cuts.reverse();
+        Self { cuts: Mutex::new(cuts), ..Self::to(root) }
+    }
+}
+
+struct Ends {
+    to: Option<PipeWriter>,
+    from: Receiver<Vec<u8>>,
+    left: (usize, usize),
+    sent: u64,
+    received: u64,
+}
+
+fn lost() -> TransportError {
+    TransportError::Lost {
+        target: "pipe".to_owned(),
+        step: LostStep { step: 0, sent: true },
+        said: Vec::new(),
+    }
+}
+
+impl Line for Ends {
+    fn send(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
+        let some = bytes.len().min(self.left.0);
+        self.left.0 -= some;
+        self.sent += some as u64;
+        let to = self.to.as_mut().ok_or_else(lost)?;
+        to.write_all(&bytes[..some]).map_err(|_| lost())?;
+        if some < bytes.len() {
+            self.to = None;
+            return Err(lost());
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, TransportError> {
+        if self.left.1 == 0 {
+            return Err(lost());
+        }
+        match self.from.recv_timeout(patience) {
+            Ok(mut bytes) => {
+                bytes.truncate(self.left.1);
+                self.left.1 -= bytes.len();
+                self.received += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(lost()),
+        }
+    }
+}
+
+impl Transport for Pipe {
+    fn run(&mut self, _: &[Step]) -> Result<Vec<Answer>, TransportError> {
+        Err(lost())
+    }
+
+    fn feed(
+        &mut self,
+        _: &Step,
+        _: &mut dyn std::io::Read,
+        _: u64,
+        _: &dyn Progress,
+    ) -> Result<Answer, TransportError> {
+        Err(lost())
+    }
+
+    fn drain(
+        &mut self,
+        _: &Step,
+        _: &mut dyn std::io::Write,
+        _: &dyn Progress,
+    ) -> Result<Answer, TransportError> {
+        Err(lost())
+    }
+
+    fn talk(
+        &mut self,
+        _: &Step,
+        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
+    ) -> Result<Answer, TransportError> {
+        let (mut there, to) = std::io::pipe().unwrap();
+        let (mut came, back) = std::io::pipe().unwrap();
+        let root = self.root.clone();
+        let server = std::thread::spawn(move || serve(&root, &mut there, back));
+        let (bytes, from) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 64 << 10];
+            while let Ok(count @ 1..) = came.read(&mut buffer) {
+                if bytes.send(buffer[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let left = self.cuts.lock().unwrap().pop().unwrap_or((usize::MAX, usize::MAX));
+        let mut ends = Ends { to: Some(to), from, left, sent: 0, received: 0 };
+        let talked = talk(&mut ends);
+        self.counters.bytes_sent += ends.sent;
+        self.counters.bytes_received += ends.received;
+        let broken = talked.is_err();
+        drop(ends);
+        let served = server.join().unwrap();
+        assert!(broken || served.is_ok(), "{served:?}");
+        talked.map(|_| Answer {
+            end: crate::transport::End::Exited(0),
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            stdout_size: 0,
+            stderr_size: 0,
+            duration: Duration::ZERO,
+        })
+    }
+
+    fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn name(&self) -> String {
+        "pipe".to_owned()
+    }
+}
+
+struct World {
+    _folder: tempfile::TempDir,
+    root: Utf8PathBuf,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+        fs::create_dir_all(root.join("here/a/empty")).unwrap();
+        fs::create_dir_all(root.join("there")).unwrap();
+        Self { _folder: folder, root }
+    }
+
+    fn here(&self) -> Utf8PathBuf {
+        self.root.join("here")
+    }
+
+    fn there(&self) -> Utf8PathBuf {
+        self.root.join("there")
+    }
+
+    fn scan(&self) -> Manifest {
+        Scan::data(self.here().as_std_path()).run().unwrap().manifest
+    }
+
+    fn send(&self, pipe: &mut Pipe) -> Result<String, TransferError> {
+        let manifest = self.scan();
+        self.upload(pipe, &manifest).map(|()| manifest.name())
+    }
+
+    fn upload(&self, pipe: &mut Pipe, manifest: &Manifest) -> Result<(), TransferError> {
+        let mut upload = Upload {
+            transport: pipe,
+            program: Utf8Path::new("sizar"),
+            root: &self.there(),
+            client: "me",
+            pace: Pace::new(None),
+            progress: &Silent,
+        };
+        upload.tree(manifest, self.here().as_std_path())
+    }
+
+    /// Checks that the tree `name` there is the one here.
+    fn is_whole(&self, name: &str) {
+        let tree = Store::at(self.there()).tree(name);
+        assert_eq!(Scan::data(tree.as_std_path()).run().unwrap().manifest, self.scan());
+    }
+}
+
+/// Bytes that do not pack.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    let mut bytes = vec![0; length];
+    hasher.finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+#[test]
+fn names_of_any_bytes_arrive_and_the_second_time_nothing_goes() {
+    let world = World::new();
+    let long = vec![b'n'; 255];
+    for name in [&b"a\nb"[..], b"\xff\xfe", &long, b"-rf", b"none", b"a/x.sh"] {
+        let path = world.here().as_std_path().join(std::ffi::OsStr::from_bytes(name));
+        fs::write(path, if name == b"none" { &b""[..] } else { name }).unwrap();
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = world.here().join("a/x.sh");
+    fs::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("a/x.sh", world.here().join("link")).unwrap();
+    let mut pipe = Pipe::to(&world.there());
+    let name = world.send(&mut pipe).unwrap();
+    world.is_whole(&name);
+    // all contents are there: only the list goes
+    fs::rename(world.here().join("a/x.sh"), world.here().join("a/y.sh")).unwrap();
+    let mut again = Pipe::to(&world.there());
+    let other = world.send(&mut again).unwrap();
+    assert_ne!(other, name);
+    assert!(again.counters.bytes_sent < 1500, "{:?}", again.counters);
+    let store = Store::at(world.there());
+    assert!(store.has_tree(&name) && store.has_tree(&other));
+}
+
+#[test]
+fn a_line_that_breaks_ten_times_costs_a_chunk_each_time_at_most() {
+    let world = World::new();
+    fs::write(world.here().join("large"), noise(1, 24 << 20)).unwrap();
+    for number in 0..400_u64 {
+        fs::write(world.here().join(format!("a/{number}")), noise(number + 2, 2048)).unwrap();
+    }
+    let payload = world.scan().bytes();
+    // each time a little further than the last, and a little off the borders of chunks
+    let cuts = (1..=10).map(|cut| (cut * 1_000_003 + 500_000, usize::MAX)).collect();
+    let mut pipe = Pipe::cut(&world.there(), cuts);
+    let name = world.send(&mut pipe).unwrap();
+    world.is_whole(&name);
+    let sent = pipe.counters.bytes_sent;
+    let most = payload + 11 * (CHUNK as u64 + (64 << 10));
+    assert!(sent < most, "{sent} of {payload}");
+    assert!(fs::read_dir(Store::at(world.there()).parts()).unwrap().next().is_none());
+}
+
+#[test]
+fn what_rotted_in_the_store_is_sent_again() {
+    let world = World::new();
+    fs::write(world.here().join("a/x"), "content").unwrap();
+    fs::write(world.here().join("a/y"), "other").unwrap();
+    let name = world.send(&mut Pipe::to(&world.there())).unwrap();
+    let store = Store::at(world.there());
+    let (blob, _) = blobs_of(&world.scan())[0];
+    let path = store.blob(&blob);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "CONTENT").unwrap();
+    fs::remove_file(store.tree(&name).join("a/x")).unwrap();
+    fs::hard_link(&path, store.tree(&name).join("a/x")).unwrap();
+    assert!(!store.has_tree(&name));
+    assert_eq!(world.send(&mut Pipe::to(&world.there())).unwrap(), name);
+    world.is_whole(&name);
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_named_and_never_sent_as_what_it_was() {
+    for (path, bytes) in [
+        ("a/x", b"behind".to_vec()),
+        ("a/x", b"longer than before".to_vec()),
+        ("large", noise(2, 3 << 20)),
+    ] {
+        let world = World::new();
+        fs::write(world.here().join("a/x"), "before").unwrap();
+        fs::write(world.here().join("large"), noise(1, 3 << 20)).unwrap();
+        let manifest = world.scan();
+        let path = world.here().join(path);
+        let was = fs::read(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let error = world.upload(&mut Pipe::to(&world.there()), &manifest).unwrap_err();
+        assert!(
+            matches!(&error, TransferError::Changed { path: one } if path.ends_with(one)),
+            "{error}"
+        );
+        assert!(!Store::at(world.there()).tree(&manifest.name()).exists());
+        fs::write(&path, was).unwrap();
+        world.upload(&mut Pipe::to(&world.there()), &manifest).unwrap();
+        world.is_whole(&manifest.name());
+    }
+}
+
+#[test]
+fn two_that_send_the_same_at_once_do_no_harm() {
+    let world = World::new();
+    for number in 0..100 {
+        fs::write(world.here().join(format!("a/{number}")), noise(number, 3000)).unwrap();
+    }
+    fs::write(world.here().join("large"), noise(1, 5 << 20)).unwrap();
+    let names: Vec<String> = std::thread::scope(|scope| {
+        let one = |_| scope.spawn(|| world.send(&mut Pipe::to(&world.there())).unwrap());
+        let sending: Vec<_> = (0..3).map(one).collect();
+        sending.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    world.is_whole(&names[0]);
+    let trees = fs::read_dir(Store::at(world.there()).trees()).unwrap().count();
+    assert_eq!(trees, 1, "nothing half made is left");
+}
+
+#[test]
+fn results_come_whole_over_a_line_that_breaks() {
+    let world = World::new();
+    let mut files =
+        vec![("a/none".to_owned(), Vec::new()), ("large".to_owned(), noise(9, 9 << 20))];
+    files.extend((0..300).map(|number| (format!("a/{number}"), noise(number, 1500))));
+    files.sort_by_key(|(_, bytes)| bytes.len());
+    let mut coming = Vec::new();
+    for (path, bytes) in &files {
+        fs::write(world.here().join(path), bytes).unwrap();
+        coming.push(Coming {
+            path: path.into(),
+            size: bytes.len() as u64,
+            digest: Digest::of(bytes),
+            to: world.there().join("came").join(path),
+        });
+    }
+    let all: u64 = coming.iter().map(|one| one.size).sum();
+    let bring = |pipe: &mut Pipe, coming: &[Coming]| {
+        let (program, root) = (Utf8Path::new("sizar"), world.there());
+        let mut download = Download {
+            transport: pipe,
+            program,
+            root: &root,
+            pace: Pace::new(None),
+            progress: &Silent,
+        };
+        download.files(&world.here(), coming)
+    };
+    let cuts = (1..=8).map(|cut| (usize::MAX, cut * 900_001)).collect();
+    let mut pipe = Pipe::cut(&world.there(), cuts);
+    bring(&mut pipe, &coming).unwrap();
+    for (one, (path, bytes)) in coming.iter().zip(&files) {
+        assert_eq!(fs::read(&one.to).unwrap(), *bytes, "{path}");
+    }
+    let came = pipe.counters.bytes_received;
+    assert!(came < all + 9 * (CHUNK as u64 + (64 << 10)), "{came} of {all}");
+    // what is not what it should be has no name here
+    fs::write(world.here().join("large"), noise(8, 9 << 20)).unwrap();
+    let large: Vec<Coming> = coming.iter().filter(|one| one.size > 1 << 20).cloned().collect();
+    fs::remove_file(&large[0].to).unwrap();
+    let error = bring(&mut Pipe::to(&world.there()), &large).unwrap_err();
+    assert!(matches!(error, TransferError::Corrupt { .. }), "{error}");
+    assert!(!large[0].to.exists());
+}
+
+#[test]
+fn a_sparse_file_stays_sparse_and_packs_to_nothing() {
+    let world = World::new();
+    let file = fs::File::create(world.here().join("sparse")).unwrap();
+    file.set_len(300 << 20).unwrap();
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+    file.file().write_all_at(b"data", 150 << 20).unwrap();
+    let mut pipe = Pipe::to(&world.there());
+    let name = world.send(&mut pipe).unwrap();
+    assert!(pipe.counters.bytes_sent < 64 << 10, "{:?}", pipe.counters);
+    let there = fs::metadata(Store::at(world.there()).tree(&name).join("sparse")).unwrap();
+    assert_eq!(there.len(), 300 << 20);
+    assert!(there.blocks() < 4096);
+}
+
+#[test]
+fn many_files_are_one_list() {
+    let world = World::new();
+    for number in 0..2000 {
+        fs::write(world.here().join(format!("a/{number}")), "").unwrap();
+    }
+    let manifest = world.scan();
+    assert!(
+        manifest
+            .entries()
+            .iter()
+            .all(|entry| matches!(entry.content, Content::File { size: 0, .. } | Content::Folder))
+    );
+    world.upload(&mut Pipe::to(&world.there()), &manifest).unwrap();
+    world.is_whole(&manifest.name());
+    assert!(Path::new(&Store::at(world.there()).tree(&manifest.name())).join("a/1999").exists());
+}

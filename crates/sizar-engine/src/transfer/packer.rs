@@ -1,0 +1,172 @@
+//! Makes frames of files: small ones together, large ones in pieces, holes as holes.
+//!
+//! How hard it packs follows what it sees: what does not pack goes as it is, with a look at a later
+//! frame now and then, and a line that is slower than packing gets smaller frames.
+
+use std::io::{self, Read as _};
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+use rustix::fs::{SeekFrom, seek};
+
+use super::segment::{Bytes, CHUNK, Piece, SMALL, push};
+use super::wire::{Kind, pack};
+
+/// How hard it packs at first, and at most.
+const LEVELS: Range<i32> = 1..10;
+/// How many frames go as they are after one that did not pack.
+const LEAVE: u32 = 15;
+
+#[derive(Debug)]
+pub(super) struct Packer {
+    batch: Vec<u8>,
+    level: i32,
+    /// How many frames go as they are.
+    leave: u32,
+}
+
+impl Default for Packer {
+    fn default() -> Self {
+        Self { batch: Vec::new(), level: LEVELS.start, leave: 0 }
+    }
+}
+
+type Emit<'a> = dyn FnMut(Vec<u8>) -> io::Result<()> + 'a;
+
+impl Packer {
+    /// Adds the bytes `range` of the file at `path`, which ends there.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::UnexpectedEof`] where the file is not as long as it was.
+    pub fn file(
+        &mut self,
+        path: &Path,
+        index: u32,
+        range: Range<u64>,
+        emit: &mut Emit<'_>,
+    ) -> io::Result<()> {
+        if range.end > SMALL {
+            self.flush(emit)?;
+            return self.large(path, index, range, emit);
+        }
+        let mut bytes = Vec::with_capacity(range.end as usize);
+        fs::File::open(path)?.take(range.end + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != range.end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        push(&mut self.batch, Piece { index, offset: 0, bytes: Bytes::Data(&bytes) });
+        if self.batch.len() >= CHUNK { self.flush(emit) } else { Ok(()) }
+    }
+
+    fn large(
+        &mut self,
+        path: &Path,
+        index: u32,
+        range: Range<u64>,
+        emit: &mut Emit<'_>,
+    ) -> io::Result<()> {
+        let file = fs::File::open(path)?;
+        if file.metadata()?.len() != range.end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut buffer = vec![0; CHUNK];
+        let mut at = range.start;
+        let mut data = at..at;
+        while at < range.end {
+            if at >= data.end {
+                data = data_from(&file, at, range.end);
+            }
+            let bytes = if at < data.start {
+                Bytes::Hole(data.start - at)
+            } else {
+                let most = (data.end - at).min(CHUNK as u64) as usize;
+                file.file().read_exact_at(&mut buffer[..most], at)?;
+                Bytes::Data(&buffer[..most])
+            };
+            push(&mut self.batch, Piece { index, offset: at, bytes });
+            at += bytes.len();
+            self.flush(emit)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is left.
+    pub fn flush(&mut self, emit: &mut Emit<'_>) -> io::Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let level = if self.leave > 0 { None } else { Some(self.level) };
+        let frame = pack(Kind::Data, &self.batch, level);
+        let packing = began.elapsed();
+        match level {
+            None => self.leave -= 1,
+            Some(_) if frame.len() > self.batch.len() => self.leave = LEAVE,
+            Some(_) => {}
+        }
+        self.batch.clear();
+        let began = Instant::now();
+        emit(frame)?;
+        self.adapt(packing, began.elapsed());
+        Ok(())
+    }
+
+    /// Packs harder while the line keeps it waiting, and less hard while it keeps the line waiting.
+    fn adapt(&mut self, packing: Duration, waiting: Duration) {
+        if waiting > packing * 3 && waiting > Duration::from_millis(20) {
+            self.level = (self.level + 1).min(LEVELS.end - 1);
+        } else if waiting < packing {
+            self.level = (self.level - 1).max(LEVELS.start);
+        }
+    }
+}
+
+/// Returns where the next data of a file lie; file systems without holes have data everywhere.
+fn data_from(file: &fs::File, at: u64, end: u64) -> Range<u64> {
+    match seek(file.file(), SeekFrom::Data(at)) {
+        Ok(start) => {
+            let until = seek(file.file(), SeekFrom::Hole(start)).unwrap_or(end);
+            start.min(end)..until.clamp(start.min(end), end)
+        }
+        Err(rustix::io::Errno::NXIO) => end..end,
+        Err(_) => at..end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::segment::pull;
+    use super::super::wire::Frame;
+    use super::*;
+
+    #[test]
+    fn holes_cost_nothing_and_what_shrank_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sparse");
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(1 << 33).unwrap();
+        file.file().write_all_at(b"here", 1 << 32).unwrap();
+        let mut packer = Packer::default();
+        let (mut bytes, mut holes, mut frames) = (0, 0, 0);
+        let mut emit = |frame: Vec<u8>| {
+            let frame = Frame::read(&mut frame.as_slice())?.unwrap().bytes;
+            let mut rest = frame.as_slice();
+            while let Some(piece) = pull(&mut rest) {
+                match piece.unwrap().bytes {
+                    Bytes::Data(data) => bytes += data.len() as u64,
+                    Bytes::Hole(hole) => holes += hole,
+                }
+            }
+            frames += 1;
+            Ok(())
+        };
+        packer.file(&path, 0, 0..1 << 33, &mut emit).unwrap();
+        assert!(packer.file(&path, 0, 0..1 << 34, &mut emit).is_err());
+        assert_eq!(bytes + holes, 1 << 33);
+        assert!(bytes < 1 << 24 && frames < 20, "{bytes} {frames}");
+    }
+}

@@ -1,0 +1,213 @@
+//! Sending a folder over SSH against `rsync`, `scp` and `tar | ssh`, with lines of 0, 20 and 100 ms.
+//!
+//! Each contender sends the same bytes over the same line, in turns. `scp -r` of many files is timed
+//! once for each line: it takes minutes.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use camino::{Utf8Path, Utf8PathBuf};
+use sizar_testkit::{Cluster, Line};
+
+use super::Bench;
+use super::timing::{line, show};
+use crate::shell::output;
+
+/// The files of the folder, each of 2 KiB.
+const FILES: usize = 20_000;
+/// The large file.
+const LARGE: usize = 512 << 20;
+
+pub fn measure(bench: &Bench) -> anyhow::Result<()> {
+    let cluster = Cluster::slurm().start()?;
+    for delay in [0, 20, 100] {
+        let way = Way::new(bench, &cluster, Duration::from_millis(delay))?;
+        line(&format!("-- {delay} ms"));
+        way.many()?;
+        way.large("incompressible", |number| (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))?;
+        way.large("compressible", |number| (number / 64) as u64)?;
+    }
+    Ok(())
+}
+
+struct Way<'a> {
+    bench: &'a Bench,
+    cluster: &'a Cluster,
+    line: Line,
+    home: Utf8PathBuf,
+    folder: Utf8PathBuf,
+}
+
+impl<'a> Way<'a> {
+    fn new(bench: &'a Bench, cluster: &'a Cluster, delay: Duration) -> anyhow::Result<Self> {
+        let line = cluster.line("slurm", delay)?;
+        let folder = bench.folder.join(format!("line-{}", delay.as_millis()));
+        fs_err::create_dir_all(&folder)?;
+        let way = Self { bench, cluster, line, home: folder.join("home"), folder };
+        let config = way.line.ssh_config().to_owned();
+        let add = ["target", "add", "slurm", "ssh://slurm", "--ssh-config", config.as_str()];
+        output(way.sizar(&[&add[..], &["--scheduler", "slurm"]].concat()))?;
+        // sizar itself is there before the first is timed
+        let warm = way.folder.join("warm");
+        fs_err::write(&warm, "1")?;
+        way.send(&warm)?;
+        Ok(way)
+    }
+
+    fn sizar(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.bench.sizar);
+        command.args(args).env("SIZAR_HOME", &self.home).current_dir(&self.bench.folder);
+        command
+    }
+
+    /// Sends by sizar; returns how long it took, and how many bytes went.
+    fn send(&self, path: &Utf8Path) -> anyhow::Result<(Duration, u64)> {
+        let began = Instant::now();
+        let said = output(self.sizar(&["__send", "slurm", path.as_str()]))?;
+        let took = began.elapsed();
+        let bytes = said.trim().rsplit(' ').next().context("it says how much went")?;
+        Ok((took, bytes.parse()?))
+    }
+
+    fn ssh(&self, shared: bool) -> String {
+        let config = self.line.ssh_config();
+        let socket = self.folder.join("mux-%C");
+        if shared {
+            format!(
+                "ssh -F {config} -oControlMaster=auto -oControlPath={socket} -oControlPersist=300"
+            )
+        } else {
+            format!("ssh -F {config}")
+        }
+    }
+
+    fn shell(&self, text: &str) -> anyhow::Result<Duration> {
+        let mut command = Command::new("sh");
+        command.args(["-c", text]).current_dir(&self.folder);
+        let began = Instant::now();
+        output(command)?;
+        Ok(began.elapsed())
+    }
+
+    fn forget(&self) {
+        self.cluster.ssh(
+            "slurm",
+            "chmod -R u+w .sizar/store .sizar/trees 2>/dev/null; \
+                                   rm -rf .sizar/store .sizar/trees peer",
+        );
+    }
+
+    /// Many small files: the first time, with nothing changed, with one changed.
+    fn many(&self) -> anyhow::Result<()> {
+        let source = self.folder.join("many");
+        for number in 0..FILES {
+            let part = source.join(format!("part{}", number / 100));
+            if number % 100 == 0 {
+                fs_err::create_dir_all(&part)?;
+            }
+            let text = noise(number as u64, 2048);
+            fs_err::write(part.join(format!("{number}.png")), text)?;
+        }
+        let (fresh, shared) = (self.ssh(false), self.ssh(true));
+        let rsync = |ssh: &str| format!("rsync -a -e '{ssh}' many/ slurm:peer/");
+        let tar =
+            format!("tar -C many -cf - . | {shared} slurm 'mkdir -p peer && tar -C peer -xf -'");
+        let mut first = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..self.bench.rounds.min(5) {
+            self.forget();
+            first[0].push(self.send(&source)?.0);
+            self.forget();
+            first[1].push(self.shell(&rsync(&shared))?);
+            self.forget();
+            first[2].push(self.shell(&tar)?);
+        }
+        self.forget();
+        let scp =
+            self.shell(&format!("scp -q -r -F {} many slurm:peer", self.line.ssh_config()))?;
+        report("first upload, 20,000 files", &first, &["rsync", "tar | ssh"]);
+        line(&format!("  scp -r, once: {}", show(scp)));
+        self.forget();
+        self.send(&source)?;
+        self.shell(&rsync(&shared))?;
+        let mut same = [Vec::new(), Vec::new(), Vec::new()];
+        let mut edited = [Vec::new(), Vec::new(), Vec::new()];
+        // younger files are digested again
+        std::thread::sleep(Duration::from_secs(3));
+        self.send(&source)?;
+        for round in 0..self.bench.rounds {
+            let (took, bytes) = self.send(&source)?;
+            ensure!(bytes == 0, "nothing changed, and {bytes} bytes went");
+            same[0].push(took);
+            same[1].push(self.shell(&rsync(&fresh))?);
+            same[2].push(self.shell(&rsync(&shared))?);
+            let edit = |number: usize| {
+                fs_err::write(source.join("part0/0.png"), noise((round * 3 + number) as u64, 2048))
+            };
+            edit(100_000)?;
+            edited[0].push(self.send(&source)?.0);
+            edit(200_000)?;
+            edited[1].push(self.shell(&rsync(&fresh))?);
+            edit(300_000)?;
+            edited[2].push(self.shell(&rsync(&shared))?);
+            self.send(&source)?;
+        }
+        report("nothing changed, 20,000 files", &same, &["rsync", "rsync on a master"]);
+        report("one file changed of 20,000", &edited, &["rsync", "rsync on a master"]);
+        fs_err::remove_dir_all(&source)?;
+        Ok(())
+    }
+
+    fn large(&self, what: &str, word: impl Fn(usize) -> u64) -> anyhow::Result<()> {
+        let path = self.folder.join("large.bin");
+        let bytes: Vec<u8> = (0..LARGE / 8).flat_map(|number| word(number).to_le_bytes()).collect();
+        fs_err::write(&path, bytes)?;
+        let shared = self.ssh(true);
+        let config = self.line.ssh_config();
+        let mut times = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..self.bench.rounds.min(5) {
+            self.forget();
+            times[0].push(self.send(&path)?.0);
+            times[1].push(self.shell(&format!("scp -q -F {config} large.bin slurm:peer.bin"))?);
+            self.cluster.ssh("slurm", "rm -f peer.bin");
+            let rsync = format!("rsync -a -e '{shared}' large.bin slurm:peer.bin");
+            times[2].push(self.shell(&rsync)?);
+            self.cluster.ssh("slurm", "rm -f peer.bin");
+        }
+        report(&format!("one file of 512 MiB, {what}"), &times, &["scp", "rsync"]);
+        Ok(())
+    }
+}
+
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes()
+    };
+    (0..length / 8).flat_map(|_| next()).collect()
+}
+
+/// Prints the medians of sizar and its peers.
+fn report(what: &str, times: &[Vec<Duration>; 3], peers: &[&str; 2]) {
+    let median = |times: &Vec<Duration>| {
+        let mut times = times.clone();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or_default()
+    };
+    let sizar = median(&times[0]);
+    let ratio = |time: Duration| time.as_secs_f64() / sizar.as_secs_f64().max(1e-9);
+    let (one, two) = (median(&times[1]), median(&times[2]));
+    line(&format!(
+        "{what}: sizar {}; {} {} ({:.2} ×), {} {} ({:.2} ×)",
+        show(sizar),
+        peers[0],
+        show(one),
+        ratio(one),
+        peers[1],
+        show(two),
+        ratio(two),
+    ));
+}
