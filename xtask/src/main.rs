@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask check | test | generate | wheel | bench | corpus | cluster`.
+//! The project's own chores: `cargo xtask check | test | generate | worker | wheel | bench | corpus | cluster`.
 
 mod bench;
 mod chores;
@@ -7,6 +7,7 @@ mod corpus;
 mod generate;
 mod shell;
 mod wheel;
+mod worker;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +26,12 @@ enum Chore {
     Test,
     /// Write the generated reference pages
     Generate,
+    /// Build the program statically, to run beside jobs, and put it beside the program
+    Worker {
+        /// Without optimisation, beside `target/debug/sizar`
+        #[arg(long)]
+        debug: bool,
+    },
     /// Build the Python wheel, install it into a new environment and start it
     Wheel,
     /// Measure; names its peers, asserts nothing
@@ -41,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Check => chores::check(),
         Chore::Test => chores::test(),
         Chore::Generate => generate::write(),
+        Chore::Worker { debug } => worker::build(!debug).map(drop),
         Chore::Wheel => wheel::build_and_try(),
         Chore::Bench(args) => bench::bench(&args),
         Chore::Corpus(args) => corpus::corpus(&args),

@@ -369,9 +369,18 @@ class Job(object):
             module = self.namespace(path, stem)
             # under its own name, so that modules of the tree that import it find it
             before = sys.modules.get(stem)
-            sys.modules[stem] = module
             code = compile(source, absolute, "exec", 0, True)
-            answer = attempt("driver", path, lambda: exec_in(code, module.__dict__))
+
+            def run_it():
+                if self.job.get("as_module") and "." in stem:
+                    # as `python -m` does: the package first, which may import this very module
+                    __import__(stem.rpartition(".")[0])
+                    sys.modules.setdefault(stem, module)
+                else:
+                    sys.modules[stem] = module
+                exec_in(code, module.__dict__)
+
+            answer = attempt("driver", path, run_it)
             if answer["result"] == "success":
                 imports = Imports(absolute, tree, source, module.__dict__)
                 for node in tree.body:

@@ -98,6 +98,9 @@ pub fn worded(text: &str, row: &Breakage, captures: &Captures<'_>) -> String {
     worded
 }
 
+/// What Python adds where something that is no package bears a package's name.
+const HIDDEN: &str = "is not a package";
+
 /// The row of builds that were stopped because they would not end.
 const ENDLESS: &str = "bld-endless";
 
@@ -137,7 +140,11 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     if !building {
         for diagnosis in &diagnoses {
             if let Diagnosis::ModuleMissing { module } = diagnosis {
-                candidates.extend(missing_module(spec, module, facts));
+                // a file that hides the tree's own package is there whatever is installed
+                let hidden = failure.output.contains(HIDDEN) && (facts.in_tree)(module);
+                if !hidden {
+                    candidates.extend(missing_module(spec, module, facts));
+                }
             }
         }
     }

@@ -43,6 +43,8 @@ pub struct Facts<'a> {
     pub releases: &'a dyn Fn(&str) -> Vec<Release>,
     /// Returns the distribution that provides a module, where a table knows it.
     pub distribution_of: &'a dyn Fn(&str) -> Option<String>,
+    /// Returns whether the source's own tree has a module, by its dotted name.
+    pub in_tree: &'a dyn Fn(&str) -> bool,
     /// Returns whether a channel of conda's answers, so that binaries can be had from there; it is
     /// asked only where one would help.
     pub conda_answers: &'a dyn Fn() -> bool,
@@ -450,6 +452,7 @@ mod tests {
             date: None,
             releases: &|_| Vec::new(),
             distribution_of: &|_| None,
+            in_tree: &|_| false,
             conda_answers: &|| conda,
         };
         let failure = Failure { stage: Stage::Build, output: FAILED };

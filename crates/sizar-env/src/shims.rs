@@ -80,6 +80,7 @@ const FILES: &[(&str, &str)] = embedded![
     "scipy_misc_image.py",
     "skimage_metrics.py",
     "sklearn_joblib.py",
+    "terminal_size.py",
     "time_clock.py",
     "torch_cuda_version.py",
     "torch_six.py",

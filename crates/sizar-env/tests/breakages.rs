@@ -53,6 +53,7 @@ fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str)
         date: None,
         releases: &|_| Vec::new(),
         distribution_of: &|module| (module == "six").then(|| "six".to_owned()),
+        in_tree: &|_| false,
         conda_answers: &|| false,
     };
     repairer.next(spec, Failure { stage, output }, &facts)
@@ -224,6 +225,7 @@ fn code_for_python_2_goes_to_python_2_where_the_evidence_allows_it() {
             date: None,
             releases: &|_| Vec::new(),
             distribution_of: &|_| None,
+            in_tree: &|_| false,
             conda_answers: &|| false,
         };
         let failure = Failure { stage: Stage::Import, output: &output };
@@ -373,6 +375,7 @@ fn a_python_that_was_asked_for_is_kept_by_a_shim() {
         date: None,
         releases: &|_| Vec::new(),
         distribution_of: &|_| None,
+        in_tree: &|_| false,
         conda_answers: &|| false,
     };
     let output = captured("py312-imp.txt");
@@ -439,6 +442,7 @@ fn a_part_that_a_package_lacks_asks_for_another_release_of_it() {
             "torch" => Some("torch".to_owned()),
             _ => None,
         },
+        in_tree: &|_| false,
         conda_answers: &|| false,
     };
     let output = "ModuleNotFoundError: No module named 'torch.utils.tensorboard'\n";
@@ -485,6 +489,7 @@ fn what_cannot_be_built_gives_way_to_the_nearest_release_with_a_wheel() {
             date: None,
             releases: &|_| releases.to_vec(),
             distribution_of: &|_| None,
+            in_tree: &|_| false,
             conda_answers: &|| false,
         };
         let mut spec = spec(6);

@@ -80,6 +80,7 @@ pub enum Command {
     Fetch(commands::fetch::FetchArgs),
     Explain(commands::explain::ExplainArgs),
     Env(commands::env::EnvArgs),
+    Data(commands::data::DataArgs),
     Doctor(commands::doctor::DoctorArgs),
     Target(commands::target::TargetArgs),
     Nodes(commands::nodes::NodesArgs),

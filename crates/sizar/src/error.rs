@@ -17,6 +17,7 @@ use sizar_engine::target::{InvalidTargetName, TargetError};
 use sizar_engine::transfer::TransferError;
 use sizar_engine::transport::TransportError;
 use sizar_env::lock::LockError;
+use sizar_formats::FormatError;
 use sizar_inspect::InspectError;
 use sizar_model::source::InvalidLocator;
 
@@ -191,6 +192,21 @@ impl From<PrepareError> for Failure {
             PrepareError::Setup(error) => error.into(),
             PrepareError::Entry(error) => error.into(),
         }
+    }
+}
+
+impl From<FormatError> for Failure {
+    fn from(error: FormatError) -> Self {
+        let code = match error {
+            FormatError::Malformed { .. }
+            | FormatError::Refused { .. }
+            | FormatError::Unrecognised { .. } => ExitCode::Source,
+            FormatError::UnknownFormat { .. } => ExitCode::Usage,
+            FormatError::Io(_) => ExitCode::Failure,
+            _ => ExitCode::Request,
+        };
+        let hint = error.hint().map(std::borrow::Cow::into_owned);
+        Self::new(code, error).hints(hint)
     }
 }
 

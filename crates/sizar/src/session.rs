@@ -67,6 +67,12 @@ impl Session {
         use sizar_model::Progress as _;
         self.reporter.report(sizar_model::Activity::Note { text: text.to_owned() });
     }
+
+    /// Says something that a person should do something about.
+    pub fn warn(&self, text: &str) {
+        use sizar_model::Progress as _;
+        self.reporter.report(sizar_model::Activity::Warning { text: text.to_owned() });
+    }
 }
 
 /// Reads the end of a period: after the day that is given, or a full timestamp (RFC 3339).

@@ -96,7 +96,10 @@ pub fn hand_over(
     let known = journal.tasks(&sweep.id)?;
     let plan = known.first().map(|task| journal.plan(&task.run)).transpose()?.flatten();
     let (plan, program) = match plan {
-        Some(plan) => (RunPlan::from_json(&plan)?, elsewhere::program(home, place, reporter)?),
+        Some(plan) => {
+            let program = elsewhere::program(home, place, sweep.id.folder(), reporter)?;
+            (RunPlan::from_json(&plan)?, program)
+        }
         None => {
             let source: Locator = wish.request.source.parse()?;
             let ready =

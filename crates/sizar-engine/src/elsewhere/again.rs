@@ -1,9 +1,10 @@
 //! Another attempt that goes on from the last one's results.
 
+use camino::Utf8Path;
 use sizar_model::{Ending, Progress, Resources, RunId};
 
 use super::prepare::put;
-use super::{ElsewhereError, Layout};
+use super::{ElsewhereError, Layout, plain};
 use crate::home::Home;
 use crate::run::checkpoint::{is_whole, newest, resume_arguments};
 use crate::run::{self, Attempt, RunPlan};
@@ -28,6 +29,8 @@ pub struct NextAttempt<'a> {
     pub last: u32,
     /// What it asks for, which may be more than the last one had.
     pub resources: &'a Resources,
+    /// What executes it there.
+    pub program: &'a Utf8Path,
 }
 
 /// Writes the plan of another attempt: the same, gone on from what the last one made.
@@ -46,7 +49,7 @@ pub fn again(
     next: &NextAttempt<'_>,
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
-    let NextAttempt { run, last, resources } = *next;
+    let NextAttempt { run, last, resources, program } = *next;
     let text = journal.plan(run)?.ok_or_else(|| run::RunError::Unprepared { run: run.clone() })?;
     let mut plan = RunPlan::from_json(&text)?;
     plan.carry_from = Some(last);
@@ -62,8 +65,12 @@ pub fn again(
         progress.note(format!("it goes on from `{checkpoint}` {}", added.join(" ")));
     }
     plan.args.extend(added);
-    let path = Layout::at(place.root()).plan(run);
-    put(place, &path, plan.to_json()?, "write the plan")?;
+    let layout = Layout::at(place.root());
+    if plain::is_plain(program) {
+        let text = plain::script_of_next(home, &plan, run, &layout)?;
+        put(place, program, text, "write the script that executes the run")?;
+    }
+    put(place, &layout.plan(run), plan.to_json()?, "write the plan")?;
     Ok(plan)
 }
 

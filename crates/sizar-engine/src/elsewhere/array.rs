@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Resources, RunId, Scratch, SweepId};
 
 use super::batch::{Names, claiming, executing, modules, on_node, shell_word};
-use super::{ElsewhereError, Layout};
+use super::{ElsewhereError, Layout, plain};
 use crate::scheduler::{ArrayRange, Dependency, JobName, JobScript, Scheduler};
 use crate::target::Profile;
 
@@ -33,13 +33,30 @@ pub(super) fn tasks_path(layout: &Layout, sweep: &SweepId, name: &JobName) -> Ut
     layout.sweep(sweep).join(format!("{name}.tasks"))
 }
 
-/// One line of the file that tells the tasks of an array what they are.
+/// One line of the file that tells the tasks of an array what they are; with `as_words` it is for
+/// the shell to read.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Step`] where the shell could not.
 pub(super) fn line(
     run: &RunId,
     attempt: u32,
     args: &[String],
-) -> Result<String, serde_json::Error> {
-    Ok(format!("{run} {attempt} {}\n", serde_json::to_string(args)?))
+    as_words: bool,
+) -> Result<String, ElsewhereError> {
+    let text = if as_words {
+        plain::task_words(args).ok_or_else(|| ElsewhereError::Step {
+            step: "write the tasks",
+            message: "sizar cannot execute there, and its script takes no argument of several \
+                      lines"
+                .to_owned(),
+        })?
+    } else {
+        serde_json::to_string(args)
+            .map_err(|source| ElsewhereError::Json { what: "arguments", source })?
+    };
+    Ok(format!("{run} {attempt} {text}\n"))
 }
 
 /// Finds the driver's arguments of a task in the text of that file.
@@ -150,7 +167,7 @@ mod tests {
     fn a_task_finds_its_own_arguments() {
         let (one, two) = (RunId::from_bits(1), RunId::from_bits(2));
         let args = ["--name".to_owned(), "it's \"two\"\nlines".to_owned()];
-        let text = line(&one, 1, &[]).unwrap() + &line(&two, 3, &args).unwrap();
+        let text = line(&one, 1, &[], false).unwrap() + &line(&two, 3, &args, false).unwrap();
         assert_eq!(text.lines().count(), 2);
         assert_eq!(arguments(&text, &two, 3).unwrap(), args);
         assert_eq!(arguments(&text, &one, 1).unwrap(), Vec::<String>::new());

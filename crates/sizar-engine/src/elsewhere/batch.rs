@@ -3,9 +3,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{RunId, Scratch};
 
-use super::{ElsewhereError, Layout, scratch, there};
+use super::{ElsewhereError, Layout, plain, scratch, there};
 use crate::scheduler::{Dependency, JobName, JobScript, Scheduler};
-use crate::target::Profile;
+use crate::target::{Profile, WorkerWish};
 use crate::transport::quoted;
 
 /// What one job is made from.
@@ -62,10 +62,18 @@ pub fn script(
     let layout = Layout::at(root);
     let run = RunId::from_bits(0);
     let name: JobName = name_of(&run, 1).parse()?;
-    let program: Utf8PathBuf = layout.program("VERSION");
+    let program = program_of(&layout, &run, profile);
     let (program, after) = (&program, &[][..]);
     let job = Job { run: &run, attempt: 1, name: &name, resources, program, after, scratch };
     of(&job, profile, &layout, scheduler)
+}
+
+/// Returns what will execute a run, before anything was sent.
+pub(super) fn program_of(layout: &Layout, folder: &RunId, profile: &Profile) -> Utf8PathBuf {
+    match profile.worker {
+        WorkerWish::Auto => layout.program("VERSION"),
+        WorkerWish::None => layout.plain(folder),
+    }
 }
 
 /// Returns the submission key of an attempt, which is its job's name.
@@ -145,9 +153,8 @@ pub(super) fn modules(profile: &Profile) -> String {
 pub(super) fn executing(program: &Utf8Path, layout: &Layout, names: &Names) -> String {
     format!(
         "\n# the working copy, the program and its limits, its results with their digests, the \
-         receipt\nexec {} {} {} {}\n",
-        shell_word(program.as_str()),
-        there::EXECUTE,
+         receipt\nexec {} {} {}\n",
+        plain::starting(program),
         shell_word(layout.root().as_str()),
         names.work
     )

@@ -8,6 +8,7 @@ use sizar_model::resources::ByteSize;
 use sizar_model::{Artifact, Progress, Receipt, RunId};
 
 use super::push::path_there;
+use super::sealed::{self, Sealed};
 use super::{ElsewhereError, Layout};
 use crate::acquire::limits::Limits;
 use crate::failpoint;
@@ -57,15 +58,20 @@ pub(super) fn bring(
     }
     // what has come with others needs no round trip of its own
     let answers = if come.is_none() { place.transport.run(&steps)? } else { Vec::new() };
-    let text = come
+    let mut text = come
         .unwrap_or_else(|| answers.get(1).map(|answer| answer.stdout.clone()).unwrap_or_default());
-    let receipt: Receipt = serde_json::from_slice(&text)
-        .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
+    let json = |source| ElsewhereError::Json { what: "receipt", source };
+    let mut receipt: Receipt = serde_json::from_slice(&text).map_err(json)?;
     if receipt.attempt != attempt {
         let message = format!("it is of attempt {}", receipt.attempt);
         return Err(ElsewhereError::Corrupt { run: run.clone(), message });
     }
     let coming = Coming { home, run, there: layout.attempt(run, attempt), folder: &folder };
+    if let Some(seal) = sealed::seal_of(&text).map_err(json)? {
+        let sealed = Sealed { run, there: &coming.there, folder: &folder };
+        receipt.results = sealed.bring(place, home, &seal, progress)?;
+        text = serde_json::to_vec_pretty(&receipt).map_err(json)?;
+    }
     coming.results(place, &receipt, progress)?;
     log(place, layout, run, attempt, &folder)?;
     let failed = |source| ElsewhereError::File { path: folder.clone(), source };
@@ -174,7 +180,7 @@ impl Coming<'_> {
     /// Returns the sizar there, if it is there.
     fn program(&self, place: &mut Place) -> Result<Option<Utf8PathBuf>, ElsewhereError> {
         let layout = Layout::at(place.root());
-        let Some(program) = path_there(self.home, &layout) else { return Ok(None) };
+        let Some(program) = path_there(self.home, &layout, &place.profile) else { return Ok(None) };
         let answers = place.transport.run(&[Step::program("test", ["-x", program.as_str()])])?;
         Ok(Some(program).filter(|_| answers.first().is_some_and(Answer::is_success)))
     }

@@ -15,18 +15,24 @@ use crate::home::Home;
 use crate::target::Place;
 use crate::transfer::{Manifest, Pace, Upload};
 use crate::transport::Step;
+use crate::transport::transfer::put_tree;
 use crate::tree_digest::write_by_rename;
 
 /// How long looking at trees may take: at each file of them, on a file server.
 const LOOK: Duration = Duration::from_mins(30);
+
+/// Makes the folder `$2`, and tells of each tree below `$1` whether it is there.
+const HAS_PLAINLY: &str = r#"umask 077
+trees=$1; mkdir -p "$trees" "$2" || exit 1; shift 2
+for name; do [ -d "$trees/$name" ] && echo 1 || echo 0; done"#;
 
 /// What carrying needs.
 #[derive(Clone, Copy)]
 pub(super) struct Carrier<'a> {
     pub home: &'a Home,
     pub layout: &'a Layout,
-    /// The sizar there.
-    pub program: &'a Utf8Path,
+    /// The sizar there; none where it does not execute.
+    pub program: Option<&'a Utf8Path>,
     pub progress: &'a dyn Progress,
 }
 
@@ -38,12 +44,14 @@ impl Carrier<'_> {
         folder: &Utf8Path,
         names: &[String],
     ) -> Result<Vec<bool>, ElsewhereError> {
-        let step = Step::program(
-            self.program.as_str(),
-            [HAS, self.layout.root().as_str(), folder.as_str()],
-        )
-        .args(names)
-        .limit(LOOK);
+        let step = match self.program {
+            Some(program) => Step::program(program.as_str(), [HAS, self.layout.root().as_str()])
+                .arg(folder.as_str()),
+            None => {
+                Step::script(HAS_PLAINLY).arg(self.layout.trees().as_str()).arg(folder.as_str())
+            }
+        };
+        let step = step.args(names).limit(LOOK);
         let answers = place.transport.run(&[step])?;
         let Some(answer) = answers.first().filter(|answer| answer.is_success()) else {
             let said = answers.first().map(|answer| String::from_utf8_lossy(&answer.stderr));
@@ -77,6 +85,9 @@ impl Carrier<'_> {
         from: &Path,
         what: &str,
     ) -> Result<(), ElsewhereError> {
+        let Some(program) = self.program else {
+            return self.plainly(place, manifest, from, what);
+        };
         let client = client(self.home)?;
         // two of this home that send the same do so one after the other
         let _sending = self.home.lock(&format!("sending-{}", place.name), || {
@@ -88,7 +99,7 @@ impl Carrier<'_> {
         let (sent, moved) = place.sending(|place| {
             Upload {
                 transport: &mut *place.transport,
-                program: self.program,
+                program,
                 root: self.layout.root(),
                 client: &client,
                 pace,
@@ -100,6 +111,38 @@ impl Carrier<'_> {
         let line = ByteSize(moved);
         self.progress
             .end(format!("sent {what} ({size}, {line} of it on the line) to {}", place.name));
+        Ok(())
+    }
+}
+
+impl Carrier<'_> {
+    /// Sends a whole tree as one archive, for want of a sizar there that knows what is missing.
+    fn plainly(
+        &self,
+        place: &mut Place,
+        manifest: &Manifest,
+        from: &Path,
+        what: &str,
+    ) -> Result<(), ElsewhereError> {
+        let size = ByteSize(manifest.bytes());
+        let failed = |path: &Path| ElsewhereError::File {
+            path: path.to_string_lossy().into_owned().into(),
+            source: std::io::ErrorKind::InvalidFilename.into(),
+        };
+        let root = Utf8Path::from_path(from).ok_or_else(|| failed(from))?;
+        let paths = manifest.entries().iter().map(|entry| {
+            let path = Utf8Path::from_path(entry.path()).map(Utf8Path::to_owned);
+            path.ok_or_else(|| failed(entry.path()))
+        });
+        let paths = paths.collect::<Result<Vec<_>, _>>()?;
+        self.progress.begin(format!("sending {what} ({size}) to {}", place.name));
+        let there = self.layout.tree(&manifest.name());
+        let sent = place.sending(|place| {
+            let transport = &mut *place.transport;
+            put_tree(transport, root, Some(&paths), there.as_str(), self.progress)
+        });
+        sent.0?;
+        self.progress.end(format!("sent {what} ({size}) to {}", place.name));
         Ok(())
     }
 }

@@ -50,6 +50,11 @@ impl Layout {
         self.run(run).join("plan.json")
     }
 
+    /// Returns the script that executes a run where sizar cannot.
+    pub fn plain(&self, run: &RunId) -> Utf8PathBuf {
+        self.run(run).join("plain.sh")
+    }
+
     pub fn script(&self, run: &RunId, attempt: u32) -> Utf8PathBuf {
         self.run(run).join(format!("batch-{attempt}.sh"))
     }

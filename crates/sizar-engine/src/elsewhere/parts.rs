@@ -9,8 +9,9 @@ use camino::Utf8Path;
 use sizar_model::{EventKind, JobHandle, Locator, Progress, Resources, RunId, Scratch, SweepId};
 
 use super::array::{self, Array};
+use super::batch::program_of;
 use super::submit::{LOOKS, PATIENCE, look_all, unsure};
-use super::{ElsewhereError, Layout, Preparation, Trust, Wanted, prepare};
+use super::{ElsewhereError, Layout, Preparation, Trust, Wanted, plain, prepare};
 use crate::failpoint;
 use crate::home::Home;
 use crate::run::{RunRequest, chain};
@@ -88,7 +89,7 @@ pub fn array_script(
         sweep: &sweep,
         name: &name,
         resources,
-        program: &layout.program("VERSION"),
+        program: &program_of(&layout, sweep.folder(), &place.profile),
         range: limits.range(tasks),
         after: &[],
         scratch,
@@ -258,8 +259,7 @@ fn order(
     let mut lines = String::new();
     for task in &part.tasks {
         let args = shared.args.get(task.number as usize).map_or(&[][..], Vec::as_slice);
-        let line = array::line(&task.run, task.attempt, args)
-            .map_err(|source| ElsewhereError::Json { what: "arguments", source })?;
+        let line = array::line(&task.run, task.attempt, args, plain::is_plain(program))?;
         lines.push_str(&line);
     }
     let path = array::script_path(&layout, sweep, name);

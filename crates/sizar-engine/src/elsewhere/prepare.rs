@@ -13,11 +13,11 @@ use super::push::push as bring_program;
 use super::remembered::{self, Remembered};
 use super::there::{PREPARE, REHEARSE, Request, Said};
 use super::tree::Source;
-use super::{ElsewhereError, Layout, push, sent, ship};
+use super::{ElsewhereError, Layout, plain, push, sent, ship};
 use crate::acquire::acquire;
 use crate::home::Home;
 use crate::run::{self, BuildPlace, Found, PrepareError, Rehearsed, RunPlan, RunRequest};
-use crate::target::Place;
+use crate::target::{Place, Profile};
 use crate::transport::{Answer, End, Step};
 
 /// The longest that an environment is worked on, with everything around it.
@@ -86,7 +86,8 @@ pub fn prepare(
     let source = Source { checkout: &checkout, manifest: &manifest };
     let known = Remembered::read(home, place, &checkout);
     if let Some(known) = known.as_ref().filter(|_| trust == Trust::Remembered) {
-        let warm = Warm { home, layout: &layout, run, known, source: &source };
+        let profile = &place.profile;
+        let warm = Warm { home, profile, layout: &layout, run, known, source: &source };
         if let Some((ready, bytes)) = warm.ready(request, &found)? {
             place.payload.sent += bytes;
             return Ok(ready);
@@ -102,8 +103,19 @@ pub fn prepare(
             progress.note(sentence);
         }
     }
-    let program = bring_program(home, place, &layout, progress)?;
-    let carrier = Carrier { home, layout: &layout, program: &program, progress };
+    let worker = match bring_program(home, place, &layout, progress) {
+        Ok(program) => Some(program),
+        Err(ElsewhereError::NotExecutable { message }) => {
+            let name = &place.name;
+            progress.note(format!(
+                "sizar does not execute on {name} ({message}): a plain script does its work there, \
+                 without a sandbox"
+            ));
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let carrier = Carrier { home, layout: &layout, program: worker.as_deref(), progress };
     carrier.source(place, &source, &layout.run(run))?;
     let there = source.there(&layout);
     let (mut moved, inputs) = ship::data(place, &carrier, request, &found.inputs)?;
@@ -112,6 +124,10 @@ pub fn prepare(
     let mut local = request.clone();
     local.job.args = found.args;
     let work = Work { home, run, layout: &layout, checkout: &checkout, request: &local };
+    let Some(program) = worker else {
+        let plan = without_worker(&work, place, &asked, progress)?;
+        return Ok(Preparation { plan, program: layout.plain(run), first: Vec::new() });
+    };
     let made = plan_of(&work, place, &program, &asked, progress);
     manifest.read_code(&checkout.path);
     let question = remembered::question(&checkout, request);
@@ -175,6 +191,7 @@ fn read(
 /// A run of a source that was sent before.
 struct Warm<'a> {
     home: &'a Home,
+    profile: &'a Profile,
     layout: &'a Layout,
     run: &'a RunId,
     known: &'a Remembered,
@@ -189,9 +206,11 @@ impl Warm<'_> {
         request: &RunRequest,
         found: &Found,
     ) -> Result<Option<(Preparation, u64)>, ElsewhereError> {
-        let Self { home, layout, run, known, source } = self;
+        let Self { home, layout, run, known, source, .. } = self;
         let program = known.program.clone();
-        if push::path_there(home, layout).as_ref() != Some(&program) || !found.inputs.is_empty() {
+        if push::path_there(home, layout, self.profile).as_ref() != Some(&program)
+            || !found.inputs.is_empty()
+        {
             return Ok(None);
         }
         let change = source.manifest.since(&known.tree);
@@ -224,8 +243,16 @@ fn rehearsal(
     let step = Step::program(program.as_str(), [REHEARSE, layout.root().as_str(), run.as_str()])
         .limit(REHEARSAL);
     place.transport.drain(&step, &mut teller, progress)?;
-    let name = &place.name;
-    match teller.rehearsed {
+    judge_rehearsal(place.name.as_str(), teller.rehearsed, progress)
+}
+
+/// Says what a rehearsal came to; an error where the run would fail as the rehearsal did.
+fn judge_rehearsal(
+    name: &str,
+    rehearsed: Option<Rehearsed>,
+    progress: &dyn Progress,
+) -> Result<(), ElsewhereError> {
+    match rehearsed {
         Some(Rehearsed::Well { words }) => {
             progress.end(format!("rehearsed the driver on {name}: {words}"));
             Ok(())
@@ -279,11 +306,47 @@ fn here(
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
     let local = run::plan_for(work.home, work.checkout, work.request, progress)?;
-    let mut plan = sent::send(place, &local, progress)?;
+    let plan = moved_plan(place, &local, asked, progress)?;
+    put(place, &work.layout.plan(work.run), plan.to_json()?, "write the plan")?;
+    Ok(plan)
+}
+
+/// Sends the environment of a plan of this machine's, and returns the plan as it is there.
+fn moved_plan(
+    place: &mut Place,
+    local: &RunPlan,
+    asked: &Request,
+    progress: &dyn Progress,
+) -> Result<RunPlan, ElsewhereError> {
+    let mut plan = sent::send(place, local, progress)?;
     plan.checkout = asked.checkout.clone();
     plan.job = asked.request.job.clone();
     plan.inputs.clone_from(&asked.inputs);
-    put(place, &work.layout.plan(work.run), plan.to_json()?, "write the plan")?;
+    Ok(plan)
+}
+
+/// As [`here`], with the script that stands for sizar there; the driver is rehearsed here.
+fn without_worker(
+    work: &Work<'_>,
+    place: &mut Place,
+    asked: &Request,
+    progress: &dyn Progress,
+) -> Result<RunPlan, ElsewhereError> {
+    let Work { home, run, layout, checkout, request } = *work;
+    let local = run::plan_for(home, checkout, request, progress)?;
+    if request.rehearsal {
+        let inspection = run::inspect(checkout).map_err(PrepareError::from)?;
+        progress.begin("rehearsing the driver");
+        let rehearsed = run::rehearse(home, run, &local, &inspection);
+        let unknown = |words| Rehearsed::Unknown { words };
+        let rehearsed = rehearsed.unwrap_or_else(|error| unknown(run::chain(&error)));
+        judge_rehearsal("this machine", Some(rehearsed), progress)?;
+    }
+    let plan = moved_plan(place, &local, asked, progress)?;
+    let text = plain::script(&plan, run, layout)?;
+    put(place, &layout.plain(run), text, "write the script that executes the run")?;
+    // the plan is what is written last
+    put(place, &layout.plan(run), plan.to_json()?, "write the plan")?;
     Ok(plan)
 }
 

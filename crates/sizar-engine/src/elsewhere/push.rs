@@ -1,4 +1,8 @@
 //! Brings this very program to a target, once for each build.
+//!
+//! Beside a job runs the worker: the same program, linked statically, which no C library of the
+//! target's can be too old for. It lies beside this program as `sizar-worker-ARCHITECTURE`; without
+//! one this program itself is brought.
 
 use std::io::Write as _;
 
@@ -7,17 +11,24 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use fs_err as fs;
 use sizar_model::resources::ByteSize;
-use sizar_model::{Digest, Progress};
+use sizar_model::{Digest, Progress, RunId};
 
 use super::{ElsewhereError, Layout};
 use crate::home::Home;
 use crate::run::chain;
-use crate::target::Place;
+use crate::target::{Machine, Place, Profile, WorkerWish};
 use crate::transport::Step;
 use crate::tree_digest::{FileStat, SETTLE, write_by_rename};
 
-/// Names the program that is brought, where it is not this one: a build that runs on older systems.
+/// Names the program that is brought, where it is neither the worker nor this one.
 const VARIABLE: &str = "SIZAR_REMOTE_PROGRAM";
+
+/// How the workers are called that lie beside this program; then the processor, as `uname -m` says.
+const WORKER: &str = "sizar-worker-";
+
+/// Starts the program `$1`; it ends with 3 where that is not there, since it is there whole or not
+/// at all.
+const TRY: &str = r#"[ -e "$1" ] || exit 3; "$1" --version"#;
 
 /// Unpacks standard input to `$1`, under its name only when it is whole.
 const UNPACK: &str = r#"umask 077
@@ -28,27 +39,25 @@ gzip -dc > "$1.part-$$" && chmod 700 "$1.part-$$" && mv -f "$1.part-$$" "$1" || 
 ///
 /// # Errors
 ///
-/// [`ElsewhereError::NotExecutable`] where it does not run there: another processor, or an older
-/// C library.
+/// [`ElsewhereError::NotExecutable`] where it does not run there: another processor, an older C
+/// library, a file system whose programs are not executed.
 pub(super) fn push(
     home: &Home,
     place: &mut Place,
     layout: &Layout,
     progress: &dyn Progress,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
-    let local = own_program()?;
+    if place.profile.worker == WorkerWish::None {
+        let message = format!("the profile of {} says `worker = \"none\"`", place.name);
+        return Err(ElsewhereError::NotExecutable { message });
+    }
+    let local = program_for(&place.profile.machine)?;
     let failed = |source| ElsewhereError::File { path: local.clone(), source };
     let remote = layout.program(&digest_of(home, &local).map_err(failed)?.short());
-    let works = |place: &mut Place| -> Result<Result<(), String>, ElsewhereError> {
-        let answers = place.transport.run(&[Step::program(remote.as_str(), ["--version"])])?;
-        Ok(match answers.first() {
-            Some(answer) if answer.is_success() => Ok(()),
-            Some(answer) => Err(String::from_utf8_lossy(&answer.stderr).trim().to_owned()),
-            None => Err(String::new()),
-        })
-    };
-    if works(place)?.is_ok() {
-        return Ok(remote);
+    match tried(place, &remote)? {
+        Tried::Works => return Ok(remote),
+        Tried::Refused(message) => return Err(ElsewhereError::NotExecutable { message }),
+        Tried::NotThere => {}
     }
     let folder = tempfile::tempdir().map_err(failed)?;
     let packed = Utf8PathBuf::try_from(folder.path().join("sizar.gz"))
@@ -67,27 +76,64 @@ pub(super) fn push(
         let message = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
         return Err(ElsewhereError::Step { step: "send sizar", message });
     }
-    works(place)?.map_err(|message| ElsewhereError::NotExecutable { message })?;
-    Ok(remote)
+    match tried(place, &remote)? {
+        Tried::Works => Ok(remote),
+        Tried::NotThere => Err(ElsewhereError::NotExecutable { message: "it is gone".to_owned() }),
+        Tried::Refused(message) => Err(ElsewhereError::NotExecutable { message }),
+    }
 }
 
-/// Makes sure that this program is on the target; returns its path there.
+/// What came of starting the program there.
+enum Tried {
+    Works,
+    NotThere,
+    /// It is there, and does not run.
+    Refused(String),
+}
+
+fn tried(place: &mut Place, program: &Utf8Path) -> Result<Tried, ElsewhereError> {
+    let answers = place.transport.run(&[Step::script(TRY).arg(program.as_str())])?;
+    Ok(match answers.first() {
+        Some(answer) if answer.is_success() => Tried::Works,
+        Some(answer) if answer.status() == Some(3) => Tried::NotThere,
+        Some(answer) => {
+            let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+            Tried::Refused(last_words(&said).unwrap_or("it did not start").to_owned())
+        }
+        None => Tried::NotThere,
+    })
+}
+
+/// Returns what a shell says at last of a program that it could not start.
+fn last_words(said: &str) -> Option<&str> {
+    said.lines().map(str::trim).rfind(|line| !line.is_empty())
+}
+
+/// Returns what executes the runs of `folder` on the target: sizar itself, brought there, or the
+/// script that stands for it where sizar cannot execute, which lies with the run.
 ///
 /// # Errors
 ///
-/// [`ElsewhereError::NotExecutable`] where it does not run there.
+/// [`ElsewhereError`] of the step that failed.
 pub fn program(
     home: &Home,
     place: &mut Place,
+    folder: &RunId,
     progress: &dyn Progress,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
     let layout = Layout::at(place.root());
-    push(home, place, &layout, progress)
+    match push(home, place, &layout, progress) {
+        Err(ElsewhereError::NotExecutable { .. }) => Ok(layout.plain(folder)),
+        pushed => pushed,
+    }
 }
 
 /// Returns where this program lies on the target, if it was brought.
-pub(super) fn path_there(home: &Home, layout: &Layout) -> Option<Utf8PathBuf> {
-    let local = own_program().ok()?;
+pub(super) fn path_there(home: &Home, layout: &Layout, profile: &Profile) -> Option<Utf8PathBuf> {
+    if profile.worker == WorkerWish::None {
+        return None;
+    }
+    let local = program_for(&profile.machine).ok()?;
     Some(layout.program(&digest_of(home, &local).ok()?.short()))
 }
 
@@ -115,14 +161,67 @@ fn digest_of(home: &Home, program: &Utf8Path) -> std::io::Result<Digest> {
     Ok(digest)
 }
 
-fn own_program() -> Result<Utf8PathBuf, ElsewhereError> {
+/// Chooses the program that is brought to `machine`.
+fn program_for(machine: &Machine) -> Result<Utf8PathBuf, ElsewhereError> {
     if let Some(named) = std::env::var(VARIABLE).ok().filter(|value| !value.is_empty()) {
         return Ok(named.into());
     }
+    let own = own_program()?;
+    choose(&own, machine.architecture.as_deref(), Utf8Path::is_file).map_err(|there| {
+        ElsewhereError::NotExecutable {
+            message: format!(
+                "its processors are {there}, and there is no `{WORKER}{there}` beside `{own}`"
+            ),
+        }
+    })
+}
+
+/// Chooses among the workers beside `own` and `own` itself; an error names the processors that none
+/// of them is for.
+fn choose(
+    own: &Utf8Path,
+    architecture: Option<&str>,
+    is_there: impl Fn(&Utf8Path) -> bool,
+) -> Result<Utf8PathBuf, String> {
+    let here = std::env::consts::ARCH;
+    let there = architecture.unwrap_or(here);
+    let worker = own.with_file_name(format!("{WORKER}{there}"));
+    if is_there(&worker) {
+        return Ok(worker);
+    }
+    if there == here { Ok(own.to_owned()) } else { Err(there.to_owned()) }
+}
+
+fn own_program() -> Result<Utf8PathBuf, ElsewhereError> {
     let unknown = |source| ElsewhereError::File { path: "/proc/self/exe".into(), source };
     let path = std::env::current_exe().map_err(unknown)?;
     Utf8PathBuf::try_from(path).map_err(|error| {
         tracing::debug!(error = chain(&error), "the program's own path is not UTF-8");
         unknown(std::io::Error::other("its path is not UTF-8"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_static_worker_is_preferred_and_no_other_processor_gets_this_program() {
+        let own = Utf8Path::new("/opt/bin/sizar");
+        let here = std::env::consts::ARCH;
+        let beside = format!("/opt/bin/sizar-worker-{here}");
+        assert_eq!(choose(own, Some(here), |path| path == beside).unwrap(), beside);
+        assert_eq!(choose(own, Some(here), |_| false).unwrap(), own);
+        assert_eq!(choose(own, None, |_| false).unwrap(), own);
+        assert_eq!(choose(own, Some("riscv64"), |_| false).unwrap_err(), "riscv64");
+        let other = "/opt/bin/sizar-worker-riscv64";
+        assert_eq!(choose(own, Some("riscv64"), |path| path == other).unwrap(), other);
+    }
+
+    #[test]
+    fn what_a_shell_says_at_last_is_its_reason() {
+        let said = "quota: 90 %\nsh: 1: /x/sizar: Permission denied\n\n";
+        assert_eq!(last_words(said), Some("sh: 1: /x/sizar: Permission denied"));
+        assert_eq!(last_words(" \n"), None);
+    }
 }

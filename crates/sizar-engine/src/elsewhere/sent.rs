@@ -37,12 +37,27 @@ pub(super) fn obstacle(plan: &RunPlan, machine: &Machine) -> Option<String> {
     if let Some(there) = machine.architecture.as_deref().filter(|&there| there != here) {
         return Some(format!("its processors are {there}, and those here {here}"));
     }
-    if plan.python_roots.is_empty() {
-        return Some("it uses this machine's own Python, which is part of its system".to_owned());
+    if plan.python_roots.is_empty() && !has_the_same_python(plan, machine) {
+        return Some(
+            "it uses this machine's own Python, which is part of its system, and is not there"
+                .to_owned(),
+        );
     }
     let (mine, theirs) = (glibc_here()?, machine.glibc.as_deref()?);
     let older = numbers(theirs) < numbers(&mine);
     older.then(|| format!("its C library is older ({theirs}) than the one here ({mine})"))
+}
+
+/// Returns whether the system there has the Python that an environment of this system's uses: the
+/// same release, at the same place.
+fn has_the_same_python(plan: &RunPlan, machine: &Machine) -> bool {
+    let Ok(real) = plan.python().canonicalize_utf8() else { return false };
+    let release = real.file_name().and_then(|name| name.strip_prefix("python")).unwrap_or_default();
+    machine.pythons.iter().any(|(path, version)| {
+        path.parent() == real.parent()
+            && release.contains('.')
+            && version.strip_prefix(release).is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 fn glibc_here() -> Option<String> {

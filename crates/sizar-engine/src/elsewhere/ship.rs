@@ -106,7 +106,7 @@ pub fn send(
 ) -> Result<Utf8PathBuf, ElsewhereError> {
     let layout = Layout::at(place.root());
     let program = push(home, place, &layout, progress)?;
-    one(place, &Carrier { home, layout: &layout, program: &program, progress }, here)
+    one(place, &Carrier { home, layout: &layout, program: Some(&program), progress }, here)
 }
 
 /// What is sent of one binding.

@@ -87,17 +87,27 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
 }
 
 /// Returns the module as which a script must be started: one that imports its own neighbours by
-/// relative imports cannot be started as a file.
+/// relative imports cannot be started as a file, nor can one beside `NAME.py` that imports from its
+/// package `NAME`, which that file would hide.
 fn module_of(root: &Utf8Path, script: &Utf8Path) -> Option<String> {
     let inside = script.strip_prefix(root).ok()?.as_str().strip_suffix(".py")?;
     let folder = script.parent().filter(|folder| *folder != root)?;
     let text = fs_err::read(script).ok()?;
-    let relative = String::from_utf8_lossy(&text).lines().any(|line| line.starts_with("from ."));
+    let text = String::from_utf8_lossy(&text);
+    let begins = |start: &str| text.lines().any(|line| line.starts_with(start));
+    let package = inside.split('/').next().unwrap_or(inside);
+    let is_hidden = || {
+        folder.join(format!("{package}.py")).is_file()
+            && ["from {}.", "from {} ", "import {}."]
+                .iter()
+                .any(|start| begins(&start.replace("{}", package)))
+    };
+    let must = begins("from .") || is_hidden();
     let is_name = |part: &str| {
         !part.starts_with(|c: char| c.is_ascii_digit())
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
-    let fits = relative && folder.join("__init__.py").is_file() && inside.split('/').all(is_name);
+    let fits = must && folder.join("__init__.py").is_file() && inside.split('/').all(is_name);
     fits.then(|| inside.replace('/', "."))
 }
 
@@ -300,6 +310,10 @@ mod tests {
             ("net/tools/train.py", "from ..model import Net\n"),
             ("net/tools/plain.py", "import sys\n"),
             ("top.py", "from .model import Net\n"),
+            ("net/__init__.py", ""),
+            ("net/net.py", ""),
+            ("net/unet.py", "from net.attend import Attend\n"),
+            ("net/other.py", "from network import a\n"),
         ] {
             fs_err::write(root.join(file), text).unwrap();
         }
@@ -307,6 +321,9 @@ mod tests {
         assert_eq!(of("net/tools/train.py").as_deref(), Some("net.tools.train"));
         assert_eq!(of("net/tools/plain.py"), None);
         assert_eq!(of("top.py"), None);
+        // `net/net.py` would hide the package `net`
+        assert_eq!(of("net/unet.py").as_deref(), Some("net.unet"));
+        assert_eq!(of("net/other.py"), None);
     }
 
     #[test]

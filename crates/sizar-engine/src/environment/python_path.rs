@@ -21,6 +21,16 @@ pub fn python_path(
     (!all.is_empty()).then(|| all.join(":"))
 }
 
+/// Returns whether the tree at `root` has the module `name` (`a.b`), as its root on the path
+/// would show it.
+pub fn has_module(root: &Utf8Path, name: &str) -> bool {
+    let is_name =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let path = root.join(name.replace('.', "/"));
+    name.split('.').all(is_name)
+        && (path.with_extension("py").is_file() || path.join("__init__.py").is_file())
+}
+
 /// `sys.path.insert(0, '../lib')` and `sys.path.append("utils")`, at the start of a line.
 static RELATIVE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?m)^[ \t]*sys\.path\.(?:insert\(\s*\d+\s*,|append\()\s*r?["']([^/~"'\n][^"'\n]*)["']\s*\)"#)
@@ -94,6 +104,21 @@ fn joined(folder: &Utf8Path, relative: &str) -> Option<Utf8PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_module_of_the_tree_is_a_file_or_a_package() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::create_dir_all(root.join("net/utils")).unwrap();
+        fs_err::create_dir_all(root.join("net/data")).unwrap();
+        for file in ["net/__init__.py", "net/model.py", "net/utils/__init__.py"] {
+            fs_err::write(root.join(file), "").unwrap();
+        }
+        let has = ["net", "net.model", "net.utils"].map(|name| has_module(root, name));
+        let not = ["net.data", "nets", "net.model.x", "", "../net", "net."];
+        assert_eq!(has, [true; 3]);
+        assert_eq!(not.map(|name| has_module(root, name)), [false; 6]);
+    }
 
     #[test]
     fn what_a_script_reaches_from_its_own_folder_is_on_the_path() {

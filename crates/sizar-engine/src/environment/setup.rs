@@ -27,6 +27,7 @@ use super::gpus;
 use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
+use super::python_path::has_module;
 use super::source_edits;
 use super::tree_build;
 use super::verify::{self, Subject};
@@ -457,6 +458,7 @@ impl Way<'_> {
                 if self.request.offline { Vec::new() } else { index::releases(name) }
             },
             distribution_of: &distribution_of,
+            in_tree: &|module| has_module(&self.checkout.path, module),
             conda_answers: &conda_answers,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };

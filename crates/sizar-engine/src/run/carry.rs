@@ -8,7 +8,7 @@ use super::Attempt;
 use super::checkpoint::is_whole;
 
 /// What is put behind the name of a file that was cut off.
-const PARTIAL: &str = "partial";
+pub(crate) const PARTIAL: &str = "partial";
 
 /// Puts what the attempt `from` made into the working copy of `to`, and says in words what it did.
 ///

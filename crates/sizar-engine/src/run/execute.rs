@@ -316,6 +316,26 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
     invocation.network(network).cwd(work)
 }
 
+/// A command as it is without a sandbox, and with nothing of this machine's.
+pub(crate) struct BareCommand {
+    pub program: String,
+    /// What comes before the driver's own arguments.
+    pub first: Vec<String>,
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Returns what a batch script executes by itself.
+pub(crate) fn bare_command(plan: &RunPlan, attempt: &Attempt) -> BareCommand {
+    let claimed = Claimed { attempt: 0, gpus: Vec::new() };
+    let own = RunPlan { args: Vec::new(), ..plan.clone() };
+    let invocation = invocation(&own, attempt, &claimed);
+    let confinement = Confinement::new(SandboxKind::None, attempt.home(), attempt.tmp());
+    let limits = Limits { cpus: plan.job.resources.cpus, ..Limits::default() };
+    let nobody = BTreeMap::new();
+    let variables = environment::variables(&invocation, &confinement, &limits, true, &nobody);
+    BareCommand { program: invocation.program, first: invocation.args, variables }
+}
+
 /// Adds the variables of a run's environment and of the user.
 pub(super) fn with_variables(
     invocation: Invocation,

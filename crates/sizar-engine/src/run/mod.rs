@@ -35,6 +35,7 @@ pub use prepare::{
 pub use rehearse::{Rehearsed, rehearse};
 pub use working_copy::{Baseline, copy_tree};
 
+pub(crate) use carry::PARTIAL;
 pub(crate) use collect::digest;
 pub(crate) use error::chain;
-pub(crate) use execute::receipt_of;
+pub(crate) use execute::{bare_command, receipt_of};

@@ -19,4 +19,4 @@ pub use machine::{Machine, Quota, Storage};
 pub use name::{InvalidTargetName, TargetName};
 pub(crate) use probe::output;
 pub use probe::{Probed, probe};
-pub use profile::Profile;
+pub use profile::{Profile, WorkerWish};

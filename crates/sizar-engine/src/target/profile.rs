@@ -27,6 +27,9 @@ pub struct Profile {
     /// The folder there in which sizar keeps everything; `~/.sizar` where nothing says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<Utf8PathBuf>,
+    /// What executes runs there: sizar itself, or a plain script.
+    #[serde(skip_serializing_if = "WorkerWish::is_auto")]
+    pub worker: WorkerWish,
     /// What reads batch scripts: `/bin/sh`, or `/bin/bash -l` where only login shells know modules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shell: Option<String>,
@@ -52,6 +55,23 @@ pub struct Profile {
     pub probed: Option<Timestamp>,
     pub machine: Machine,
     pub site: Site,
+}
+
+/// What executes runs on a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerWish {
+    /// sizar itself; a plain `sh` script where it cannot execute.
+    #[default]
+    Auto,
+    /// The script, also where sizar could: for sites that forbid programs of one's own.
+    None,
+}
+
+impl WorkerWish {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
 }
 
 impl Profile {

@@ -1,7 +1,7 @@
 //! What follows from what an output says: uv's diagnoses, and modules that are missing.
 
 use jiff::{SignedDuration, Timestamp};
-use sizar_model::{EnvSpec, Installer};
+use sizar_model::{EnvSpec, Installer, ProjectInstall};
 
 use super::{Candidate, Change};
 use crate::build_tools;
@@ -261,6 +261,9 @@ fn minor_form(package: &str, requirement: &str) -> Option<String> {
 }
 
 pub(super) fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Vec<Candidate> {
+    if (facts.in_tree)(module) {
+        return incomplete_package(spec, module);
+    }
     let top = module.split('.').next().unwrap_or(module);
     let whole = (facts.distribution_of)(top);
     let distribution = (facts.distribution_of)(module).or_else(|| whole.clone());
@@ -291,6 +294,19 @@ pub(super) fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) ->
         rule: MISSING_MODULE.into(),
         cause: format!("{module}{IS_MISSING}"),
         changes: vec![Change::Act(Action::Add(wanted))],
+    }]
+}
+
+/// Uses the source from its tree where its packaging leaves out a part of it: `packages=['a']`
+/// takes neither `a.b` nor what is in it. Whatever else hides the module, no index has it.
+fn incomplete_package(spec: &EnvSpec, module: &str) -> Vec<Candidate> {
+    if spec.project == ProjectInstall::OnPath {
+        return Vec::new();
+    }
+    vec![Candidate {
+        rule: "incomplete-package".into(),
+        cause: format!("its packaging leaves out {module}, which its tree has: the tree is used"),
+        changes: vec![Change::Act(Action::OnPath)],
     }]
 }
 

@@ -41,6 +41,24 @@ def check_names():
     assert len(platform.linux_distribution()) == 3 and len(platform.dist()) == 3
 
 
+def check_terminal_size():
+    # wherever this test was started, there is no terminal
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    assert os.popen("stty size", "r").read().split() == ["24", "80"]
+    assert subprocess.check_output(["stty", "size"]).split() == [b"24", b"80"]
+    assert os.popen("echo other").read().strip() == "other"
+    if not OLD:
+        assert os.get_terminal_size(0).columns == 80
+    try:
+        subprocess.check_output(["false"])
+    except subprocess.CalledProcessError:
+        pass
+    else:
+        raise AssertionError("another command that fails")
+
+
 def check_imp():
     import imp
 
@@ -247,6 +265,7 @@ def check_devices():
 
 
 check_names()
+check_terminal_size()
 check_imp()
 check_asyncio()
 check_hooks()

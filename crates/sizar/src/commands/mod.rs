@@ -3,6 +3,7 @@
 pub mod after;
 pub mod cancel;
 pub mod completions;
+pub mod data;
 pub mod doctor;
 pub mod env;
 pub mod environment_options;
@@ -60,6 +61,7 @@ pub fn execute(cli: &Cli) -> CommandResult<u8> {
                 Command::Fetch(args) => fetch::fetch(&session, args)?,
                 Command::Explain(args) => explain::explain(&session, args)?,
                 Command::Env(args) => return env::env(&session, args),
+                Command::Data(args) => data::data(&session, args)?,
                 Command::Doctor(args) => doctor::doctor(&session, args)?,
                 Command::Target(args) => target::target(&session, args)?,
                 Command::Nodes(args) => nodes::nodes(&session, args)?,

@@ -148,7 +148,9 @@ pub fn go_on_from(
     }
     let interrupt = Interrupt::watch(&session.home)?;
     let home = &session.home;
-    let next = NextAttempt { run: id, last, resources: &request.job.resources };
+    let program = elsewhere::program(home, place, id, &session.reporter)?;
+    let resources = &request.job.resources;
+    let next = NextAttempt { run: id, last, resources, program: &program };
     let plan = elsewhere::again(home, journal, place, &next, &session.reporter)?;
     if resume {
         // only now: a connection that breaks before leaves the run as it ended
@@ -157,7 +159,6 @@ pub fn go_on_from(
     interrupt.preparing(id);
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     journal.prepared(id, &Prepared { environment, plan: plan.to_json()? })?;
-    let program = elsewhere::program(home, place, &session.reporter)?;
     let mut sending = Sending { session, journal, place, interrupt: &interrupt };
     sending.submit(id, &request, &program, &[])?;
     account(journal, place, id);
@@ -296,7 +297,7 @@ pub fn submit_again(
     request: &RunRequest,
 ) -> CommandResult<()> {
     let interrupt = Interrupt::watch(&session.home)?;
-    let program = elsewhere::program(&session.home, place, &session.reporter)?;
+    let program = elsewhere::program(&session.home, place, id, &session.reporter)?;
     let mut sending = Sending { session, journal, place, interrupt: &interrupt };
     match sending.submit(id, request, &program, &[]) {
         // nothing left before the process was gone

@@ -7,7 +7,7 @@ use sizar_engine::run::Attempt;
 use sizar_engine::store::Journal;
 use sizar_model::artifact::GpuUsage;
 use sizar_model::resources::{ByteSize, Walltime};
-use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, Usage, counted};
+use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, RunState, Usage, counted};
 
 use crate::commands::runs::duration;
 use crate::commands::sweep_show::{self, ShowArgs as ShowArgsOfSweep};
@@ -149,7 +149,9 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
     line("run", run.id.as_str());
     let code = run.exit_code.map(|code| format!(", exit code {code}")).unwrap_or_default();
     line("state", &format!("{}{code}", run.state));
-    line("reason", run.reason.as_deref().unwrap_or_default());
+    let before_its_start = run.state == RunState::Cancelled && run.started.is_none();
+    let interrupted = before_its_start.then_some("it was interrupted before its program started");
+    line("reason", run.reason.as_deref().or(interrupted).unwrap_or_default());
     line("source", &run.source);
     line("command", &run.command.join(" "));
     let job = job.map(|job| format!(", job {job}")).unwrap_or_default();
@@ -186,6 +188,12 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
     }
     if !run.results.is_empty() {
         let _ = writeln!(page, "\nsizar fetch {} copies them here", run.id);
+    }
+    if run.state == RunState::Failed {
+        let _ = writeln!(page, "sizar explain {} says what is known of such failures", run.id);
+    }
+    if run.state.is_final() && run.state != RunState::Completed {
+        let _ = writeln!(page, "sizar resume {} gives it another attempt", run.id);
     }
     page
 }

@@ -13,5 +13,6 @@ mod killed;
 mod node;
 mod plain;
 mod restart;
+mod shell;
 mod site;
 mod sweep;

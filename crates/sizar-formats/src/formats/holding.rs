@@ -1,0 +1,46 @@
+//! What a format can hold, and from that the loss table of a conversion.
+
+use serde::Serialize;
+
+use super::Format;
+use crate::model::{Dataset, Feature, features};
+
+/// What becomes of a feature in a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// It is kept as it is.
+    Kept,
+    /// It is kept in another form, said here: a fragment, like "rounded to whole pixels".
+    Changed(&'static str),
+    /// It is left out.
+    Dropped,
+}
+
+/// A row of the loss table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Loss {
+    pub feature: Feature,
+    /// The feature in words.
+    pub what: &'static str,
+    /// How often the data set uses it.
+    pub count: u64,
+    /// What becomes of it: a fragment.
+    pub becomes: &'static str,
+    /// Whether nothing of it is left.
+    pub dropped: bool,
+}
+
+/// Returns what `format` can't hold of `dataset` as it is.
+pub fn losses(dataset: &Dataset, format: &dyn Format) -> Vec<Loss> {
+    features::used(dataset)
+        .into_iter()
+        .filter_map(|(feature, count)| {
+            let (becomes, dropped) = match format.holding(feature) {
+                Holding::Kept => return None,
+                Holding::Changed(how) => (how, false),
+                Holding::Dropped => ("left out", true),
+            };
+            Some(Loss { feature, what: feature.words(), count, becomes, dropped })
+        })
+        .collect()
+}

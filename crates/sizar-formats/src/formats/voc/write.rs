@@ -1,0 +1,208 @@
+//! Writes Pascal VOC, in the folders of the development kit.
+
+use std::fmt::Write as _;
+
+use rayon::prelude::*;
+
+use super::super::mask::{palette, regions, unique_stems};
+use crate::error::{FormatError, Result};
+use crate::model::{Annotation, Dataset, Flags, Image, Shape};
+use crate::staging::Staging;
+use crate::xml::Writer;
+
+/// Writes `Annotations`, `ImageSets`, `JPEGImages`, and masks where there are shapes.
+pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
+    if output.is_file() {
+        return Err(FormatError::cannot_write("Pascal VOC is a folder")
+            .with_hint("name a folder to write to"));
+    }
+    let by_image = dataset.by_image();
+    let names = unique_stems(dataset);
+    let has_area = |annotation: &Annotation| {
+        matches!(annotation.shape, Shape::Polygon(_) | Shape::Rle(_) | Shape::Ellipse(_))
+    };
+    let segmented: Vec<bool> = (0..dataset.images.len())
+        .map(|at| by_image.of(at).iter().any(|i| has_area(&dataset.annotations[*i as usize])))
+        .collect();
+    if segmented.contains(&true) && dataset.categories.len() > 254 {
+        return Err(FormatError::cannot_write(format!(
+            "{} categories, and a mask of VOC numbers 254 at most",
+            dataset.categories.len()
+        ))
+        .with_hint("choose some with `--classes`, or join some with `--merge`"));
+    }
+    (0..dataset.images.len()).into_par_iter().try_for_each(|at| {
+        let (image, things) = (&dataset.images[at], by_image.of(at));
+        let (stem, extension) = &names[at];
+        let file = format!("{stem}.{extension}");
+        let xml = page(dataset, image, things, &file, segmented[at]);
+        output.write(format!("Annotations/{stem}.xml"), xml.as_bytes())?;
+        if segmented[at] {
+            masks(dataset, at, things, stem, output)?;
+        }
+        output.place_image(image, format!("JPEGImages/{file}"))
+    })?;
+    lists(dataset, &names, &segmented, output)
+}
+
+/// The pixels of a box that counts from 1 and includes both ends.
+pub fn corners(annotation: &Annotation) -> Option<[i64; 4]> {
+    let bbox = annotation.bounds()?;
+    let (left, top) = (bbox.x.round() as i64 + 1, bbox.y.round() as i64 + 1);
+    let (right, bottom) = (bbox.right().round() as i64, bbox.bottom().round() as i64);
+    Some([left, top, right.max(left), bottom.max(top)])
+}
+
+fn page(dataset: &Dataset, image: &Image, things: &[u32], file: &str, segmented: bool) -> String {
+    let mut xml = Writer::bare();
+    xml.open("annotation", &[]);
+    xml.leaf("folder", "JPEGImages");
+    xml.leaf("filename", file);
+    xml.open("source", &[]);
+    let provenance = image.provenance.as_deref();
+    let source = provenance.and_then(|it| it.source.as_deref());
+    xml.leaf("database", source.or(dataset.info.name.as_deref()).unwrap_or("Unknown"));
+    xml.close();
+    xml.open("size", &[]);
+    xml.leaf("width", image.width);
+    xml.leaf("height", image.height);
+    xml.leaf("depth", 3);
+    xml.close();
+    xml.leaf("segmented", u8::from(segmented));
+    for thing in things {
+        let annotation = &dataset.annotations[*thing as usize];
+        let Some(corners) = corners(annotation) else { continue };
+        let name = annotation.category.and_then(|at| dataset.categories.get(at as usize));
+        let pose = annotation.more.as_ref().and_then(|more| more.pose.as_deref());
+        let difficult =
+            annotation.flags.has(Flags::DIFFICULT) || annotation.flags.has(Flags::CROWD);
+        xml.open("object", &[]);
+        xml.leaf("name", name.map_or("object", |category| &*category.name));
+        xml.leaf("pose", pose.unwrap_or("Unspecified"));
+        xml.leaf("truncated", u8::from(annotation.flags.has(Flags::TRUNCATED)));
+        if annotation.flags.has(Flags::OCCLUDED) {
+            xml.leaf("occluded", 1);
+        }
+        xml.leaf("difficult", u8::from(difficult));
+        xml.open("bndbox", &[]);
+        for (field, corner) in ["xmin", "ymin", "xmax", "ymax"].into_iter().zip(corners) {
+            xml.leaf(field, corner);
+        }
+        xml.close();
+        xml.close();
+    }
+    xml.finish()
+}
+
+/// Writes the masks of classes and of objects, each with a border of 255 where areas meet.
+fn masks(dataset: &Dataset, at: usize, things: &[u32], stem: &str, output: &Staging) -> Result<()> {
+    let image = &dataset.images[at];
+    let written: Vec<u32> = things
+        .iter()
+        .copied()
+        .filter(|at| corners(&dataset.annotations[*at as usize]).is_some())
+        .collect();
+    if written.len() > 254 {
+        return Err(FormatError::cannot_write(format!(
+            "`{}` has {} objects, and SegmentationObject numbers 254 at most",
+            image.name,
+            written.len()
+        ))
+        .with_hint("cut the images with `--tile`"));
+    }
+    let mut objects = regions::paint(dataset, at, &written, |index, _| index as u8 + 1)?;
+    border(&mut objects, image.width as usize, image.height as usize);
+    let classes: Vec<u8> = objects
+        .iter()
+        .map(|object| match object {
+            0 | 255 => *object,
+            object => {
+                let thing = written[usize::from(*object) - 1];
+                dataset.annotations[thing as usize].category.map_or(255, |at| at as u8 + 1)
+            }
+        })
+        .collect();
+    for (folder, pixels) in [("SegmentationObject", &objects), ("SegmentationClass", &classes)] {
+        let file = output.create(format!("{folder}/{stem}.png"))?;
+        palette::write(file, image.width, image.height, pixels)?;
+    }
+    Ok(())
+}
+
+/// Sets pixels to 255 whose right or lower neighbour is of another object, on both sides.
+fn border(pixels: &mut [u8], width: usize, height: usize) {
+    let before = pixels.to_vec();
+    for y in 0..height {
+        for x in 0..width {
+            let here = before[y * width + x];
+            for (dx, dy) in [(1, 0), (0, 1)] {
+                if x + dx < width && y + dy < height {
+                    let other = (y + dy) * width + x + dx;
+                    if before[other] != here {
+                        // of a thing and the background, the thing keeps its pixels' neighbour
+                        pixels[if here == 0 { y * width + x } else { other }] = 255;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes the lists of images, and those per class with 1, −1 and 0 for difficult ones only.
+fn lists(
+    dataset: &Dataset,
+    names: &[(String, String)],
+    segmented: &[bool],
+    output: &Staging,
+) -> Result<()> {
+    let mut splits: Vec<(String, Vec<usize>)> = dataset
+        .splits
+        .iter()
+        .enumerate()
+        .map(|(split, name)| {
+            let chosen = |at: &usize| dataset.images[*at].splits.contains(split as u8);
+            (name.replace('/', "_"), (0..names.len()).filter(chosen).collect())
+        })
+        .collect();
+    if splits.is_empty() {
+        splits.push(("trainval".into(), (0..names.len()).collect()));
+    }
+    let by_image = dataset.by_image();
+    for (split, images) in splits {
+        let list = |images: &mut dyn Iterator<Item = usize>| {
+            images.fold(String::new(), |text, at| text + &names[at].0 + "\n")
+        };
+        let all = list(&mut images.iter().copied());
+        output.write(format!("ImageSets/Main/{split}.txt"), all.as_bytes())?;
+        let mut masked = images.iter().copied().filter(|at| segmented[*at]).peekable();
+        if masked.peek().is_some() {
+            let text = list(&mut masked);
+            output.write(format!("ImageSets/Segmentation/{split}.txt"), text.as_bytes())?;
+        }
+        // a list for each class costs images × classes; VOC has 20
+        if dataset.categories.len() > 200 {
+            continue;
+        }
+        for (category, known) in dataset.categories.iter().enumerate() {
+            let mut text = String::new();
+            for at in &images {
+                let things: Vec<bool> = by_image
+                    .of(*at)
+                    .iter()
+                    .map(|thing| &dataset.annotations[*thing as usize])
+                    .filter(|thing| thing.category == Some(category as u32))
+                    .map(|thing| thing.flags.has(Flags::DIFFICULT))
+                    .collect();
+                let state = match things.contains(&false) {
+                    true => 1,
+                    false if things.is_empty() => -1,
+                    false => 0,
+                };
+                let _ = writeln!(text, "{} {state:2}", names[*at].0);
+            }
+            let name = known.name.replace('/', "_");
+            output.write(format!("ImageSets/Main/{name}_{split}.txt"), text.as_bytes())?;
+        }
+    }
+    Ok(())
+}

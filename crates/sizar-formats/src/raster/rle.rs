@@ -1,0 +1,243 @@
+//! Runs of a mask: measured, joined, decoded, and their compressed text.
+
+use crate::model::{Box2, Rle};
+
+/// Why a text or a list of runs is no mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RleError {
+    #[error("byte {at} of the compressed runs is not one of `0` to `o`")]
+    Byte { at: usize },
+    #[error("the compressed runs end within a number")]
+    Cut,
+    #[error("run {at} has the impossible length {length}")]
+    Length { at: usize, length: i64 },
+    #[error("the runs cover {covered} pixels, and the mask has {pixels}")]
+    Size { covered: u64, pixels: u64 },
+    #[error("a mask of {width}×{height} pixels is too large")]
+    TooLarge { width: u32, height: u32 },
+}
+
+impl Rle {
+    /// Returns the number of pixels that are set.
+    pub fn area(&self) -> u64 {
+        self.counts.iter().skip(1).step_by(2).map(|run| u64::from(*run)).sum()
+    }
+
+    /// Tells whether the runs cover the mask exactly.
+    pub fn check(&self) -> Result<(), RleError> {
+        let covered = self.counts.iter().map(|run| u64::from(*run)).sum();
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        if covered == pixels { Ok(()) } else { Err(RleError::Size { covered, pixels }) }
+    }
+
+    /// Returns the box around the pixels that are set; `None` where there are none.
+    ///
+    /// Like `rleToBbox`, it counts a last run that is set even if it has no pixels.
+    pub fn bounds(&self) -> Option<Box2> {
+        let (width, height) = (u64::from(self.width), u64::from(self.height));
+        let even = self.counts.len() / 2 * 2;
+        if even == 0 || height == 0 {
+            return None;
+        }
+        let (mut left, mut top, mut right, mut bottom) = (width, height, 0, 0);
+        let (mut at, mut column) = (0_u64, 0);
+        for (index, run) in self.counts[..even].iter().enumerate() {
+            let is_end = index % 2 == 1;
+            at += u64::from(*run);
+            let pixel = at.wrapping_sub(u64::from(is_end));
+            let (x, y) = (pixel / height, pixel % height);
+            if !is_end {
+                column = x;
+            } else if column < x {
+                (top, bottom) = (0, height - 1);
+            }
+            (left, right) = (left.min(x), right.max(x));
+            (top, bottom) = (top.min(y), bottom.max(y));
+        }
+        let (width, height) = ((right + 1).saturating_sub(left), (bottom + 1).saturating_sub(top));
+        Some(Box2::new(left as f64, top as f64, width as f64, height as f64))
+    }
+
+    /// Reads the compressed text of COCO: numbers in groups of five bits, each from the third on
+    /// as the difference to the one before the last.
+    pub fn from_text(text: &[u8], width: u32, height: u32) -> Result<Self, RleError> {
+        let mut counts: Vec<u32> = Vec::with_capacity(text.len());
+        let mut at = 0;
+        while at < text.len() {
+            let mut value = 0_i64;
+            let mut shift = 0;
+            loop {
+                let Some(byte) = text.get(at) else { return Err(RleError::Cut) };
+                let group = byte.wrapping_sub(48);
+                if group > 63 || shift > 35 {
+                    return Err(RleError::Byte { at });
+                }
+                value |= i64::from(group & 0x1f) << shift;
+                shift += 5;
+                at += 1;
+                if group & 0x20 == 0 {
+                    if group & 0x10 != 0 {
+                        value |= -1 << shift;
+                    }
+                    break;
+                }
+            }
+            let index = counts.len();
+            if index > 2 {
+                value += i64::from(counts[index - 2]);
+            }
+            let run =
+                u32::try_from(value).map_err(|_| RleError::Length { at: index, length: value })?;
+            counts.push(run);
+        }
+        Ok(Self { width, height, counts: counts.into(), compressed: true })
+    }
+
+    /// Returns the compressed text of COCO.
+    pub fn to_text(&self) -> String {
+        let mut text = String::with_capacity(self.counts.len() * 2);
+        for (at, run) in self.counts.iter().enumerate() {
+            let mut value = i64::from(*run);
+            if at > 2 {
+                value -= i64::from(self.counts[at - 2]);
+            }
+            loop {
+                let group = (value & 0x1f) as u8;
+                value >>= 5;
+                let more = if group & 0x10 != 0 { value != -1 } else { value != 0 };
+                text.push(char::from(group + if more { 0x20 } else { 0 } + 48));
+                if !more {
+                    break;
+                }
+            }
+        }
+        text
+    }
+
+    /// Reads a mask whose pixels lie column after column; what is not 0 is set.
+    pub fn from_columns(pixels: &[u8], width: u32, height: u32) -> Self {
+        let mut counts = Vec::new();
+        let mut rest = pixels;
+        let mut set = false;
+        while !rest.is_empty() {
+            let run = if set { memchr::memchr(0, rest).unwrap_or(rest.len()) } else { zeros(rest) };
+            counts.push(run as u32);
+            rest = &rest[run..];
+            set = !set;
+        }
+        if counts.is_empty() {
+            counts.push(0);
+        }
+        Self { width, height, counts: counts.into(), compressed: true }
+    }
+
+    /// Returns the pixels column after column, 1 where it is set.
+    pub fn to_columns(&self) -> Result<Vec<u8>, RleError> {
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        self.check()?;
+        if pixels > MOST_PIXELS {
+            return Err(RleError::TooLarge { width: self.width, height: self.height });
+        }
+        let mut columns = vec![0; pixels as usize];
+        self.runs(|from, to| columns[from as usize..to as usize].fill(1));
+        Ok(columns)
+    }
+
+    /// Calls `each` with the first pixel of each run that is set and the one after its last.
+    pub fn runs(&self, mut each: impl FnMut(u64, u64)) {
+        let mut at = 0;
+        for pair in self.counts.chunks(2) {
+            let from = at + u64::from(pair[0]);
+            at = from + pair.get(1).map_or(0, |run| u64::from(*run));
+            if at > from {
+                each(from, at);
+            }
+        }
+    }
+
+    /// Returns what is set in one of `masks`, which are of one size; `None` if there are none.
+    pub fn union(masks: &[Self]) -> Option<Self> {
+        let (first, others) = masks.split_first()?;
+        Some(others.iter().fold(first.clone(), |all, mask| all.merge(mask, |a, b| a || b)))
+    }
+
+    /// Returns what is set here and not in `other`.
+    pub fn without(&self, other: &Self) -> Self {
+        self.merge(other, |here, there| here && !there)
+    }
+
+    /// Returns what is set here and in `other`.
+    pub fn intersection(&self, other: &Self) -> Self {
+        self.merge(other, |here, there| here && there)
+    }
+
+    fn merge(&self, other: &Self, rule: impl Fn(bool, bool) -> bool) -> Self {
+        let mut counts = Vec::with_capacity(self.counts.len() + other.counts.len());
+        let mut here = Runs::new(&self.counts);
+        let mut there = Runs::new(&other.counts);
+        let (mut run, mut set) = (0_u32, false);
+        loop {
+            let step = here.left.min(there.left);
+            run = run.saturating_add(step);
+            let left = here.advance(step) || there.left > step;
+            let left = there.advance(step) || left;
+            let was = set;
+            set = rule(here.set, there.set);
+            if set != was || !left {
+                counts.push(run);
+                run = 0;
+            }
+            if !left {
+                break;
+            }
+        }
+        Self {
+            width: self.width,
+            height: self.height,
+            counts: counts.into(),
+            compressed: self.compressed,
+        }
+    }
+}
+
+/// A mask of more pixels is not decoded.
+pub const MOST_PIXELS: u64 = 1 << 30;
+
+/// Returns how many zeros `pixels` begins with.
+fn zeros(pixels: &[u8]) -> usize {
+    let mut at = 0;
+    for block in pixels.chunks(32) {
+        if block.iter().fold(0, |all, byte| all | byte) != 0 {
+            return at + block.iter().position(|byte| *byte != 0).unwrap_or(0);
+        }
+        at += block.len();
+    }
+    at
+}
+
+/// The runs of a mask, walked through.
+struct Runs<'a> {
+    rest: std::slice::Iter<'a, u32>,
+    left: u32,
+    set: bool,
+}
+
+impl<'a> Runs<'a> {
+    fn new(counts: &'a [u32]) -> Self {
+        let mut rest = counts.iter();
+        let left = rest.next().copied().unwrap_or(0);
+        Self { rest, left, set: false }
+    }
+
+    /// Goes on by `step`, into the next run where this one ends; tells whether anything is left.
+    fn advance(&mut self, step: u32) -> bool {
+        self.left -= step;
+        if self.left == 0
+            && let Some(next) = self.rest.next()
+        {
+            self.left = *next;
+            self.set = !self.set;
+        }
+        self.left > 0
+    }
+}

@@ -1,0 +1,177 @@
+//! The loaders of the field judge what is written and computed here.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
+mod world;
+
+use std::process::Command;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::{Value, json};
+use sizar_formats::convert::save;
+use sizar_formats::formats::{self, WriteOptions};
+use sizar_formats::model::{Point, Rle};
+use sizar_formats::raster::Rasteriser;
+use sizar_formats::staging::Placing;
+use sizar_formats::{OpenOptions, open};
+use world::{Random, demo, scratch};
+
+/// A Python with pycocotools and globox, kept below `target/` from one run to the next.
+fn judge() -> Utf8PathBuf {
+    let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("judges");
+    let python = folder.join("bin/python");
+    let works = |code: &str| {
+        Command::new(&python).args(["-c", code]).output().is_ok_and(|out| out.status.success())
+    };
+    if !works("import pycocotools.mask, globox") {
+        let made = Command::new("python3").args(["-m", "venv", folder.as_str()]).status();
+        assert!(made.unwrap().success());
+        let install = ["-m", "pip", "install", "--quiet", "pycocotools", "globox"];
+        assert!(Command::new(&python).args(install).status().unwrap().success());
+    }
+    python
+}
+
+fn asked(python: &Utf8Path, script: &str, arguments: &[&Utf8Path]) -> Value {
+    let script = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges").join(script);
+    let out = Command::new(python).arg(script).args(arguments).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+#[test]
+fn slow_data_pycocotools_and_globox_agree() {
+    // one test, for one environment
+    let python = judge();
+    masks_are_those_of_pycocotools_byte_for_byte(&python);
+    globox_reads_the_same_boxes_from_coco_voc_and_yolo(&python);
+}
+
+fn masks_are_those_of_pycocotools_byte_for_byte(python: &Utf8Path) {
+    let (_keep, folder) = scratch();
+    let mut random = Random(7);
+    let mut cases = Vec::new();
+    for at in 0..3000 {
+        let (width, height) = (1 + random.below(200) as u32, 1 + random.below(200) as u32);
+        let rings: Vec<Vec<f64>> = (0..1 + random.below(3))
+            .map(|_| {
+                let points = 3 + random.below(20);
+                let mut one = |limit: u32| {
+                    // beyond the border too, on whole pixels, halves and fifths
+                    let value = (random.unit() * 1.6 - 0.3) * f64::from(limit);
+                    match at % 4 {
+                        0 => value,
+                        1 => value.round(),
+                        2 => (value * 2.0).round() / 2.0,
+                        _ => (value * 10.0).round() / 10.0,
+                    }
+                };
+                (0..points).flat_map(|_| [one(width), one(height)]).collect()
+            })
+            .collect();
+        cases.push(json!({"width": width, "height": height, "rings": rings}));
+    }
+    let file = folder.join("cases.json");
+    fs_err::write(&file, json!(cases).to_string()).unwrap();
+    let mut dataset = demo(&folder.join("images"));
+    let coco = folder.join("demo.json");
+    let format = formats::named("coco").unwrap();
+    save(&mut dataset, format, &coco, Placing::Leave, &WriteOptions::default()).unwrap();
+    let said = asked(python, "coco.py", &[&file, &coco]);
+    for (case, expected) in cases.iter().zip(said["masks"].as_array().unwrap()) {
+        let size = |key: &str| case[key].as_u64().unwrap() as u32;
+        let mut rasteriser = Rasteriser::new(size("width"), size("height")).unwrap();
+        let rings: Vec<Rle> = case["rings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|ring| {
+                let numbers: Vec<f64> = serde_json::from_value(ring.clone()).unwrap();
+                let points: Vec<Point> =
+                    numbers.chunks(2).map(|pair| Point::new(pair[0], pair[1])).collect();
+                rasteriser.ring(&points)
+            })
+            .collect();
+        let texts: Vec<String> = rings.iter().map(Rle::to_text).collect();
+        assert_eq!(json!(texts), expected["rings"], "{case}");
+        let whole = Rle::union(&rings).unwrap();
+        assert_eq!(json!(whole.to_text()), expected["whole"], "{case}");
+        assert_eq!(json!(whole.area()), expected["area"]);
+        let bbox = whole.bounds().unwrap_or_default();
+        assert_eq!(json!([bbox.x, bbox.y, bbox.width, bbox.height]), expected["bbox"], "{case}");
+        let columns = whole.to_columns().unwrap();
+        let again = Rle::from_columns(&columns, whole.width, whole.height);
+        assert_eq!(json!(again.to_text()), expected["again"]);
+        let text = expected["whole"].as_str().unwrap().as_bytes();
+        assert_eq!(Rle::from_text(text, whole.width, whole.height).unwrap().counts, whole.counts);
+    }
+    assert_eq!(said["images"], dataset.images.len());
+    let masks = dataset.annotations.iter().filter(|annotation| {
+        let image = &dataset.images[annotation.image as usize];
+        let mut rasteriser = Rasteriser::new(image.width, image.height).unwrap();
+        let is_area = annotation.shape != sizar_formats::model::Shape::None;
+        let Some(mask) = rasteriser.shape(annotation).filter(|_| is_area) else { return false };
+        let expected = &said["read"][annotation.id.unwrap().to_string()];
+        assert_eq!(json!([mask.to_text(), mask.area()]), *expected);
+        true
+    });
+    assert!(masks.count() > 5);
+}
+
+fn globox_reads_the_same_boxes_from_coco_voc_and_yolo(python: &Utf8Path) {
+    let (_keep, folder) = scratch();
+    let mut dataset = demo(&folder.join("images"));
+    // boxes on whole pixels are the same in all three
+    dataset.annotations.retain(|annotation| annotation.bbox.is_some());
+    for annotation in &mut dataset.annotations {
+        annotation.shape = sizar_formats::model::Shape::None;
+        annotation.more = None;
+    }
+    dataset.splits.clear();
+    dataset.images.iter_mut().for_each(|image| image.splits = Default::default());
+    for (format, name) in [("coco", "boxes.json"), ("voc", "voc"), ("yolo", "yolo")] {
+        let format = formats::named(format).unwrap();
+        let mut copy = dataset.clone();
+        let options = WriteOptions::default();
+        save(&mut copy, format, &folder.join(name), Placing::Link, &options).unwrap();
+    }
+    let said = asked(
+        python,
+        "globox_boxes.py",
+        &[
+            &folder.join("boxes.json"),
+            &folder.join("voc/Annotations"),
+            &folder.join("yolo/labels/train"),
+            &folder.join("yolo/images/train"),
+        ],
+    );
+    let rows = |format: &str| said[format].as_array().unwrap().clone();
+    assert_eq!(rows("coco").len(), dataset.annotations.len());
+    for (coco, voc) in rows("coco").iter().zip(rows("voc")) {
+        // globox takes VOC's numbers as they stand: a pixel to the right and below
+        assert_eq!(coco[0], voc[0]);
+        assert_eq!(coco[1], voc[1]);
+        let side = |row: &Value, at: usize| row[at].as_f64().unwrap();
+        assert_eq!(side(coco, 2) + 1.0, side(&voc, 2));
+        assert_eq!(side(coco, 4), side(&voc, 4));
+    }
+    for (coco, yolo) in rows("coco").iter().zip(rows("yolo")) {
+        assert_eq!(coco[0], yolo[0]);
+        for at in 2..6 {
+            let (a, b) = (coco[at].as_f64().unwrap(), yolo[at].as_f64().unwrap());
+            assert!((a - b).abs() < 1e-4, "{coco} {yolo}");
+        }
+    }
+    // and what is read back here is what was written
+    let voc = open(&folder.join("voc"), &OpenOptions::default()).unwrap().dataset;
+    let boxes = |dataset: &sizar_formats::model::Dataset| {
+        let mut all: Vec<String> = dataset
+            .annotations
+            .iter()
+            .map(|a| format!("{} {:?}", dataset.images[a.image as usize].name, a.bbox))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(boxes(&voc), boxes(&dataset));
+}
