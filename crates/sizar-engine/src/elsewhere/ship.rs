@@ -70,10 +70,13 @@ fn address(
 ) -> Result<Utf8PathBuf, ElsewhereError> {
     let progress = carrier.progress;
     let name = &place.name;
-    if place.profile.machine.internet != Some(false) {
+    // without a program of ours there, nothing there fetches
+    if let Some(program) = carrier.program
+        && place.profile.machine.internet != Some(false)
+    {
         progress.begin(format!("{name} fetches {}", SafeUrl::new(address.as_str())));
         let step = Step::program(
-            carrier.program.as_str(),
+            program.as_str(),
             [GET, carrier.layout.root().as_str(), address.as_str()],
         );
         let answers = place.transport.run(&[step.limit(FETCHING)])?;

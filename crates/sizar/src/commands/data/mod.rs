@@ -71,7 +71,7 @@ impl Reading {
         let options = OpenOptions {
             format: self.from.clone(),
             images_in: self.images_in.clone(),
-            read: ReadOptions { classes, origin: self.origin },
+            read: ReadOptions { classes, origin: self.origin, ..ReadOptions::default() },
         };
         Ok(open(path, &options)?)
     }
