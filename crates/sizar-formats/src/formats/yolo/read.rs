@@ -48,6 +48,9 @@ impl Default for Names {
     }
 }
 
+/// Width and height of an image, and its rows with their classes.
+type Read = (u32, u32, Vec<(u32, Annotation)>);
+
 /// Finds `data.yaml`, or another YAML file with its fields.
 pub fn yaml(look: &Look) -> Option<Utf8PathBuf> {
     look.with_extension(&["yaml", "yml"]).into_iter().find(|file| {
@@ -97,7 +100,9 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
                 continue;
             }
             let split = dataset.split(name);
-            members.into_iter().for_each(|at| splits_of[at].insert(split));
+            for at in members {
+                splits_of[at].insert(split);
+            }
         }
     }
     for (file, splits) in images.into_iter().zip(splits_of) {
@@ -112,17 +117,17 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
     }
     let names = names(&yaml, options, &base);
     let keypoints = yaml.kpt_shape;
-    let read: Vec<(u32, u32, Vec<(u32, Annotation)>)> = dataset
+    let read: Vec<Read> = dataset
         .images
         .par_iter()
         .map(|image| {
             let file = image.file.as_deref().unwrap_or("".into());
-            let Some(labels) = labels_of(file).filter(|labels| labels.is_file()) else {
-                let measured = measure(file)?;
-                return Ok((measured.width, measured.height, Vec::new()));
-            };
             let measured = measure(file)?;
-            let rows = rows(&labels, measured.width, measured.height, keypoints)?;
+            let labels = labels_of(file);
+            let rows = match labels.is_file() {
+                true => rows(&labels, measured.width, measured.height, keypoints)?,
+                false => Vec::new(),
+            };
             Ok((measured.width, measured.height, rows))
         })
         .collect::<Result<_>>()?;
@@ -193,15 +198,14 @@ fn resolved(
 }
 
 /// Where the labels of an image are.
-fn labels_of(image: &Utf8Path) -> Option<Utf8PathBuf> {
+fn labels_of(image: &Utf8Path) -> Utf8PathBuf {
     let path = image.as_str();
-    let beside = image.with_extension("txt");
     match path.rfind("images/") {
         Some(at) => {
             let replaced = format!("{}labels/{}", &path[..at], &path[at + "images/".len()..]);
-            Some(Utf8PathBuf::from(replaced).with_extension("txt"))
+            Utf8PathBuf::from(replaced).with_extension("txt")
         }
-        None => Some(beside),
+        None => image.with_extension("txt"),
     }
 }
 
