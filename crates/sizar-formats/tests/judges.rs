@@ -54,7 +54,7 @@ fn masks_are_those_of_pycocotools_byte_for_byte(python: &Utf8Path) {
     let mut cases = Vec::new();
     for at in 0..3000 {
         let (width, height) = (1 + random.below(200) as u32, 1 + random.below(200) as u32);
-        let rings: Vec<Vec<f64>> = (0..1 + random.below(3))
+        let rings: Vec<Vec<f64>> = (0..=random.below(3))
             .map(|_| {
                 let points = 3 + random.below(20);
                 let mut one = |limit: u32| {

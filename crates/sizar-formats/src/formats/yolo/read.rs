@@ -14,6 +14,11 @@ use crate::model::{
 };
 use crate::pixels::{is_image_name, measure};
 
+/// A number above this is damage, not a class.
+const MOST_CLASSES: f64 = 1e6;
+/// No skeleton has more points.
+const MOST_POINTS: usize = 10_000;
+
 /// `data.yaml`.
 #[derive(Default, Deserialize)]
 struct Yaml {
@@ -117,6 +122,14 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
     }
     let names = names(&yaml, options, &base);
     let keypoints = yaml.kpt_shape;
+    if let Some([points, dimensions]) = keypoints
+        && (points > MOST_POINTS || !(2..=3).contains(&dimensions))
+    {
+        let file = yaml_file.as_deref().unwrap_or(look.path());
+        let what = format!("`kpt_shape` of {points} points with {dimensions} numbers each");
+        return Err(FormatError::malformed(Position::whole(file), what)
+            .with_hint("it is a number of points, and 2 or 3"));
+    }
     let read: Vec<Read> = dataset
         .images
         .par_iter()
@@ -132,10 +145,6 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
         })
         .collect::<Result<_>>()?;
     let most = read.iter().flat_map(|(_, _, rows)| rows.iter().map(|(class, _)| class + 1)).max();
-    if let Some(most) = most.filter(|most| *most > 1_000_000) {
-        let what = format!("a class of the number {}", most - 1);
-        return Err(FormatError::malformed(Position::whole(look.path()), what));
-    }
     let count = names.len().max(most.unwrap_or(0) as usize);
     dataset.categories = (0..count)
         .map(|at| Category {
@@ -254,7 +263,7 @@ fn rows(
         }
         let Some((class, values)) = numbers.split_first() else { continue };
         let at = || Position::line(file, line as u64 + 1, 1);
-        if class.fract() != 0.0 || *class < 0.0 {
+        if class.fract() != 0.0 || !(0.0..=MOST_CLASSES).contains(class) {
             return Err(FormatError::malformed(at(), format!("{class} is no class number")));
         }
         let mut annotation = Annotation::default();
