@@ -70,10 +70,9 @@ fn address(
 ) -> Result<Utf8PathBuf, ElsewhereError> {
     let progress = carrier.progress;
     let name = &place.name;
-    // without a program of ours there, nothing there fetches
-    if let Some(program) = carrier.program
-        && place.profile.machine.internet != Some(false)
-    {
+    // without sizar there, it is fetched here
+    let program = carrier.program.filter(|_| place.profile.machine.internet != Some(false));
+    if let Some(program) = program {
         progress.begin(format!("{name} fetches {}", SafeUrl::new(address.as_str())));
         let step = Step::program(
             program.as_str(),
