@@ -1,5 +1,7 @@
 //! LabelMe, CVAT and VIA: read, written, read again; broken files.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_formats::FormatError;
 use sizar_formats::formats::{self, Look, ReadOptions, WriteOptions};
@@ -22,7 +24,7 @@ fn read(path: &Utf8Path) -> Result<Dataset, FormatError> {
 
 fn read_text(name: &str, text: &str) -> Result<Dataset, FormatError> {
     let (_kept, path) = folder();
-    std::fs::write(path.join(name), text).unwrap();
+    fs_err::write(path.join(name), text).unwrap();
     read(&path.join(name))
 }
 
