@@ -12,13 +12,14 @@ const PAGE: &str = include_str!("fixtures/page-2019.xml");
 
 struct Folder {
     path: Utf8PathBuf,
-    _kept: tempfile::TempDir,
+    #[allow(dead_code, reason = "the folder goes away with it")]
+    kept: tempfile::TempDir,
 }
 
 impl Folder {
     fn new() -> Self {
         let kept = tempfile::tempdir().unwrap();
-        Self { path: Utf8Path::from_path(kept.path()).unwrap().to_owned(), _kept: kept }
+        Self { path: Utf8Path::from_path(kept.path()).unwrap().to_owned(), kept }
     }
 
     fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
@@ -47,7 +48,7 @@ fn write(dataset: &Dataset, format: &str, variant: Option<&str>) -> Folder {
     let options = WriteOptions { variant: variant.map(str::to_owned) };
     formats::named(format).unwrap().write(dataset, &staging, &options).unwrap();
     staging.finish().unwrap();
-    Folder { path: out, _kept: folder._kept }
+    Folder { path: out, kept: folder.kept }
 }
 
 /// What has to be the same after writing and reading: all but where it was read.
@@ -114,7 +115,8 @@ fn page_goes_to_alto_and_back() {
     let alto = written.read().unwrap();
     assert_eq!(formats::choose(&Look::at(&written.path).unwrap(), None).unwrap().name(), "alto");
     let back = write(&alto, "page", None).read().unwrap();
-    let said = |dataset: &Dataset| -> Vec<(String, Option<Level>, Option<String>, Shape, usize)> {
+    type Said = (String, Option<Level>, Option<String>, Shape, usize);
+    let said = |dataset: &Dataset| -> Vec<Said> {
         let each = dataset.annotations.iter().filter(|at| {
             at.category.is_none_or(|at| &*dataset.categories[at as usize].name != "Border")
         });
@@ -124,10 +126,7 @@ fn page_goes_to_alto_and_back() {
                 let name = &dataset.categories[at.category.unwrap() as usize].name;
                 // the text of a region is that of its lines
                 let text = at.text().filter(|_| more.level != Some(Level::Region));
-                let shape = match at.shape.clone() {
-                    Shape::None => Shape::None,
-                    shape => shape,
-                };
+                let shape = at.shape.clone();
                 (name.to_string(), more.level, text.map(str::to_owned), shape, more.baseline.len())
             })
             .collect();
