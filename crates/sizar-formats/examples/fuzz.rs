@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use sizar_formats::formats::WriteOptions;
 use sizar_formats::{OpenOptions, open};
 
 const COCO: &str = r#"{"info":{"year":2017},"images":[{"id":1,"file_name":"a.png","width":9,"height":9}],
@@ -36,13 +37,13 @@ const HOCR: &str = r#"<!DOCTYPE html><html><body><div class='ocr_page' title='im
 title='bbox 1 1 3 3; x_wconf 90'>a&amp;&#x62;</span> <br> <em>c</em></span></p></div></div></body></html>"#;
 const LABELME: &str = r#"{"version":"5.4.1","flags":{"f":true},"shapes":[{"label":"a","points":[[1,1],[5,1],[5,5]],"group_id":1,
 "shape_type":"polygon","flags":{"difficult":true}},{"label":"b","points":[[1,1],[2,2]],"shape_type":"mask",
-"mask":"iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAAC0lEQVR4nGP4DwMAFPAH+d8mcmEAAAAASUVORK5CYII="},
+"mask":"iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGP8z8DEwAAABQ0BA7hKXG8AAAAASUVORK5CYII="},
 {"label":"c","points":[[1,1],[2,2]],"shape_type":"circle","score":0.5}],"imagePath":"a.png","imageData":null,"imageHeight":9,"imageWidth":9}"#;
-const CVAT: &str = r##"<annotations><version>1.1</version><meta><task><name>t</name><labels><label><name>a</name><color>#ff0000</color></label>
+const CVAT: &str = r#"<annotations><version>1.1</version><meta><task><name>t</name><labels><label><name>a</name><color>#ff0000</color></label>
 <label><name>n</name><parent>a</parent></label></labels></task></meta><image id="0" name="a.png" subset="train" width="9" height="9">
 <box label="a" occluded="1" xtl="1" ytl="1" xbr="5" ybr="5" rotation="3" z_order="1"><attribute name="difficult">true</attribute></box>
 <polygon label="a" points="1,1;5,1;5,5" group_id="2"/><mask label="a" rle="1, 2, 1" left="1" top="1" width="2" height="2"/>
-<ellipse label="a" cx="4" cy="4" rx="2" ry="1"/><skeleton label="a"><points label="n" outside="0" points="1,1"/></skeleton></image></annotations>"##;
+<ellipse label="a" cx="4" cy="4" rx="2" ry="1"/><skeleton label="a"><points label="n" outside="0" points="1,1"/></skeleton></image></annotations>"#;
 const VIA: &str = r#"{"_via_settings":{"project":{"name":"p"}},"_via_img_metadata":{"a.png9":{"filename":"a.png","size":9,"regions":[
 {"shape_attributes":{"name":"polygon","all_points_x":[1,5,5],"all_points_y":[1,1,5]},"region_attributes":{"class":"a","text":"t"}},
 {"shape_attributes":{"name":"ellipse","cx":4,"cy":4,"rx":2,"ry":1,"theta":0.5},"region_attributes":{"class":"b"}}],
@@ -212,7 +213,8 @@ fn read(root: &Utf8Path, format: &str) -> bool {
     let writer = sizar_formats::formats::named(writer).unwrap();
     let mut copy = opened.dataset.clone();
     let placing = sizar_formats::staging::Placing::Leave;
-    let _ = sizar_formats::convert::save(&mut copy, writer, &out, placing, &Default::default());
+    let _ =
+        sizar_formats::convert::save(&mut copy, writer, &out, placing, &WriteOptions::default());
     let _ = fs_err::remove_dir_all(&out);
     let _ = sizar_formats::check::check(&opened.dataset, None);
     let _ = sizar_formats::survey::summarise(&opened.dataset);

@@ -27,8 +27,8 @@ fn target() -> &'static Utf8Path {
 fn judge() -> Utf8PathBuf {
     // the tests of this file may run side by side
     fs_err::create_dir_all(target()).unwrap();
-    let lock = std::fs::File::create(target().join("judges-pages.lock")).unwrap();
-    lock.lock().unwrap();
+    let lock = fs_err::File::create(target().join("judges-pages.lock")).unwrap();
+    lock.file().lock().unwrap();
     let folder = target().join("judges-pages");
     let python = folder.join("bin/python");
     let pip = |arguments: &[&str]| {
@@ -120,8 +120,7 @@ fn slow_data_real_pages_come_through_and_what_is_written_fits_the_published_sche
         assert!(first.annotations.len() > 2, "{name}: {}", first.annotations.len());
         for (format, variant) in [("page", None), ("alto", None), ("page", Some("2013"))] {
             let to = written.join(format!("{name}-{format}{}", variant.unwrap_or_default()));
-            let options =
-                WriteOptions { variant: variant.map(str::to_owned), ..WriteOptions::default() };
+            let options = WriteOptions { variant: variant.map(str::to_owned) };
             let target = formats::named(format).unwrap();
             save(&mut first.clone(), target, &to, Placing::Link, &options).unwrap();
             let again = read(&to);

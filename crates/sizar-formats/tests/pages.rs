@@ -1,6 +1,8 @@
 //! PAGE, ALTO and hOCR: read, written, read again; hostile files; schemas.
 #![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do without ends it")]
+
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_formats::formats::{self, Look, ReadOptions, WriteOptions};
 use sizar_formats::model::{Box2, Dataset, Level, Point, ReadingOrder, Shape};
@@ -11,13 +13,14 @@ const PAGE: &str = include_str!("fixtures/page-2019.xml");
 
 struct Folder {
     path: Utf8PathBuf,
-    _kept: tempfile::TempDir,
+    #[allow(dead_code, reason = "the folder goes away with it")]
+    kept: tempfile::TempDir,
 }
 
 impl Folder {
     fn new() -> Self {
         let kept = tempfile::tempdir().unwrap();
-        Self { path: Utf8Path::from_path(kept.path()).unwrap().to_owned(), _kept: kept }
+        Self { path: Utf8Path::from_path(kept.path()).unwrap().to_owned(), kept }
     }
 
     fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
@@ -43,10 +46,10 @@ fn write(dataset: &Dataset, format: &str, variant: Option<&str>) -> Folder {
     let folder = Folder::new();
     let out = folder.path.join("out");
     let staging = Staging::folder(&out, Placing::Link).unwrap();
-    let options = WriteOptions { variant: variant.map(str::to_owned), ..WriteOptions::default() };
+    let options = WriteOptions { variant: variant.map(str::to_owned) };
     formats::named(format).unwrap().write(dataset, &staging, &options).unwrap();
     staging.finish().unwrap();
-    Folder { path: out, _kept: folder._kept }
+    Folder { path: out, kept: folder.kept }
 }
 
 /// What has to be the same after writing and reading: all but where it was read.
@@ -113,7 +116,8 @@ fn page_goes_to_alto_and_back() {
     let alto = written.read().unwrap();
     assert_eq!(formats::choose(&Look::at(&written.path).unwrap(), None).unwrap().name(), "alto");
     let back = write(&alto, "page", None).read().unwrap();
-    let said = |dataset: &Dataset| -> Vec<(String, Option<Level>, Option<String>, Shape, usize)> {
+    type Said = (String, Option<Level>, Option<String>, Shape, usize);
+    let said = |dataset: &Dataset| -> Vec<Said> {
         let each = dataset.annotations.iter().filter(|at| {
             at.category.is_none_or(|at| &*dataset.categories[at as usize].name != "Border")
         });
@@ -123,10 +127,7 @@ fn page_goes_to_alto_and_back() {
                 let name = &dataset.categories[at.category.unwrap() as usize].name;
                 // the text of a region is that of its lines
                 let text = at.text().filter(|_| more.level != Some(Level::Region));
-                let shape = match at.shape.clone() {
-                    Shape::None => Shape::None,
-                    shape => shape,
-                };
+                let shape = at.shape.clone();
                 (name.to_string(), more.level, text.map(str::to_owned), shape, more.baseline.len())
             })
             .collect();
@@ -309,7 +310,7 @@ fn what_escriptorium_gets_is_one_archive_that_is_always_the_same() {
     let packed = |name: &str, variant: &str| {
         let to = folder.path.join(name);
         let staging = Staging::archive(&to, Placing::Link).unwrap();
-        let options = WriteOptions { variant: Some(variant.into()), ..WriteOptions::default() };
+        let options = WriteOptions { variant: Some(variant.into()) };
         let format = formats::named("escriptorium").unwrap();
         format.write(&dataset, &staging, &options).unwrap();
         staging.finish().unwrap();

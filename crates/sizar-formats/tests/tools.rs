@@ -1,6 +1,8 @@
 //! LabelMe, CVAT and VIA: read, written, read again; broken files.
 #![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_formats::FormatError;
 use sizar_formats::formats::{self, Look, ReadOptions, WriteOptions};
@@ -23,7 +25,7 @@ fn read(path: &Utf8Path) -> Result<Dataset, FormatError> {
 
 fn read_text(name: &str, text: &str) -> Result<Dataset, FormatError> {
     let (_kept, path) = folder();
-    std::fs::write(path.join(name), text).unwrap();
+    fs_err::write(path.join(name), text).unwrap();
     read(&path.join(name))
 }
 

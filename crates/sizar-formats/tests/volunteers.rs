@@ -1,6 +1,8 @@
 //! A subject set for Zooniverse, and what comes back from its volunteers.
 #![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 use camino::Utf8Path;
 use serde_json::json;
 use sizar_formats::formats::{self, Look, ReadOptions, WriteOptions};
