@@ -3,6 +3,7 @@
 
 mod classify;
 mod control;
+mod data;
 mod inspect;
 mod overhead;
 mod queue;
@@ -18,7 +19,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `transfer`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -47,7 +48,7 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 8] = [
+const ALL: [(&str, Measurement); 9] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
@@ -55,6 +56,7 @@ const ALL: [(&str, Measurement); 8] = [
     ("queue", queue::measure),
     ("sweep", sweep::measure),
     ("control", control::measure),
+    ("data", data::measure),
     ("transfer", transfer::measure),
 ];
 
@@ -63,7 +65,9 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<()> {
     for name in &args.names {
         ensure!(ALL.iter().any(|(known, _)| known == name), "there is no measurement `{name}`");
     }
-    if args.program.is_none() {
+    // `data` measures a crate, not the program
+    let needs_program = args.names.is_empty() || args.names.iter().any(|name| name != "data");
+    if args.program.is_none() && needs_program {
         run(command("cargo", &["build", "--release", "--locked", "-p", "sizar"]))?;
     }
     let release = root().join("target/release/sizar");

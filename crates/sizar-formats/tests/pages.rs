@@ -6,40 +6,7 @@ use sizar_formats::model::{Box2, Dataset, Level, Point, ReadingOrder, Shape};
 use sizar_formats::staging::{Placing, Staging};
 use sizar_formats::{FormatError, Place};
 
-const PAGE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
-  <Metadata><Creator>Ada</Creator><Created>2020-01-02T03:04:05</Created><LastChange>2020-01-02T03:04:05</LastChange></Metadata>
-  <Page imageFilename="0001.jpg" imageWidth="1000" imageHeight="1500" type="content">
-    <Border><Coords points="5,5 990,5 990,1490 5,1490"/></Border>
-    <ReadingOrder>
-      <OrderedGroup id="ro">
-        <RegionRefIndexed index="1" regionRef="r1"/>
-        <UnorderedGroupIndexed index="0" id="g"><RegionRef regionRef="r2"/><RegionRef regionRef="r3"/></UnorderedGroupIndexed>
-      </OrderedGroup>
-    </ReadingOrder>
-    <TextRegion id="r1" type="paragraph" readingDirection="left-to-right" primaryLanguage="French">
-      <Coords points="10,10 500,10 500,400 10,400"/>
-      <TextLine id="r1l1" custom="readingOrder {index:0;} structure {type:Rubric;}">
-        <Coords points="10,10 500,12 500,60 10,58"/>
-        <Baseline points="12,50 300,52 498,51"/>
-        <Word id="r1l1w1"><Coords points="10,10 100,10 100,60 10,60"/>
-          <Glyph id="g1"><Coords points="10,10 30,10 30,60 10,60"/><TextEquiv conf="0.5"><Unicode>Q</Unicode></TextEquiv></Glyph>
-          <TextEquiv index="1"><Unicode>Que</Unicode></TextEquiv><TextEquiv index="0" conf="0.75"><Unicode>Quẽ</Unicode></TextEquiv></Word>
-        <Word id="r1l1w2"><Coords points="110,10 200,10 200,60 110,60"/><TextEquiv><Unicode>&lt;&amp;</Unicode></TextEquiv></Word>
-        <TextEquiv><Unicode>Quẽ &lt;&amp;-</Unicode></TextEquiv>
-      </TextLine>
-      <TextLine id="r1l2"><Coords points="10,70 500,70 500,110"/><TextEquiv><Unicode>seul</Unicode></TextEquiv></TextLine>
-      <TextEquiv><Unicode>Quẽ
-seul</Unicode></TextEquiv>
-    </TextRegion>
-    <TextRegion id="r2" custom="structure {type:Gloss;}"><Coords points="600,10 900,10 900,400 600,400"/></TextRegion>
-    <GraphicRegion id="r3" type="stamp"><Coords points="600,500 900,500 900,700"/></GraphicRegion>
-    <TableRegion id="r4"><Coords points="10,800 900,800 900,1400 10,1400"/>
-      <TextRegion id="r4c1" type="other"><Coords points="10,800 400,800 400,900 10,900"/></TextRegion>
-    </TableRegion>
-  </Page>
-</PcGts>
-"#;
+const PAGE: &str = include_str!("fixtures/page-2019.xml");
 
 struct Folder {
     path: Utf8PathBuf,

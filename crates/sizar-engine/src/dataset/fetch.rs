@@ -1,5 +1,6 @@
 //! Fetches data from where they lie.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -148,5 +149,9 @@ fn md5_of(path: &Utf8Path) -> std::io::Result<String> {
             count => hasher.update(&buffer[..count]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::with_capacity(32);
+    for byte in hasher.finalize() {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Ok(text)
 }

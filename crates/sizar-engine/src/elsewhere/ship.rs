@@ -70,10 +70,12 @@ fn address(
 ) -> Result<Utf8PathBuf, ElsewhereError> {
     let progress = carrier.progress;
     let name = &place.name;
-    if place.profile.machine.internet != Some(false) {
+    // without sizar there, it is fetched here
+    let program = carrier.program.filter(|_| place.profile.machine.internet != Some(false));
+    if let Some(program) = program {
         progress.begin(format!("{name} fetches {}", SafeUrl::new(address.as_str())));
         let step = Step::program(
-            carrier.program.as_str(),
+            program.as_str(),
             [GET, carrier.layout.root().as_str(), address.as_str()],
         );
         let answers = place.transport.run(&[step.limit(FETCHING)])?;

@@ -17,7 +17,7 @@ use super::scan::Scan;
 use super::segment::CHUNK;
 use super::store::{Store, blobs_of};
 use super::{Pace, TransferError, Upload, serve};
-use crate::transport::{Answer, Counters, Line, LostStep, Step, Transport, TransportError};
+use crate::transport::{Answer, Counters, Line, LostStep, Step, Talk, Transport, TransportError};
 
 /// The program at the other end, as a thread; the line breaks after so many bytes of each try.
 struct Pipe {
@@ -109,11 +109,7 @@ impl Transport for Pipe {
         Err(lost())
     }
 
-    fn talk(
-        &mut self,
-        _: &Step,
-        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
-    ) -> Result<Answer, TransportError> {
+    fn talk(&mut self, _: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
         let (mut there, to) = std::io::pipe().unwrap();
         let (mut came, back) = std::io::pipe().unwrap();
         let root = self.root.clone();

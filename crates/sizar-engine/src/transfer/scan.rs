@@ -176,15 +176,21 @@ impl<'a> Scan<'a> {
         let Some(cache) = self.cache.filter(|_| hashed > 0) else { return };
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let limit = i64::try_from(now.saturating_sub(self.settle).as_nanos()).unwrap_or(i64::MAX);
-        let mut remembering = Remembering::new();
-        for (found, digest) in found.iter().zip(digests) {
-            if let (Kind::File { stat, .. }, Some(digest)) = (&found.kind, digest)
-                && stat.changed.max(stat.modified) <= limit
-            {
-                remembering.add(&found.path, stat, digest);
+        let write = || -> std::io::Result<()> {
+            let mut remembering = Remembering::at(cache)?;
+            for (found, digest) in found.iter().zip(digests) {
+                if let (Kind::File { stat, .. }, Some(digest)) = (&found.kind, digest)
+                    && stat.changed.max(stat.modified) <= limit
+                {
+                    remembering.add(&found.path, stat, digest)?;
+                }
             }
+            remembering.finish(cache)
+        };
+        // without it the next walk only takes longer
+        if let Err(error) = write() {
+            tracing::debug!(%cache, %error, "the digests of a tree are not remembered");
         }
-        remembering.write(cache);
     }
 
     /// Lists a folder with all that is below it.
@@ -237,7 +243,9 @@ impl<'a> Scan<'a> {
             })
             .collect();
         found.reserve_exact(inner.iter().map(Vec::len).sum());
-        inner.into_iter().for_each(|mut inner| found.append(&mut inner));
+        for mut inner in inner {
+            found.append(&mut inner);
+        }
         Ok(found)
     }
 }

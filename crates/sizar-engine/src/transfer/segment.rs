@@ -116,7 +116,9 @@ mod tests {
             Piece { index: 2, offset: 5, bytes: Bytes::Data(b"") },
         ];
         let mut frame = Vec::new();
-        pieces.iter().for_each(|piece| push(&mut frame, *piece));
+        for piece in pieces {
+            push(&mut frame, piece);
+        }
         let mut rest = frame.as_slice();
         let read: Vec<_> = std::iter::from_fn(|| pull(&mut rest)).map(Result::unwrap).collect();
         assert_eq!(read, pieces);

@@ -218,7 +218,9 @@ impl Taking<'_> {
                 }
             })();
             drop(frames);
-            writers.into_iter().for_each(|writer| drop(writer.join()));
+            for writer in writers {
+                drop(writer.join());
+            }
             read
         });
         match first.into_inner().unwrap_or_else(PoisonError::into_inner) {

@@ -4,14 +4,12 @@
 //! their paths, and each path says only in what it differs from the one before: a million files are
 //! read and written in one pass.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use camino::Utf8Path;
 use fs_err as fs;
 use sizar_model::Digest;
-
-use crate::tree_digest::write_by_rename;
 
 const MAGIC: &[u8] = b"sizar stat 1\n";
 /// A digest of the whole comes last: a torn cache must not vouch for anything.
@@ -114,24 +112,42 @@ impl Known {
     }
 }
 
-/// A cache in the making; paths come in ascending order.
+/// A cache in the making; paths come in ascending order, and go to the disk as they come.
 #[derive(Debug)]
 pub(super) struct Remembering {
-    bytes: Vec<u8>,
+    to: io::BufWriter<tempfile::NamedTempFile>,
+    sealed: blake3::Hasher,
     last: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Remembering {
-    pub fn new() -> Self {
-        Self { bytes: MAGIC.to_vec(), last: Vec::new() }
+    pub fn at(path: &Utf8Path) -> io::Result<Self> {
+        let folder = path.parent().unwrap_or(Utf8Path::new("."));
+        let file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+        let mut new = Self {
+            to: io::BufWriter::new(file),
+            sealed: blake3::Hasher::new(),
+            last: Vec::new(),
+            bytes: MAGIC.to_vec(),
+        };
+        new.flush()?;
+        Ok(new)
     }
 
-    pub fn add(&mut self, path: &[u8], stat: &Stat, digest: &Digest) {
+    fn flush(&mut self) -> io::Result<()> {
+        self.sealed.update(&self.bytes);
+        self.to.write_all(&self.bytes)?;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    pub fn add(&mut self, path: &[u8], stat: &Stat, digest: &Digest) -> io::Result<()> {
         let shared = path.iter().zip(&self.last).take_while(|(one, other)| one == other).count();
         // longer paths than the system allows are not remembered
         let (Ok(shared), Ok(own)) = (u16::try_from(shared), u16::try_from(path.len() - shared))
         else {
-            return;
+            return Ok(());
         };
         self.bytes.extend_from_slice(&shared.to_le_bytes());
         self.bytes.extend_from_slice(&own.to_le_bytes());
@@ -142,15 +158,16 @@ impl Remembering {
         self.bytes.extend_from_slice(digest.as_bytes());
         self.last.clear();
         self.last.extend_from_slice(path);
+        self.flush()
     }
 
-    /// Writes it; without it the next walk only takes longer.
-    pub fn write(mut self, path: &Utf8Path) {
-        let seal = blake3::hash(&self.bytes);
-        self.bytes.extend_from_slice(&seal.as_bytes()[..SEAL]);
-        if let Err(error) = write_by_rename(path, &self.bytes) {
-            tracing::debug!(%path, %error, "the digests of a tree are not remembered");
-        }
+    /// Gives it its name, whole.
+    pub fn finish(mut self, path: &Utf8Path) -> io::Result<()> {
+        let seal = self.sealed.finalize();
+        self.to.write_all(&seal.as_bytes()[..SEAL])?;
+        let file = self.to.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
     }
 }
 
@@ -170,11 +187,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = Utf8Path::from_path(folder.path()).unwrap().join("cache");
         let stat = |inode| Stat { inode, ..Stat::default() };
-        let mut new = Remembering::new();
+        let mut new = Remembering::at(&path).unwrap();
         for (number, name) in [b"a/b".as_slice(), b"a/bc", b"a\xff"].into_iter().enumerate() {
-            new.add(name, &stat(number as u64), &Digest::of(name));
+            new.add(name, &stat(number as u64), &Digest::of(name)).unwrap();
         }
-        new.write(&path);
+        new.finish(&path).unwrap();
         let mut known = Known::read(&path);
         assert_eq!(known.digest(b"a/a", &stat(0)), None);
         assert_eq!(known.digest(b"a/b", &stat(0)), Some(Digest::of(b"a/b")));

@@ -132,8 +132,7 @@ impl Store {
         let whole = self.read_manifest(name).is_some_and(|manifest| {
             manifest.entries().par_iter().with_min_len(64).all(|entry| match &entry.content {
                 Content::File { size, digest, .. } => {
-                    *size == 0
-                        || self.is_sound(&tree.as_std_path().join(entry.path()), *size, digest)
+                    *size == 0 || is_sound(&tree.as_std_path().join(entry.path()), *size, digest)
                 }
                 Content::Link(_) | Content::Folder => true,
             })
@@ -163,28 +162,11 @@ impl Store {
         if !path.is_file() {
             return false;
         }
-        let sound = self.is_sound(path.as_std_path(), blob.size, &blob.digest);
+        let sound = is_sound(path.as_std_path(), blob.size, &blob.digest);
         if !sound {
             let _ = fs::remove_file(&path);
         }
         sound
-    }
-
-    /// Returns whether the file at `path` still holds what it was sealed with.
-    fn is_sound(&self, path: &Path, size: u64, digest: &Digest) -> bool {
-        let Ok(metadata) = fs::symlink_metadata(path) else { return false };
-        if !metadata.is_file() || metadata.len() != size {
-            return false;
-        }
-        if metadata.mtime() == SEALED && metadata.mode() & 0o222 == 0 {
-            return true;
-        }
-        // somebody wrote to it, or touched it: its content tells
-        let right = digest_of(path).is_ok_and(|(_, found)| found == *digest);
-        right
-            && fs::File::open(path)
-                .and_then(|file| seal(&file, metadata.mode() & 0o111 != 0))
-                .is_ok()
     }
 
     /// Keeps a content whose digest was taken.
@@ -294,6 +276,20 @@ pub(super) struct Who<'a> {
 /// Returns how the names of a content's parts begin.
 fn part_of(blob: &Blob) -> String {
     format!("{}{}.", blob.digest, if blob.program { ".x" } else { "" })
+}
+
+/// Returns whether the file at `path` still holds what it was sealed with.
+fn is_sound(path: &Path, size: u64, digest: &Digest) -> bool {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
+    if !metadata.is_file() || metadata.len() != size {
+        return false;
+    }
+    if metadata.mtime() == SEALED && metadata.mode() & 0o222 == 0 {
+        return true;
+    }
+    // somebody wrote to it, or touched it: its content tells
+    let right = digest_of(path).is_ok_and(|(_, found)| found == *digest);
+    right && fs::File::open(path).and_then(|file| seal(&file, metadata.mode() & 0o111 != 0)).is_ok()
 }
 
 /// Makes a file read only, with the time of all that is sealed.

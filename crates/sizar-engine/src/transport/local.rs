@@ -9,7 +9,7 @@ use std::time::Duration;
 use sizar_model::{Progress, Silent};
 
 use super::session::{NoSession, Opening, Session};
-use super::{Answer, Counters, Line, Step, Transport, TransportError, diagnose};
+use super::{Answer, Counters, Step, Talk, Transport, TransportError, diagnose};
 use crate::process::Control;
 
 /// How long a shell here may take to start.
@@ -127,11 +127,7 @@ impl Transport for Local {
         self.with(|session| session.drain(step, sink, progress))
     }
 
-    fn talk(
-        &mut self,
-        step: &Step,
-        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
-    ) -> Result<Answer, TransportError> {
+    fn talk(&mut self, step: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
         self.with(|session| session.talk(step, talk))
     }
 

@@ -58,6 +58,10 @@ pub trait Line {
     fn receive(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, TransportError>;
 }
 
+/// What speaks with a step that has the channel to itself; it returns what came after the step's last
+/// word.
+pub type Talk<'a> = dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError> + 'a;
+
 /// A place where commands run.
 pub trait Transport: Send {
     /// Runs `steps` in order, in one round trip, and returns an answer to each.
@@ -107,11 +111,7 @@ pub trait Transport: Send {
     /// # Errors
     ///
     /// As [`Transport::run`], and what `talk` returns: the session ends then.
-    fn talk(
-        &mut self,
-        step: &Step,
-        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
-    ) -> Result<Answer, TransportError>;
+    fn talk(&mut self, step: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError>;
 
     /// Returns what was used so far.
     fn counters(&self) -> Counters;

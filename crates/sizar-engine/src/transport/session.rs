@@ -14,7 +14,7 @@ use super::frame::{Heard, Outputs, Reader};
 use super::script::{self, Nonce};
 use super::step::{Answer, End, Step};
 use super::watch::{Act, Watch};
-use super::{Counters, Line, LostStep, TransportError};
+use super::{Counters, Line, LostStep, Talk, TransportError};
 use crate::process::Control;
 
 /// How often garbled outputs are asked for again.
@@ -64,12 +64,12 @@ pub(super) enum NoSession {
 }
 
 /// A session whose channel a step has to itself.
-struct Talk<'a> {
+struct Held<'a> {
     session: &'a mut Session,
     place: LostStep,
 }
 
-impl Line for Talk<'_> {
+impl Line for Held<'_> {
     fn send(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
         self.session.channel.send(bytes).map_err(|_| TransportError::Lost {
             target: self.session.target.clone(),
@@ -406,16 +406,12 @@ impl Session {
     }
 
     /// Runs a step that has the channel to itself.
-    pub fn talk(
-        &mut self,
-        step: &Step,
-        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
-    ) -> Result<Answer, TransportError> {
+    pub fn talk(&mut self, step: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
         let order = script::talk(&self.nonce, self.number + 1, step)?;
         self.begin(&order, 1)?;
         let mut watch = Watch::new(vec![step.limit]);
         self.await_begin(&watch)?;
-        let rest = talk(&mut Talk { place: watch.place(), session: self }).inspect_err(|_| {
+        let rest = talk(&mut Held { place: watch.place(), session: self }).inspect_err(|_| {
             // nobody knows what the step has read
             self.channel.close(Duration::ZERO);
         })?;

@@ -15,7 +15,7 @@ use super::diagnose::{Failed, diagnose};
 use super::remote_config::RemoteConfig;
 use super::session::{NoSession, Opening, Session};
 use super::{
-    Answer, Clock, Counters, Line, SshAddress, Step, SystemClock, Transport, TransportError,
+    Answer, Clock, Counters, SshAddress, Step, SystemClock, Talk, Transport, TransportError,
 };
 use crate::home::Home;
 use crate::process::Control;
@@ -324,11 +324,7 @@ impl Transport for Ssh {
         self.with(|session| session.drain(step, sink, progress))
     }
 
-    fn talk(
-        &mut self,
-        step: &Step,
-        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
-    ) -> Result<Answer, TransportError> {
+    fn talk(&mut self, step: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
         self.with(|session| session.talk(step, talk))
     }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use sizar_model::{Progress, Silent};
 
-use super::{Answer, Counters, Line, Step, Transport, TransportError};
+use super::{Answer, Counters, Step, Talk, Transport, TransportError};
 
 /// Runs batches through one transport, and moves bulk data through another to the same disks.
 ///
@@ -62,11 +62,7 @@ impl<C: Transport, T: Transport> Transport for WithTransferHost<C, T> {
         self.bulk(progress)?.drain(step, sink, progress)
     }
 
-    fn talk(
-        &mut self,
-        step: &Step,
-        talk: &mut dyn FnMut(&mut dyn Line) -> Result<Vec<u8>, TransportError>,
-    ) -> Result<Answer, TransportError> {
+    fn talk(&mut self, step: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
         self.bulk(&Silent)?.talk(step, talk)
     }
 

@@ -48,6 +48,8 @@ pub fn read_lists<T: Send>(
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
     let failed: Mutex<Option<(u64, JsonError)>> = Mutex::new(None);
+    // texts are used again: fresh memory costs as much as reading it
+    let spare: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
     let fail = |offset: u64, error: JsonError| {
         if let Ok(mut failed) = failed.lock()
             && failed.as_ref().is_none_or(|(before, _)| *before > offset)
@@ -60,7 +62,7 @@ pub fn read_lists<T: Send>(
         let receiver = std::sync::Arc::new(Mutex::new(receiver));
         for _ in 0..threads {
             let receiver = std::sync::Arc::clone(&receiver);
-            let (parse, done, fail) = (&parse, &done, &fail);
+            let (parse, done, fail, spare) = (&parse, &done, &fail, &spare);
             scope.spawn(move || {
                 loop {
                     let Ok(Ok(piece)) = receiver.lock().map(|receiver| receiver.recv()) else {
@@ -70,6 +72,9 @@ pub fn read_lists<T: Send>(
                         Ok(parsed) => {
                             if let Ok(mut done) = done.lock() {
                                 done.push((piece.index, parsed));
+                            }
+                            if let Ok(mut spare) = spare.lock() {
+                                spare.push(piece.text);
                             }
                         }
                         Err(error) => {
@@ -83,7 +88,7 @@ pub fn read_lists<T: Send>(
         }
         drop(receiver);
         // when all threads have given up, sending fails: their error is the one to say
-        let mut cutter = Cutter::new(opened, |piece| sender.send(piece).is_ok());
+        let mut cutter = Cutter::new(opened, &spare, |piece| sender.send(piece).is_ok());
         cutter.document()
     });
     let failure = failed.into_inner().unwrap_or_default();
@@ -140,8 +145,9 @@ enum Cut {
 }
 
 /// Cuts a file into pieces.
-struct Cutter<R, S> {
+struct Cutter<'a, R, S> {
     input: R,
+    spare: &'a Mutex<Vec<Vec<u8>>>,
     send: S,
     /// What was read and not sent yet.
     buffer: Vec<u8>,
@@ -152,9 +158,19 @@ struct Cutter<R, S> {
     index: usize,
 }
 
-impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
-    fn new(input: R, send: S) -> Self {
-        Self { input, send, buffer: Vec::with_capacity(PIECE + BLOCK), offset: 0, at: 0, index: 0 }
+impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
+    fn new(input: R, spare: &'a Mutex<Vec<Vec<u8>>>, send: S) -> Self {
+        let buffer = Vec::with_capacity(PIECE + BLOCK);
+        Self { input, spare, send, buffer, offset: 0, at: 0, index: 0 }
+    }
+
+    /// Copies the beginning of the buffer into memory that was used before, if there is some.
+    fn text(&self, end: usize) -> Vec<u8> {
+        let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
+        let mut text = spare.unwrap_or_default();
+        text.clear();
+        text.extend_from_slice(&self.buffer[..end]);
+        text
     }
 
     fn document(&mut self) -> Result<(), Cut> {
@@ -213,7 +229,7 @@ impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
     fn whole(&mut self, key: &str) -> Result<(), Cut> {
         self.mark()?;
         self.value()?;
-        let text = self.buffer[..self.at].to_vec();
+        let text = self.text(self.at);
         self.deliver(key, false, [0, 0], self.offset, text)
     }
 
@@ -249,7 +265,7 @@ impl<R: Read, S: FnMut(Piece) -> bool> Cutter<R, S> {
             };
             self.at += 1;
             if is_last || end >= PIECE {
-                let text = self.buffer[..end].to_vec();
+                let text = self.text(end);
                 self.deliver(key, true, [first, count], self.offset, text)?;
                 if is_last {
                     return Ok(());

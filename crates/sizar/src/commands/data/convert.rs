@@ -113,7 +113,8 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
     let dataset = &mut opened.dataset;
     for pair in &args.merge {
         let Some((from, into)) = pair.split_once('=') else {
-            let error = FormatError::cannot_write(format!("`{pair}` does not say what becomes what"));
+            let error =
+                FormatError::cannot_write(format!("`{pair}` does not say what becomes what"));
             return Err(error.with_hint("write it like `--merge truck=car`").into());
         };
         merge_classes(dataset, from, into)?;

@@ -12,7 +12,7 @@ use sizar_formats::{OpenOptions, Opened, open};
 use crate::error::CommandResult;
 use crate::session::Session;
 
-/// Inspect, check and convert annotated images: COCO, VOC, YOLO, masks, CSV
+/// Inspect, check and convert annotated images: COCO, VOC, YOLO, PAGE, ALTO and others
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -44,7 +44,7 @@ pub fn data(session: &Session, args: &DataArgs) -> CommandResult {
 /// How a data set is read.
 #[derive(Debug, clap::Args)]
 struct Reading {
-    /// The format, where it isn't recognised: `coco`, `voc`, `yolo`, `mask`, `csv`, `imagefolder`
+    /// The format, where it isn't recognised, like `coco`, `voc` or `page`
     #[arg(long, value_name = "FORMAT")]
     from: Option<String>,
     /// A folder with the images, where they aren't beside the annotations

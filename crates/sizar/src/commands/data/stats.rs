@@ -67,7 +67,12 @@ pub fn stats(_session: &Session, args: &StatsArgs) -> CommandResult {
     };
     let mut rows = vec![
         vec!["images".into(), a.images.to_string(), String::new(), b.images.to_string()],
-        vec!["annotations".into(), a.annotations.to_string(), String::new(), b.annotations.to_string()],
+        vec![
+            "annotations".into(),
+            a.annotations.to_string(),
+            String::new(),
+            b.annotations.to_string(),
+        ],
         vec!["with nothing marked".into(), a.empty.to_string(), String::new(), b.empty.to_string()],
     ];
     rows.extend(classes.iter().map(|class| {
