@@ -117,6 +117,9 @@ impl FormatError {
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::Malformed { hint, .. } | Self::CannotWrite { hint, .. } => hint.clone(),
+            Self::Unrecognised { path, .. } if path.extension() == Some("zip") => {
+                Some("unpack it, and name the folder".into())
+            }
             Self::Unrecognised { looked_for, .. } => {
                 Some(format!("name it with `--from FORMAT`; known are {looked_for}").into())
             }

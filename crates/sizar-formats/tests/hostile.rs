@@ -207,9 +207,12 @@ fn yolo_and_csv_name_the_line() {
     let (_keep, folder) = scratch();
     fs_err::create_dir_all(folder.join("images")).unwrap();
     image::RgbImage::new(4, 4).save(folder.join("images/a.png")).unwrap();
-    for (row, says) in
-        [("0 0.5 0.5 x 1", "`x`"), ("0.5 1 1 1 1", "class number"), ("0 1 1 1", "neither")]
-    {
+    for (row, says) in [
+        ("0 0.5 0.5 x 1", "`x`"),
+        ("0.5 1 1 1 1", "class number"),
+        ("1e20 1 1 1 1", "class number"),
+        ("0 1 1 1", "neither"),
+    ] {
         file(&folder, "labels/a.txt", format!("0 0.5 0.5 1 1\n{row}\n"));
         let failed = error(&folder, "yolo");
         assert!(failed.to_string().contains(says), "{failed}");

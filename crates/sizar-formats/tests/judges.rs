@@ -1,5 +1,6 @@
 //! The loaders of the field judge what is written and computed here.
 
+#![allow(clippy::float_cmp, reason = "what is equal must be so to the last bit")]
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
 mod world;
@@ -10,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 use sizar_formats::convert::save;
 use sizar_formats::formats::{self, WriteOptions};
-use sizar_formats::model::{Point, Rle};
+use sizar_formats::model::{Point, Rle, SplitSet};
 use sizar_formats::raster::Rasteriser;
 use sizar_formats::staging::Placing;
 use sizar_formats::{OpenOptions, open};
@@ -53,7 +54,7 @@ fn masks_are_those_of_pycocotools_byte_for_byte(python: &Utf8Path) {
     let mut cases = Vec::new();
     for at in 0..3000 {
         let (width, height) = (1 + random.below(200) as u32, 1 + random.below(200) as u32);
-        let rings: Vec<Vec<f64>> = (0..1 + random.below(3))
+        let rings: Vec<Vec<f64>> = (0..=random.below(3))
             .map(|_| {
                 let points = 3 + random.below(20);
                 let mut one = |limit: u32| {
@@ -128,7 +129,7 @@ fn globox_reads_the_same_boxes_from_coco_voc_and_yolo(python: &Utf8Path) {
         annotation.more = None;
     }
     dataset.splits.clear();
-    dataset.images.iter_mut().for_each(|image| image.splits = Default::default());
+    dataset.images.iter_mut().for_each(|image| image.splits = SplitSet::default());
     for (format, name) in [("coco", "boxes.json"), ("voc", "voc"), ("yolo", "yolo")] {
         let format = formats::named(format).unwrap();
         let mut copy = dataset.clone();

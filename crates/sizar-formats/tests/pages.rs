@@ -320,6 +320,9 @@ fn what_escriptorium_gets_is_one_archive_that_is_always_the_same() {
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(bytes)).unwrap();
     let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
     assert_eq!(names, ["0001.jpg", "0001.xml", "METS.xml"]);
+    // no clock is in it
+    let time = zip.by_name("0001.xml").unwrap().last_modified().unwrap();
+    assert_eq!(time, zip::DateTime::default());
     let mut mets = String::new();
     std::io::Read::read_to_string(&mut zip.by_name("METS.xml").unwrap(), &mut mets).unwrap();
     assert!(mets.contains("<FLocat LOCTYPE=\"URL\" xlink:href=\"0001.jpg\"/>"), "{mets}");

@@ -10,7 +10,7 @@ use sizar_formats::convert::{
     Group, SplitRequest, choose_classes, merge_classes, resize, save, split, tile,
 };
 use sizar_formats::formats::{self, Look, WriteOptions, losses};
-use sizar_formats::model::{Dataset, Feature, Shape};
+use sizar_formats::model::{Dataset, Feature, Shape, SplitSet};
 use sizar_formats::raster::{Rasteriser, trace};
 use sizar_formats::staging::{Encoding, Placing};
 use sizar_formats::{OpenOptions, open};
@@ -130,7 +130,7 @@ fn masks_hold_pixels_and_csv_holds_boxes() {
     let back = written(&dataset, "csv", &folder.join("csv"), None);
     assert_eq!(boxes(&back), boxes(&dataset));
     dataset.annotations.retain(|annotation| annotation.id.unwrap() % 3 == 2);
-    dataset.images.iter_mut().for_each(|image| image.splits = Default::default());
+    dataset.images.iter_mut().for_each(|image| image.splits = SplitSet::default());
     let back = written(&dataset, "mask", &folder.join("mask"), None);
     assert_eq!(masks(&back), masks(&dataset));
     assert_eq!(back.categories.len(), 2);

@@ -100,8 +100,10 @@ fn several_things_at_the_top_are_kept_so() {
 #[test]
 fn an_archive_is_cached_by_its_content() {
     let world = World::new();
-    let one = world.write("one.zip", zip_of(FILES));
-    let other = world.write("other.zip", zip_of(FILES));
+    // made once: an archive says when its members were written
+    let bytes = zip_of(FILES);
+    let one = world.write("one.zip", bytes.clone());
+    let other = world.write("other.zip", bytes);
     let first = world.acquire(one.as_str()).unwrap();
     let second = world.acquire(other.as_str()).unwrap();
     assert_eq!(first.path, second.path);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::Dataset;
+use crate::model::{Dataset, Note};
 
 /// What kind of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -10,6 +10,10 @@ use crate::model::Dataset;
 pub enum Kind {
     /// Something that the reader noticed.
     Note,
+    /// A file that can't be read, where others of its kind can.
+    UnreadableFile,
+    /// Something that a published schema forbids.
+    Schema,
     /// An image whose file isn't there.
     MissingImage,
     /// A file that isn't an image that can be read.
@@ -98,14 +102,15 @@ impl Kind {
 }
 
 /// Turns what readers noticed into findings.
-pub fn from_notes(dataset: &Dataset) -> Vec<Finding> {
-    dataset
-        .notes
+pub fn from_notes(notes: &[Note]) -> Vec<Finding> {
+    notes
         .iter()
         .map(|note| {
             let kind = match note.code {
                 "duplicate-id" => Kind::DuplicateId,
                 "unreadable-image" => Kind::UnreadableImage,
+                "unreadable" => Kind::UnreadableFile,
+                "schema" => Kind::Schema,
                 _ => Kind::Note,
             };
             Finding::new(kind, note.at.to_string(), note.message.clone())

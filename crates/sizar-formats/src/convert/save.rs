@@ -15,7 +15,8 @@ pub struct Saved {
     pub missing: Vec<Box<str>>,
 }
 
-/// Writes `dataset` to `to`: one file where the name ends as the format's single files do.
+/// Writes `dataset` to `to`: one file where the name ends as the format's single files do, an
+/// archive of the folder where it ends with `.zip`.
 pub fn save(
     dataset: &mut Dataset,
     format: &dyn Format,
@@ -34,7 +35,12 @@ pub fn save(
     let is_file = format.single_file().is_some_and(|ending| {
         to.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(ending))
     });
-    let staging = if is_file { Staging::file(to)? } else { Staging::folder(to, placing)? };
+    let is_archive = to.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+    let staging = match (is_file, is_archive) {
+        (true, _) => Staging::file(to)?,
+        (false, true) => Staging::archive(to, placing)?,
+        (false, false) => Staging::folder(to, placing)?,
+    };
     format.write(dataset, &staging, options)?;
     let missing = staging.missing();
     staging.finish()?;

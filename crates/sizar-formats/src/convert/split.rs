@@ -93,7 +93,9 @@ pub fn split(dataset: &mut Dataset, request: &SplitRequest) {
     let total: f64 = request.parts.iter().map(|(_, part)| part).sum();
     let mut all = vec![0.0; classes + 1];
     for (_, counts, _) in &wanted {
-        counts.iter().for_each(|(class, count)| all[*class] += count);
+        for (class, count) in counts {
+            all[*class] += count;
+        }
     }
     // the rarest class of a group decides when it is dealt out; larger groups come first
     let rarity = |counts: &BTreeMap<usize, f64>| {
@@ -123,7 +125,9 @@ pub fn split(dataset: &mut Dataset, request: &SplitRequest) {
                     .then(b.cmp(a))
             })
             .unwrap_or(0);
-        counts.iter().for_each(|(class, count)| lacks[chosen][*class] -= count);
+        for (class, count) in &counts {
+            lacks[chosen][*class] -= count;
+        }
         for image in images {
             dataset.images[image].splits = SplitSet::from_iter([names[chosen]]);
         }

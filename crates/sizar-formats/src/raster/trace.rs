@@ -138,7 +138,9 @@ pub fn joined(polygon: &Polygon) -> Vec<Point> {
         let mut bridge = ring[other..].to_vec();
         bridge.extend_from_slice(&ring[..=other]);
         bridge.push(all[at]);
-        all.splice(at + 1..at + 1, bridge);
+        let end = all.split_off(at + 1);
+        all.extend(bridge);
+        all.extend(end);
     }
     all
 }

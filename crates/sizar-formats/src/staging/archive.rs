@@ -27,6 +27,7 @@ pub fn pack(folder: &Utf8Path, to: &Utf8Path) -> Result<()> {
         let options = SimpleFileOptions::default()
             .compression_method(method)
             .large_file(fs_err::metadata(&path)?.len() >= LARGE)
+            .last_modified_time(zip::DateTime::default())
             .unix_permissions(0o644);
         zip.start_file(relative.as_str(), options).map_err(std::io::Error::from)?;
         std::io::copy(&mut fs_err::File::open(&path)?, &mut zip)?;

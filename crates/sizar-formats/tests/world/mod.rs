@@ -97,7 +97,7 @@ pub fn demo(folder: &Utf8Path) -> Dataset {
                             let (px, py) = (f64::from(pixel / height), f64::from(pixel % height));
                             let inside =
                                 px >= x && px < bbox.right() && py >= y && py < bbox.bottom();
-                            u8::from(inside && (px as u32 + py as u32) % 5 != 0)
+                            u8::from(inside && !(px as u32 + py as u32).is_multiple_of(5))
                         })
                         .collect();
                     let mut rle = Rle::from_columns(&columns, width, height);

@@ -1,5 +1,7 @@
 //! One annotation, one image, one category of a COCO file.
 
+#![expect(clippy::unit_arg, reason = "a push in a walk through a list is all that it does")]
+
 use std::borrow::Cow;
 
 use crate::json::{Cursor, JsonError};

@@ -1,5 +1,7 @@
 //! Reads a COCO file.
 
+#![expect(clippy::unit_arg, reason = "a push in a walk through a list is all that it does")]
+
 use camino::Utf8Path;
 use rustc_hash::FxHashMap;
 

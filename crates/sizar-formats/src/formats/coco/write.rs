@@ -60,10 +60,9 @@ pub fn write(
         write!(out, "{}{}", separator(at), category_row(category, ids.categories[at]))?;
     }
     write!(out, "],\n\"images\": [")?;
-    let mut written = 0;
-    for (at, image) in dataset.images.iter().enumerate().filter(|(at, _)| chosen[*at]) {
+    let images = dataset.images.iter().enumerate().filter(|(at, _)| chosen[*at]);
+    for (written, (at, image)) in images.enumerate() {
         write!(out, "{}{}", separator(written), image_row(image, ids.images[at], &names[at]))?;
-        written += 1;
     }
     write!(out, "],\n\"annotations\": [")?;
     let mut written = 0;

@@ -115,6 +115,9 @@ pub fn faults_of_each(
                 code: "unreadable",
                 at: error.position().cloned().unwrap_or_else(|| crate::Position::whole(path)),
                 message: match &error {
+                    FormatError::Malformed { what, hint: Some(hint), .. } => {
+                        format!("{what}; {hint}")
+                    }
                     FormatError::Malformed { what, .. } | FormatError::Refused { what, .. } => {
                         what.to_string()
                     }

@@ -216,13 +216,11 @@ fn lists(look: &Look, stems: &FxHashMap<String, u32>, dataset: &mut Dataset) -> 
     lists.sort_by_key(|file| rank(file));
     for list in lists {
         let stem = list.file_stem().unwrap_or_default();
-        let per_class = dataset.categories.iter().any(|category| {
-            stem.strip_prefix(&*category.name).is_some_and(|rest| rest.starts_with('_'))
-        });
-        if per_class {
+        let text = fs_err::read_to_string(look.path().join(list))?;
+        // lists for a class have a second column: whether the image has it
+        if text.lines().next().is_some_and(|line| line.split_whitespace().count() > 1) {
             continue;
         }
-        let text = fs_err::read_to_string(look.path().join(list))?;
         let listed: Vec<u32> = text
             .lines()
             .filter_map(|line| line.split_whitespace().next())

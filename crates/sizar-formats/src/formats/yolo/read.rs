@@ -14,6 +14,11 @@ use crate::model::{
 };
 use crate::pixels::{is_image_name, measure};
 
+/// A number above this is damage, not a class.
+const MOST_CLASSES: f64 = 1e6;
+/// No skeleton has more points.
+const MOST_POINTS: usize = 10_000;
+
 /// `data.yaml`.
 #[derive(Default, Deserialize)]
 struct Yaml {
@@ -47,6 +52,9 @@ impl Default for Names {
         Self::List(Vec::new())
     }
 }
+
+/// Width and height of an image, and its rows with their classes.
+type Read = (u32, u32, Vec<(u32, Annotation)>);
 
 /// Finds `data.yaml`, or another YAML file with its fields.
 pub fn yaml(look: &Look) -> Option<Utf8PathBuf> {
@@ -97,7 +105,9 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
                 continue;
             }
             let split = dataset.split(name);
-            members.into_iter().for_each(|at| splits_of[at].insert(split));
+            for at in members {
+                splits_of[at].insert(split);
+            }
         }
     }
     for (file, splits) in images.into_iter().zip(splits_of) {
@@ -112,25 +122,29 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
     }
     let names = names(&yaml, options, &base);
     let keypoints = yaml.kpt_shape;
-    let read: Vec<(u32, u32, Vec<(u32, Annotation)>)> = dataset
+    if let Some([points, dimensions]) = keypoints
+        && (points > MOST_POINTS || !(2..=3).contains(&dimensions))
+    {
+        let file = yaml_file.as_deref().unwrap_or(look.path());
+        let what = format!("`kpt_shape` of {points} points with {dimensions} numbers each");
+        return Err(FormatError::malformed(Position::whole(file), what)
+            .with_hint("it is a number of points, and 2 or 3"));
+    }
+    let read: Vec<Read> = dataset
         .images
         .par_iter()
         .map(|image| {
             let file = image.file.as_deref().unwrap_or("".into());
-            let Some(labels) = labels_of(file).filter(|labels| labels.is_file()) else {
-                let measured = measure(file)?;
-                return Ok((measured.width, measured.height, Vec::new()));
-            };
             let measured = measure(file)?;
-            let rows = rows(&labels, measured.width, measured.height, keypoints)?;
+            let labels = labels_of(file);
+            let rows = match labels.is_file() {
+                true => rows(&labels, measured.width, measured.height, keypoints)?,
+                false => Vec::new(),
+            };
             Ok((measured.width, measured.height, rows))
         })
         .collect::<Result<_>>()?;
     let most = read.iter().flat_map(|(_, _, rows)| rows.iter().map(|(class, _)| class + 1)).max();
-    if let Some(most) = most.filter(|most| *most > 1_000_000) {
-        let what = format!("a class of the number {}", most - 1);
-        return Err(FormatError::malformed(Position::whole(look.path()), what));
-    }
     let count = names.len().max(most.unwrap_or(0) as usize);
     dataset.categories = (0..count)
         .map(|at| Category {
@@ -193,15 +207,14 @@ fn resolved(
 }
 
 /// Where the labels of an image are.
-fn labels_of(image: &Utf8Path) -> Option<Utf8PathBuf> {
+fn labels_of(image: &Utf8Path) -> Utf8PathBuf {
     let path = image.as_str();
-    let beside = image.with_extension("txt");
     match path.rfind("images/") {
         Some(at) => {
             let replaced = format!("{}labels/{}", &path[..at], &path[at + "images/".len()..]);
-            Some(Utf8PathBuf::from(replaced).with_extension("txt"))
+            Utf8PathBuf::from(replaced).with_extension("txt")
         }
-        None => Some(beside),
+        None => image.with_extension("txt"),
     }
 }
 
@@ -250,7 +263,7 @@ fn rows(
         }
         let Some((class, values)) = numbers.split_first() else { continue };
         let at = || Position::line(file, line as u64 + 1, 1);
-        if class.fract() != 0.0 || *class < 0.0 {
+        if class.fract() != 0.0 || !(0.0..=MOST_CLASSES).contains(class) {
             return Err(FormatError::malformed(at(), format!("{class} is no class number")));
         }
         let mut annotation = Annotation::default();

@@ -85,7 +85,9 @@ fn row(annotation: &Annotation, task: Task, [width, height]: [f64; 2], text: &mu
     };
     let is_ring = task == Task::Segment && {
         let ring = ring(annotation);
-        ring.iter().for_each(|point| put(point.x, point.y));
+        for point in &ring {
+            put(point.x, point.y);
+        }
         ring.len() > 2
     };
     if !is_ring {

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use camino::Utf8PathBuf;
 use serde::Serialize;
-use sizar_formats::check::{Finding, Kind, check as find, mend};
+use sizar_formats::check::{Finding, Kind, check as find, check_schema, mend};
 use sizar_formats::convert::save;
-use sizar_formats::formats::WriteOptions;
+use sizar_formats::formats::{Format, Look, WriteOptions, choose};
 use sizar_formats::staging::Placing;
 
 use super::Reading;
@@ -51,24 +51,17 @@ struct Document<'a> {
 }
 
 pub fn check(session: &Session, args: &CheckArgs) -> CommandResult {
-    let mut opened = args.reading.open(&args.path)?;
-    let findings = find(&opened.dataset, Some(&opened.look))?;
-    if args.json {
-        let mut counts = BTreeMap::new();
-        for finding in &findings {
-            *counts.entry(finding.kind.name()).or_default() += 1;
-        }
-        output::print_json(&Document {
-            path: args.path.as_str(),
-            format: opened.format.name(),
-            counts,
-            findings: &findings,
-        })?;
-    } else {
-        output::print(&render(&findings, args.all))?;
-        if findings.is_empty() {
-            session.say("nothing is wrong");
-        }
+    let mut opened = match args.reading.open(&args.path) {
+        Ok(opened) => opened,
+        // where one file of many is broken, all that are get said
+        Err(error) => return check_files(session, args).unwrap_or(Err(error)),
+    };
+    let mut findings = check_schema(opened.format, &opened.look)?;
+    findings.extend(find(&opened.dataset, Some(&opened.look))?);
+    findings.sort_by(|a, b| (a.kind, &a.at).cmp(&(b.kind, &b.at)));
+    show(args, opened.format, &findings)?;
+    if findings.is_empty() && !args.json {
+        session.say("nothing is wrong");
     }
     if let Some(out) = &args.fix {
         if !opened.format.is_written() {
@@ -83,6 +76,30 @@ pub fn check(session: &Session, args: &CheckArgs) -> CommandResult {
         session.say(&format!("wrote {out}, in which {left} findings are left to decide"));
     }
     Ok(if findings.is_empty() { ExitCode::Success } else { ExitCode::Failure })
+}
+
+fn show(args: &CheckArgs, format: &dyn Format, findings: &[Finding]) -> CommandResult<()> {
+    if args.json {
+        let mut counts = BTreeMap::new();
+        for finding in findings {
+            *counts.entry(finding.kind.name()).or_default() += 1;
+        }
+        let (path, format) = (args.path.as_str(), format.name());
+        return Ok(output::print_json(&Document { path, format, counts, findings })?);
+    }
+    Ok(output::print(&render(findings, args.all))?)
+}
+
+/// Checks what can't be opened as a whole file by file; nothing if that finds nothing either.
+fn check_files(session: &Session, args: &CheckArgs) -> Option<CommandResult> {
+    let look = Look::at(&args.path).ok()?;
+    let format = choose(&look, args.reading.from.as_deref()).ok()?;
+    let findings = check_schema(format, &look).ok().filter(|findings| !findings.is_empty())?;
+    if let Err(error) = show(args, format, &findings) {
+        return Some(Err(error));
+    }
+    session.say("files that can't be read keep the annotations from being checked");
+    Some(Ok(ExitCode::Failure))
 }
 
 fn render(findings: &[Finding], all: bool) -> String {

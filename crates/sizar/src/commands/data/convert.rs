@@ -24,18 +24,22 @@ Examples:
   sizar data convert ./pages ./yolo --to yolo --split 80/10/10 --group-by _
   sizar data convert ./coco ./cars --to yolo --classes car,truck --merge truck=car
   sizar data convert ./scans ./tiles --to mask --tile 512
+  sizar data convert ./alto for-escriptorium.zip --to escriptorium    to be corrected there
+  sizar data convert ./scans ./subjects --to zooniverse --resize 1600 for volunteers
+  sizar data convert classifications.csv ./coco --to coco --share 0.6 what they agree on
   sizar data convert ./coco ./voc --to voc --lossless                 refuses, and says why
 
 The same input gives the same output, byte for byte. It appears under its name when it is whole.")]
 pub struct ConvertArgs {
     /// A file or a folder of annotations
     input: Utf8PathBuf,
-    /// The folder, or the file, to be written; it must not exist
+    /// The folder, the file, or the `.zip` of a folder, to be written; it must not exist
     output: Utf8PathBuf,
     /// The format to write
     #[arg(long, value_name = "FORMAT")]
     to: String,
-    /// A variant of the format: `panoptic` of COCO; `detect`, `segment`, `pose` of YOLO
+    /// A variant of the format: `panoptic` of COCO; `detect`, `segment`, `pose` of YOLO; `2013` of
+    /// PAGE; `2`, `3` of ALTO; `alto` of eScriptorium
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
     #[command(flatten)]

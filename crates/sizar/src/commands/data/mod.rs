@@ -7,6 +7,7 @@ mod stats;
 
 use camino::Utf8PathBuf;
 use sizar_formats::formats::ReadOptions;
+use sizar_formats::formats::zooniverse::Agreement;
 use sizar_formats::{OpenOptions, Opened, open};
 
 use crate::error::CommandResult;
@@ -57,6 +58,12 @@ struct Reading {
     /// begins at 0
     #[arg(long, value_name = "0|1", value_parser = clap::value_parser!(u8).range(0..=1))]
     origin: Option<u8>,
+    /// How alike the marks of volunteers have to be to be one thing, from 0 to 1 (Zooniverse)
+    #[arg(long, value_name = "PART", default_value_t = 0.5)]
+    overlap: f64,
+    /// The part of the volunteers that has to be exceeded for a thing to be there (Zooniverse)
+    #[arg(long, value_name = "PART", default_value_t = 0.5)]
+    share: f64,
 }
 
 impl Reading {
@@ -71,7 +78,11 @@ impl Reading {
         let options = OpenOptions {
             format: self.from.clone(),
             images_in: self.images_in.clone(),
-            read: ReadOptions { classes, origin: self.origin },
+            read: ReadOptions {
+                classes,
+                origin: self.origin,
+                agreement: Agreement { overlap: self.overlap, share: self.share },
+            },
         };
         Ok(open(path, &options)?)
     }
