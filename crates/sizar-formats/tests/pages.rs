@@ -1,4 +1,5 @@
 //! PAGE, ALTO and hOCR: read, written, read again; hostile files; schemas.
+#![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_formats::formats::{self, Look, ReadOptions, WriteOptions};
@@ -21,7 +22,7 @@ impl Folder {
 
     fn with(name: &str, content: impl AsRef<[u8]>) -> Self {
         let folder = Self::new();
-        std::fs::write(folder.path.join(name), content).unwrap();
+        fs_err::write(folder.path.join(name), content).unwrap();
         folder
     }
 
@@ -94,7 +95,7 @@ fn page_is_what_it_was_after_writing_and_reading() {
     assert_eq!(written.faults(), Vec::<String>::new());
     assert_eq!(bare(written.read().unwrap()), bare(first.clone()));
     let twice = write(&first, "page", None);
-    let text = |folder: &Folder| std::fs::read_to_string(folder.path.join("0001.xml")).unwrap();
+    let text = |folder: &Folder| fs_err::read_to_string(folder.path.join("0001.xml")).unwrap();
     assert_eq!(text(&written), text(&twice));
 
     // 2013 has one reading of each, and no types of its own beyond
@@ -141,7 +142,7 @@ fn page_goes_to_alto_and_back() {
     assert_eq!(names(&back), ["r2", "r3", "r1"]);
     for (version, space) in [("2", "ns-v2#"), ("3", "ns-v3#")] {
         let older = write(&first, "alto", Some(version));
-        let text = std::fs::read_to_string(older.path.join("0001.xml")).unwrap();
+        let text = fs_err::read_to_string(older.path.join("0001.xml")).unwrap();
         assert!(text.contains(space) && text.contains("BASELINE=\"51\""), "{text}");
         assert!(older.read().unwrap().annotations.len() >= 8);
     }
@@ -283,8 +284,8 @@ fn pages_of_two_books_stay_apart_and_find_their_images() {
     let folder = Folder::new();
     let file = |path: &str, content: &str| {
         let path = folder.path.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, content).unwrap();
     };
     file("train/a/page/0001.xml", PAGE);
     file("train/a/0001.jpg", "");
@@ -312,7 +313,7 @@ fn what_escriptorium_gets_is_one_archive_that_is_always_the_same() {
         let format = formats::named("escriptorium").unwrap();
         format.write(&dataset, &staging, &options).unwrap();
         staging.finish().unwrap();
-        std::fs::read(to).unwrap()
+        fs_err::read(to).unwrap()
     };
     let bytes = packed("a.zip", "page");
     assert_eq!(bytes, packed("b.zip", "page"));
@@ -327,6 +328,6 @@ fn what_escriptorium_gets_is_one_archive_that_is_always_the_same() {
     std::io::Read::read_to_string(&mut zip.by_name("METS.xml").unwrap(), &mut mets).unwrap();
     assert!(mets.contains("<FLocat LOCTYPE=\"URL\" xlink:href=\"0001.jpg\"/>"), "{mets}");
     // nothing is left beside
-    let left: Vec<_> = std::fs::read_dir(&folder.path).unwrap().collect();
+    let left: Vec<_> = fs_err::read_dir(&folder.path).unwrap().collect();
     assert_eq!(left.len(), 5);
 }

@@ -1,4 +1,5 @@
 //! LabelMe, CVAT and VIA: read, written, read again; broken files.
+#![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_formats::FormatError;

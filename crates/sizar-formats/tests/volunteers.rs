@@ -1,4 +1,5 @@
 //! A subject set for Zooniverse, and what comes back from its volunteers.
+#![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
 use camino::Utf8Path;
 use serde_json::json;
@@ -43,7 +44,7 @@ fn volunteers_are_brought_together_with_their_agreement() {
     .concat();
     let folder = tempfile::tempdir().unwrap();
     let folder = Utf8Path::from_path(folder.path()).unwrap();
-    std::fs::write(folder.join("draw-classifications.csv"), text).unwrap();
+    fs_err::write(folder.join("draw-classifications.csv"), text).unwrap();
     let look = Look::at(folder).unwrap();
     let format = formats::choose(&look, None).unwrap();
     assert_eq!(format.name(), "zooniverse");
@@ -78,7 +79,7 @@ fn volunteers_are_brought_together_with_their_agreement() {
     assert!(dataset.notes[1].message.starts_with("1 marks and 0 questions"), "{:?}", dataset.notes);
     assert_eq!(dataset.info.attributes["marks_left_out"], json!(1));
 
-    std::fs::write(
+    fs_err::write(
         folder.join("draw-classifications.csv"),
         format!("{HEADER}1,a,,,,,,,,,{{,[],{{}},1\n"),
     )
@@ -96,7 +97,7 @@ fn a_subject_set_is_flat_and_says_what_its_images_were() {
     let folder = Utf8Path::from_path(kept.path()).unwrap();
     let image = |name: &str| {
         let file = folder.join(name.replace('/', "-"));
-        std::fs::write(&file, "pixels").unwrap();
+        fs_err::write(&file, "pixels").unwrap();
         Image {
             name: name.into(),
             file: Some(file),
@@ -116,7 +117,7 @@ fn a_subject_set_is_flat_and_says_what_its_images_were() {
     let format = formats::named("zooniverse").unwrap();
     format.write(&dataset, &staging, &WriteOptions::default()).unwrap();
     staging.finish().unwrap();
-    let manifest = std::fs::read_to_string(out.join("manifest.csv")).unwrap();
+    let manifest = fs_err::read_to_string(out.join("manifest.csv")).unwrap();
     let lines: Vec<&str> = manifest.lines().collect();
     assert_eq!(lines[0], "image,#original,#width,#height,#split,origin,author,source,license");
     assert_eq!(lines[1], "a__1.jpg,a/1.jpg,10,20,,,\"Ada, \"\"A\"\"\",,");

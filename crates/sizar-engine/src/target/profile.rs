@@ -69,6 +69,8 @@ pub enum WorkerWish {
 }
 
 impl WorkerWish {
+    // serde hands over a reference
+    #[expect(clippy::trivially_copy_pass_by_ref)]
     fn is_auto(&self) -> bool {
         *self == Self::Auto
     }

@@ -176,6 +176,11 @@ pub struct Ellipse {
 }
 
 impl Ellipse {
+    /// Tells whether both radii are one.
+    pub fn is_circle(&self) -> bool {
+        (self.radius_x - self.radius_y).abs() <= f64::EPSILON * self.radius_x.abs()
+    }
+
     pub fn bounds(&self) -> Box2 {
         let (sin, cos) = self.rotation.to_radians().sin_cos();
         let half_width = (self.radius_x * cos).hypot(self.radius_y * sin);

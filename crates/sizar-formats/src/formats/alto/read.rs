@@ -326,7 +326,7 @@ impl<'t> Reader<'_, 't> {
 
     fn points(&self, node: Xml<'_, '_>, text: &str) -> Result<Vec<Point>> {
         let mut points = points::parse(text).map_err(|what| self.file.error(node, what))?;
-        if self.scale != 1.0 {
+        if (self.scale - 1.0).abs() > f64::EPSILON {
             for point in &mut points {
                 *point = Point::new(point.x * self.scale, point.y * self.scale);
             }

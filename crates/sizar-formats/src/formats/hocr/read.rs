@@ -46,8 +46,8 @@ pub fn pages(
                 } else if let Some(kind) = kind
                     && !reader.dataset.images.is_empty()
                 {
-                    let above = open.iter().rev().take_while(|open| !open.is_page);
-                    let parent = above.filter_map(|open| open.annotation).next();
+                    let mut above = open.iter().rev().take_while(|open| !open.is_page);
+                    let parent = above.find_map(|open| open.annotation);
                     opened.annotation = reader.element(kind, attributes, at, parent)?;
                 }
                 if !is_empty {

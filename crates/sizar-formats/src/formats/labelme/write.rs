@@ -109,7 +109,7 @@ fn drawn(annotation: &Annotation, image: &Image) -> Result<Vec<Drawn>> {
         Shape::Polyline(points) if points.len() == 2 => vec![Drawn::of("line", &**points)],
         Shape::Polyline(points) => vec![Drawn::of("linestrip", &**points)],
         Shape::Points(points) => points.iter().map(|point| Drawn::of("point", [*point])).collect(),
-        Shape::Ellipse(ellipse) if ellipse.radius_x == ellipse.radius_y => {
+        Shape::Ellipse(ellipse) if ellipse.is_circle() => {
             let edge = Point::new(ellipse.centre.x + ellipse.radius_x, ellipse.centre.y);
             vec![Drawn::of("circle", [ellipse.centre, edge])]
         }

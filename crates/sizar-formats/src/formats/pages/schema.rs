@@ -4,7 +4,7 @@
 //! is in them, ids and references. Elements that have no row are not looked into.
 
 use roxmltree::Node;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::ids;
 use crate::error::Result;
@@ -149,9 +149,9 @@ impl Schema {
     /// Returns all that is wrong with a document.
     pub fn faults(&self, file: &XmlFile) -> Result<Vec<Note>> {
         let document = file.parse()?;
-        let mut check = Check { schema: self, file, faults: Vec::new(), ids: FxHashMap::default() };
+        let mut check = Check { schema: self, file, faults: Vec::new(), ids: FxHashSet::default() };
         check.gather(&document);
-        let known: FxHashSet<String> = check.ids.keys().map(|id| (*id).to_owned()).collect();
+        let known: FxHashSet<String> = check.ids.iter().map(|id| (*id).to_owned()).collect();
         for node in document.descendants().filter(Node::is_element) {
             if check.faults.len() >= MOST {
                 break;
@@ -166,7 +166,7 @@ struct Check<'s, 'f> {
     schema: &'s Schema,
     file: &'f XmlFile,
     faults: Vec<Note>,
-    ids: FxHashMap<&'f str, ()>,
+    ids: FxHashSet<&'f str>,
 }
 
 impl<'f> Check<'_, 'f> {
@@ -187,7 +187,7 @@ impl<'f> Check<'_, 'f> {
                 }
                 let value = attribute.range_value();
                 let id = self.file.text().get(value).unwrap_or_default().trim();
-                if self.ids.insert(id, ()).is_some() {
+                if !self.ids.insert(id) {
                     self.fault(node, format!("the id `{}` is there twice", shorten(id)));
                 }
             }

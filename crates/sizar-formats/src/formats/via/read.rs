@@ -76,12 +76,12 @@ pub fn document(path: &Utf8Path, relative: &Utf8Path, bytes: &[u8]) -> Result<Op
             Some(Value::Object(said)) => said.clone(),
             _ => Map::new(),
         };
-        if let Some(Value::String(caption)) = said.shift_remove("caption") {
-            if !caption.is_empty() {
-                let mut annotation = Annotation { image: index, ..Annotation::default() };
-                annotation.more_mut().caption = Some(caption);
-                dataset.annotations.push(annotation);
-            }
+        if let Some(Value::String(caption)) = said.shift_remove("caption")
+            && !caption.is_empty()
+        {
+            let mut annotation = Annotation { image: index, ..Annotation::default() };
+            annotation.more_mut().caption = Some(caption);
+            dataset.annotations.push(annotation);
         }
         image.attributes = (!said.is_empty()).then(|| Box::new(said));
         dataset.images.push(image);
@@ -181,7 +181,7 @@ fn region_of(region: &Value) -> std::result::Result<Annotation, String> {
     let list = |name: &str| -> std::result::Result<Vec<f64>, String> {
         let list = drawn.get(name).and_then(Value::as_array);
         let numbers: Option<Vec<f64>> =
-            list.and_then(|list| list.iter().map(|number| number.as_f64()).collect());
+            list.and_then(|list| list.iter().map(Value::as_f64).collect());
         numbers.ok_or_else(|| format!("`{name}` of the shape is not a list of numbers"))
     };
     let points = || -> std::result::Result<Vec<Point>, String> {

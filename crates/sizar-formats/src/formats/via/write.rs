@@ -145,7 +145,7 @@ fn shapes(annotation: &Annotation) -> Vec<Value> {
             .iter()
             .map(|point| json!({ "name": "point", "cx": point.x, "cy": point.y }))
             .collect(),
-        Shape::Ellipse(at) if at.radius_x == at.radius_y => {
+        Shape::Ellipse(at) if at.is_circle() => {
             vec![
                 json!({ "name": "circle", "cx": at.centre.x, "cy": at.centre.y, "r": at.radius_x }),
             ]

@@ -38,7 +38,7 @@ pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
             image.name.to_string(),
             image.width.to_string(),
             image.height.to_string(),
-            split.map_or_else(String::new, |split| split.to_string()),
+            split.map_or_else(String::new, ToString::to_string),
             said(from.and_then(|from| from.urls.first())),
             said(from.and_then(|from| from.author.as_ref())),
             said(from.and_then(|from| from.source.as_ref())),

@@ -79,12 +79,16 @@ pub fn merge(
             continue;
         }
         let moved = std::mem::take(&mut groups[two]);
-        moved.iter().for_each(|at| group_of[*at] = one);
+        for at in &moved {
+            group_of[*at] = one;
+        }
         groups[one].extend(moved);
     }
     let mut agreed = Vec::new();
     let mut left = 0;
-    groups.iter_mut().for_each(|group| group.sort_unstable());
+    for group in &mut groups {
+        group.sort_unstable();
+    }
     groups.sort_by_key(|group| group.first().copied());
     for group in groups.iter().filter(|group| !group.is_empty()) {
         let is_agreed = group.len() as f64 > agreement.share * volunteers as f64;

@@ -71,7 +71,7 @@ pub fn inspect(session: &Session, args: &InspectArgs) -> CommandResult {
         return Ok(ExitCode::Success);
     }
     say_notes(session, &opened);
-    let mut text = format!("{}", opened.format.title());
+    let mut text = opened.format.title().to_owned();
     if let Some(recognised) = &opened.recognised {
         let _ = write!(text, ": {}", recognised.why);
     }
