@@ -162,7 +162,7 @@ impl Attempt {
     /// Takes up the room that the receipt will need, also where the program uses up a quota of bytes
     /// or of files.
     pub(super) fn reserve_receipt(&self) -> std::io::Result<()> {
-        write_over(&self.unfinished_receipt(), &[b' '; RESERVED])
+        write_over(&self.unfinished_receipt(), &vec![b' '; RESERVED])
     }
 
     fn unfinished_receipt(&self) -> Utf8PathBuf {
