@@ -36,6 +36,10 @@ impl Left {
         format!("{}/attempt-{}/receipt.json", self.run, self.attempt)
     }
 
+    fn usage(&self) -> String {
+        format!("{}/attempt-{}/usage.csv", self.run, self.attempt)
+    }
+
     fn log(&self) -> String {
         format!("{}/job-{}.out", self.run, self.attempt)
     }
@@ -76,7 +80,12 @@ fn bring_some(
     let staging = home.staging()?;
     let staging = Utf8Path::from_path(staging.path()).unwrap_or(Utf8Path::new("/nowhere"));
     let first = staging.join("first");
-    fetch(place, layout, some.iter().flat_map(|left| [left.receipt(), left.log()]), &first)?;
+    let all = some.iter().flat_map(|left| [left.receipt(), left.log(), left.usage()]);
+    if fetch(place, layout, all, &first).is_err() {
+        // a plain script keeps no record of use
+        let all = some.iter().flat_map(|left| [left.receipt(), left.log()]);
+        fetch(place, layout, all, &first)?;
+    }
     let mut small: Vec<(&Left, Artifact, Utf8PathBuf)> = Vec::new();
     let mut bytes = 0;
     for left in some {
@@ -86,6 +95,9 @@ fn bring_some(
         let receipt: Receipt = serde_json::from_slice(&text)
             .map_err(|source| ElsewhereError::Json { what: "receipt", source })?;
         keep(&first.join(left.log()), &folder.join("log")).map_err(failed)?;
+        if first.join(left.usage()).is_file() {
+            keep(&first.join(left.usage()), &folder.join("usage.csv")).map_err(failed)?;
+        }
         keep(&first.join(left.receipt()), &folder.join("receipt.json")).map_err(failed)?;
         for result in receipt.results {
             let Some(path) = below(&result.path) else { continue };

@@ -19,6 +19,9 @@ pub struct Attempt {
     folder: Utf8PathBuf,
 }
 
+/// What is kept free for the receipt: one with some hundred results.
+const RESERVED: usize = 64 << 10;
+
 /// What the folder of an attempt is called while it is being made.
 const UNBORN: &str = "preparing-";
 
@@ -148,14 +151,40 @@ impl Attempt {
     /// Writes the receipt: whole and on the disk, or not at all.
     pub(crate) fn leave_receipt(&self, receipt: &Receipt) -> std::io::Result<()> {
         let path = self.folder.join("receipt.json");
-        let unfinished = self.folder.join("receipt.json.part");
-        let mut file = fs::File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec_pretty(receipt)?)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
+        let unfinished = self.unfinished_receipt();
+        let mut text = serde_json::to_vec_pretty(receipt)?;
+        text.push(b'\n');
+        write_over(&unfinished, &text)?;
         fs::rename(&unfinished, &path)?;
         fs::File::open(&self.folder)?.sync_all()
     }
+
+    /// Takes up the room that the receipt will need, also where the program uses up a quota of bytes
+    /// or of files.
+    pub(super) fn reserve_receipt(&self) -> std::io::Result<()> {
+        write_over(&self.unfinished_receipt(), &vec![b' '; RESERVED])
+    }
+
+    fn unfinished_receipt(&self) -> Utf8PathBuf {
+        self.folder.join("receipt.json.part")
+    }
+
+    /// Returns whether nothing more can be written here: the disk is full, or a quota used up.
+    pub(super) fn is_full(&self) -> bool {
+        let probe = self.folder.join("full.part");
+        let tried = write_over(&probe, &[0; 4096]);
+        let _ = fs::remove_file(&probe);
+        let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+        tried.is_err_and(|error| full.contains(&error.kind()))
+    }
+}
+
+/// Writes a file from its start, in the room that it has, so that it is on the disk.
+fn write_over(path: &Utf8Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
+    file.write_all(bytes)?;
+    file.file().set_len(bytes.len() as u64)?;
+    file.sync_all()
 }
 
 /// Returns the folder of a run.

@@ -148,6 +148,9 @@ pub fn execute_allotted(
         ready.baseline.notes.extend(notes);
     }
     ready.baseline.notes.extend(allotment.notes.iter().cloned());
+    if let Err(error) = ready.attempt.reserve_receipt() {
+        ready.baseline.notes.push(format!("no room could be kept for the receipt: {error}"));
+    }
     let claimed = Claimed { attempt: number, gpus: Vec::new() };
     run_program(execution, &ready, &claimed, Some((allotment, judge)))
 }
@@ -237,6 +240,7 @@ fn run_program(
     let finished = process::execute(&invocation, &confinement, &limits, io, execution.control)?;
     let ended = Timestamp::now();
     failpoint::hit("run:after-program");
+    let full = allotted.is_some() && attempt.is_full();
     let work = attempt.work();
     let home = attempt.home();
     let place =
@@ -248,6 +252,11 @@ fn run_program(
     notes.extend(baseline.notes.iter().cloned());
     notes.extend(left_out);
     notes.extend(ledger::read(&attempt.ledger(), &[&work, &plan.prefix]).sentences());
+    if full {
+        let note = "the disk is full there, or the quota used up: what the program wrote last may \
+                    be missing";
+        notes.push(note.to_owned());
+    }
     if plan.job.sandbox && ready.kind == SandboxKind::None {
         notes.push("no sandbox works on this machine; the program could see all files".to_owned());
     }

@@ -35,6 +35,24 @@ fn slow_cluster_walltimes_end_programs_with_their_results() {
     }
     // without accounting, and gone from the queue: only the folder on the cluster is left
     vanishes(&site);
+    the_server_of_oar_is_away(&site);
+}
+
+/// As for Slurm's controller: silence is no end, and a receipt needs no server.
+fn the_server_of_oar_is_away(site: &Site) {
+    let id = site.detached("oar", &["--time", "3m", "--", "--sleep", "6", "--code", "4"]);
+    site.until_it_prints(&id);
+    site.cluster.stop(Daemon::Almighty);
+    site.cluster.stop(Daemon::Postgres);
+    let seen = site.sizar(&["show", &id, "--json"]).exits(0).json();
+    let state = seen["state"].as_str().unwrap();
+    assert!(["queued", "running", "failed"].contains(&state), "{seen}");
+    site.sizar(&["wait", &id]).exits(4);
+    let run = site.ended(&id, "failed");
+    assert_eq!((&run["exit_code"], &run["attempts"]), (&4.into(), &1.into()), "{run}");
+    site.cluster.start(Daemon::Postgres);
+    site.cluster.start(Daemon::Almighty);
+    assert_eq!(site.one_did_work("oar", &id, 1), 0);
 }
 
 /// Waits for a run whose job has ended, with a short grace.

@@ -12,6 +12,7 @@ mod faults;
 mod killed;
 mod node;
 mod plain;
+mod quota;
 mod restart;
 mod shell;
 mod site;

@@ -34,6 +34,9 @@ fn one_fails_and_is_retried(site: &Site, target: &str) {
         assert_eq!(row["exit_code"], code, "{row}");
         assert_eq!(row["parameters"]["code"], code.to_string(), "{row}");
         assert_eq!(row["metrics"], serde_json::json!({"epoch": 2.0, "none": null}), "{row}");
+        let run = row["run"].as_str().unwrap();
+        let used = site.world.sizar_home().join("runs").join(run).join("attempt-1/usage.csv");
+        assert!(used.is_file(), "{used}");
     }
     assert_eq!(worked(site, target, &id, 1), 6);
     // each has its own results, and all came home
