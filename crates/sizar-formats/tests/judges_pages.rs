@@ -2,7 +2,6 @@
 //!
 //! The files and the schemas come with kraken's source from the package index; nothing of them is
 //! kept in this repository.
-#![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 

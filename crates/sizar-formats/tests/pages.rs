@@ -1,5 +1,4 @@
 //! PAGE, ALTO and hOCR: read, written, read again; hostile files; schemas.
-#![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do without ends it")]
 

@@ -1,5 +1,4 @@
 //! LabelMe, CVAT and VIA: read, written, read again; broken files.
-#![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 

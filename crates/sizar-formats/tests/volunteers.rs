@@ -1,5 +1,4 @@
 //! A subject set for Zooniverse, and what comes back from its volunteers.
-#![allow(clippy::all, clippy::disallowed_methods, reason = "to be put in order, lint by lint")]
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 
