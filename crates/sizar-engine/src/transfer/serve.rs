@@ -144,8 +144,9 @@ impl Taking<'_> {
     fn tree(&self, manifest: &Manifest, input: &mut impl Read) -> io::Result<()> {
         let blobs = blobs_of(manifest);
         fs::create_dir_all(self.store.parts())?;
-        for _ in 0..ROUNDS {
-            let missing = self.store.missing(&blobs, &self.who);
+        for round in 0..ROUNDS {
+            // taken over only once: two that took from each other in turns would never end
+            let missing = self.store.missing(&blobs, &self.who, round == 0);
             self.output.send(&pack(Kind::Missing, &write_missing(&missing), Some(1)))?;
             if !missing.is_empty() {
                 self.contents(&blobs, input)?;

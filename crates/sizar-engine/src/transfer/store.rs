@@ -224,13 +224,19 @@ impl Store {
         self.parts().join(format!("{}{}.{}", part_of(blob), who.client, who.token))
     }
 
-    /// Lists which of `blobs` are missing, each with how much of it has come.
-    pub(super) fn missing(&self, blobs: &[(Blob, usize)], who: &Who<'_>) -> Vec<(u32, u64)> {
+    /// Lists which of `blobs` are missing, each with how much of it has come; with `take_over` also
+    /// in an earlier conversation.
+    pub(super) fn missing(
+        &self,
+        blobs: &[(Blob, usize)],
+        who: &Who<'_>,
+        take_over: bool,
+    ) -> Vec<(u32, u64)> {
         let one = |(number, (blob, _)): (usize, &(Blob, usize))| {
             if self.has(blob) {
                 return None;
             }
-            let have = if blob.size > SMALL { self.arrived(blob, who) } else { 0 };
+            let have = if blob.size > SMALL { self.arrived(blob, who, take_over) } else { 0 };
             Some((number as u32, have))
         };
         blobs.par_iter().with_min_len(64).enumerate().filter_map(one).collect()
@@ -240,10 +246,10 @@ impl Store {
     ///
     /// What an earlier conversation of this client left is its own now, and so is what another
     /// client left behind: of those that rename it one succeeds.
-    fn arrived(&self, blob: &Blob, who: &Who<'_>) -> u64 {
+    fn arrived(&self, blob: &Blob, who: &Who<'_>, take_over: bool) -> u64 {
         let part = self.part(blob, who);
         let length = |path: &Utf8Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        if !part.exists() {
+        if take_over && !part.exists() {
             let (beginning, mine) = (part_of(blob), format!("{}{}.", part_of(blob), who.client));
             let is_old = |entry: &camino::Utf8DirEntry| {
                 let modified = entry.metadata().and_then(|metadata| metadata.modified());
@@ -374,7 +380,7 @@ mod tests {
         fs::create_dir_all(store.parts()).unwrap();
         let other = store.part(&big, &Who { client: "other", token: "1" });
         fs::write(&other, vec![0; CHUNK + 7]).unwrap();
-        let missing = |client| store.missing(&[(big, 0)], &Who { client, token: "2" });
+        let missing = |client| store.missing(&[(big, 0)], &Who { client, token: "2" }, true);
         // somebody may still be writing to it
         assert_eq!(missing("me"), [(0, 0)]);
         let old = std::time::SystemTime::now() - 2 * LEFT;
@@ -383,7 +389,9 @@ mod tests {
         assert!(!other.exists());
         // what one left oneself is taken at once
         assert_eq!(missing("other"), [(0, 0)]);
-        let mine = store.missing(&[(big, 0)], &Who { client: "me", token: "3" });
-        assert_eq!(mine, [(0, CHUNK as u64)]);
+        let me = Who { client: "me", token: "3" };
+        // not by a conversation that is under way already
+        assert_eq!(store.missing(&[(big, 0)], &me, false), [(0, 0)]);
+        assert_eq!(store.missing(&[(big, 0)], &me, true), [(0, CHUNK as u64)]);
     }
 }
