@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Format;
 use crate::model::{Dataset, Feature, features};
+use crate::raster::overlap::overlapping;
 
 /// What becomes of a feature in a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +33,16 @@ pub struct Loss {
 
 /// Returns what `format` can't hold of `dataset` as it is.
 pub fn losses(dataset: &Dataset, format: &dyn Format) -> Vec<Loss> {
-    features::used(dataset)
-        .into_iter()
+    let mut used = features::used(dataset);
+    // looked for only where it matters: it is the one feature that has to be drawn
+    if format.holding(Feature::OverlappingAreas) != Holding::Kept {
+        let boxes = format.holding(Feature::Boxes) != Holding::Kept;
+        let count = overlapping(dataset, boxes);
+        if count > 0 {
+            used.insert(Feature::OverlappingAreas, count);
+        }
+    }
+    used.into_iter()
         .filter_map(|(feature, count)| {
             let (becomes, dropped) = match format.holding(feature) {
                 Holding::Kept => return None,

@@ -5,6 +5,7 @@
 //! and all scores on COCO rest upon.
 
 pub mod crop;
+pub mod overlap;
 pub mod polygon;
 pub mod rle;
 pub mod trace;

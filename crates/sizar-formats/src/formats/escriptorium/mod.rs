@@ -1,9 +1,9 @@
 //! What eScriptorium imports: images, a page file for each, and a METS file that joins them.
 //!
 //! eScriptorium matches PAGE or ALTO to images by their file names, and takes images out of an
-//! archive only by its METS file (<https://escriptorium.readthedocs.io/en/latest/import/>). So all
-//! files lie side by side, and the archive has a `METS.xml`. What it exports is read as PAGE or
-//! ALTO.
+//! archive by its METS file (<https://www.loc.gov/standards/mets/>), as far as is known: it has
+//! not been tried with eScriptorium itself. All files lie side by side, and the archive has a
+//! `METS.xml`. What eScriptorium exports is read as PAGE or ALTO.
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ impl Format for EScriptorium {
     }
 
     fn specification(&self) -> &'static str {
-        "https://escriptorium.readthedocs.io/en/latest/import/"
+        "https://www.loc.gov/standards/mets/"
     }
 
     fn holding(&self, feature: Feature) -> Holding {
