@@ -3,8 +3,9 @@
 //! [`acquire`] turns a locator into a checkout, [`environment`] makes a verified environment for
 //! it, [`run`] executes a driver in it and collects what it made; [`store`] is the journal and
 //! [`queue`] the supervisor of detached runs. [`elsewhere`] does the same on clusters, and
-//! [`looking`] shows what goes on there; [`sweep`] is one wish for many runs. Foreign code runs only through [`process`], inside
-//! a [`sandbox`].
+//! [`looking`] shows what goes on there; [`sweep`] is one wish for many runs, and [`transfer`] and
+//! [`dataset`] bring what they need. Foreign code runs only through [`process`], inside a
+//! [`sandbox`].
 
 pub mod acquire;
 pub mod dataset;

@@ -7,6 +7,7 @@
 mod cluster;
 mod conda_channel;
 mod conda_python;
+mod noise;
 mod sshd;
 
 use std::process::Command;
@@ -17,6 +18,7 @@ use fs_err as fs;
 pub use cluster::{Cluster, ClusterBuilder, ClusterError, Daemon, Line, Size};
 pub use conda_channel::{CondaChannel, CondaRecipe, Form};
 pub use conda_python::packed_python;
+pub use noise::noise;
 pub use sshd::{Sshd, write_program};
 
 /// A temporary world.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_testkit::{Cluster, Line};
+use sizar_testkit::{Cluster, Line, noise};
 
 use super::Bench;
 use super::timing::{line, show};
@@ -177,17 +177,6 @@ impl<'a> Way<'a> {
         report(&format!("one file of 512 MiB, {what}"), &times, &["scp", "rsync"]);
         Ok(())
     }
-}
-
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes()
-    };
-    (0..length / 8).flat_map(|_| next()).collect()
 }
 
 /// Prints the medians of sizar and its peers.

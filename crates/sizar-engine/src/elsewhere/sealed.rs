@@ -14,6 +14,7 @@ use super::ElsewhereError;
 use super::bring::keep;
 use crate::acquire::limits::Limits;
 use crate::home::Home;
+use crate::http::sha256_of;
 use crate::run::digest;
 use crate::target::Place;
 use crate::transport::Step;
@@ -58,7 +59,7 @@ impl Listed {
         let path = folder.join(&self.path);
         let plain = fs::symlink_metadata(&path)
             .is_ok_and(|metadata| metadata.is_file() && metadata.len() == self.size);
-        plain && sha256(&path).is_ok_and(|sum| sum == self.sha256)
+        plain && sha256_of(&path).is_ok_and(|(sum, _)| sum == self.sha256)
     }
 
     /// Returns what a receipt calls it.
@@ -110,7 +111,7 @@ impl Sealed<'_> {
         let path = self.there.join("sealed");
         let answers = place.transport.run(&[Step::get_file(path.as_str(), LIST)])?;
         let bytes = answers.into_iter().next().map(|answer| answer.stdout).unwrap_or_default();
-        let sum = hexadecimal(&Sha256::digest(&bytes));
+        let sum = format!("{:x}", Sha256::digest(&bytes));
         if bytes.len() as u64 != seal.bytes || sum != seal.sha256 {
             return Err(self.corrupt("the list of its results is another".to_owned()));
         }
@@ -205,22 +206,6 @@ fn read(text: &str) -> Result<Vec<Listed>, String> {
         (normal && ours && sum.len() == 64).then(|| Listed { size, sha256: sum.to_owned(), path })
     };
     text.lines().map(|line| one(line).ok_or_else(|| format!("`{line}` is no result"))).collect()
-}
-
-/// Returns a file's SHA-256 in hexadecimal.
-fn sha256(path: &Utf8Path) -> std::io::Result<String> {
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut fs::File::open(path)?, &mut hasher)?;
-    Ok(hexadecimal(&hasher.finalize()))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

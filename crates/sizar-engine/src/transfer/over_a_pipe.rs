@@ -10,6 +10,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_model::{Digest, Progress, Silent};
+use sizar_testkit::noise;
 
 use super::download::{Coming, Download};
 use super::manifest::{Content, Manifest};
@@ -199,15 +200,6 @@ impl World {
         let tree = Store::at(self.there()).tree(name);
         assert_eq!(Scan::data(tree.as_std_path()).run().unwrap().manifest, self.scan());
     }
-}
-
-/// Bytes that do not pack.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&seed.to_le_bytes());
-    let mut bytes = vec![0; length];
-    hasher.finalize_xof().fill(&mut bytes);
-    bytes
 }
 
 #[test]

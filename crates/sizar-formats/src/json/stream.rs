@@ -307,8 +307,8 @@ impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
         let next = self.peek()?;
         let start = self.offset + self.at as u64;
         match next {
-            Some(b'{') => self.nested(start),
-            Some(b'[') => self.brackets(start),
+            Some(b'{') => self.nested(b'{', b'}', start),
+            Some(b'[') => self.nested(b'[', b']', start),
             Some(b'"') => {
                 self.at += 1;
                 self.string(start)
@@ -328,48 +328,22 @@ impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
         }
     }
 
-    /// Goes past an object, by its braces.
-    fn nested(&mut self, start: u64) -> Result<(), Cut> {
+    /// Goes past an object or a list, by its braces or brackets.
+    fn nested(&mut self, open: u8, close: u8, start: u64) -> Result<(), Cut> {
         let mut depth = 0_u32;
         loop {
-            match memchr::memchr3(b'{', b'}', b'"', &self.buffer[self.at..]) {
+            match memchr::memchr3(open, close, b'"', &self.buffer[self.at..]) {
                 Some(found) => {
                     self.at += found + 1;
                     match self.buffer[self.at - 1] {
-                        b'{' => depth += 1,
-                        b'}' => {
+                        b'"' => self.string(start)?,
+                        byte if byte == open => depth += 1,
+                        _ => {
                             depth -= 1;
                             if depth == 0 {
                                 return Ok(());
                             }
                         }
-                        _ => self.string(start)?,
-                    }
-                }
-                None => {
-                    self.at = self.buffer.len();
-                    self.more(start)?;
-                }
-            }
-        }
-    }
-
-    /// Goes past a list, by its brackets.
-    fn brackets(&mut self, start: u64) -> Result<(), Cut> {
-        let mut depth = 0_u32;
-        loop {
-            match memchr::memchr3(b'[', b']', b'"', &self.buffer[self.at..]) {
-                Some(found) => {
-                    self.at += found + 1;
-                    match self.buffer[self.at - 1] {
-                        b'[' => depth += 1,
-                        b']' => {
-                            depth -= 1;
-                            if depth == 0 {
-                                return Ok(());
-                            }
-                        }
-                        _ => self.string(start)?,
                     }
                 }
                 None => {

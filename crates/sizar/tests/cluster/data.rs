@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use sizar_testkit::{Cluster, Line};
+use sizar_testkit::{Cluster, Line, noise};
 
 use crate::site::{Site, eventually};
 
@@ -96,18 +96,6 @@ fn fill(folder: &Path) -> u64 {
     }
     write(&folder.join("model.bin"), &noise(7, 24 << 20));
     bytes
-}
-
-/// Bytes that do not pack.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes()
-    };
-    (0..length / 8).flat_map(|_| next()).collect()
 }
 
 fn until_passed(line: &Line, bytes: u64) {

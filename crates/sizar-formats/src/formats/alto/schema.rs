@@ -240,6 +240,9 @@ static RULES: &[Rule] = &[
     },
 ];
 
+/// The rules of the version that is written.
+pub const SCHEMA: Schema = Schema { rules: RULES, ids: &["ID"], is_strict: true, name: "ALTO" };
+
 /// Returns what breaks the schema; files that aren't ALTO are left alone.
 pub fn faults(file: &XmlFile) -> Result<Vec<Note>> {
     let document = file.parse()?;
@@ -248,12 +251,8 @@ pub fn faults(file: &XmlFile) -> Result<Vec<Note>> {
         return Ok(Vec::new());
     }
     let space = root.tag_name().namespace().unwrap_or_default();
-    let schema = Schema {
-        rules: RULES,
-        ids: &["ID"],
-        is_strict: space == "http://www.loc.gov/standards/alto/ns-v4#",
-        name: "ALTO",
-    };
+    let schema =
+        Schema { is_strict: space == "http://www.loc.gov/standards/alto/ns-v4#", ..SCHEMA };
     let mut faults = schema.faults(file)?;
     if !space.starts_with("http://www.loc.gov/standards/alto/ns-v") && !space.contains("alto") {
         let message = format!("`{space}` is no namespace of ALTO");
@@ -278,21 +277,9 @@ pub fn faults(file: &XmlFile) -> Result<Vec<Note>> {
     Ok(faults)
 }
 
-/// Returns the attributes that `element` may have.
-pub fn optional(element: &str) -> impl Iterator<Item = &'static str> + use<> {
-    let rule = find(element);
-    let attributes = rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
-    attributes.filter(|attribute| !attribute.is_required).map(|attribute| attribute.name)
-}
-
 /// Tells whether an attribute of `element` may say `text`.
 pub fn fits(element: &str, name: &str, text: &str) -> bool {
-    let rule = find(element);
-    let mut attributes =
-        rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
-    attributes.find(|attribute| attribute.name == name).is_some_and(|attribute| {
-        attribute.value.fault(text).is_none() && (name != "LANG" || is_language(text))
-    })
+    SCHEMA.fits(element, name, text) && (name != "LANG" || is_language(text))
 }
 
 /// `xs:language`: `[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*`.
@@ -302,8 +289,4 @@ fn is_language(text: &str) -> bool {
     };
     text.split('-').all(fits)
         && text.bytes().take_while(|b| *b != b'-').all(|b| b.is_ascii_alphabetic())
-}
-
-fn find(element: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.names.contains(&element))
 }

@@ -395,7 +395,7 @@ impl<'a> Writing<'a> {
 
 /// What `element` may say of what is said.
 fn known(element: &str, said: &Attributes) -> Vec<(&'static str, String)> {
-    let known = schema::optional(element).filter(|name| !schema::WRITTEN.contains(name));
+    let known = schema::SCHEMA.optional(element).filter(|name| !schema::WRITTEN.contains(name));
     known
         .filter_map(|name| {
             let text = said.get(name)?.as_str()?.to_owned();

@@ -209,6 +209,15 @@ fn keypoints(cursor: &mut Cursor<'_>, made: &mut Annotation) -> Result<()> {
     Ok(())
 }
 
+/// Takes what the model has no field for; null says nothing.
+fn attribute(key: &[u8], cursor: &mut Cursor<'_>, attributes: &mut Attributes) -> Result<()> {
+    let value = cursor.value()?;
+    if !value.is_null() {
+        attributes.insert(String::from_utf8_lossy(key).into_owned(), value);
+    }
+    Ok(())
+}
+
 /// Takes an image.
 pub fn image(cursor: &mut Cursor<'_>) -> Result<Image> {
     cursor.peek();
@@ -235,13 +244,7 @@ pub fn image(cursor: &mut Cursor<'_>) -> Result<Image> {
                     provenance.urls.push(url.into_owned());
                 }
             }
-            other => {
-                let key = String::from_utf8_lossy(other).into_owned();
-                let value = cursor.value()?;
-                if !value.is_null() {
-                    attributes.insert(key, value);
-                }
-            }
+            other => attribute(other, cursor, &mut attributes)?,
         }
         Ok(())
     })?;
@@ -292,13 +295,7 @@ pub fn category(cursor: &mut Cursor<'_>) -> Result<Category> {
                 edges.extend(<[i64; 2]>::try_from(ends).ok());
                 Ok(())
             })?,
-            other => {
-                let key = String::from_utf8_lossy(other).into_owned();
-                let value = cursor.value()?;
-                if !value.is_null() {
-                    attributes.insert(key, value);
-                }
-            }
+            other => attribute(other, cursor, &mut attributes)?,
         }
         Ok(())
     })?;

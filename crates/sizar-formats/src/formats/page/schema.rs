@@ -302,6 +302,10 @@ static RULES: &[Rule] = &[
     },
 ];
 
+/// The rules of the version that is written.
+pub const SCHEMA: Schema =
+    Schema { rules: RULES, ids: &["id", "pcGtsId"], is_strict: true, name: "PAGE" };
+
 /// Returns what breaks the schema; files that aren't PAGE are left alone.
 pub fn faults(file: &XmlFile) -> Result<Vec<Note>> {
     let document = file.parse()?;
@@ -311,12 +315,7 @@ pub fn faults(file: &XmlFile) -> Result<Vec<Note>> {
     }
     let space = root.namespace().unwrap_or_default();
     let version = space.rsplit('/').next().unwrap_or_default();
-    let schema = Schema {
-        rules: RULES,
-        ids: &["id", "pcGtsId"],
-        is_strict: version == "2019-07-15",
-        name: "PAGE",
-    };
+    let schema = Schema { is_strict: version == "2019-07-15", ..SCHEMA };
     let mut faults = schema.faults(file)?;
     if !space.starts_with("http://schema.primaresearch.org/PAGE/gts/pagecontent/") {
         let message = format!("`{space}` is no namespace of PAGE");
@@ -337,25 +336,4 @@ pub fn faults(file: &XmlFile) -> Result<Vec<Note>> {
         }
     }
     Ok(faults)
-}
-
-/// Returns the attributes that `element` may have.
-pub fn optional(element: &str) -> impl Iterator<Item = &'static str> + use<> {
-    let rule = find(element);
-    let attributes = rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
-    attributes.filter(|attribute| !attribute.is_required).map(|attribute| attribute.name)
-}
-
-/// Tells whether an attribute of `element` may say `text`.
-pub fn fits(element: &str, name: &str, text: &str) -> bool {
-    let rule = find(element);
-    let mut attributes =
-        rule.into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten());
-    attributes
-        .find(|attribute| attribute.name == name)
-        .is_some_and(|attribute| attribute.value.fault(text).is_none())
-}
-
-fn find(element: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.names.contains(&element))
 }

@@ -271,7 +271,7 @@ impl Writing<'_> {
 
     /// What `element` may say of what is said, `but` what is written otherwise.
     fn known(&self, element: &str, said: &Attributes, but: &[&str]) -> Vec<(&'static str, String)> {
-        let known = schema::optional(element).filter(|name| !but.contains(name));
+        let known = schema::SCHEMA.optional(element).filter(|name| !but.contains(name));
         known
             .filter(|name| self.version == Version::V2019 || !schema::SINCE_2019.contains(name))
             .filter_map(|name| {
@@ -279,7 +279,7 @@ impl Writing<'_> {
                     serde_json::Value::String(text) => text.clone(),
                     other => other.to_string(),
                 };
-                schema::fits(element, name, &text).then_some((name, text))
+                schema::SCHEMA.fits(element, name, &text).then_some((name, text))
             })
             .collect()
     }

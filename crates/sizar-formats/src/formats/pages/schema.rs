@@ -146,6 +146,23 @@ impl Schema {
         self.rules.iter().find(|rule| rule.names.contains(&name))
     }
 
+    /// Returns the attributes that `element` may have.
+    pub fn optional(&self, element: &str) -> impl Iterator<Item = &'static str> + use<> {
+        let optional = self.attributes(element).filter(|attribute| !attribute.is_required);
+        optional.map(|attribute| attribute.name)
+    }
+
+    /// Tells whether an attribute of `element` may say `text`.
+    pub fn fits(&self, element: &str, name: &str, text: &str) -> bool {
+        self.attributes(element)
+            .find(|attribute| attribute.name == name)
+            .is_some_and(|attribute| attribute.value.fault(text).is_none())
+    }
+
+    fn attributes(&self, element: &str) -> impl Iterator<Item = &'static Attribute> + use<> {
+        self.rule(element).into_iter().flat_map(|rule| rule.attributes.iter().copied().flatten())
+    }
+
     /// Returns all that is wrong with a document.
     pub fn faults(&self, file: &XmlFile) -> Result<Vec<Note>> {
         let document = file.parse()?;
