@@ -136,10 +136,9 @@ impl Wanted<'_> {
             return Ok(Downloaded { path, sha256, size });
         }
         let wanted = Download {
-            url: self.url,
-            to: &path,
             sha256: self.sha256,
             limit: Limits::from_environment().download,
+            ..Download::of(self.url, &path)
         };
         client
             .download(&wanted, work.progress)

@@ -70,6 +70,12 @@ impl FromStr for Address {
             }
             None => url.to_owned(),
         };
+        if url.starts_with("http://") && sha256.is_none() {
+            return Err(invalid(
+                "what comes without encryption may be anything: use `https://`, or say what it \
+                 must hold with `#sha256=DIGEST`",
+            ));
+        }
         let address = Self::Web { url, sha256 };
         let named = address.name().is_some();
         named.then_some(address).ok_or_else(|| invalid("it names no file"))
@@ -92,7 +98,7 @@ pub(super) struct RecordFile {
     pub name: String,
     pub url: String,
     pub md5: Option<String>,
-    pub size: u64,
+    pub size: Option<u64>,
 }
 
 /// Reads what Zenodo says of a record.
@@ -105,8 +111,7 @@ pub(super) fn files_of(json: &[u8]) -> Result<Vec<RecordFile>, serde_json::Error
     #[derive(Deserialize)]
     struct File {
         key: String,
-        #[serde(default)]
-        size: u64,
+        size: Option<u64>,
         checksum: Option<String>,
         links: Links,
     }
@@ -151,6 +156,7 @@ mod tests {
             "doi:10.1/2",
             "https://x.org/a#sha256=1",
             "https://x.org/a/..",
+            "http://x.org/a",
         ] {
             assert!(read(text).is_err(), "{text}");
         }
@@ -162,7 +168,7 @@ mod tests {
         let json = br#"{"id": 1, "files": [{"key": "a.zip", "size": 3, "checksum": "md5:abc",
             "links": {"self": "https://zenodo.org/api/records/1/files/a.zip/content"}}]}"#;
         let files = files_of(json).unwrap();
-        assert_eq!((files[0].name.as_str(), files[0].size), ("a.zip", 3));
+        assert_eq!((files[0].name.as_str(), files[0].size), ("a.zip", Some(3)));
         assert_eq!(files[0].md5.as_deref(), Some("abc"));
         assert!(files_of(b"{}").unwrap().is_empty());
     }

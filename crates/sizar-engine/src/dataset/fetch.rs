@@ -1,11 +1,7 @@
 //! Fetches data from where they lie.
 
-use std::fmt::Write as _;
-use std::io::Read as _;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use md5::{Digest as _, Md5};
 use sizar_model::{Digest, Progress, SafeUrl};
 
 use super::address::{Address, RecordFile, files_of};
@@ -14,6 +10,34 @@ use crate::http::{Client, Download, HttpError};
 
 /// The most bytes of what is said of a record.
 const RECORD: u64 = 16 << 20;
+/// Where Zenodo's records are.
+const ZENODO: &str = "https://zenodo.org";
+
+/// Where records are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    /// The address of a server that answers as Zenodo does.
+    pub zenodo: String,
+}
+
+impl Archive {
+    /// Takes Zenodo's own, or the one that `SIZAR_ZENODO` names: its sandbox, or another InvenioRDM.
+    pub fn from_environment() -> Self {
+        let named = std::env::var("SIZAR_ZENODO").ok().filter(|named| !named.is_empty());
+        let zenodo = named.unwrap_or_else(|| ZENODO.to_owned());
+        Self { zenodo: zenodo.trim_end_matches('/').to_owned() }
+    }
+
+    /// Returns where what lies at an address is kept; another archive's records are others.
+    fn key(&self, text: &str, address: &Address) -> String {
+        match address {
+            Address::Zenodo { .. } if self.zenodo != ZENODO => {
+                Digest::of(format!("{}\0{text}", self.zenodo).as_bytes()).short()
+            }
+            _ => Digest::of(text.as_bytes()).short(),
+        }
+    }
+}
 
 /// Data that could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +54,8 @@ pub enum DatasetError {
     },
     #[error("record {record} of Zenodo has no file that everybody may read")]
     Empty { record: String },
-    #[error("`{name}` is not what its checksum says")]
-    Checksum { name: String },
+    #[error("record {record} of Zenodo has a file `{name}`, which would lie outside its folder")]
+    Name { record: String, name: String },
     #[error("`{path}` cannot be read or written")]
     File {
         path: Utf8PathBuf,
@@ -42,9 +66,59 @@ pub enum DatasetError {
     Home(#[from] HomeError),
 }
 
+impl DatasetError {
+    /// Returns what the reader can do next.
+    pub fn hints(&self) -> Vec<String> {
+        let Self::Http(error) = self else { return Vec::new() };
+        match error {
+            HttpError::Full { .. } => vec![
+                "make room, or set `SIZAR_HOME` to a folder with room: what has come stays, and the \
+                 same command goes on from there"
+                    .to_owned(),
+            ],
+            HttpError::Status { status: 401 | 403, .. } => vec![
+                "only what everybody may read can be fetched: fetch it with your own login, and give \
+                 the file with `--data FILE:THERE`"
+                    .to_owned(),
+            ],
+            HttpError::WrongDigest { .. } | HttpError::WrongSize { .. } => {
+                vec!["nothing of it was kept; ask its publisher which one is right".to_owned()]
+            }
+            HttpError::Downgraded { .. } => {
+                vec!["say what it must hold with `#sha256=DIGEST` at the end".to_owned()]
+            }
+            HttpError::Interrupted { .. } | HttpError::Unreachable { .. } => {
+                vec!["the same command goes on from where it was".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns whether the server was not reached, so that another machine may reach it.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Http(error) if error.is_unreachable())
+    }
+
+    /// Returns whether the disk has no room for it.
+    pub fn is_full(&self) -> bool {
+        let kind = |source: &std::io::Error| {
+            matches!(
+                source.kind(),
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+            )
+        };
+        match self {
+            Self::Http(HttpError::Full { .. }) => true,
+            Self::Http(HttpError::Write { source, .. }) | Self::File { source, .. } => kind(source),
+            _ => false,
+        }
+    }
+}
+
 /// Fetches what lies at an address, unless it is here; returns the file, or the folder of a record.
 ///
-/// It appears under its name when all of it is here and has the digests that it should have.
+/// It appears under its name when all of it is here, read only, and has the digests and the lengths
+/// that it should have. The time of its folder says when it was last wanted.
 ///
 /// # Errors
 ///
@@ -52,26 +126,27 @@ pub enum DatasetError {
 pub fn fetch(
     home: &Home,
     text: &str,
+    archive: &Archive,
     progress: &dyn Progress,
 ) -> Result<Utf8PathBuf, DatasetError> {
     let address: Address = text.parse()?;
-    let key = Digest::of(text.as_bytes()).short();
-    let folder = home.folder("cache/data")?.join(&key);
+    let key = archive.key(text, &address);
+    let folder = home.folder(FOLDER)?.join(&key);
     let whole = match address.name() {
         Some(name) => folder.join(name),
         None => folder.clone(),
     };
-    if folder.exists() {
+    if is_here(&folder) {
         return Ok(whole);
     }
     let _lock = home.lock(&format!("data-{key}"), || {
         progress.note("another sizar fetches the same; this one waits for it");
     })?;
-    if folder.exists() {
+    if is_here(&folder) {
         return Ok(whole);
     }
     // what has come stays for the next try
-    let coming = Utf8PathBuf::from(format!("{folder}.coming"));
+    let coming = Utf8PathBuf::from(format!("{folder}{COMING}"));
     let failed = |source| DatasetError::File { path: coming.clone(), source };
     fs::create_dir_all(&coming).map_err(failed)?;
     let client = Client::new();
@@ -80,10 +155,14 @@ pub fn fetch(
     match &address {
         Address::Web { url, sha256 } => {
             let to = coming.join(address.name().unwrap_or("data"));
-            download(&client, url, &to, sha256.as_deref(), progress)?;
+            if !to.exists() {
+                let url = SafeUrl::new(url);
+                let wanted = Download { sha256: sha256.as_deref(), ..Download::of(&url, &to) };
+                client.download(&wanted, progress)?;
+            }
         }
         Address::Zenodo { record } => {
-            let url = SafeUrl::new(format!("https://zenodo.org/api/records/{record}"));
+            let url = SafeUrl::new(format!("{}/api/records/{record}", archive.zenodo));
             let said = client.get(&url, "application/json", RECORD)?;
             let files = files_of(&said.body)
                 .map_err(|source| DatasetError::Record { record: record.clone(), source })?;
@@ -91,18 +170,55 @@ pub fn fetch(
                 return Err(DatasetError::Empty { record: record.clone() });
             }
             for file in &files {
-                one(&client, file, &coming, progress)?;
+                one(&client, record, file, &coming, progress)?;
             }
         }
     }
+    seal(&coming).map_err(failed)?;
     fs::rename(&coming, &folder).map_err(failed)?;
     progress.end(format!("fetched {shown}"));
     Ok(whole)
 }
 
+/// Where what was fetched is kept, below a home.
+pub(crate) const FOLDER: &str = "cache/data";
+/// How the names end of what has not come whole.
+pub(crate) const COMING: &str = ".coming";
+
+/// Returns whether what was fetched is here; notes that it is wanted now.
+fn is_here(folder: &Utf8Path) -> bool {
+    let now = std::time::SystemTime::now();
+    // before it is used: a sweep that looked earlier sees it
+    match fs::File::open(folder) {
+        Ok(file) => {
+            if let Err(error) = file.file().set_modified(now) {
+                tracing::debug!(%error, "that data are wanted could not be noted");
+            }
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Makes all files below a folder read only: what is kept by its address is not written to.
+fn seal(folder: &Utf8Path) -> std::io::Result<()> {
+    for entry in folder.read_dir_utf8()? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            seal(entry.path())?;
+        } else {
+            let mut permissions = entry.metadata()?.permissions();
+            permissions.set_readonly(true);
+            fs::set_permissions(entry.path(), permissions)?;
+        }
+    }
+    Ok(())
+}
+
 /// Fetches a file of a record.
 fn one(
     client: &Client,
+    record: &str,
     file: &RecordFile,
     folder: &Utf8Path,
     progress: &dyn Progress,
@@ -110,48 +226,18 @@ fn one(
     let plain = Utf8Path::new(&file.name)
         .components()
         .all(|part| matches!(part, camino::Utf8Component::Normal(_)));
-    if !plain {
-        return Err(DatasetError::Checksum { name: file.name.clone() });
+    if !plain || file.name.is_empty() {
+        return Err(DatasetError::Name { record: record.to_owned(), name: file.name.clone() });
     }
     let to = folder.join(&file.name);
     let failed = |source| DatasetError::File { path: to.clone(), source };
-    if !to.exists() {
-        fs::create_dir_all(to.parent().unwrap_or(folder)).map_err(failed)?;
-        download(client, &file.url, &to, None, progress)?;
+    // under its name it was checked
+    if to.exists() {
+        return Ok(());
     }
-    let Some(expected) = &file.md5 else { return Ok(()) };
-    if md5_of(&to).map_err(failed)? != *expected {
-        fs::remove_file(&to).map_err(failed)?;
-        return Err(DatasetError::Checksum { name: file.name.clone() });
-    }
+    fs::create_dir_all(to.parent().unwrap_or(folder)).map_err(failed)?;
+    let url = SafeUrl::new(&file.url);
+    let wanted = Download { md5: file.md5.as_deref(), size: file.size, ..Download::of(&url, &to) };
+    client.download(&wanted, progress)?;
     Ok(())
-}
-
-fn download(
-    client: &Client,
-    url: &str,
-    to: &Utf8Path,
-    sha256: Option<&str>,
-    progress: &dyn Progress,
-) -> Result<(), DatasetError> {
-    let url = SafeUrl::new(url);
-    client.download(&Download { url: &url, to, sha256, limit: u64::MAX }, progress)?;
-    Ok(())
-}
-
-fn md5_of(path: &Utf8Path) -> std::io::Result<String> {
-    let mut file = fs::File::open(path)?;
-    let mut hasher = Md5::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            count => hasher.update(&buffer[..count]),
-        }
-    }
-    let mut text = String::with_capacity(32);
-    for byte in hasher.finalize() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
 }

@@ -1,8 +1,8 @@
 //! Why a run on a target could not be made, followed or brought home.
 
 use camino::Utf8PathBuf;
-use sizar_model::RunId;
 use sizar_model::resources::ByteSize;
+use sizar_model::{RunId, SafeUrl};
 
 use crate::dataset::DatasetError;
 use crate::home::HomeError;
@@ -32,6 +32,8 @@ pub enum ElsewhereError {
     NotThere { message: String },
     #[error("sizar cannot run there: {message}")]
     NotExecutable { message: String },
+    #[error("{address} could not be fetched on {target}: {message}")]
+    Unfetched { target: String, address: SafeUrl, message: String, hints: Vec<String> },
     #[error("the environment could not be made there: {message}")]
     Environment { message: String, hints: Vec<String> },
     #[error("{words}; nothing was queued")]
@@ -107,10 +109,11 @@ impl ElsewhereError {
                      deleted there"
             )],
             Self::NotThere { .. } => vec!["`sizar resume` sends it anew".to_owned()],
-            Self::Environment { hints, .. } => hints.clone(),
+            Self::Unfetched { hints, .. } | Self::Environment { hints, .. } => hints.clone(),
             Self::Rehearsal { .. } => {
                 vec!["`--no-rehearsal` queues it nonetheless".to_owned()]
             }
+            Self::Dataset(error) => error.hints(),
             Self::Target(error) => error.hints(),
             Self::Transport(error) => error.hints(),
             Self::Transfer(error) => error.hints(),

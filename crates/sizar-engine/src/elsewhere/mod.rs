@@ -5,6 +5,7 @@
 //! what became of it, [`bring`](bring::bring) brings the results. On the target the same program
 //! does its part: [`there`] makes the plan on the login node and executes it on a node.
 
+mod addresses;
 mod after;
 mod again;
 mod ahead;
@@ -16,6 +17,7 @@ mod carry;
 mod clean;
 mod downloads;
 mod error;
+mod forward;
 mod ignored;
 mod layout;
 mod manifest;

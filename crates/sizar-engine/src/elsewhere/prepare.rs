@@ -1,17 +1,17 @@
 //! Gets a run ready on its target: code and data there, the environment made there.
 
-use std::io::Write;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_model::{Activity, Checkout, Locator, Progress, RunId};
+use sizar_model::{Checkout, Locator, Progress, RunId};
 
 use super::carry::Carrier;
 use super::downloads::downloads;
+use super::forward::Forward;
 use super::manifest::Manifest;
 use super::push::push as bring_program;
 use super::remembered::{self, Remembered};
-use super::there::{PREPARE, REHEARSE, Request, Said};
+use super::there::{PREPARE, REHEARSE, Request};
 use super::tree::Source;
 use super::{ElsewhereError, Layout, plain, push, sent, ship};
 use crate::acquire::acquire;
@@ -398,55 +398,4 @@ fn plan(
     let answers = place.transport.run(&[Step::get_file(layout.plan(run).as_str(), PLAN)])?;
     let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
     Ok(RunPlan::from_json(&text)?)
-}
-
-/// Passes on what the sizar there says, as if it were said here.
-struct Forward<'a> {
-    progress: &'a dyn Progress,
-    /// The beginning of a line that has not ended.
-    rest: Vec<u8>,
-    failure: Option<(String, Vec<String>)>,
-    rehearsed: Option<Rehearsed>,
-    done: bool,
-}
-
-/// The longest line that is waited for.
-const LONGEST: usize = 1 << 20;
-
-impl<'a> Forward<'a> {
-    fn to(progress: &'a dyn Progress) -> Self {
-        Self { progress, rest: Vec::new(), failure: None, rehearsed: None, done: false }
-    }
-
-    fn line(&mut self, line: &[u8]) {
-        let Ok(said) = serde_json::from_slice::<Said>(line) else { return };
-        match said {
-            Said::Began { what } => self.progress.report(Activity::Began { what }),
-            Said::Ended { what } => self.progress.report(Activity::Ended { what }),
-            Said::Line { text } => self.progress.report(Activity::Line { text }),
-            Said::Note { text } => self.progress.report(Activity::Note { text }),
-            Said::Warning { text } => self.progress.report(Activity::Warning { text }),
-            Said::Done => self.done = true,
-            Said::Rehearsed { rehearsed } => self.rehearsed = Some(rehearsed),
-            Said::Failed { message, hints } => self.failure = Some((message, hints)),
-        }
-    }
-}
-
-impl Write for Forward<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.rest.extend_from_slice(bytes);
-        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            self.line(&line);
-        }
-        if self.rest.len() > LONGEST {
-            self.rest.clear();
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -4,22 +4,17 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_model::{Progress, SafeUrl};
+use sizar_model::Progress;
 
 use super::carry::Carrier;
 use super::manifest::cache;
 use super::push::push;
-use super::there::GET;
-use super::{ElsewhereError, Layout};
-use crate::dataset::{self, is_address};
+use super::{ElsewhereError, Layout, addresses};
+use crate::dataset::{self, Archive, is_address};
 use crate::home::Home;
 use crate::run::{Input, RunRequest};
 use crate::target::Place;
 use crate::transfer::{Manifest, Rules, Scan, TransferError};
-use crate::transport::Step;
-
-/// How long a target may take to fetch data.
-const FETCHING: std::time::Duration = std::time::Duration::from_hours(12);
 
 /// How often a folder is listed anew where a file of it changed while it was sent.
 const TRIES: u32 = 3;
@@ -68,31 +63,15 @@ fn address(
     carrier: &Carrier<'_>,
     address: &Utf8Path,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
-    let progress = carrier.progress;
-    let name = &place.name;
-    // without sizar there, it is fetched here
-    let program = carrier.program.filter(|_| place.profile.machine.internet != Some(false));
-    if let Some(program) = program {
-        progress.begin(format!("{name} fetches {}", SafeUrl::new(address.as_str())));
-        let step = Step::program(
-            program.as_str(),
-            [GET, carrier.layout.root().as_str(), address.as_str()],
-        );
-        let answers = place.transport.run(&[step.limit(FETCHING)])?;
-        match answers.first() {
-            Some(answer) if answer.is_success() => {
-                progress.end(format!("{name} fetched {}", SafeUrl::new(address.as_str())));
-                return Ok(answer.text().trim_end_matches('\n').into());
-            }
-            answer => {
-                let said = answer.map(|answer| String::from_utf8_lossy(&answer.stderr));
-                let said = said.unwrap_or_default();
-                let why = said.trim().trim_start_matches("sizar: ");
-                progress.note(format!("on {name}: {why}; it is fetched here and sent"));
-            }
-        }
+    if let Some(there) = addresses::fetch(place, carrier, address)? {
+        return Ok(there);
     }
-    one(place, carrier, &dataset::fetch(carrier.home, address.as_str(), progress)?)
+    let archive = Archive::from_environment();
+    one(
+        place,
+        carrier,
+        &dataset::fetch(carrier.home, address.as_str(), &archive, carrier.progress)?,
+    )
 }
 
 /// Brings a file or folder to a target, unless it is there; returns where it lies there.

@@ -16,10 +16,10 @@ use signal_hook::iterator::Signals;
 use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
+use super::addresses::{self, Unfetched};
 use super::scratch::{self, Chosen};
 use super::whole::whole;
 use super::{Layout, after, array, marks, store_sweep};
-use crate::dataset;
 use crate::home::{Home, lock_by_leases};
 use crate::process::{Control, environment};
 use crate::run::{
@@ -59,14 +59,40 @@ pub(super) struct Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "said", rename_all = "snake_case")]
 pub(super) enum Said {
-    Began { what: String },
-    Ended { what: String },
-    Line { text: String },
-    Note { text: String },
-    Warning { text: String },
+    Began {
+        what: String,
+    },
+    Ended {
+        what: String,
+    },
+    Line {
+        text: String,
+    },
+    Note {
+        text: String,
+    },
+    Warning {
+        text: String,
+    },
+    /// How far it is, in bytes.
+    Advanced {
+        done: u64,
+        total: Option<u64>,
+    },
+    Fetched {
+        path: String,
+    },
+    Unfetched {
+        why: Unfetched,
+    },
     Done,
-    Rehearsed { rehearsed: run::Rehearsed },
-    Failed { message: String, hints: Vec<String> },
+    Rehearsed {
+        rehearsed: run::Rehearsed,
+    },
+    Failed {
+        message: String,
+        hints: Vec<String>,
+    },
 }
 
 /// Acts as the sizar of a target, if this process was started as one: then `main` returns what
@@ -90,10 +116,7 @@ pub fn intercept() -> Option<ExitCode> {
         return Some(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if verb == GET {
-        let fetched = dataset::fetch(&Home::at(layout.root()), &args.next()?, &sizar_model::Silent);
-        return Some(answered(
-            fetched.map(camino::Utf8PathBuf::into_string).map_err(|error| chain(&error)),
-        ));
+        return Some(addresses::there(&layout, &args.next()?));
     }
     if verb == SWEEP {
         return Some(answered(store_sweep::there(&layout, &args.next()?)));
@@ -440,7 +463,7 @@ fn add_modules(given: &mut Allotment, variables: &BTreeMap<String, String>) {
 }
 
 /// Writes what happens as lines of JSON.
-struct Teller;
+pub(super) struct Teller;
 
 impl Progress for Teller {
     fn report(&self, activity: Activity) {
@@ -457,7 +480,7 @@ impl Progress for Teller {
 }
 
 #[expect(clippy::print_stdout, reason = "standard output is this process's way to its caller")]
-fn tell(said: &Said) {
+pub(super) fn tell(said: &Said) {
     if let Ok(line) = serde_json::to_string(said) {
         println!("{line}");
     }

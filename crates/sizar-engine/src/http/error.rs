@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 use sizar_model::SafeUrl;
+use sizar_model::resources::ByteSize;
 
 /// A document that could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +26,14 @@ pub enum HttpError {
     },
     #[error("`{url}` sends more than the {limit} bytes that are accepted")]
     TooLarge { url: SafeUrl, limit: u64 },
-    #[error("`{url}` has the SHA-256 digest {found}, but {expected} was promised")]
-    WrongDigest { url: SafeUrl, expected: String, found: String },
+    #[error("`{url}` has the {kind} digest {found}, but {expected} was promised")]
+    WrongDigest { url: SafeUrl, kind: &'static str, expected: String, found: String },
+    #[error("`{url}` has {found} bytes, but {expected} were promised")]
+    WrongSize { url: SafeUrl, expected: u64, found: u64 },
+    #[error("`{url}` led to an address without encryption, and no digest tells what it holds")]
+    Downgraded { url: SafeUrl },
+    #[error("the disk is full: `{folder}` has {free} free, and {needed} are still to come")]
+    Full { folder: Utf8PathBuf, free: ByteSize, needed: ByteSize },
     #[error("`{path}` cannot be written")]
     Write {
         path: Utf8PathBuf,
@@ -54,6 +61,11 @@ impl HttpError {
             Self::Interrupted { .. } => true,
             _ => false,
         }
+    }
+
+    /// Returns whether the server was not reached at all, so that another machine may reach it.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
     }
 
     /// Returns whether the server says that there is no such document.

@@ -212,10 +212,9 @@ fn install_wheel(
     let archive = stage.join("uv.whl");
     index.client().download(
         &Download {
-            url: &wheel.file.url,
-            to: &archive,
             sha256: wheel.file.sha256.as_deref(),
             limit: WHEEL_LIMIT,
+            ..Download::of(&wheel.file.url, &archive)
         },
         progress,
     )?;

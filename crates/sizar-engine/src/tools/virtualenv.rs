@@ -144,10 +144,9 @@ fn install(
             .ok_or_else(|| VirtualenvError::NoWheel { filename: filename() })?;
         let archive = stage.join(&wheel.filename);
         let wanted = Download {
-            url: &file.url,
-            to: &archive,
             sha256: Some(&wheel.sha256),
             limit: WHEEL_LIMIT,
+            ..Download::of(&file.url, &archive)
         };
         index
             .client()

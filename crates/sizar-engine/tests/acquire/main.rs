@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 mod archives;
+mod datasets;
 mod faults;
 mod folders;
 mod hostile;

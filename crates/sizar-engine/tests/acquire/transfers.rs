@@ -27,7 +27,7 @@ fn sha256(bytes: &[u8]) -> String {
 fn download(world: &World, server: &Server, sha256: Option<&str>) -> Result<Downloaded, HttpError> {
     let url = SafeUrl::new(server.url("/f"));
     let to = world.path("f");
-    client().download(&Download { url: &url, to: &to, sha256, limit: 1 << 20 }, &Silent)
+    client().download(&Download { sha256, limit: 1 << 20, ..Download::of(&url, &to) }, &Silent)
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_download_that_stands_still_is_given_up_and_goes_on() {
     let url = SafeUrl::new(server.url("/f"));
     let to = world.path("f");
     let digest = sha256(&bytes);
-    let wanted = Download { url: &url, to: &to, sha256: Some(&digest), limit: 1 << 20 };
+    let wanted = Download { sha256: Some(&digest), ..Download::of(&url, &to) };
     Client::with_patience(patience).download(&wanted, &Silent).unwrap();
     assert_eq!(server.requests()[1].range, Some(1000));
 }

@@ -1,15 +1,13 @@
 //! A temporary world: a home for sizar, a place for sources, git, a web server.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_engine::acquire::{AcquireError, AcquireOptions, acquire};
 use sizar_engine::home::Home;
 use sizar_model::{Checkout, Locator, Silent};
+pub use sizar_testkit::{Answer, Server};
 
 /// A folder that goes away with the test.
 pub struct World {
@@ -120,117 +118,6 @@ impl Repository {
     pub fn url(&self) -> String {
         format!("file://{}", self.path)
     }
-}
-
-/// What a server answers to one request.
-#[derive(Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub body: Vec<u8>,
-    pub media_type: &'static str,
-    /// Breaks the connection after so many bytes of the body.
-    pub broken_at: Option<usize>,
-    /// Sends nothing more after so many bytes, and keeps the connection.
-    pub stalls_at: Option<usize>,
-}
-
-impl Answer {
-    pub fn ok(body: impl Into<Vec<u8>>) -> Self {
-        let media_type = "application/octet-stream";
-        Self { status: 200, body: body.into(), media_type, broken_at: None, stalls_at: None }
-    }
-
-    pub fn status(status: u16) -> Self {
-        Self { status, ..Self::ok("") }
-    }
-}
-
-/// A request as the server saw it.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub path: String,
-    pub range: Option<u64>,
-    pub authorization: Option<String>,
-}
-
-/// A web server on this machine, which honours `Range`.
-pub struct Server {
-    address: String,
-    requests: Arc<Mutex<Vec<Request>>>,
-}
-
-impl Server {
-    /// Answers each request by `answer`, which gets the number of the request, from 0.
-    pub fn start(answer: impl Fn(usize, &Request) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&requests);
-        std::thread::spawn(move || {
-            let mut stalled = Vec::new();
-            for stream in listener.incoming().map_while(Result::ok) {
-                let Some(request) = read_request(&stream) else { continue };
-                let number = {
-                    let mut seen = seen.lock().unwrap();
-                    seen.push(request.clone());
-                    seen.len() - 1
-                };
-                let answer = answer(number, &request);
-                // kept open until the server ends, for whoever waits for more
-                let Ok(stream) = send(stream, &request, &answer) else { continue };
-                stalled.extend(answer.stalls_at.map(|_| stream));
-            }
-        });
-        Self { address, requests }
-    }
-
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    pub fn url_with_login(&self, path: &str) -> String {
-        format!("http://me:s3cret@{}{path}", self.address)
-    }
-
-    pub fn requests(&self) -> Vec<Request> {
-        self.requests.lock().unwrap().clone()
-    }
-}
-
-fn read_request(stream: &TcpStream) -> Option<Request> {
-    let mut lines = BufReader::new(stream).lines();
-    let path = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
-    let mut request = Request { path, range: None, authorization: None };
-    for line in lines.map_while(Result::ok).take_while(|line| !line.is_empty()) {
-        let (name, value) = line.split_once(':')?;
-        match name.to_ascii_lowercase().as_str() {
-            "range" => {
-                let start = value.trim().strip_prefix("bytes=")?.trim_end_matches('-');
-                request.range = start.parse().ok();
-            }
-            "authorization" => request.authorization = Some(value.trim().to_owned()),
-            _ => {}
-        }
-    }
-    Some(request)
-}
-
-fn send(mut stream: TcpStream, request: &Request, answer: &Answer) -> std::io::Result<TcpStream> {
-    let from = request.range.unwrap_or(0) as usize;
-    let (status, body) = match answer.status {
-        200 if from > 0 && from >= answer.body.len() => (416, &[][..]),
-        200 if from > 0 => (206, &answer.body[from..]),
-        status => (status, &answer.body[..]),
-    };
-    write!(
-        stream,
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\ncontent-type: {}\r\nconnection: close\r\n\r\n",
-        body.len(),
-        answer.media_type,
-    )?;
-    let end = answer.broken_at.or(answer.stalls_at).unwrap_or(body.len()).min(body.len());
-    stream.write_all(&body[..end])?;
-    Ok(stream)
 }
 
 /// Lists the files and links under `root`, with contents or targets.

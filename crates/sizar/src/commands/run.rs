@@ -513,7 +513,11 @@ fn fetched(session: &Session, binding: DataBinding) -> CommandResult<DataBinding
     if !dataset::is_address(binding.here.as_str()) {
         return Ok(binding);
     }
-    let here = dataset::fetch(&session.home, binding.here.as_str(), &session.reporter)
-        .map_err(|error| Failure::new(ExitCode::Source, error))?;
+    let archive = dataset::Archive::from_environment();
+    let here = dataset::fetch(&session.home, binding.here.as_str(), &archive, &session.reporter)
+        .map_err(|error| {
+            let hints = error.hints();
+            Failure::new(ExitCode::Source, error).hints(hints)
+        })?;
     Ok(DataBinding { here, ..binding })
 }

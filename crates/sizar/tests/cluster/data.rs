@@ -48,7 +48,7 @@ fn slow_cluster_data_go_once_whatever_breaks_and_rots() {
     // of the other side, and the line itself
     let client = site.spawn(&args);
     until_passed(&line, start + 14 * MEBIBYTE);
-    kill_the_other_end(&site);
+    site.kill_there("__there-transfer");
     until_passed(&line, start + 20 * MEBIBYTE);
     site.forget_logins();
     line.cut();
@@ -100,35 +100,6 @@ fn fill(folder: &Path) -> u64 {
 
 fn until_passed(line: &Line, bytes: u64) {
     eventually("bytes passed", || line.passed() >= bytes);
-}
-
-/// Ends the process that takes the data in, as `kill -9` does.
-fn kill_the_other_end(site: &Site) {
-    let inside = site.cluster.prefix().to_string();
-    eventually("the other end", || {
-        let found = fs_err::read_dir("/proc").unwrap().flatten().find_map(|entry| {
-            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let line = fs_err::read(entry.path().join("cmdline")).ok()?;
-            let words: Vec<_> = line.split(|byte| *byte == 0).collect();
-            let is_it = words.get(1) == Some(&&b"__there-transfer"[..]);
-            // of this cluster, and not of another test's
-            let root = fs_err::read_link(entry.path().join("cwd")).ok()?;
-            let own = root.to_string_lossy().starts_with(&inside)
-                || fs_err::metadata(entry.path().join("root/home/alice")).is_ok_and(|there| {
-                    use std::os::unix::fs::MetadataExt as _;
-                    fs_err::metadata(site.cluster.inside("/home/alice"))
-                        .is_ok_and(|here| here.ino() == there.ino() && here.dev() == there.dev())
-                });
-            (is_it && own).then_some(pid)
-        });
-        found.is_some_and(|pid| {
-            std::process::Command::new("kill")
-                .args(["-9", &pid.to_string()])
-                .status()
-                .unwrap()
-                .success()
-        })
-    });
 }
 
 /// Returns what the newest run made of what it was shown.

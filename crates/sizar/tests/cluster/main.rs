@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the steps of tests are functions of their own")]
 
+mod addresses;
 mod awkward;
 mod cut;
 mod data;

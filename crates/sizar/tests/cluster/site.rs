@@ -135,6 +135,36 @@ impl Site {
         assert_eq!(said.code, -1, "it did not reach `{point}`: {said}");
     }
 
+    /// Ends the process of sizar on the target whose first word is `verb`, as `kill -9` does.
+    pub fn kill_there(&self, verb: &str) {
+        let inside = self.cluster.prefix().to_string();
+        eventually("the other end", || {
+            let found = fs_err::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+                let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+                let line = fs_err::read(entry.path().join("cmdline")).ok()?;
+                let words: Vec<_> = line.split(|byte| *byte == 0).collect();
+                let is_it = words.get(1) == Some(&verb.as_bytes());
+                // of this cluster, and not of another test's
+                let root = fs_err::read_link(entry.path().join("cwd")).ok()?;
+                let own = root.to_string_lossy().starts_with(&inside)
+                    || fs_err::metadata(entry.path().join("root/home/alice")).is_ok_and(|there| {
+                        use std::os::unix::fs::MetadataExt as _;
+                        fs_err::metadata(self.cluster.inside("/home/alice")).is_ok_and(|here| {
+                            here.ino() == there.ino() && here.dev() == there.dev()
+                        })
+                    });
+                (is_it && own).then_some(pid)
+            });
+            found.is_some_and(|pid| {
+                std::process::Command::new("kill")
+                    .args(["-9", &pid.to_string()])
+                    .status()
+                    .unwrap()
+                    .success()
+            })
+        });
+    }
+
     /// Returns the name of the newest run.
     #[track_caller]
     pub fn newest(&self) -> String {

@@ -1,0 +1,99 @@
+//! Data that lie at an address: the target fetches them, and this machine where it cannot.
+
+use sha2::Digest as _;
+use sizar_testkit::{Answer, Cluster, Server, noise};
+
+use crate::site::{Site, eventually};
+
+/// Copies what it is shown into its results.
+const COPY: &str = r"
+import os, shutil, sys
+
+if __name__ == '__main__':
+    os.makedirs('out', exist_ok=True)
+    shutil.copy(sys.argv[1], 'out/copy')
+";
+
+const MEBIBYTE: usize = 1 << 20;
+
+#[test]
+fn slow_cluster_data_at_an_address_are_fetched_there_and_here_where_that_fails() {
+    let site = Site::of(Cluster::slurm().up(), &["slurm"]);
+    site.world.write("code/copy.py", COPY);
+    let profile = site.world.sizar_home().join("targets/slurm/target.toml");
+    let known = fs_err::read_to_string(&profile).unwrap();
+    let internet = |answer: bool| {
+        fs_err::write(&profile, format!("{known}\n[machine]\ninternet = {answer}\n")).unwrap();
+    };
+    internet(true);
+    let bytes = noise(5, 3 * MEBIBYTE);
+    let sum: String =
+        sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    // it breaks, stands still, and goes on
+    let server = Server::start({
+        let bytes = bytes.clone();
+        move |number, request| Answer {
+            broken_at: (number == 0).then_some(MEBIBYTE),
+            stalls_at: (number == 1).then_some(MEBIBYTE),
+            status: if request.path.starts_with("/gone") { 404 } else { 200 },
+            ..Answer::ok(bytes.clone())
+        }
+    });
+    let run = |address: &str| {
+        let data = format!("{address}:in/scans.bin");
+        let args = ["run", "./code", "--on", "slurm", "--data", &data];
+        [&args[..], &["--", "copy.py", "in/scans.bin"]].concat().join("\0")
+    };
+    let words = |line: &str| line.split('\0').map(str::to_owned).collect::<Vec<_>>();
+    let address = format!("{}#sha256={sum}", server.url("/d/scans.bin"));
+    let line = words(&run(&address));
+    let line: Vec<&str> = line.iter().map(String::as_str).collect();
+    let client = site.spawn(&line);
+    eventually("it stands still", || server.requests().len() == 2);
+    // the connection to the target breaks, too
+    let there = site.cluster.inside("/home/alice/.sizar/cache/data");
+    let named = |there: &camino::Utf8Path| {
+        let names = there.read_dir_utf8().into_iter().flatten().flatten();
+        names.map(|entry| entry.file_name().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(named(&there).iter().all(|name| name.ends_with(".coming")), "{:?}", named(&there));
+    site.kill_there("__there-get");
+    let said = crate::site::said(client);
+    assert_ne!(said.code, 0, "{said}");
+    // the same command goes on
+    site.sizar(&line).exits(0);
+    let ranges: Vec<_> = server.requests().iter().map(|request| request.range).collect();
+    assert_eq!(ranges, [None, Some(1 << 20), Some(2 << 20)]);
+    let id = site.newest();
+    let shown = site.ended(&id, "completed");
+    assert!(shown["usage"]["bytes_sent"].as_u64().unwrap() < MEBIBYTE as u64, "{shown}");
+    site.sizar(&["fetch", &id, "-o", "got"]).exits(0);
+    assert_eq!(fs_err::read(site.world.here().join("got/out/copy")).unwrap(), bytes);
+    // nothing is asked for again
+    site.sizar(&line).exits(0);
+    assert_eq!(server.requests().len(), 3);
+
+    // what is wrong is wrong from everywhere: it is not tried from here
+    let wrong = format!("{}#sha256={}", server.url("/d/scans.bin"), "0".repeat(64));
+    for (address, why) in
+        [(wrong, "SHA-256"), (format!("{}#sha256={sum}", server.url("/gone")), "404")]
+    {
+        let line = words(&run(&address));
+        let said = site.sizar(&line.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(said.code == 125 && said.stderr.contains(why), "{said}");
+        assert!(
+            said.stderr.contains("on slurm") && !said.stderr.contains("fetched here"),
+            "{said}"
+        );
+    }
+    assert_eq!(named(&there).iter().filter(|name| !name.ends_with(".coming")).count(), 1);
+
+    // a target without an internet gets it from here
+    internet(false);
+    let other = format!("{}#sha256={sum}", server.url("/other/scans.bin"));
+    let line = words(&run(&other));
+    let said = site.sizar(&line.iter().map(String::as_str).collect::<Vec<_>>()).exits(0);
+    assert!(said.stderr.contains("does not reach the internet"), "{said}");
+    let shown = site.ended(&site.newest(), "completed");
+    assert!(shown["usage"]["bytes_sent"].as_u64().unwrap() > 3 * MEBIBYTE as u64, "{shown}");
+}
