@@ -16,6 +16,7 @@ use crate::dataset::{self, Archive, DatasetError};
 use crate::home::Home;
 use crate::run::chain;
 use crate::target::Place;
+use crate::transfer::make_room;
 use crate::transport::{Step, TransportError};
 
 /// How long a target may fetch without saying how far it is.
@@ -121,11 +122,7 @@ pub(super) fn fetch(
         }
         Err(Unfetched { kind, message, mut hints }) => {
             if kind == Kind::Full {
-                hints = vec![format!(
-                    "make room there: `sizar target gc {name}` and `sizar target clean {name}` \
-                     remove what no run uses, and `root` in its profile names another folder; what \
-                     has come stays, and the same command goes on from there"
-                )];
+                hints = vec![make_room(Some(&name))];
             }
             Err(ElsewhereError::Unfetched { target: name, address: shown, message, hints })
         }

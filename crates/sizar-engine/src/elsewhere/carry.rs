@@ -107,7 +107,7 @@ impl Carrier<'_> {
             }
             .tree(manifest, from)
         });
-        sent?;
+        sent.map_err(|error| error.on(place.name.as_str()))?;
         let line = ByteSize(moved);
         self.progress
             .end(format!("sent {what} ({size}, {line} of it on the line) to {}", place.name));

@@ -10,7 +10,7 @@ use crate::run::{PrepareError, RunError};
 use crate::scheduler::{Refusal, SchedulerError, ScriptError};
 use crate::store::StoreError;
 use crate::target::TargetError;
-use crate::transfer::TransferError;
+use crate::transfer::{TransferError, make_room};
 use crate::transport::TransportError;
 
 /// A run on a target that could not be made, followed or brought home.
@@ -80,6 +80,12 @@ pub enum ElsewhereError {
     Home(#[from] HomeError),
 }
 
+/// Returns whether a program says that a disk or a quota is full.
+fn says_full(message: &str) -> bool {
+    let words = ["no space left", "quota exceeded"];
+    words.iter().any(|words| message.to_ascii_lowercase().contains(words))
+}
+
 fn refusals(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -114,6 +120,7 @@ impl ElsewhereError {
                 vec!["`--no-rehearsal` queues it nonetheless".to_owned()]
             }
             Self::Dataset(error) => error.hints(),
+            Self::Step { message, .. } if says_full(message) => vec![make_room(None)],
             Self::Target(error) => error.hints(),
             Self::Transport(error) => error.hints(),
             Self::Transfer(error) => error.hints(),

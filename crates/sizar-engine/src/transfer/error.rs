@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 
 use super::manifest::InvalidManifest;
+use super::wire::Room;
 use crate::transport::TransportError;
 
 /// A transfer that did not come to its end.
@@ -21,7 +22,13 @@ pub enum TransferError {
     #[error("`{path}` came with another content than it should have")]
     Corrupt { path: String },
     #[error("the other end could not go on: {message}")]
-    There { message: String, is_full: bool },
+    There { message: String },
+    #[error("{room}")]
+    Full {
+        /// What the place is called, where that is known.
+        target: Option<String>,
+        room: Room,
+    },
     #[error("the other end speaks another language: {0}")]
     Protocol(String),
     #[error(transparent)]
@@ -44,17 +51,21 @@ impl TransferError {
         Self::File { path: path.to_string_lossy().into_owned().into(), source }
     }
 
+    /// Says which target an error is of.
+    pub fn on(self, name: &str) -> Self {
+        match self {
+            Self::Full { room, .. } => Self::Full { target: Some(name.to_owned()), room },
+            other => other,
+        }
+    }
+
     /// Returns what the reader can do next.
     pub fn hints(&self) -> Vec<String> {
         match self {
             Self::Changed { .. } => {
                 vec!["send it when nothing writes to it any more".to_owned()]
             }
-            Self::There { is_full: true, .. } => vec![
-                "`sizar target gc TARGET` and `sizar target clean TARGET` free what old runs left; \
-                 what has arrived stays"
-                    .to_owned(),
-            ],
+            Self::Full { target, .. } => vec![make_room(target.as_deref())],
             Self::EscapingLink { .. } => vec![
                 "show what it leads to with `--data HERE:THERE`, or replace the link".to_owned(),
             ],
@@ -62,4 +73,14 @@ impl TransferError {
             _ => Vec::new(),
         }
     }
+}
+
+/// Says what to do where a target has no room.
+pub(crate) fn make_room(target: Option<&str>) -> String {
+    let name = target.unwrap_or("TARGET");
+    format!(
+        "make room there: `sizar target gc {name}` and `sizar target clean {name}` remove what no run \
+         uses, and `root` in its profile names another folder; what has come stays, and the same \
+         command goes on from there"
+    )
 }

@@ -25,6 +25,7 @@ mod wire;
 
 pub use download::{Coming, Download};
 pub use error::TransferError;
+pub(crate) use error::make_room;
 pub use gc::{Kept, Swept, sweep};
 pub use lay_out::{Bad, lay_out};
 pub use manifest::{Content, Entry, InvalidManifest, Manifest};
@@ -34,4 +35,4 @@ pub use serve::serve;
 pub use store::Store;
 pub(crate) use upload::SERVE;
 pub use upload::Upload;
-pub use wire::Line;
+pub use wire::{Line, Room};

@@ -12,6 +12,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_model::Digest;
+use sizar_model::resources::ByteSize;
 
 use super::Pace;
 use super::download::{self, Wanted};
@@ -21,7 +22,8 @@ use super::packer::Packer;
 use super::segment::{Bytes, Piece, SMALL, finish, pull, update_zeros, write_missing};
 use super::stat_cache::digest_of;
 use super::store::{Blob, Store, Who, blobs_of, token};
-use super::wire::{Failed, Frame, Kind, Request, json, pack};
+use super::wire::{Failed, Frame, Kind, Request, Room, json, pack};
+use crate::home::free_bytes;
 
 /// How often it shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
@@ -52,7 +54,8 @@ pub fn serve(
             let _ = beating.send(&pack(Kind::Alive, &[], None));
         }
     });
-    let served = answer(root, input, &output);
+    let awaited = Awaited::default();
+    let served = answer(root, input, &output, &awaited);
     drop(stop);
     let _ = beat.join();
     match served {
@@ -65,7 +68,8 @@ pub fn serve(
             Err(error)
         }
         Err(error) => {
-            let failed = Failed { message: error.to_string(), is_full: is_full(&error) };
+            let full = is_full(&error).then(|| room(root, &awaited));
+            let failed = Failed { message: error.to_string(), full };
             let _ = output.send(&json(Kind::Failed, &failed));
             Err(error)
         }
@@ -88,7 +92,31 @@ impl Output {
     }
 }
 
-fn answer(root: &Utf8Path, input: &mut impl Read, output: &Output) -> io::Result<()> {
+/// What is still to come.
+#[derive(Default)]
+struct Awaited {
+    bytes: AtomicU64,
+    files: AtomicU64,
+}
+
+/// Says how much room there is, and how much is missing.
+fn room(root: &Utf8Path, awaited: &Awaited) -> Room {
+    let files = rustix::fs::statvfs(root.as_std_path()).ok().filter(|disk| disk.f_files > 0);
+    Room {
+        folder: root.to_owned(),
+        free: free_bytes(root).unwrap_or(ByteSize(0)),
+        free_files: files.map(|disk| disk.f_favail),
+        needed: ByteSize(awaited.bytes.load(Ordering::SeqCst)),
+        needed_files: awaited.files.load(Ordering::SeqCst),
+    }
+}
+
+fn answer(
+    root: &Utf8Path,
+    input: &mut impl Read,
+    output: &Output,
+    awaited: &Awaited,
+) -> io::Result<()> {
     let request = expect(input, Kind::Request)?;
     match request.json().map_err(io::Error::other)? {
         Request::Store { client, list } => {
@@ -97,7 +125,7 @@ fn answer(root: &Utf8Path, input: &mut impl Read, output: &Output) -> io::Result
             let store = Store::at(root);
             let (client, token) = (plain(&client), token());
             let who = Who { client: &client, token: &token };
-            let taking = Taking { store: &store, who, output };
+            let taking = Taking { store: &store, who, output, awaited };
             taking.tree(&manifest, input)?;
         }
         Request::Give { folder, list, pace } => {
@@ -138,6 +166,7 @@ struct Taking<'a> {
     store: &'a Store,
     who: Who<'a>,
     output: &'a Output,
+    awaited: &'a Awaited,
 }
 
 impl Taking<'_> {
@@ -147,6 +176,11 @@ impl Taking<'_> {
         for round in 0..ROUNDS {
             // taken over only once: two that took from each other in turns would never end
             let missing = self.store.missing(&blobs, &self.who, round == 0);
+            let rest = missing.iter().filter_map(|(index, have)| {
+                Some(blobs.get(*index as usize)?.0.size.saturating_sub(*have))
+            });
+            self.awaited.bytes.store(rest.sum(), Ordering::SeqCst);
+            self.awaited.files.store(missing.len() as u64, Ordering::SeqCst);
             self.output.send(&pack(Kind::Missing, &write_missing(&missing), Some(1)))?;
             if !missing.is_empty() {
                 self.contents(&blobs, input)?;
@@ -155,6 +189,7 @@ impl Taking<'_> {
                     continue;
                 }
             }
+            self.awaited.files.store(manifest.entries().len() as u64, Ordering::SeqCst);
             match lay_out(self.store, manifest) {
                 Ok(name) => return self.output.send(&pack(Kind::Done, name.as_bytes(), None)),
                 Err(Bad::Missing) => {}
@@ -162,6 +197,11 @@ impl Taking<'_> {
             }
         }
         Err(io::Error::other("what arrives is again and again not what was sent"))
+    }
+
+    fn one_less(&self) {
+        let less = |files: u64| Some(files.saturating_sub(1));
+        let _ = self.awaited.files.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 
     fn is_there(&self, blobs: &[(Blob, usize)], index: u32) -> bool {
@@ -178,6 +218,8 @@ impl Taking<'_> {
             first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         };
         let count = |bytes: u64| {
+            let left = |left: u64| Some(left.saturating_sub(bytes));
+            let _ = self.awaited.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left);
             let all = safe.fetch_add(bytes, Ordering::SeqCst) + bytes;
             self.output.send(&pack(Kind::Safe, &all.to_le_bytes(), None))
         };
@@ -239,6 +281,7 @@ impl Taking<'_> {
             // what is not what it should be is asked for again
             if content.len() as u64 == blob.size && Digest::of(content) == blob.digest {
                 self.store.put(&blob, content)?;
+                self.one_less();
             }
             bytes += content.len() as u64;
         }
@@ -270,7 +313,10 @@ impl Taking<'_> {
                 match self.store.adopt(&blob, &content.path) {
                     // another conversation has taken it over: it is asked for again
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    adopted => adopted?,
+                    adopted => {
+                        adopted?;
+                        self.one_less();
+                    }
                 }
             } else {
                 // it begins anew

@@ -186,6 +186,7 @@ impl Store {
         let written = file
             .write_all(bytes)
             .and_then(|()| set_sealed_time(&file))
+            .and_then(|()| settle(&file))
             .and_then(|()| fs::rename(&new, &path));
         if written.is_err() {
             let _ = fs::remove_file(&new);
@@ -214,6 +215,7 @@ impl Store {
     pub(super) fn adopt(&self, blob: &Blob, path: &Utf8Path) -> io::Result<()> {
         let file = fs::File::open(path)?;
         seal(&file, blob.program)?;
+        settle(&file)?;
         let to = self.blob(blob);
         fs::create_dir_all(to.parent().unwrap_or(Utf8Path::new(".")))?;
         fs::rename(path, to)
@@ -315,6 +317,15 @@ fn umask() -> u32 {
         line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o077)
     })
 }
+
+/// Waits until a file server has what was written, where it tells only then that it has no room.
+fn settle(file: &fs::File) -> io::Result<()> {
+    let kind = rustix::fs::fstatfs(file.file()).map_or(0, |disk| disk.f_type as u64);
+    if TELLS_LATE.contains(&(kind & 0xffff_ffff)) { file.sync_all() } else { Ok(()) }
+}
+
+/// Of NFS, CIFS, SMB2 and FUSE, whose `close` sends what was written anyway: `statfs(2)`.
+const TELLS_LATE: [u64; 4] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546];
 
 fn set_sealed_time(file: &fs::File) -> io::Result<()> {
     let time = Timespec { tv_sec: SEALED, tv_nsec: 0 };

@@ -7,9 +7,11 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sizar_model::Digest;
+use sizar_model::resources::ByteSize;
+use sizar_model::{Digest, counted};
 
 use super::TransferError;
 pub use crate::transport::Line;
@@ -87,7 +89,32 @@ pub(super) enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Failed {
     pub message: String,
-    pub is_full: bool,
+    /// Where there was no room.
+    pub full: Option<Room>,
+}
+
+/// A disk that has no room for what comes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Room {
+    /// The folder on it.
+    pub folder: Utf8PathBuf,
+    pub free: ByteSize,
+    pub free_files: Option<u64>,
+    /// What was still to come, in bytes; what is there already does not count.
+    pub needed: ByteSize,
+    pub needed_files: u64,
+}
+
+impl std::fmt::Display for Room {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { folder, free, free_files, needed, needed_files } = self;
+        write!(f, "the disk of `{folder}` is full, or a quota used up: {free}")?;
+        if let Some(files) = free_files {
+            write!(f, " and {}", counted(*files, "file", "files"))?;
+        }
+        let files = counted(*needed_files, "file", "files");
+        write!(f, " are free on it, {needed} in {files} were still to come")
+    }
 }
 
 /// Packs what will be smaller for it.
@@ -200,7 +227,9 @@ impl<'a> Peer<'a> {
             match self.poll() {
                 Ok(Some(_)) => {}
                 Ok(None) => drop(self.line.receive(REGULARLY).map(|came| self.take(came))),
-                Err(error @ TransferError::There { .. }) => return Some(error),
+                Err(error @ (TransferError::There { .. } | TransferError::Full { .. })) => {
+                    return Some(error);
+                }
                 Err(_) => return None,
             }
         }
@@ -219,8 +248,11 @@ impl<'a> Peer<'a> {
             match self.parse()? {
                 Some(Frame { kind: Kind::Alive, .. }) => {}
                 Some(frame) if frame.kind == Kind::Failed => {
-                    let Failed { message, is_full } = frame.json()?;
-                    return Err(TransferError::There { message, is_full });
+                    let Failed { message, full } = frame.json()?;
+                    return Err(match full {
+                        Some(room) => TransferError::Full { target: None, room },
+                        None => TransferError::There { message },
+                    });
                 }
                 Some(frame) => return Ok(Some(frame)),
                 None => match self.line.receive(Duration::ZERO)? {

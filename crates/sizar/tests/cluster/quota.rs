@@ -1,6 +1,6 @@
 //! The target's disk fills up while a job runs: bytes, then files.
 
-use sizar_testkit::{Cluster, Size};
+use sizar_testkit::{Cluster, Size, noise};
 
 use crate::site::Site;
 
@@ -37,12 +37,13 @@ fn slow_cluster_a_disk_that_fills_while_a_job_runs_is_told_by_its_receipt() {
         // room for a few of what the program writes, and for its working copy
         let ballast = if files {
             "mkdir -p b && cd b && free=$(df --output=iavail . | tail -n 1) && \
-             seq $((free - 120)) | xargs touch"
+             seq $((free - 120)) | xargs -r touch"
         } else {
             "free=$(df --output=avail -k . | tail -n 1) && \
              head -c $(((free - 8192) * 1024)) /dev/zero > ballast"
         };
         site.cluster.ssh("slurm", ballast).exits(0);
+        data_without_room(&site, files);
         for bravely in [false, true] {
             let mut args = vec!["run", "./code", "--on", "slurm", "--no-rehearsal"];
             args.extend(["--scratch", "no", "--", "fill.py"]);
@@ -60,4 +61,53 @@ fn slow_cluster_a_disk_that_fills_while_a_job_runs_is_told_by_its_receipt() {
         }
         site.cluster.ssh("slurm", "rm -rf ballast b").exits(0);
     }
+}
+
+/// Data for which there is no room: what is free and what is needed is said, nothing is half there,
+/// and what came does not go again when there is room.
+fn data_without_room(site: &Site, files: bool) {
+    let folder = if files { "many" } else { "large" };
+    let payload = if files {
+        for number in 0..400 {
+            site.world.write(&format!("{folder}/{number}.txt"), &format!("file {number}\n"));
+        }
+        400
+    } else {
+        let large = site.world.write(&format!("{folder}/a.bin"), "");
+        fs_err::write(large, noise(9, 24 << 20)).unwrap();
+        24 << 20
+    };
+    let data = format!("./{folder}:data");
+    let run = ["run", "./code", "--on", "slurm", "--data", &data, "--", "train.py"];
+    let trees = || site.cluster.ssh("slurm", "ls .sizar/trees").exits(0).stdout;
+    let before = trees();
+    let said = site.sizar(&run).exits(125);
+    assert!(said.stderr.contains("/.sizar` is full"), "{said}");
+    assert!(
+        said.stderr.contains(if files { " 0 files are free" } else { "in 1 file were" }),
+        "{said}"
+    );
+    assert!(said.stderr.contains("`sizar target gc slurm`"), "{said}");
+    assert_eq!(trees(), before);
+    let ballast = if files {
+        "ls -d b/* | head -n 3000 | xargs rm"
+    } else {
+        "mv ballast b2; truncate -s -40M b2"
+    };
+    site.cluster.ssh("slurm", ballast).exits(0);
+    site.sizar(&run).exits(0);
+    let shown = site.ended(&site.newest(), "completed");
+    let sent = shown["usage"]["bytes_sent"].as_u64().unwrap();
+    // small files are packed well; of the large one most had come
+    assert!(files || sent < payload - (4 << 20), "{shown}");
+    let blobs = site.cluster.ssh("slurm", "find .sizar/store -name '.new-*' -o -path '*parts/*.*'");
+    assert_eq!(blobs.stdout.lines().filter(|line| !line.contains("/.one")).count(), 0, "{blobs}");
+    // as it was
+    let again = if files {
+        "cd b && free=$(df --output=iavail . | tail -n 1) && seq 100000 $((100000 + free - 121)) | xargs -r touch"
+    } else {
+        "mv b2 ballast; free=$(df --output=avail -k . | tail -n 1) && \
+         head -c $(((free - 8192) * 1024)) /dev/zero >> ballast"
+    };
+    site.cluster.ssh("slurm", again).exits(0);
 }
