@@ -13,7 +13,7 @@ use super::tree::Source;
 use super::{ElsewhereError, Layout};
 use crate::home::Home;
 use crate::target::Place;
-use crate::transfer::{Manifest, Pace, Upload};
+use crate::transfer::{Manifest, Pace, Upload, alike, alike_words};
 use crate::transport::Step;
 use crate::transport::transfer::put_tree;
 use crate::tree_digest::write_by_rename;
@@ -25,6 +25,10 @@ const LOOK: Duration = Duration::from_mins(30);
 const HAS_PLAINLY: &str = r#"umask 077
 trees=$1; mkdir -p "$trees" "$2" || exit 1; shift 2
 for name; do [ -d "$trees/$name" ] && echo 1 || echo 0; done"#;
+
+/// Says whether a file in the folder `$1` is found under another case.
+const FOLDS_CASE: &str = r#"umask 077; mkdir -p "$1" && cd "$1" || exit 1
+: > ".case-$$" && [ -e ".CASE-$$" ] && echo 1; rm -f ".case-$$""#;
 
 /// What carrying needs.
 #[derive(Clone, Copy)]
@@ -130,6 +134,15 @@ impl Carrier<'_> {
             source: std::io::ErrorKind::InvalidFilename.into(),
         };
         let root = Utf8Path::from_path(from).ok_or_else(|| failed(from))?;
+        if let Some(names) = alike(manifest) {
+            let trees = self.layout.trees();
+            let step = Step::script(FOLDS_CASE).arg(trees.as_str());
+            let answers = place.transport.run(&[step])?;
+            if answers.first().is_some_and(|answer| answer.text().trim() == "1") {
+                let message = alike_words(&names, &trees);
+                return Err(ElsewhereError::Step { step: "send a tree", message });
+            }
+        }
         let paths = manifest.entries().iter().map(|entry| {
             let path = Utf8Path::from_path(entry.path()).map(Utf8Path::to_owned);
             path.ok_or_else(|| failed(entry.path()))

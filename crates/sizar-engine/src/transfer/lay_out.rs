@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use rustix::fs::ioctl_ficlone;
 use rustix::io::Errno;
 
+use super::case::refuse_alike;
 use super::manifest::{Content, Manifest};
 use super::store::{Blob, Store, seal, token};
 
@@ -38,7 +39,7 @@ impl From<io::Error> for Bad {
 pub fn lay_out(store: &Store, manifest: &Manifest) -> Result<String, Bad> {
     let name = manifest.name();
     let (trees, tree) = (store.trees(), store.tree(&name));
-    fs::create_dir_all(&trees)?;
+    refuse_alike(store, manifest)?;
     let staging = trees.join(format!(".new-{}", token()));
     fs::create_dir(&staging)?;
     let made = fill(store, manifest, staging.as_std_path());

@@ -6,6 +6,7 @@
 //! is open already: what is missing is asked for, what was cut goes on, and what arrives counts
 //! only when its digest is right.
 
+mod case;
 mod download;
 mod error;
 mod gc;
@@ -23,6 +24,8 @@ mod store;
 mod upload;
 mod wire;
 
+pub use case::alike;
+pub(crate) use case::words as alike_words;
 pub use download::{Coming, Download};
 pub use error::TransferError;
 pub(crate) use error::make_room;

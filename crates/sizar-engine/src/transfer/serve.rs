@@ -15,6 +15,7 @@ use sizar_model::Digest;
 use sizar_model::resources::ByteSize;
 
 use super::Pace;
+use super::case::refuse_alike;
 use super::download::{self, Wanted};
 use super::lay_out::{Bad, is_full, lay_out};
 use super::manifest::Manifest;
@@ -173,6 +174,8 @@ impl Taking<'_> {
     fn tree(&self, manifest: &Manifest, input: &mut impl Read) -> io::Result<()> {
         let blobs = blobs_of(manifest);
         fs::create_dir_all(self.store.parts())?;
+        // before anything goes
+        refuse_alike(self.store, manifest)?;
         for round in 0..ROUNDS {
             // taken over only once: two that took from each other in turns would never end
             let missing = self.store.missing(&blobs, &self.who, round == 0);
