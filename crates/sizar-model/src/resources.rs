@@ -90,8 +90,10 @@ pub enum MailEvent {
 }
 
 /// A number of bytes, written as `512M` or `4G` (powers of 1024).
+///
+/// It is read from a number, too, as which it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "u64", try_from = "NumberOrText")]
 pub struct ByteSize(pub u64);
 
 /// A text that is not a size.
@@ -144,9 +146,53 @@ impl fmt::Display for ByteSize {
 }
 
 /// A length of time in whole seconds, written as `90s`, `30m`, `4h`, `1h30m`, `2d` or `HH:MM:SS`.
+///
+/// It is read from a number of seconds, too, as which it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "u64", try_from = "NumberOrText")]
 pub struct Walltime(pub u64);
+
+/// What people write into files, and what programs do.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<NumberOrText> for ByteSize {
+    type Error = InvalidByteSize;
+
+    fn try_from(read: NumberOrText) -> Result<Self, Self::Error> {
+        match read {
+            NumberOrText::Number(bytes) => Ok(Self(bytes)),
+            NumberOrText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<ByteSize> for u64 {
+    fn from(size: ByteSize) -> Self {
+        size.0
+    }
+}
+
+impl TryFrom<NumberOrText> for Walltime {
+    type Error = InvalidWalltime;
+
+    fn try_from(read: NumberOrText) -> Result<Self, Self::Error> {
+        match read {
+            NumberOrText::Number(seconds) => Ok(Self(seconds)),
+            NumberOrText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl From<Walltime> for u64 {
+    fn from(time: Walltime) -> Self {
+        time.0
+    }
+}
 
 impl Walltime {
     /// Returns the same length as the standard library's type.
@@ -240,6 +286,15 @@ mod tests {
         );
         assert_eq!(serde_json::to_string(&read).unwrap(), old);
         assert_eq!(serde_json::to_string(&Resources::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn files_of_people_say_sizes_and_times_as_flags_do() {
+        let read: Resources =
+            serde_json::from_str(r#"{"memory":"4G","walltime":"1h30m"}"#).unwrap();
+        assert_eq!((read.memory, read.walltime), (Some(ByteSize(4 << 30)), Some(Walltime(5400))));
+        let error = serde_json::from_str::<ByteSize>("\"10X\"").unwrap_err().to_string();
+        assert!(error.contains("`10X` is not a size such as `512M`"), "{error}");
     }
 
     #[test]

@@ -215,6 +215,17 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_says_sizes_as_the_flags_do() {
+        let read = |text: &str| toml::from_str::<Profile>(text);
+        let profile = read("address = \"a\"\nbwlimit = \"10M\"").unwrap();
+        assert_eq!(profile.bwlimit, Some(sizar_model::resources::ByteSize(10 << 20)));
+        assert_eq!(read("address = \"a\"\nbwlimit = 10485760").unwrap(), profile);
+        assert!(
+            read("bwlimit = \"fast\"").unwrap_err().to_string().contains("`fast` is not a size")
+        );
+    }
+
+    #[test]
     fn a_later_layer_wins_key_by_key() {
         with_targets(|targets, root| {
             let name: TargetName = "tours".parse().unwrap();
