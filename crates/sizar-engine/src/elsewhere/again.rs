@@ -1,15 +1,18 @@
 //! Another attempt that goes on from the last one's results.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Ending, Progress, Resources, RunId};
 
+use super::carry::Carrier;
 use super::prepare::put;
 use super::{ElsewhereError, Layout, plain};
+use crate::dataset;
 use crate::home::Home;
 use crate::run::checkpoint::{is_whole, newest, resume_arguments};
 use crate::run::{self, Attempt, RunPlan};
 use crate::store::Journal;
 use crate::target::Place;
+use crate::transport::Step;
 
 /// What stands for the newest checkpoint in `--restart-args`.
 const CHECKPOINT: &str = "{checkpoint}";
@@ -31,6 +34,8 @@ pub struct NextAttempt<'a> {
     pub resources: &'a Resources,
     /// What executes it there.
     pub program: &'a Utf8Path,
+    /// The plan to go on with, where what the last one built on had to be sent anew.
+    pub anew: Option<&'a RunPlan>,
 }
 
 /// Writes the plan of another attempt: the same, gone on from what the last one made.
@@ -49,9 +54,11 @@ pub fn again(
     next: &NextAttempt<'_>,
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
-    let NextAttempt { run, last, resources, program } = *next;
-    let text = journal.plan(run)?.ok_or_else(|| run::RunError::Unprepared { run: run.clone() })?;
-    let mut plan = RunPlan::from_json(&text)?;
+    let NextAttempt { run, last, resources, program, anew } = *next;
+    let mut plan = match anew {
+        Some(plan) => plan.clone(),
+        None => plan_of(journal, run)?,
+    };
     plan.carry_from = Some(last);
     plan.job.resources = resources.clone();
     let checkpoint = checkpoint_of(home, run, last);
@@ -72,6 +79,66 @@ pub fn again(
     }
     put(place, &layout.plan(run), plan.to_json()?, "write the plan")?;
     Ok(plan)
+}
+
+fn plan_of(journal: &Journal, run: &RunId) -> Result<RunPlan, ElsewhereError> {
+    let text = journal.plan(run)?.ok_or_else(|| run::RunError::Unprepared { run: run.clone() })?;
+    Ok(RunPlan::from_json(&text)?)
+}
+
+/// Returns whether all that the last attempt of a run built on is still there, and sound: its code,
+/// its data, its environment. What a sweep took is to be prepared anew.
+///
+/// # Errors
+///
+/// [`ElsewhereError::Run`] where the run has no plan; [`ElsewhereError`] of the connection.
+pub fn is_still_there(
+    home: &Home,
+    journal: &Journal,
+    place: &mut Place,
+    (run, program): (&RunId, &Utf8Path),
+    progress: &dyn Progress,
+) -> Result<bool, ElsewhereError> {
+    let plan = plan_of(journal, run)?;
+    let layout = Layout::at(place.root());
+    let (trees, paths) = builds_on(&plan, &layout);
+    let program = Some(program).filter(|program| !plain::is_plain(program));
+    let carrier = Carrier { home, layout: &layout, program, progress };
+    if !carrier.has(place, &layout.run(run), &trees)?.into_iter().all(|has| has) {
+        return Ok(false);
+    }
+    let step = Step::script(ALL_THERE).args(paths.iter().map(|path| path.as_str()));
+    let answers = place.transport.run(&[step])?;
+    Ok(answers.first().is_some_and(crate::transport::Answer::is_success))
+}
+
+/// Fails unless there is something at each path; what is there is wanted now.
+const ALL_THERE: &str =
+    r#"for path; do [ -e "$path" ] || exit 1; touch -c "$path" 2>/dev/null; done; exit 0"#;
+
+/// Returns the trees that a plan builds on, and the other paths whose time says that they are wanted.
+fn builds_on(plan: &RunPlan, layout: &Layout) -> (Vec<String>, Vec<Utf8PathBuf>) {
+    let (mut trees, mut paths) = (Vec::new(), Vec::new());
+    let fetched = layout.root().join(dataset::FOLDER);
+    let here = plan.bindings().map(|binding| &binding.here);
+    for path in std::iter::once(&plan.checkout.path).chain(here) {
+        let first = |below: &Utf8Path| below.components().next().map(|name| name.to_string());
+        if let Some(name) = path.strip_prefix(layout.trees()).ok().and_then(first) {
+            trees.push(name);
+            continue;
+        }
+        paths.push(path.clone());
+        if let Some(name) = path.strip_prefix(&fetched).ok().and_then(first) {
+            paths.push(fetched.join(name));
+        }
+    }
+    if plan.prefix.starts_with(layout.root()) {
+        paths.push(plan.python());
+        paths.push(plan.prefix.join("ready.json"));
+    }
+    trees.sort_unstable();
+    trees.dedup();
+    (trees, paths)
 }
 
 /// Finds the newest whole checkpoint among what an attempt made.

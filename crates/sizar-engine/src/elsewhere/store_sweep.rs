@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sizar_model::resources::ByteSize;
 use sizar_model::{Progress, RunId, SweepId};
 
+use super::leftovers::{self, Leftovers, Staying};
 use super::push::push;
 use super::there::SWEEP;
 use super::{ElsewhereError, Layout};
@@ -33,7 +34,17 @@ pub struct SweepPolicy {
     pub only_look: bool,
 }
 
-/// Removes from a target's store what nobody uses; returns what went.
+/// What a sweep of a target found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweptThere {
+    /// Of the store.
+    #[serde(flatten)]
+    pub store: Swept,
+    #[serde(flatten)]
+    pub beside: Leftovers,
+}
+
+/// Removes from a target what nobody uses; returns what went.
 ///
 /// # Errors
 ///
@@ -43,7 +54,7 @@ pub fn sweep_store(
     place: &mut Place,
     policy: SweepPolicy,
     progress: &dyn Progress,
-) -> Result<Swept, ElsewhereError> {
+) -> Result<SweptThere, ElsewhereError> {
     let json = |source| ElsewhereError::Json { what: "list of what went", source };
     let layout = Layout::at(place.root());
     let program = push(home, place, &layout, progress)?;
@@ -69,7 +80,9 @@ pub(super) fn there(layout: &Layout, policy: &str) -> Result<String, String> {
         most: policy.most.map(|most| most.0),
         only_look: policy.only_look,
     };
-    let swept = sweep(&Store::at(layout.root()), &kept, now).map_err(|error| error.to_string())?;
+    let store = sweep(&Store::at(layout.root()), &kept, now).map_err(|error| error.to_string())?;
+    let staying = Staying { wanted_within: policy.older_than, only_look: policy.only_look };
+    let swept = SweptThere { store, beside: leftovers::sweep(layout, staying, now) };
     serde_json::to_string(&swept).map_err(|error| error.to_string())
 }
 
@@ -77,14 +90,7 @@ pub(super) fn there(layout: &Layout, policy: &str) -> Result<String, String> {
 fn used(layout: &Layout, now: SystemTime) -> HashSet<String> {
     let mut used = HashSet::new();
     for entry in layout.runs().read_dir_utf8().into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let open = match (name.parse::<RunId>(), name.parse::<SweepId>()) {
-            (_, Ok(_)) => is_young(&entry.path().join("plan.json"), now),
-            (Ok(run), _) => !has_ended(layout, &run),
-            // whoever made it knows
-            _ => true,
-        };
-        if open {
+        if is_open(layout, entry.path(), now) {
             for file in ["plan.json", "request.json"] {
                 let text = fs::read_to_string(entry.path().join(file)).unwrap_or_default();
                 used.extend(trees_in(&text, &layout.trees()));
@@ -95,6 +101,17 @@ fn used(layout: &Layout, now: SystemTime) -> HashSet<String> {
         }
     }
     used
+}
+
+/// Returns whether the run or sweep of a folder goes on, as far as that tells.
+pub(super) fn is_open(layout: &Layout, folder: &Utf8Path, now: SystemTime) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    match (name.parse::<RunId>(), name.parse::<SweepId>()) {
+        (_, Ok(_)) => is_young(&folder.join("plan.json"), now),
+        (Ok(run), _) => !has_ended(layout, &run),
+        // whoever made it knows
+        _ => true,
+    }
 }
 
 /// Returns the tree of which a patch makes `name`.
@@ -170,7 +187,9 @@ mod tests {
             SweepPolicy { older_than: Duration::from_hours(24 * 30), most: None, only_look: true };
         let swept = |policy: SweepPolicy| -> Swept {
             let policy = serde_json::to_string(&policy).unwrap();
-            serde_json::from_str(&there(&layout, &policy).unwrap()).unwrap()
+            let swept: SweptThere =
+                serde_json::from_str(&there(&layout, &policy).unwrap()).unwrap();
+            swept.store
         };
         assert_eq!(swept(policy).trees_removed, 2);
         assert!(store.tree(&ended).exists());

@@ -76,6 +76,10 @@ pub fn is_ready(prefix: &Utf8Path) -> bool {
 /// Takes the right to fill a lock's folder, or finds it filled.
 pub fn claim(home: &Home, lock: &EnvLock, waiting: impl FnOnce()) -> Result<Claim, SetupError> {
     let prefix = prefix(home, lock)?;
+    // before the look: a sweep that looked earlier sees it
+    if let Ok(ready) = fs::File::open(prefix.join(READY)) {
+        let _ = ready.file().set_modified(std::time::SystemTime::now());
+    }
     if is_ready(&prefix) {
         return Ok(Claim::Ready(prefix));
     }

@@ -28,9 +28,11 @@ pub struct Kept {
 }
 
 /// What a sweep found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swept {
     pub trees_removed: u64,
+    /// The sizes of the trees that went; of what two of them have each counts.
+    pub trees_bytes: u64,
     pub trees_kept: u64,
     /// Of those kept, how many runs use.
     pub trees_used: u64,
@@ -75,6 +77,7 @@ pub fn sweep(store: &Store, kept: &Kept, now: SystemTime) -> io::Result<Swept> {
         }
         if kept.only_look || let_go(store, &name, time)? {
             swept.trees_removed += 1;
+            swept.trees_bytes += bytes;
         } else {
             swept.trees_kept += 1;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sizar_engine::elsewhere::{self, ElsewhereError, Next, NextAttempt, Ready, Trust, Wanted};
 use sizar_engine::failpoint;
 use sizar_engine::queue::{self, Watcher};
-use sizar_engine::run::{Attempt, RunRequest};
+use sizar_engine::run::{Attempt, RunPlan, RunRequest};
 use sizar_engine::store::{Journal, Prepared};
 use sizar_engine::target::{Place, TargetName, connect};
 use sizar_engine::transport::Step;
@@ -150,7 +150,9 @@ pub fn go_on_from(
     let home = &session.home;
     let program = elsewhere::program(home, place, id, &session.reporter)?;
     let resources = &request.job.resources;
-    let next = NextAttempt { run: id, last, resources, program: &program };
+    let there = elsewhere::is_still_there(home, journal, place, (id, &program), &session.reporter)?;
+    let anew = if there { None } else { Some(sent_anew(session, journal, place, id, &request)?) };
+    let next = NextAttempt { run: id, last, resources, program: &program, anew: anew.as_ref() };
     let plan = elsewhere::again(home, journal, place, &next, &session.reporter)?;
     if resume {
         // only now: a connection that breaks before leaves the run as it ended
@@ -164,6 +166,28 @@ pub fn go_on_from(
     account(journal, place, id);
     interrupt.idle();
     Ok(())
+}
+
+/// Sends what an ended run built on anew, because `target gc` or the site took it.
+fn sent_anew(
+    session: &Session,
+    journal: &Journal,
+    place: &mut Place,
+    id: &RunId,
+    request: &RunRequest,
+) -> CommandResult<RunPlan> {
+    session.say(&format!("what {id} built on is not on {} any more: it is sent anew", place.name));
+    let before = journal.plan(id)?.map(|plan| RunPlan::from_json(&plan)).transpose()?;
+    let source: Locator = request.source.parse()?;
+    let wanted = Wanted { locator: &source, request, trust: Trust::Nothing };
+    let prepared = elsewhere::prepare(&session.home, place, id, &wanted, &session.reporter)?;
+    let tree = |plan: &RunPlan| plan.checkout.path.clone();
+    if before.is_some_and(|before| tree(&before) != tree(&prepared.plan)) {
+        session.warn(&format!(
+            "the source has changed since {id} began: its next attempt runs the code as it is now"
+        ));
+    }
+    Ok(prepared.plan)
 }
 
 /// Returns whether a run's last ending is one that another attempt may mend.

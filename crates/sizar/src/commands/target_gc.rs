@@ -10,10 +10,10 @@ use crate::error::CommandResult;
 use crate::output;
 use crate::session::Session;
 
-/// Remove code and data from a target that no run uses any more
+/// Remove code, data and environments from a target that no run uses any more
 ///
 /// They lie there once for all runs, so that a second run of the same sends nothing. What a run uses
-/// that has not ended stays, whatever is asked for.
+/// that has not ended stays, whatever is asked for. Old versions of sizar go, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -52,18 +52,35 @@ pub fn gc(session: &Session, args: &GcArgs) -> CommandResult<()> {
         return Ok(output::print_json(&document)?);
     }
     let how = if args.dry_run { "would go" } else { "went" };
+    let elsewhere::SweptThere { store, beside } = swept;
     session.say(&format!(
-        "{} {how} from {}, {} stay, of which runs use {}",
-        counted(swept.trees_removed, "tree", "trees"),
+        "{} ({}) {how} from {}, {} stay, of which runs use {}",
+        counted(store.trees_removed, "tree", "trees"),
+        ByteSize(store.trees_bytes),
         args.name,
-        swept.trees_kept,
-        swept.trees_used,
+        store.trees_kept,
+        store.trees_used,
     ));
+    let kinds = [
+        ("fetched data set", "fetched data sets", beside.fetched),
+        ("environment", "environments", beside.environments),
+        ("version of sizar", "versions of sizar", beside.programs),
+    ];
+    for (one, many, group) in kinds.iter().filter(|(_, _, group)| group.removed + group.kept > 0) {
+        session.say(&format!(
+            "{} ({}) {how}, {} ({}) stay, of which runs use {}",
+            counted(group.removed, one, many),
+            ByteSize(group.bytes_removed),
+            group.kept,
+            ByteSize(group.bytes_kept),
+            group.used,
+        ));
+    }
     if !args.dry_run {
         session.say(&format!(
-            "{} are free again, {} stay",
-            ByteSize(swept.bytes_freed),
-            ByteSize(swept.bytes_kept)
+            "{} of the store are free again, {} stay",
+            ByteSize(store.bytes_freed),
+            ByteSize(store.bytes_kept)
         ));
     }
     Ok(())

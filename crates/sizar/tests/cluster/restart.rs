@@ -40,6 +40,57 @@ fn slow_cluster_a_training_goes_on_after_its_walltime() {
     assert_eq!(results.len(), 30, "{shown}");
     let continued = done.stdout.lines().filter(|line| line.starts_with("from ")).count() as u64;
     assert!(continued >= 2 && continued <= attempts, "{done}");
+    goes_on_after_a_sweep(&site);
+}
+
+/// A sweep took what an ended run built on: its next attempt has it sent anew.
+fn goes_on_after_a_sweep(site: &Site) {
+    site.world.write("numbers/a.txt", "1\n");
+    let line = ["run", "./code", "--on", "oar", "--time", "12s", "--scratch", "no"];
+    let data = ["--data", "./numbers:numbers", "--", "steps.py", "--steps", "26"];
+    let said = site.sizar(&[&line[..], &data].concat());
+    let run = site.newest();
+    site.ended(&run, "timeout");
+    assert_ne!(said.code, 0, "{said}");
+    // an old build of sizar, and what was wanted long ago
+    let old = "cd .sizar && mkdir -p bin/0123456789abcdef cache/data/x && \
+               head -c 100000 /dev/zero > bin/0123456789abcdef/sizar && \
+               find trees envs bin cache/data store/wanted runs -exec touch -h -d '40 days ago' {} +";
+    site.cluster.ssh("oar", old).exits(0);
+    let looked = site.sizar(&["target", "gc", "oar", "--dry-run"]).exits(0);
+    assert!(looked.stderr.contains("2 trees (") && looked.stderr.contains("would go"), "{looked}");
+    assert!(looked.stderr.contains("1 version of sizar (100.0 KiB) would go"), "{looked}");
+    let swept = site.sizar(&["target", "gc", "oar", "--json"]).exits(0).json();
+    let gone = |kind: &str| swept[kind]["removed"].as_u64().unwrap();
+    assert_eq!((gone("programs"), gone("fetched")), (1, 1), "{swept}");
+    assert!(swept["trees_removed"].as_u64().unwrap() >= 2 && gone("environments") >= 1, "{swept}");
+    let said = site.sizar(&["resume", &run]).exits(0);
+    assert!(said.stderr.contains("it is sent anew"), "{said}");
+    site.sizar(&["wait", &run]);
+    let shown = site.show(&run);
+    assert_eq!(shown["attempts"], 2, "{shown}");
+    let log = site.sizar(&["logs", &run]).exits(0).stdout;
+    let from = log.lines().filter(|line| line.starts_with("from ")).collect::<Vec<_>>();
+    assert!(from.last().is_some_and(|line| *line != "from 0"), "{log}");
+    // what a run uses stays, however little is to stay
+    let detached = [&line[..4], &["--time", "10m", "--detach"], &data].concat();
+    let live = site.sizar(&detached).exits(0).stdout.trim().to_owned();
+    site.cluster
+        .ssh(
+            "oar",
+            "cd .sizar && find trees envs bin store/wanted -exec touch -h -d '40 days ago' {} +",
+        )
+        .exits(0);
+    let swept =
+        site.sizar(&["target", "gc", "oar", "--older-than", "1s", "--json"]).exits(0).json();
+    assert_eq!(swept["trees_used"], 2, "{swept}");
+    assert_eq!(
+        (&swept["environments"]["used"], &swept["programs"]["used"]),
+        (&1.into(), &1.into()),
+        "{swept}"
+    );
+    site.sizar(&["wait", &live]).exits(0);
+    site.ended(&live, "completed");
 }
 
 #[test]
