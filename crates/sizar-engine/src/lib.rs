@@ -22,6 +22,7 @@ pub mod queue;
 pub mod run;
 pub mod sandbox;
 pub mod scheduler;
+mod sparse;
 pub mod store;
 pub mod sweep;
 pub mod target;

@@ -81,7 +81,9 @@ impl DatasetError {
                  the file with `--data FILE:THERE`"
                     .to_owned(),
             ],
-            HttpError::WrongDigest { .. } | HttpError::WrongSize { .. } => {
+            HttpError::WrongDigest { .. }
+            | HttpError::WrongMd5 { .. }
+            | HttpError::WrongSize { .. } => {
                 vec!["nothing of it was kept; ask its publisher which one is right".to_owned()]
             }
             HttpError::Downgraded { .. } => {

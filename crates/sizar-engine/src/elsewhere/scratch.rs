@@ -16,6 +16,7 @@ use crate::home::{Home, free_bytes};
 use crate::queue::Watcher;
 use crate::run::{Attempt, RunPlan};
 use crate::sandbox::{self, SandboxKind};
+use crate::sparse;
 
 /// Names the folder of the node's own, in the environment of a job.
 pub(super) const VARIABLE: &str = "SIZAR_NODE_SCRATCH";
@@ -241,12 +242,12 @@ pub(super) fn bring_back(from: &Attempt, to: &Attempt, receipt: &Receipt) -> std
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent)?;
         }
-        again(|| fs::copy(&source, &target).map(drop))
+        again(|| sparse::copy(source.as_ref(), target.as_ref()).map(drop))
     };
     results.par_iter().try_for_each(|result| one(&result.path))?;
     for (source, target) in [(from.log(), to.log()), (from.usage(), to.usage())] {
         if source.exists() {
-            again(|| fs::copy(&source, &target).map(drop))?;
+            again(|| sparse::copy(source.as_ref(), target.as_ref()).map(drop))?;
         }
     }
     again(|| to.leave_receipt(receipt))
@@ -270,7 +271,7 @@ fn copy_whole(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<()> {
         }
     }
     files.par_iter().try_for_each(|(source, target)| {
-        fs::copy(source, target)?;
+        sparse::copy(source.as_ref(), target.as_ref())?;
         let modified = fs::metadata(source)?.modified()?;
         // a file that only its owner may read cannot be opened for writing everywhere
         match fs::File::open(target)?.file().set_modified(modified) {

@@ -52,14 +52,16 @@ impl<'a> Download<'a> {
         if let Some(expected) = self.size.filter(|expected| *expected != size) {
             return Err(HttpError::WrongSize { url: url(), expected, found: size });
         }
-        let md5 = self.md5.map(|_| md5_of(part)).transpose().map_err(failed)?;
-        let pairs = [("SHA-256", self.sha256, Some(&sha256)), ("MD5", self.md5, md5.as_ref())];
-        for (kind, expected, found) in pairs {
-            if let (Some(expected), Some(found)) = (expected, found)
-                && !expected.eq_ignore_ascii_case(found)
-            {
-                let (expected, found) = (expected.to_owned(), found.clone());
-                return Err(HttpError::WrongDigest { url: url(), kind, expected, found });
+        let differs = |expected: &&str, found: &str| !expected.eq_ignore_ascii_case(found);
+        if let Some(expected) = self.sha256.filter(|expected| differs(expected, &sha256)) {
+            let expected = expected.to_owned();
+            return Err(HttpError::WrongDigest { url: url(), expected, found: sha256 });
+        }
+        if let Some(expected) = self.md5 {
+            let found = md5_of(part).map_err(failed)?;
+            if differs(&expected, &found) {
+                let digests = format!("{found}, and not {expected}").into();
+                return Err(HttpError::WrongMd5 { url: url(), digests });
             }
         }
         Ok((sha256, size))

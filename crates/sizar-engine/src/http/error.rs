@@ -26,8 +26,10 @@ pub enum HttpError {
     },
     #[error("`{url}` sends more than the {limit} bytes that are accepted")]
     TooLarge { url: SafeUrl, limit: u64 },
-    #[error("`{url}` has the {kind} digest {found}, but {expected} was promised")]
-    WrongDigest { url: SafeUrl, kind: &'static str, expected: String, found: String },
+    #[error("`{url}` has the SHA-256 digest {found}, but {expected} was promised")]
+    WrongDigest { url: SafeUrl, expected: String, found: String },
+    #[error("`{url}` has another MD5 digest than promised: {digests}")]
+    WrongMd5 { url: SafeUrl, digests: Box<str> },
     #[error("`{url}` has {found} bytes, but {expected} were promised")]
     WrongSize { url: SafeUrl, expected: u64, found: u64 },
     #[error("`{url}` led to an address without encryption, and no digest tells what it holds")]

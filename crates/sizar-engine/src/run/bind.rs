@@ -141,6 +141,6 @@ fn copy(here: &Utf8Path, there: &Utf8Path) -> std::io::Result<Baseline> {
     if fs::metadata(here)?.is_dir() {
         return copy_tree(here, there);
     }
-    fs::copy(here, there)?;
+    crate::sparse::copy(here.as_std_path(), there.as_std_path())?;
     Ok(Baseline::of_file(&fs::metadata(there)?))
 }

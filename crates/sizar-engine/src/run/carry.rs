@@ -69,5 +69,5 @@ fn replace(source: &Utf8Path, target: &Utf8Path) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    fs::copy(source, target).map(drop)
+    crate::sparse::copy(source.as_ref(), target.as_ref()).map(drop)
 }

@@ -110,9 +110,7 @@ fn artifact(root: &Path, path: &Path, size: u64) -> Result<Artifact, String> {
 
 /// Digests a file's content, without reading all of it into memory.
 pub(crate) fn digest(path: &Path) -> std::io::Result<Digest> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(path)?)?;
-    Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+    Ok(crate::sparse::digest_of(path)?.1)
 }
 
 /// Lists the files under `root`, with their stamps; not what `leave` says.

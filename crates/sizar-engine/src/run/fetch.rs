@@ -10,6 +10,7 @@ use sizar_model::{Artifact, Digest, Run, RunId};
 use super::Attempt;
 use super::collect::digest;
 use crate::home::Home;
+use crate::sparse;
 
 /// Results that could not be brought.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +147,7 @@ fn bring(
     let mut part =
         tempfile::Builder::new().prefix(".sizar-part-").tempfile_in(parent).map_err(failed)?;
     let mut source = fs::File::open(&from).map_err(failed)?;
-    std::io::copy(source.file_mut(), part.as_file_mut()).map_err(failed)?;
+    sparse::copy_into(&mut source, part.as_file_mut()).map_err(failed)?;
     part.flush().map_err(failed)?;
     if digest(part.path()).map_err(failed)? != result.blake3 {
         return Err(changed());

@@ -276,7 +276,7 @@ fn copy_file(
             copy.write_all(&content)?;
         } else {
             // the kernel copies, without the detour through memory
-            std::io::copy(source.file_mut(), copy.file_mut())?;
+            crate::sparse::copy_into(&mut source, copy.file_mut())?;
         }
     }
     let modified = Timespec { tv_sec: metadata.mtime(), tv_nsec: metadata.mtime_nsec() };

@@ -8,10 +8,11 @@ use fs_err as fs;
 use sizar_model::progress::Unit;
 use sizar_model::{Activity, Digest, Progress};
 
-use super::segment::{Bytes, CHUNK, SMALL, finish, pull, update_zeros};
+use super::segment::{Bytes, CHUNK, SMALL, finish, pull};
 use super::upload::SERVE;
 use super::wire::{Kind, Peer, Request, json, pack, write_list};
 use super::{Pace, TransferError};
+use crate::sparse::{update_file, update_zeros};
 use crate::transport::{Line, Step, Transport, TransportError};
 
 /// How often the line may break without anything having come before it is given up.
@@ -279,11 +280,11 @@ impl Arriving {
         parent(one)?;
         let opened = || -> io::Result<(fs::File, blake3::Hasher)> {
             let mut options = fs::OpenOptions::new();
-            let file =
+            let mut file =
                 options.create(true).truncate(false).read(true).write(true).open(one.part())?;
             file.set_len(offset)?;
             let mut hasher = blake3::Hasher::new();
-            hasher.update_reader(file.file())?;
+            update_file(&mut hasher, &mut file)?;
             Ok((file, hasher))
         };
         let (file, hasher) = opened().map_err(failed(one))?;

@@ -10,10 +10,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
-use rustix::fs::{SeekFrom, seek};
 
 use super::segment::{Bytes, CHUNK, Piece, SMALL, push};
 use super::wire::{Kind, pack};
+use crate::sparse::data_from;
 
 /// How hard it packs at first, and at most.
 const LEVELS: Range<i32> = 1..10;
@@ -122,18 +122,6 @@ impl Packer {
         } else if waiting < packing {
             self.level = (self.level - 1).max(LEVELS.start);
         }
-    }
-}
-
-/// Returns where the next data of a file lie; file systems without holes have data everywhere.
-fn data_from(file: &fs::File, at: u64, end: u64) -> Range<u64> {
-    match seek(file.file(), SeekFrom::Data(at)) {
-        Ok(start) => {
-            let until = seek(file.file(), SeekFrom::Hole(start)).unwrap_or(end);
-            start.min(end)..until.clamp(start.min(end), end)
-        }
-        Err(rustix::io::Errno::NXIO) => end..end,
-        Err(_) => at..end,
     }
 }
 

@@ -16,7 +16,8 @@ use sizar_model::Digest;
 
 use super::TransferError;
 use super::manifest::{Content, Entry, Manifest, stays_inside};
-use super::stat_cache::{Known, Remembering, Stat, digest_of};
+use super::stat_cache::{Known, Remembering, Stat};
+use crate::sparse::digest_of;
 use crate::tree_digest::{SETTLE, is_excluded};
 
 /// What of a tree counts.

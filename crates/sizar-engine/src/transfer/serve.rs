@@ -20,11 +20,11 @@ use super::download::{self, Wanted};
 use super::lay_out::{Bad, is_full, lay_out};
 use super::manifest::Manifest;
 use super::packer::Packer;
-use super::segment::{Bytes, Piece, SMALL, finish, pull, update_zeros, write_missing};
-use super::stat_cache::digest_of;
+use super::segment::{Bytes, Piece, SMALL, finish, pull, write_missing};
 use super::store::{Blob, Store, Who, blobs_of, token};
 use super::wire::{Failed, Frame, Kind, Request, Room, json, pack};
 use crate::home::free_bytes;
+use crate::sparse::{digest_of, update_zeros};
 
 /// How often it shows that it is alive.
 const BEAT: Duration = Duration::from_secs(5);

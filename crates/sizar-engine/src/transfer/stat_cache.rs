@@ -5,7 +5,6 @@
 //! read and written in one pass.
 
 use std::io::{self, Write as _};
-use std::path::Path;
 
 use camino::Utf8Path;
 use fs_err as fs;
@@ -169,13 +168,6 @@ impl Remembering {
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
-}
-
-/// Returns the digest of a file's content.
-pub(super) fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(path)?)?;
-    Ok((hasher.count(), Digest::from_bytes(*hasher.finalize().as_bytes())))
 }
 
 #[cfg(test)]

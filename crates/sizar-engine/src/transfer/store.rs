@@ -24,7 +24,7 @@ use sizar_model::Digest;
 
 use super::manifest::{Content, Manifest};
 use super::segment::{CHUNK, SMALL};
-use super::stat_cache::digest_of;
+use crate::sparse::digest_of;
 use crate::tree_digest::write_by_rename;
 
 /// When everything in the store says that it was changed: 2000-01-01.

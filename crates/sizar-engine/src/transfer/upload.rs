@@ -13,10 +13,10 @@ use sizar_model::{Activity, Progress};
 use super::manifest::{Content, Manifest};
 use super::packer::Packer;
 use super::segment::{SMALL, read_missing};
-use super::stat_cache::digest_of;
 use super::store::{Blob, blobs_of};
 use super::wire::{Frame, Kind, Peer, Request, json, pack, write_list};
 use super::{Pace, TransferError};
+use crate::sparse::digest_of;
 use crate::transport::{Line, Step, Transport};
 
 /// The hidden first argument of the target's end.

@@ -27,8 +27,7 @@ fn slow_cluster_data_at_an_address_are_fetched_there_and_here_where_that_fails()
     };
     internet(true);
     let bytes = noise(5, 3 * MEBIBYTE);
-    let sum: String =
-        sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = format!("{:x}", sha2::Sha256::digest(&bytes));
     // it breaks, stands still, and goes on
     let server = Server::start({
         let bytes = bytes.clone();

@@ -59,7 +59,7 @@ fn goes_on_after_a_sweep(site: &Site) {
     site.cluster.ssh("oar", old).exits(0);
     let looked = site.sizar(&["target", "gc", "oar", "--dry-run"]).exits(0);
     assert!(looked.stderr.contains("2 trees (") && looked.stderr.contains("would go"), "{looked}");
-    assert!(looked.stderr.contains("1 version of sizar (100.0 KiB) would go"), "{looked}");
+    assert!(looked.stderr.contains("1 version of sizar (100 KiB) would go"), "{looked}");
     let swept = site.sizar(&["target", "gc", "oar", "--json"]).exits(0).json();
     let gone = |kind: &str| swept[kind]["removed"].as_u64().unwrap();
     assert_eq!((gone("programs"), gone("fetched")), (1, 1), "{swept}");
