@@ -83,6 +83,11 @@ fn a_run_works_on_the_nodes_disk(site: &Site) {
     assert_eq!(here.stdout, there.stdout);
     assert_eq!(in_place["results"], on_node["results"]);
     assert!(notes(&run).contains("it worked in `/tmp` of the node"), "{on_node}");
+    assert!(!notes(&run).contains("as one file"), "{on_node}");
+    // the first left the interpreter packed for those after it
+    let again = site.run("slurm", &["--scratch", "/tmp"]).exits(0);
+    assert_eq!(again.stdout, there.stdout);
+    assert!(notes(&site.newest()).contains("as one file"), "{}", site.show(&site.newest()));
     // cancelled, it brings back what there is
     site.cluster.ssh("slurm", "mkdir disk").exits(0);
     let disk = site.cluster.inside("/home/alice/disk");
