@@ -53,7 +53,11 @@ pub(crate) fn update_file(hasher: &mut blake3::Hasher, file: &mut fs::File) -> i
         update_zeros(hasher, data.start - at);
         file.seek(SeekFrom::Start(data.start))?;
         let before = hasher.count();
-        hasher.update_reader(Read::take(&mut *file, data.end - data.start))?;
+        update_reader(
+            hasher,
+            Read::take(&mut *file, data.end - data.start),
+            data.end - data.start,
+        )?;
         if hasher.count() - before < data.end - data.start {
             // it is shorter than it was
             return Ok(());
@@ -62,7 +66,34 @@ pub(crate) fn update_file(hasher: &mut blake3::Hasher, file: &mut fs::File) -> i
     }
     // also what was added meanwhile
     file.seek(SeekFrom::Start(at))?;
-    hasher.update_reader(file).map(drop)
+    update_reader(hasher, file, metadata.len().saturating_sub(at))
+}
+
+/// From this size on, a content is digested by several threads.
+const LARGE: u64 = 4 << 20;
+
+/// Adds about `length` bytes, up to the end of what is read.
+fn update_reader(hasher: &mut blake3::Hasher, from: impl Read, length: u64) -> io::Result<()> {
+    if length < LARGE {
+        return hasher.update_reader(from).map(drop);
+    }
+    let mut from = from;
+    let mut buffer = vec![0; LARGE as usize];
+    loop {
+        let mut count = 0;
+        while count < buffer.len() {
+            match from.read(&mut buffer[count..]) {
+                Ok(0) => break,
+                Ok(some) => count += some,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        hasher.update_rayon(&buffer[..count]);
+        if count < buffer.len() {
+            return Ok(());
+        }
+    }
 }
 
 /// Returns how long a file is, and the digest of what it holds.
@@ -129,6 +160,8 @@ mod tests {
         for at in [5 << 20, (12 << 20) + 77] {
             file.file().write_all_at(b"here", at).unwrap();
         }
+        // more than what one thread digests
+        file.file().write_all_at(&sizar_testkit::noise(1, 5 << 20), 14 << 20).unwrap();
         let read = fs::read(&path).unwrap();
         assert_eq!(digest_of(&path).unwrap(), (20 << 20, Digest::of(&read)));
         copy(&path, &copied).unwrap();

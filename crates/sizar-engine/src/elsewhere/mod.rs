@@ -23,6 +23,7 @@ mod layout;
 mod leftovers;
 mod manifest;
 mod marks;
+mod packed;
 mod parts;
 mod plain;
 mod prepare;
