@@ -84,7 +84,7 @@ fn data_without_room(site: &Site, files: bool) {
     let said = site.sizar(&run).exits(125);
     assert!(said.stderr.contains("/.sizar` is full"), "{said}");
     assert!(
-        said.stderr.contains(if files { " 0 files are free" } else { "in 1 file were" }),
+        said.stderr.contains(if files { " files were still to come" } else { "in 1 file were" }),
         "{said}"
     );
     assert!(said.stderr.contains("`sizar target gc slurm`"), "{said}");
