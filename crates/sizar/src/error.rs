@@ -200,6 +200,7 @@ impl From<FormatError> for Failure {
         let code = match error {
             FormatError::Malformed { .. }
             | FormatError::Refused { .. }
+            | FormatError::Missing { .. }
             | FormatError::Unrecognised { .. } => ExitCode::Source,
             FormatError::UnknownFormat { .. } => ExitCode::Usage,
             FormatError::Io(_) => ExitCode::Failure,
