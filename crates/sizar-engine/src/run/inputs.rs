@@ -26,6 +26,8 @@ pub struct Surroundings<'a> {
     pub checkout: &'a Utf8Path,
     /// Whether the checkout is a folder of the user's own.
     pub own: bool,
+    /// What `--data` shows: it wins where an argument names the same place.
+    pub data: &'a [DataBinding],
 }
 
 /// What was found among the arguments.
@@ -102,6 +104,11 @@ fn look(value: &str, written: bool, around: Surroundings<'_>) -> Seen {
         return Seen::Nothing;
     }
     let here = around.cwd.join(typed);
+    let at = normal(Utf8Path::new(value));
+    if around.data.iter().any(|shown| shown.there.starts_with(&at) || at.starts_with(&shown.there))
+    {
+        return Seen::Nothing;
+    }
     // what a link of the user's leads to is what has to be harmless
     let Ok(real) = here.canonicalize_utf8() else { return Seen::Nothing };
     let climbs = typed.components().any(|part| part == Utf8Component::ParentDir);
@@ -232,7 +239,7 @@ impl InvalidBinding {
 /// a program may have its data.
 pub fn parse_data_binding(text: &str, cwd: &Utf8Path) -> Result<DataBinding, InvalidBinding> {
     let form = || InvalidBinding::Form { text: text.to_owned() };
-    let parts = split(text);
+    let parts = data_parts(text);
     if is_address(text) {
         return address_binding(text, parts);
     }
@@ -247,14 +254,21 @@ pub fn parse_data_binding(text: &str, cwd: &Utf8Path) -> Result<DataBinding, Inv
     if here.is_empty() || there.is_empty() {
         return Err(form());
     }
+    Ok(DataBinding { here: real_path_of(here, cwd)?, there: data_place(there)?, mode })
+}
+
+/// Returns the absolute path of what was typed, relative to `cwd`.
+///
+/// # Errors
+///
+/// [`InvalidBinding::Missing`].
+pub fn real_path_of(here: &str, cwd: &Utf8Path) -> Result<Utf8PathBuf, InvalidBinding> {
     let typed = match (here.strip_prefix("~/"), std::env::var("HOME")) {
         // after `--data=` the shell leaves it to us
         (Some(rest), Ok(home)) => Utf8PathBuf::from(home).join(rest),
         _ => cwd.join(here),
     };
-    let here =
-        typed.canonicalize_utf8().map_err(|_| InvalidBinding::Missing { here: normal(&typed) })?;
-    Ok(DataBinding { here, there: place(there)?, mode })
+    typed.canonicalize_utf8().map_err(|_| InvalidBinding::Missing { here: normal(&typed) })
 }
 
 /// Reads `ADDRESS:THERE`: what lies at the address is fetched where it is needed.
@@ -273,11 +287,15 @@ fn address_binding(text: &str, mut parts: Vec<String>) -> Result<DataBinding, In
         return Err(form());
     }
     here.parse::<Address>()?;
-    Ok(DataBinding { here: here.into(), there: place(&there)?, mode })
+    Ok(DataBinding { here: here.into(), there: data_place(&there)?, mode })
 }
 
-/// Checks where a program may have its data.
-fn place(there: &str) -> Result<Utf8PathBuf, InvalidBinding> {
+/// Checks where a program may have its data, and writes it without `.` and `..`.
+///
+/// # Errors
+///
+/// [`InvalidBinding::Escapes`] and [`InvalidBinding::System`].
+pub fn data_place(there: &str) -> Result<Utf8PathBuf, InvalidBinding> {
     let path = Utf8Path::new(there);
     let below = path.strip_prefix("~").unwrap_or(path);
     let mut depth = 0i32;
@@ -303,7 +321,7 @@ fn place(there: &str) -> Result<Utf8PathBuf, InvalidBinding> {
 }
 
 /// Splits at colons that are not escaped.
-fn split(text: &str) -> Vec<String> {
+pub fn data_parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
