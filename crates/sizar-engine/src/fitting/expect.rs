@@ -74,7 +74,14 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Unknown {
     #[error("nothing in the source shows where it expects {what}{}", list(.seen))]
-    Nothing { what: String, seen: Vec<Reason>, example: String },
+    Nothing {
+        what: String,
+        seen: Vec<Reason>,
+        example: String,
+        /// The format that it expects instead.
+        instead: Option<&'static str>,
+        data: String,
+    },
     #[error("`{driver}` gets the folder of its data from `{option}` ({}), which was not passed", .at)]
     Unset { driver: String, option: String, at: String, example: String },
     #[error(
@@ -87,6 +94,10 @@ impl Unknown {
     /// Returns how to say it by hand.
     pub fn hint(&self) -> String {
         match self {
+            Self::Nothing { instead: Some(format), data, example, .. } => format!(
+                "it expects the format `{format}`: `--data {format}:{data}`; or say where the \
+                 program looks, as in `--data {example}`"
+            ),
             Self::Nothing { example, .. } | Self::Unusable { example, .. } => {
                 format!("say where the program looks, as in `--data {example}`")
             }
@@ -139,6 +150,28 @@ struct Candidate<'a> {
     reasons: Vec<Reason>,
 }
 
+impl Candidate<'_> {
+    /// Starts with what was seen.
+    fn of(shape: &'static Shape, seen: &DataShape) -> Self {
+        let words = match seen.kind.as_str() {
+            "call" => format!("`{}` is called", seen.text),
+            "import" => format!("`{}` is imported", seen.text),
+            _ => format!("the code names `{}`", seen.text),
+        };
+        let reason = Reason { words, path: seen.path.clone(), line: seen.line };
+        Self {
+            shape,
+            certainty: Certainty::Written,
+            root: None,
+            option: None,
+            has_tail: true,
+            file: None,
+            year: seen.year.clone(),
+            reasons: vec![reason],
+        }
+    }
+}
+
 /// Decides what the driver expects.
 ///
 /// # Errors
@@ -149,9 +182,11 @@ pub fn expect(inspection: &Inspection, asked: &Asked<'_>) -> Result<Expectation,
     let typed = Typed::of(inspection, asked.driver, asked.args);
     let search = Search { inspection, typed, asked };
     let mut candidates = search.candidates();
-    candidates.sort_by_key(|it| (it.certainty, order_of(it.shape)));
+    // where the code knows several years, the usual one
+    let unusual = |it: &Candidate<'_>| it.year.is_some() && it.year != it.shape.year;
+    candidates.sort_by_key(|it| (it.certainty, order_of(it.shape), unusual(it)));
     if let Some(there) = asked.there {
-        return search.by_hand(there, candidates.first());
+        return search.by_hand(there, candidates.into_iter().next().or_else(|| search.placeless()));
     }
     let Some(best) = candidates.first() else {
         return Err(search.nothing());
@@ -236,22 +271,7 @@ impl<'a> Search<'a> {
     fn candidates(&self) -> Vec<Candidate<'a>> {
         let mut candidates = Vec::new();
         for (shape, seen) in self.seen() {
-            let words = match seen.kind.as_str() {
-                "call" => format!("`{}` is called", seen.text),
-                "import" => format!("`{}` is imported", seen.text),
-                _ => format!("the code names `{}`", seen.text),
-            };
-            let reason = Reason { words, path: seen.path.clone(), line: seen.line };
-            let start = Candidate {
-                shape,
-                certainty: Certainty::Written,
-                root: None,
-                option: None,
-                has_tail: true,
-                file: None,
-                year: seen.year.clone(),
-                reasons: vec![reason],
-            };
+            let start = Candidate::of(shape, seen);
             let found = match seen.kind.as_str() {
                 "path" => self.by_path(start, seen),
                 _ => match seen.root.as_deref().and_then(read) {
@@ -262,6 +282,14 @@ impl<'a> Search<'a> {
             candidates.extend(found);
         }
         candidates
+    }
+
+    /// A shape that was seen without a place; a loader's before others.
+    fn placeless(&self) -> Option<Candidate<'a>> {
+        let seen = self.seen().into_iter().filter(|(shape, _)| shape.with.is_none());
+        let (shape, seen) =
+            seen.min_by_key(|(shape, seen)| (seen.kind != "call", order_of(shape)))?;
+        Some(Candidate::of(shape, seen))
     }
 
     /// A path in the code that is part of the shape: what comes before it is the folder.
@@ -411,9 +439,9 @@ impl<'a> Search<'a> {
     fn by_hand(
         &self,
         there: &Utf8Path,
-        best: Option<&Candidate<'_>>,
+        best: Option<Candidate<'_>>,
     ) -> Result<Expectation, Unknown> {
-        let mut expectation = match (best, self.asked.format) {
+        let mut expectation = match (&best, self.asked.format) {
             (Some(best), _) => self.of(best),
             (None, Some(format)) => Expectation {
                 shape: None,
@@ -435,7 +463,7 @@ impl<'a> Search<'a> {
         expectation.binds.clear();
         expectation.place = there.to_owned();
         expectation.reasons.insert(0, said(format!("`--data` says `{there}`")));
-        if let Some(best) = best {
+        if let Some(best) = &best {
             expectation.reasons.truncate(1);
             expectation.reasons.extend(best.reasons.first().cloned());
         }
@@ -466,7 +494,23 @@ impl<'a> Search<'a> {
         let mut lines = BTreeSet::new();
         seen.retain(|it| lines.insert((it.path.clone(), it.line)));
         let format = self.asked.format.unwrap_or("voc");
-        Unknown::Nothing { what, seen, example: self.example(format) }
+        Unknown::Nothing {
+            what,
+            seen,
+            example: self.example(format),
+            instead: self.instead(),
+            data: self.asked.data.to_owned(),
+        }
+    }
+
+    /// The format that the driver expects, where it is another than was asked for.
+    fn instead(&self) -> Option<&'static str> {
+        self.asked.format?;
+        let any = Asked { format: None, ..*self.asked };
+        let search = Search { asked: &any, ..*self };
+        let candidates = search.candidates();
+        let best = candidates.iter().min_by_key(|it| (it.certainty, order_of(it.shape)))?;
+        Some(format_name(&best.shape.format))
     }
 
     fn example(&self, format: &str) -> String {
@@ -487,3 +531,7 @@ fn title_of(shape: &str) -> &'static str {
 fn format_name(name: &str) -> &'static str {
     sizar_formats::formats::named(name).map_or("", |format| format.name())
 }
+
+#[cfg(test)]
+#[path = "expect_tests.rs"]
+mod tests;
