@@ -33,6 +33,9 @@ pub(super) fn adapt(
     }
     let ending = expected.shape.and_then(|shape| shape.images.as_deref());
     let written = ending.map_or(0, |ending| end_with(dataset, ending));
+    if expected.format == "mask" {
+        notes.push(numbers(dataset));
+    }
     if written > 0 {
         notes.push(format!(
             "{written} images are written anew as `.{}`, the only ending that the driver reads",
@@ -40,6 +43,16 @@ pub(super) fn adapt(
         ));
     }
     Ok(notes)
+}
+
+/// Says what the pixels of masks stand for: drivers ask how many classes there are.
+fn numbers(dataset: &Dataset) -> String {
+    const FEW: usize = 8;
+    let names = dataset.categories.iter().take(FEW).enumerate();
+    let named: String = names.map(|(at, it)| format!(", {} {}", at + 1, it.name)).collect();
+    let more = if dataset.categories.len() > FEW { ", …" } else { "" };
+    let all = dataset.categories.len() + 1;
+    format!("the pixels of masks: 0 background{named}{more}; {all} classes with the background")
 }
 
 fn lacks(dataset: &Dataset, expected: &Expectation, data: &str) -> Result<(), FittingError> {
