@@ -1,6 +1,7 @@
 //! What is expected of which code.
 
-use sizar_model::inspection::{Driver, HardCodedPath};
+use sizar_inspect::shapes;
+use sizar_model::inspection::{DataShape, Driver, DriverOption, HardCodedPath};
 
 use super::*;
 
@@ -168,7 +169,7 @@ fn each_shape_is_laid_out_as_its_readers_expect() {
             "yolo",
             "option --data data/coco128.yaml\nimport ultralytics ultralytics",
             "--data mine/pages.yaml",
-            "ultralytics at mine [] pages.yaml: 2 1",
+            r#"ultralytics at mine ["pages.yaml", "images", "labels"] pages.yaml: 2 1"#,
         ),
         (
             "auto",

@@ -79,23 +79,20 @@ pub fn lay_out(
     }
     let made = home.folder("cache/laid-out")?;
     let state = state(&look, expected)?;
+    let laid_out = |folder: &Utf8Path, record: Record, known: bool| LaidOut {
+        bindings: bindings(folder, wish, expected, false),
+        record: Some(record),
+        known,
+    };
     let beside = made.join(format!("{}.outside", state.short()));
-    if let Some(kept) = kept(&made, &state, &beside) {
-        return Ok(LaidOut {
-            bindings: bindings(&kept.0, wish, expected, false),
-            record: Some(kept.1),
-            known: true,
-        });
+    if let Some((folder, record)) = kept(&made, &state, &beside) {
+        return Ok(laid_out(&folder, record, true));
     }
     let _lock = home.lock(&format!("laid-out-{}", state.short()), || {
         progress.note("another sizar lays out the same data; this one waits for it");
     })?;
-    if let Some(kept) = kept(&made, &state, &beside) {
-        return Ok(LaidOut {
-            bindings: bindings(&kept.0, wish, expected, false),
-            record: Some(kept.1),
-            known: true,
-        });
+    if let Some((folder, record)) = kept(&made, &state, &beside) {
+        return Ok(laid_out(&folder, record, true));
     }
     let format = formats::named(expected.format)?;
     progress.begin(format!("reading {}", wish.typed));
@@ -139,8 +136,7 @@ pub fn lay_out(
         let _ = staging.keep();
     }
     progress.end(format!("converted {} to {}", wish.typed, format.title()));
-    let bindings = bindings(&whole.join("data"), wish, expected, false);
-    Ok(LaidOut { bindings, record: Some(record), known: false })
+    Ok(laid_out(&whole.join("data"), record, false))
 }
 
 /// The identity of the data and of all that decides what is made of them.
@@ -288,3 +284,7 @@ fn bindings(
         })
         .collect()
 }
+
+#[cfg(test)]
+#[path = "lay_out_tests.rs"]
+mod tests;

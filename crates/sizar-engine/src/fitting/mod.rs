@@ -11,12 +11,15 @@ mod error;
 mod expect;
 mod identity;
 mod lay_out;
+mod search;
 mod seen;
 mod shaped;
 mod tree;
+mod unknown;
 mod wish;
 
 pub use error::FittingError;
-pub use expect::{Asked, Expectation, Reason, Unknown, expect};
+pub use expect::{Asked, Expectation, expect};
 pub use lay_out::{LaidOut, Lost, Record, lay_out};
+pub use unknown::{Reason, Unknown};
 pub use wish::{FormatWish, Typed, parse};
