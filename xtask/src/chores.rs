@@ -7,6 +7,12 @@ use crate::shell::{command, exists, output, run, say};
 
 /// Format, lint, licences, generated files, links of the guide.
 pub fn check() -> anyhow::Result<()> {
+    lint()?;
+    deny()
+}
+
+/// What is looked at without running anything of ours.
+fn lint() -> anyhow::Result<()> {
     run(command("cargo", &["fmt", "--all", "--check"]))?;
     let mut program = command("cargo", &["clippy", "--workspace", "--locked", "--quiet"]);
     program.args(["--", "-D", "warnings"]);
@@ -15,31 +21,35 @@ pub fn check() -> anyhow::Result<()> {
     let mut tests = command("cargo", &["clippy", "--workspace", "--tests", "--locked", "--quiet"]);
     tests.args(["--", "-D", "warnings", "-A", "clippy::unwrap_used", "-A", "clippy::pedantic"]);
     run(tests)?;
-    tool("cargo-deny")?;
-    run(command(
-        "cargo",
-        &["deny", "--log-level", "error", "check", "licenses", "bans", "sources"],
-    ))?;
     crate::generate::check()
+}
+
+/// Licences, duplicates and sources of what is used.
+fn deny() -> anyhow::Result<()> {
+    // it takes a second either way, and its build without optimisation some minutes less
+    tool("cargo-deny", &["--debug"])?;
+    let check = ["deny", "--log-level", "error", "check", "licenses", "bans", "sources"];
+    run(command("cargo", &check))
 }
 
 /// Sets up what the tests need and runs them all.
 pub fn test() -> anyhow::Result<()> {
     set_up()?;
-    check()?;
+    lint()?;
     run(command("cargo", &["build", "--workspace", "--all-targets", "--locked", "--quiet"]))?;
     run(command("cargo", &["nextest", "run", "--workspace", "--locked"]))?;
     run(command("cargo", &["test", "--workspace", "--doc", "--locked", "--quiet"]))?;
     let slow = || {
         run(command("cargo", &["nextest", "run", "--workspace", "--locked", "--profile", "slow"]))
     };
-    beside(crate::wheel::build_and_try, slow)
+    beside(deny, slow)?;
+    // last, for it links another program where the tests look for theirs
+    crate::wheel::build_and_try(crate::wheel::Build::Debug)
 }
 
 /// Does `quiet` in a thread of its own while `main` is done, and returns the first error of both.
 ///
-/// The slow tests wait for daemons and downloads most of the time; the wheel's compiler, which
-/// gives way to them, uses what they leave.
+/// The slow tests wait for daemons and downloads most of the time; a compiler uses what they leave.
 fn beside(
     quiet: impl FnOnce() -> anyhow::Result<()> + Send,
     main: impl FnOnce() -> anyhow::Result<()>,
@@ -54,7 +64,7 @@ fn beside(
 
 /// Installs what the tests need; each step is skipped where the thing is there.
 fn set_up() -> anyhow::Result<()> {
-    tool("cargo-nextest")?;
+    tool("cargo-nextest", &[])?;
     if !exists("bwrap") {
         apt(&["bubblewrap"]).context("the tests of the sandbox need bubblewrap")?;
     }
@@ -89,12 +99,14 @@ fn without_services(install: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Res
 }
 
 /// Installs a cargo subcommand from its registry.
-fn tool(name: &str) -> anyhow::Result<()> {
+fn tool(name: &str, args: &[&str]) -> anyhow::Result<()> {
     if exists(name) {
         return Ok(());
     }
     say(&format!("`{name}` is not here yet"));
-    run(command("cargo", &["install", "--locked", "--quiet", name]))
+    let mut install = command("nice", &["cargo", "install", "--locked", "--quiet", name]);
+    install.args(args);
+    run(install)
 }
 
 /// Installs packages of the operating system where this user may.

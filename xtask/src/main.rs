@@ -33,7 +33,11 @@ enum Chore {
         debug: bool,
     },
     /// Build the Python wheel, install it into a new environment and start it
-    Wheel,
+    Wheel {
+        /// Without optimisation, from what `cargo build` has made
+        #[arg(long)]
+        debug: bool,
+    },
     /// Measure; names its peers, asserts nothing
     Bench(bench::BenchArgs),
     /// Run a corpus of research repositories through sizar; writes a CSV file and a table
@@ -49,7 +53,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Test => chores::test(),
         Chore::Generate => generate::write(),
         Chore::Worker { debug } => worker::build(!debug).map(drop),
-        Chore::Wheel => wheel::build_and_try(),
+        Chore::Wheel { debug: true } => wheel::build_and_try(wheel::Build::Debug),
+        Chore::Wheel { debug: false } => wheel::build_and_try(wheel::Build::Release),
         Chore::Bench(args) => bench::bench(&args),
         Chore::Corpus(args) => corpus::corpus(&args),
         Chore::Cluster(chore) => cluster::cluster(&chore),

@@ -5,8 +5,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::shell::{command, output, root, run, say};
 
+/// What the program in the wheel is optimised for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// What is given to people.
+    Release,
+    /// What the tests have built already: a trial of the packaging that costs a link.
+    Debug,
+}
+
 /// Builds the wheel, installs it into a new environment and starts it.
-pub fn build_and_try() -> anyhow::Result<()> {
+pub fn build_and_try(build: Build) -> anyhow::Result<()> {
     let work = root().join("target/wheel-trial");
     if work.exists() {
         fs_err::remove_dir_all(&work)?;
@@ -15,21 +24,14 @@ pub fn build_and_try() -> anyhow::Result<()> {
     let tools = environment(&work.join("tools"))?;
     pip(&tools, &["maturin>=1.9,<2"])?;
     let wheels = work.join("dist");
-    // the slow tests run beside it, and come first
-    run(command(
-        "nice",
-        &[
-            tools.join("bin/maturin").as_str(),
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-            "--compatibility",
-            "linux",
-            "--out",
-            wheels.as_str(),
-        ],
-    ))?;
+    let mut maturin = command(
+        tools.join("bin/maturin").as_str(),
+        &["build", "--locked", "--quiet", "--compatibility", "linux", "--out", wheels.as_str()],
+    );
+    if build == Build::Release {
+        maturin.arg("--release");
+    }
+    run(maturin)?;
     let wheel = only_file(&wheels)?;
 
     let trial = environment(&work.join("trial"))?;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use camino::Utf8PathBuf;
 use fs_err as fs;
 use fs_err::os::unix::fs::{OpenOptionsExt as _, symlink};
 use rayon::prelude::*;
@@ -12,7 +14,7 @@ use rustix::fs::ioctl_ficlone;
 use rustix::io::Errno;
 
 use super::manifest::{Content, Manifest};
-use super::store::{Blob, Store, seal, token};
+use super::store::{Blob, Store, seal, token, write_sealed};
 
 /// Why a tree is not there.
 #[derive(Debug)]
@@ -36,55 +38,112 @@ impl From<io::Error> for Bad {
 ///
 /// [`Bad::Missing`] where contents have to be sent again.
 pub fn lay_out(store: &Store, manifest: &Manifest) -> Result<String, Bad> {
-    let name = manifest.name();
-    let (trees, tree) = (store.trees(), store.tree(&name));
-    fs::create_dir_all(&trees)?;
-    let staging = trees.join(format!(".new-{}", token()));
-    fs::create_dir(&staging)?;
-    let made = fill(store, manifest, staging.as_std_path());
-    let named = made.and_then(|()| {
-        store.write_manifest(&name, manifest)?;
-        store.want(&name)?;
-        match fs::rename(&staging, &tree) {
-            // another was faster
-            Err(_) if tree.is_dir() && store.has_tree(&name) => Ok(()),
-            Err(_) if !tree.exists() => Ok(fs::rename(&staging, &tree)?),
-            named => Ok(named?),
-        }
-    });
-    if staging.exists() {
-        let _ = fs::remove_dir_all(&staging);
-    }
-    named.map(|()| name)
+    Laying::begin(store, manifest)?.finish()
 }
 
-fn fill(store: &Store, manifest: &Manifest, to: &Path) -> Result<(), Bad> {
-    let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
-    for entry in manifest.entries() {
-        let path = entry.path();
-        let folder = if entry.content == Content::Folder { Some(path) } else { path.parent() };
-        if let Some(folder) = folder.filter(|folder| !folders.contains(*folder)) {
-            folders.insert(folder.to_owned());
+/// A tree that is being made, out of sight.
+///
+/// A content that arrives is written where the tree has it, and the store gets a link of it: one
+/// rename less for each small file than the other way about.
+pub(super) struct Laying<'a> {
+    store: &'a Store,
+    manifest: &'a Manifest,
+    staging: Utf8PathBuf,
+    /// Which entries are there already.
+    placed: Vec<AtomicBool>,
+}
+
+impl<'a> Laying<'a> {
+    pub fn begin(store: &'a Store, manifest: &'a Manifest) -> io::Result<Self> {
+        fs::create_dir_all(store.trees())?;
+        let staging = store.trees().join(format!(".new-{}", token()));
+        fs::create_dir(&staging)?;
+        let placed = manifest.entries().iter().map(|_| AtomicBool::new(false)).collect();
+        let laying = Self { store, manifest, staging, placed };
+        laying.folders()?;
+        Ok(laying)
+    }
+
+    fn folders(&self) -> io::Result<()> {
+        let mut folders: BTreeSet<PathBuf> = BTreeSet::new();
+        for entry in self.manifest.entries() {
+            let path = entry.path();
+            let folder = if entry.content == Content::Folder { Some(path) } else { path.parent() };
+            if let Some(folder) = folder.filter(|folder| !folders.contains(*folder)) {
+                folders.insert(folder.to_owned());
+            }
+        }
+        let to = self.staging.as_std_path();
+        folders.iter().try_for_each(|folder| fs::create_dir_all(to.join(folder)))
+    }
+
+    /// Keeps a content whose digest was taken, which the entry `number` is the first to have.
+    pub fn put(&self, blob: &Blob, number: usize, bytes: &[u8]) -> io::Result<()> {
+        let entry = &self.manifest.entries()[number];
+        let path = self.staging.as_std_path().join(entry.path());
+        let linked = match write_sealed(&path, blob.program, bytes) {
+            // two names that this file system does not tell apart: it is said in the end
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            written => written.and_then(|()| self.store.link(blob, &path)).inspect_err(|_| {
+                let _ = fs::remove_file(&path);
+            }),
+        };
+        match linked {
+            Ok(()) => self.placed[number].store(true, Ordering::Relaxed),
+            Err(error) if is_full(&error) => return Err(error),
+            // no links, another was faster, or somebody cleared up: the other way about
+            Err(_) => self.store.put(blob, bytes)?,
+        }
+        Ok(())
+    }
+
+    /// Puts what is missing into the tree and gives it its name.
+    pub fn finish(self) -> Result<String, Bad> {
+        let (store, name) = (self.store, self.manifest.name());
+        let tree = store.tree(&name);
+        self.fill()?;
+        store.write_manifest(&name, self.manifest)?;
+        store.want(&name)?;
+        match fs::rename(&self.staging, &tree) {
+            // another was faster
+            Err(_) if tree.is_dir() && store.has_tree(&name) => {}
+            Err(_) if !tree.exists() => fs::rename(&self.staging, &tree)?,
+            named => named?,
+        }
+        Ok(name)
+    }
+
+    fn fill(&self) -> Result<(), Bad> {
+        let to = self.staging.as_std_path();
+        let entries = self.manifest.entries();
+        entries.par_iter().zip(&self.placed).with_min_len(32).try_for_each(
+            |(entry, placed)| -> Result<(), Bad> {
+                let Content::File { size, digest, program } = entry.content else { return Ok(()) };
+                let path = to.join(entry.path());
+                match size {
+                    _ if placed.load(Ordering::Relaxed) => Ok(()),
+                    0 => Ok(empty(&path, program)?),
+                    _ => place(self.store, &Blob { digest, program, size }, &path),
+                }
+            },
+        )?;
+        // last, so that nothing is written through them
+        for entry in entries {
+            if let Content::Link(target) = &entry.content {
+                symlink(Path::new(std::ffi::OsStr::from_bytes(target)), to.join(entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Laying<'_> {
+    fn drop(&mut self) {
+        // named by now, unless something failed
+        if self.staging.exists() {
+            let _ = fs::remove_dir_all(&self.staging);
         }
     }
-    for folder in &folders {
-        fs::create_dir_all(to.join(folder))?;
-    }
-    manifest.entries().par_iter().with_min_len(32).try_for_each(|entry| -> Result<(), Bad> {
-        let Content::File { size, digest, program } = entry.content else { return Ok(()) };
-        let path = to.join(entry.path());
-        if size == 0 {
-            return Ok(empty(&path, program)?);
-        }
-        place(store, &Blob { digest, program, size }, &path)
-    })?;
-    // last, so that nothing is written through them
-    for entry in manifest.entries() {
-        if let Content::Link(target) = &entry.content {
-            symlink(Path::new(std::ffi::OsStr::from_bytes(target)), to.join(entry.path()))?;
-        }
-    }
-    Ok(())
 }
 
 /// Makes an empty file.
@@ -130,8 +189,6 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use camino::Utf8PathBuf;
-
     use super::super::scan::Scan;
     use super::super::store::blobs_of;
     use super::*;

@@ -15,7 +15,7 @@ use sizar_model::Digest;
 
 use super::Pace;
 use super::download::{self, Wanted};
-use super::lay_out::{Bad, is_full, lay_out};
+use super::lay_out::{Bad, Laying, is_full};
 use super::manifest::Manifest;
 use super::packer::Packer;
 use super::segment::{Bytes, Piece, SMALL, finish, pull, update_zeros, write_missing};
@@ -148,14 +148,15 @@ impl Taking<'_> {
             // taken over only once: two that took from each other in turns would never end
             let missing = self.store.missing(&blobs, &self.who, round == 0);
             self.output.send(&pack(Kind::Missing, &write_missing(&missing), Some(1)))?;
+            let laying = Laying::begin(self.store, manifest)?;
             if !missing.is_empty() {
-                self.contents(&blobs, input)?;
+                self.contents(&blobs, &laying, input)?;
                 // what came with another content is asked for again
                 if missing.iter().any(|(index, _)| !self.is_there(&blobs, *index)) {
                     continue;
                 }
             }
-            match lay_out(self.store, manifest) {
+            match laying.finish() {
                 Ok(name) => return self.output.send(&pack(Kind::Done, name.as_bytes(), None)),
                 Err(Bad::Missing) => {}
                 Err(Bad::Failed(error)) => return Err(error),
@@ -169,7 +170,12 @@ impl Taking<'_> {
     }
 
     /// Takes contents in up to the end of the round.
-    fn contents(&self, blobs: &[(Blob, usize)], input: &mut impl Read) -> io::Result<()> {
+    fn contents(
+        &self,
+        blobs: &[(Blob, usize)],
+        laying: &Laying<'_>,
+        input: &mut impl Read,
+    ) -> io::Result<()> {
         let safe = AtomicU64::new(0);
         let broken = AtomicBool::new(false);
         let first: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -192,7 +198,7 @@ impl Taking<'_> {
                             if broken.load(Ordering::SeqCst) {
                                 continue;
                             }
-                            let written = self.small(blobs, &frame);
+                            let written = small(blobs, laying, &frame);
                             if let Err(error) = written.and_then(&count) {
                                 fail(error);
                             }
@@ -230,21 +236,6 @@ impl Taking<'_> {
         }
     }
 
-    /// Keeps the small contents of a frame; returns how many bytes they have.
-    fn small(&self, blobs: &[(Blob, usize)], mut frame: &[u8]) -> io::Result<u64> {
-        let mut bytes = 0;
-        while let Some(piece) = pull(&mut frame) {
-            let (blob, piece) = known(blobs, piece)?;
-            let Bytes::Data(content) = piece.bytes else { return Err(torn()) };
-            // what is not what it should be is asked for again
-            if content.len() as u64 == blob.size && Digest::of(content) == blob.digest {
-                self.store.put(&blob, content)?;
-            }
-            bytes += content.len() as u64;
-        }
-        Ok(bytes)
-    }
-
     /// Keeps a piece of a large content, and the content when it is whole.
     fn large(
         &self,
@@ -254,7 +245,7 @@ impl Taking<'_> {
     ) -> io::Result<u64> {
         let mut bytes = 0;
         while let Some(piece) = pull(&mut frame) {
-            let (blob, piece) = known(blobs, piece)?;
+            let (blob, _, piece) = known(blobs, piece)?;
             let mut content = match arriving.take().filter(|one| one.index == piece.index) {
                 Some(content) => content,
                 None => {
@@ -281,6 +272,21 @@ impl Taking<'_> {
     }
 }
 
+/// Keeps the small contents of a frame; returns how many bytes they have.
+fn small(blobs: &[(Blob, usize)], laying: &Laying<'_>, mut frame: &[u8]) -> io::Result<u64> {
+    let mut bytes = 0;
+    while let Some(piece) = pull(&mut frame) {
+        let (blob, entry, piece) = known(blobs, piece)?;
+        let Bytes::Data(content) = piece.bytes else { return Err(torn()) };
+        // what is not what it should be is asked for again
+        if content.len() as u64 == blob.size && Digest::of(content) == blob.digest {
+            laying.put(&blob, entry, content)?;
+        }
+        bytes += content.len() as u64;
+    }
+    Ok(bytes)
+}
+
 fn next(waiting: &Mutex<Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
@@ -292,10 +298,10 @@ fn torn() -> io::Error {
 fn known<'a>(
     blobs: &[(Blob, usize)],
     piece: Result<Piece<'a>, ()>,
-) -> io::Result<(Blob, Piece<'a>)> {
+) -> io::Result<(Blob, usize, Piece<'a>)> {
     let piece = piece.map_err(|()| torn())?;
-    let (blob, _) = blobs.get(piece.index as usize).ok_or_else(torn)?;
-    Ok((*blob, piece))
+    let (blob, entry) = blobs.get(piece.index as usize).ok_or_else(torn)?;
+    Ok((*blob, *entry, piece))
 }
 
 /// Returns whether a frame holds small contents; large ones come alone.

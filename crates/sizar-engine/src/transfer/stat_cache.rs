@@ -4,7 +4,7 @@
 //! their paths, and each path says only in what it differs from the one before: a million files are
 //! read and written in one pass.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use camino::Utf8Path;
@@ -173,9 +173,38 @@ impl Remembering {
 
 /// Returns the digest of a file's content.
 pub(super) fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
+    let mut file = fs::File::open(path)?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(fs::File::open(path)?)?;
+    if file.metadata()?.len() < LARGE {
+        hasher.update_reader(file)?;
+    } else {
+        let mut buffer = vec![0; LARGE as usize];
+        loop {
+            let count = read_full(&mut file, &mut buffer)?;
+            hasher.update_rayon(&buffer[..count]);
+            if count < buffer.len() {
+                break;
+            }
+        }
+    }
     Ok((hasher.count(), Digest::from_bytes(*hasher.finalize().as_bytes())))
+}
+
+/// From this size on, a content is digested by several threads.
+const LARGE: u64 = 4 << 20;
+
+/// Fills the buffer, unless the file ends before.
+fn read_full(file: &mut fs::File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while count < buffer.len() {
+        match file.read(&mut buffer[count..]) {
+            Ok(0) => break,
+            Ok(some) => count += some,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }
 
 #[cfg(test)]

@@ -173,24 +173,30 @@ impl Store {
     pub(super) fn put(&self, blob: &Blob, bytes: &[u8]) -> io::Result<()> {
         let path = self.blob(blob);
         let new = path.with_file_name(format!(".new-{}", token()));
-        let mode = if blob.program { 0o555 } else { 0o444 };
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true).mode(mode);
-        let mut file = match options.open(&new) {
+        let written = match write_sealed(&new, blob.program, bytes) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(path.parent().unwrap_or(Utf8Path::new(".")))?;
-                options.open(&new)?
+                write_sealed(&new, blob.program, bytes)
             }
-            opened => opened?,
+            written => written,
         };
-        let written = file
-            .write_all(bytes)
-            .and_then(|()| set_sealed_time(&file))
-            .and_then(|()| fs::rename(&new, &path));
+        let written = written.and_then(|()| fs::rename(&new, &path));
         if written.is_err() {
             let _ = fs::remove_file(&new);
         }
         written
+    }
+
+    /// Keeps a content that lies sealed at `path`, which stays there.
+    pub(super) fn link(&self, blob: &Blob, path: &Path) -> io::Result<()> {
+        let to = self.blob(blob);
+        match fs::hard_link(path, &to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(to.parent().unwrap_or(Utf8Path::new(".")))?;
+                fs::hard_link(path, &to)
+            }
+            linked => linked,
+        }
     }
 
     /// Keeps the content of a file of the entry `content`, if it is what that says.
@@ -304,6 +310,15 @@ pub(super) fn seal(file: &fs::File, program: bool) -> io::Result<()> {
     let allowed = file.metadata()?.permissions().mode() & 0o700 | mode & !umask();
     file.set_permissions(std::fs::Permissions::from_mode(allowed & 0o555))?;
     set_sealed_time(file)
+}
+
+/// Writes a new file that is sealed from its beginning.
+pub(super) fn write_sealed(path: impl AsRef<Path>, program: bool, bytes: &[u8]) -> io::Result<()> {
+    let mode = if program { 0o555 } else { 0o444 };
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(path.as_ref())?;
+    file.write_all(bytes)?;
+    set_sealed_time(&file)
 }
 
 /// Returns what this process's files are kept from.
