@@ -359,6 +359,36 @@ mod tests {
     }
 
     #[test]
+    fn what_data_shows_wins_over_a_file_of_that_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let cwd = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
+        for name in ["data/imgs", "other", "source"] {
+            fs_err::create_dir_all(cwd.join(name)).unwrap();
+        }
+        let shown = |there: &str| DataBinding {
+            here: cwd.join("other"),
+            there: there.into(),
+            mode: DataMode::ReadOnly,
+        };
+        let found = |there: &str| {
+            let around = Surroundings {
+                cwd: &cwd,
+                user_home: None,
+                sizar_home: &cwd.join("home"),
+                checkout: &cwd.join("source"),
+                own: false,
+                data: &[shown(there)],
+            };
+            let args = ["--root", "./data", "data/imgs", "other"].map(str::to_owned);
+            let found = find_inputs(&args, around);
+            found.inputs.into_iter().map(|input| input.argument).collect::<Vec<_>>()
+        };
+        assert_eq!(found("data"), ["other"]);
+        assert_eq!(found("data/imgs"), ["other"]);
+        assert_eq!(found("elsewhere"), ["./data", "data/imgs", "other"]);
+    }
+
+    #[test]
     fn a_binding_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let cwd = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
