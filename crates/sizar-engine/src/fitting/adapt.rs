@@ -49,7 +49,8 @@ pub(super) fn adapt(
 fn numbers(dataset: &Dataset) -> String {
     const FEW: usize = 8;
     let names = dataset.categories.iter().take(FEW).enumerate();
-    let named: String = names.map(|(at, it)| format!(", {} {}", at + 1, it.name)).collect();
+    let named: Vec<String> = names.map(|(at, it)| format!(", {} {}", at + 1, it.name)).collect();
+    let named = named.concat();
     let more = if dataset.categories.len() > FEW { ", …" } else { "" };
     let all = dataset.categories.len() + 1;
     format!("the pixels of masks: 0 background{named}{more}; {all} classes with the background")

@@ -62,7 +62,8 @@ pub fn expect(inspection: &Inspection, asked: &Asked<'_>) -> Result<Expectation,
     let unusual = |it: &Candidate<'_>| it.year.is_some() && it.year != it.shape.year;
     candidates.sort_by_key(|it| (it.certainty, order_of(it.shape), unusual(it)));
     if let Some(there) = asked.there {
-        return search.by_hand(there, candidates.into_iter().next().or_else(|| search.placeless()));
+        let placeless = search.placeless();
+        return search.by_hand(there, candidates.first().or(placeless.as_ref()));
     }
     let Some(best) = candidates.first() else {
         return Err(search.nothing());

@@ -74,13 +74,13 @@ pub fn lay_out(
 ) -> Result<LaidOut, FittingError> {
     let look = Look::at(&wish.path)?;
     if let Some(folder) = as_it_is(&look, expected) {
-        let bindings = bindings(&folder, wish, expected, false);
+        let bindings = bindings(&folder, wish, expected);
         return Ok(LaidOut { bindings, record: None, known: true });
     }
     let made = home.folder("cache/laid-out")?;
     let state = state(&look, expected)?;
     let laid_out = |folder: &Utf8Path, record: Record, known: bool| LaidOut {
-        bindings: bindings(folder, wish, expected, false),
+        bindings: bindings(folder, wish, expected),
         record: Some(record),
         known,
     };
@@ -101,7 +101,7 @@ pub fn lay_out(
     progress.end(format!("read {}", wish.typed));
     if dry {
         // what is sent, and how much, is told by the data as they are
-        let bindings = bindings(&wish.path, wish, expected, true);
+        let bindings = stand_in(wish, expected);
         return Ok(LaidOut { bindings, record: Some(record), known: false });
     }
     progress.begin(format!("converting {} to {}", wish.typed, format.title()));
@@ -112,7 +112,7 @@ pub fn lay_out(
     let data = stage.join("data");
     let options = WriteOptions::default();
     let saved = save(&mut opened.dataset, format, &data, Placing::Link, &options)?;
-    record.missing = saved.missing.iter().map(|name| name.to_string()).collect();
+    record.missing = saved.missing.iter().map(ToString::to_string).collect();
     if let Some(shape) = expected.shape {
         let splits: Vec<&str> = opened.dataset.splits.iter().map(|name| &**name).collect();
         move_folders(&data, shape, &splits)?;
@@ -265,24 +265,22 @@ fn write_list(temporary: &Utf8Path, to: &Utf8Path, files: &[Utf8PathBuf]) -> std
     fs::rename(temporary, to)
 }
 
-/// Returns what is bound; `stand_in` is for data that are not laid out yet.
-fn bindings(
-    folder: &Utf8Path,
-    wish: &FormatWish,
-    expected: &Expectation,
-    stand_in: bool,
-) -> Vec<DataBinding> {
+/// Returns what is bound of a folder that is laid out.
+fn bindings(folder: &Utf8Path, wish: &FormatWish, expected: &Expectation) -> Vec<DataBinding> {
     let bind = |here: Utf8PathBuf, there: Utf8PathBuf| DataBinding { here, there, mode: wish.mode };
     if expected.binds.is_empty() {
         return vec![bind(folder.to_owned(), expected.place.clone())];
     }
-    let parts = expected.binds.iter().filter(|part| stand_in || folder.join(part).exists());
-    parts
-        .map(|part| {
-            let here = if stand_in { folder.to_owned() } else { folder.join(part) };
-            bind(here, expected.place.join(part))
-        })
-        .collect()
+    let parts = expected.binds.iter().filter(|part| folder.join(part).exists());
+    parts.map(|part| bind(folder.join(part), expected.place.join(part))).collect()
+}
+
+/// Returns what stands for data that are not laid out yet: what would be sent, once.
+fn stand_in(wish: &FormatWish, expected: &Expectation) -> Vec<DataBinding> {
+    let part = expected.binds.first().map_or("", String::as_str);
+    let whole = !expected.place.as_str().is_empty();
+    let there = if whole { expected.place.clone() } else { part.into() };
+    vec![DataBinding { here: wish.path.clone(), there, mode: wish.mode }]
 }
 
 #[cfg(test)]

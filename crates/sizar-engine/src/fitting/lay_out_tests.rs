@@ -79,7 +79,7 @@ impl Scene {
 
 /// The files below a folder.
 fn files(folder: &Utf8Path) -> Vec<String> {
-    Look::at(folder).unwrap().files().iter().map(|file| file.to_string()).collect()
+    Look::at(folder).unwrap().files().iter().map(ToString::to_string).collect()
 }
 
 #[test]

@@ -238,7 +238,7 @@ impl<'a> Search<'a> {
             let path = Utf8Path::new(value);
             if path.extension() == ending && ending.is_some() {
                 start.file = path.file_name().map(str::to_owned);
-                let folder = path.parent().map(|folder| folder.to_string());
+                let folder = path.parent().map(ToString::to_string);
                 start.root = Some(folder.unwrap_or_default());
             }
         }
@@ -282,9 +282,9 @@ impl<'a> Search<'a> {
     pub(super) fn by_hand(
         &self,
         there: &Utf8Path,
-        best: Option<Candidate<'_>>,
+        best: Option<&Candidate<'_>>,
     ) -> Result<Expectation, Unknown> {
-        let mut expectation = match (&best, self.asked.format) {
+        let mut expectation = match (best, self.asked.format) {
             (Some(best), _) => self.of(best),
             (None, Some(format)) => Expectation {
                 shape: None,
@@ -306,7 +306,7 @@ impl<'a> Search<'a> {
         expectation.binds.clear();
         expectation.place = there.to_owned();
         expectation.reasons.insert(0, said(format!("`--data` says `{there}`")));
-        if let Some(best) = &best {
+        if let Some(best) = best {
             expectation.reasons.truncate(1);
             expectation.reasons.extend(best.reasons.first().cloned());
         }

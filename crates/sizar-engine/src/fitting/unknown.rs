@@ -65,7 +65,8 @@ fn list(seen: &[Reason]) -> String {
     if seen.is_empty() {
         return "; it names no loader of a known data set and no path of data".to_owned();
     }
-    let some: String = seen.iter().take(SHOWN).map(|one| format!("\n  {one}")).collect();
+    let some: Vec<String> = seen.iter().take(SHOWN).map(|one| format!("\n  {one}")).collect();
+    let some = some.concat();
     let more = match seen.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!("\n  and {more} more: `sizar inspect` shows them"),

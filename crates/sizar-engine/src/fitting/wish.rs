@@ -44,7 +44,7 @@ const ALIASES: [(&str, &str); 3] = [("masks", "mask"), ("pascal", "voc"), ("ultr
 /// that a program may have its data.
 pub fn parse(text: &str, cwd: &Utf8Path) -> Result<Typed, InvalidBinding> {
     let parts = data_parts(text);
-    let Some(format) = parts.first().and_then(|word| format_of(word)) else {
+    let Some(meant) = parts.first().and_then(|word| format_of(word)) else {
         return Ok(Typed::Binding(parse_data_binding(text, cwd)?, None));
     };
     let word = parts.first().cloned().unwrap_or_default();
@@ -56,13 +56,17 @@ pub fn parse(text: &str, cwd: &Utf8Path) -> Result<Typed, InvalidBinding> {
         );
         return Ok(Typed::Binding(binding, Some(note)));
     }
+    let rest = text.split_once(':').map_or("", |(_, rest)| rest);
+    if is_address(rest) {
+        return Err(InvalidBinding::Remote { address: rest.to_owned() });
+    }
     let form = || InvalidBinding::Form { text: text.to_owned() };
     let (path, there, mode) = match parts.get(1..).unwrap_or_default() {
         [path] => (path, None, DataMode::ReadOnly),
         [path, mode] if mode == "copy" => (path, None, DataMode::Copy),
         [path, there] => (path, Some(there), DataMode::ReadOnly),
         [path, there, mode] if mode == "copy" => (path, Some(there), DataMode::Copy),
-        [_, _, mode] if !is_address(text) => {
+        [_, _, mode] => {
             return Err(InvalidBinding::Mode { text: text.to_owned(), mode: mode.clone() });
         }
         _ => return Err(form()),
@@ -71,7 +75,7 @@ pub fn parse(text: &str, cwd: &Utf8Path) -> Result<Typed, InvalidBinding> {
         return Err(form());
     }
     Ok(Typed::Format(FormatWish {
-        format: format.map(Format::name),
+        format: meant.format.map(Format::name),
         typed: path.clone(),
         path: real_path_of(path, cwd)?,
         there: there.map(|there| data_place(there)).transpose()?,
@@ -79,13 +83,19 @@ pub fn parse(text: &str, cwd: &Utf8Path) -> Result<Typed, InvalidBinding> {
     }))
 }
 
-/// Returns the format of a word: one of `sizar data`, or whichever the driver expects.
-fn format_of(word: &str) -> Option<Option<&'static dyn Format>> {
+/// What a word before the colon means.
+struct Meant {
+    /// None where it is whichever format the driver expects.
+    format: Option<&'static dyn Format>,
+}
+
+/// Returns what a word means, if it is one for a format.
+fn format_of(word: &str) -> Option<Meant> {
     if word == AUTO {
-        return Some(None);
+        return Some(Meant { format: None });
     }
     let name = ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, name)| *name);
-    formats::named(name).ok().map(Some)
+    formats::named(name).ok().map(|format| Meant { format: Some(format) })
 }
 
 #[cfg(test)]
@@ -120,8 +130,15 @@ mod tests {
         assert!(note.contains("`coco`"), "{note}");
         assert!(matches!(parse("./coco:x", &cwd), Ok(Typed::Binding(_, None))));
 
-        for text in ["voc:nosuch", "voc:pages:../x", "voc:pages:x:rw", "voc:", "voc:pages:", "x:y"]
-        {
+        for text in [
+            "voc:nosuch",
+            "voc:pages:../x",
+            "voc:pages:x:rw",
+            "voc:",
+            "voc:pages:",
+            "x:y",
+            "voc:zenodo:1",
+        ] {
             assert!(parse(text, &cwd).is_err(), "{text}");
         }
     }

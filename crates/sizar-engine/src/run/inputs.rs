@@ -208,6 +208,8 @@ pub enum InvalidBinding {
     Mode { text: String, mode: String },
     #[error(transparent)]
     Address(#[from] InvalidAddress),
+    #[error("`{address}` is an address, and a data set that is laid out has to be here")]
+    Remote { address: String },
     #[error("there is no `{here}`")]
     Missing { here: Utf8PathBuf },
     #[error("`{there}` leaves the working copy")]
@@ -224,6 +226,9 @@ impl InvalidBinding {
                 "for example `--data ./scans:data/imgs`, `--data voc:~/data/VOC`, or `:copy` at \
                  the end for a copy that the program may change; a colon in a name is typed `\\:`"
                     .to_owned(),
+            ),
+            Self::Remote { .. } => Some(
+                "download and unpack it, or show it as it is: `--data ADDRESS:THERE`".to_owned(),
             ),
             Self::Escapes { .. } => Some("an absolute path may be anywhere".to_owned()),
             _ => None,

@@ -80,7 +80,7 @@ fn find_mark<'t>(path: &'t str, mark: &str) -> Option<(&'t str, Option<&'t str>)
         let fits = mark.split('/').all(|wanted| {
             parts.next().is_some_and(|part| match same(part, wanted) {
                 Some(found) => {
-                    year = year.or(found);
+                    year = year.or(Some(found).filter(|found| !found.is_empty()));
                     true
                 }
                 None => false,
@@ -93,13 +93,13 @@ fn find_mark<'t>(path: &'t str, mark: &str) -> Option<(&'t str, Option<&'t str>)
     None
 }
 
-/// Compares a part of a path with one of a mark; returns the year, where there is one.
-fn same<'t>(part: &'t str, wanted: &str) -> Option<Option<&'t str>> {
+/// Compares a part of a path with one of a mark; returns the year, or nothing where none belongs.
+fn same<'t>(part: &'t str, wanted: &str) -> Option<&'t str> {
     let Some((before, after)) = wanted.split_once(YEAR) else {
-        return (part == wanted).then_some(None);
+        return (part == wanted).then_some("");
     };
     let year = part.strip_prefix(before)?.strip_suffix(after)?;
-    (year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit())).then_some(Some(year))
+    (year.len() == 4 && year.bytes().all(|byte| byte.is_ascii_digit())).then_some(year)
 }
 
 #[derive(Deserialize)]
@@ -160,7 +160,8 @@ pub(super) fn call(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
             Some(secrets::redact(&reading.meaning(argument)))
         });
         let year = call.keyword("year").and_then(literal).map(str::to_owned);
-        see(reading, shape, "call", call.name, root, year, call.line());
+        let call = seen("call", call.name, call.line());
+        see(reading, shape, DataShape { root, year, ..call });
     }
 }
 
@@ -169,7 +170,7 @@ pub(super) fn import(reading: &mut Reading<'_>, module: &str, line: u32) {
     let known = prefixes(module).find_map(|prefix| KNOWN.modules.get(prefix));
     for shape in known.into_iter().flatten() {
         let Some(shape) = KNOWN.shapes.get(*shape) else { continue };
-        see(reading, shape, "import", module, None, None, line);
+        see(reading, shape, seen("import", module, line));
     }
 }
 
@@ -182,7 +183,7 @@ pub(super) fn string(reading: &mut Reading<'_>, text: &str, place: &Expr) {
         if let Some((_, year)) = shape.find(text) {
             let line = reading.line(place);
             let year = year.map(str::to_owned);
-            see(reading, shape, "path", text, None, year, line);
+            see(reading, shape, DataShape { year, ..seen("path", text, line) });
         }
     }
 }
@@ -197,25 +198,16 @@ fn may_be_a_mark(text: &str) -> bool {
     })
 }
 
-fn see(
-    reading: &mut Reading<'_>,
-    shape: &Shape,
-    kind: &str,
-    text: &str,
-    root: Option<String>,
-    year: Option<String>,
-    line: u32,
-) {
-    let seen = DataShape {
-        shape: shape.name.clone(),
-        kind: kind.to_owned(),
-        text: secrets::redact(&one_line(text)),
-        root,
-        year,
-        path: reading.path.to_owned(),
-        line,
-    };
-    reading.facts.data_shapes.push(seen);
+/// Notes a shape; `seen` lacks what is the same for all.
+fn see(reading: &mut Reading<'_>, shape: &Shape, seen: DataShape) {
+    let (shape, path) = (shape.name.clone(), reading.path.to_owned());
+    let text = secrets::redact(&one_line(&seen.text));
+    reading.facts.data_shapes.push(DataShape { shape, path, text, ..seen });
+}
+
+/// What was seen at a line.
+fn seen(kind: &str, text: &str, line: u32) -> DataShape {
+    DataShape { kind: kind.to_owned(), text: text.to_owned(), line, ..DataShape::default() }
 }
 
 #[cfg(test)]
@@ -224,7 +216,7 @@ mod tests {
     use crate::python::parse::Module;
 
     /// What is seen of one shape, as `kind text root year`.
-    fn seen(source: &str) -> Vec<String> {
+    fn shapes_in(source: &str) -> Vec<String> {
         let module = Module::parse(source.to_owned());
         let facts = Reading::of(&module, "a.py");
         let words = |seen: DataShape| {
@@ -252,10 +244,14 @@ mod tests {
             ("import pycocotools.coco", "coco|import||"),
             ("from ultralytics import YOLO", "ultralytics|import||"),
         ] {
-            assert!(seen(source).iter().any(|one| one == expected), "{source}: {:?}", seen(source));
+            assert!(
+                shapes_in(source).iter().any(|one| one == expected),
+                "{source}: {:?}",
+                shapes_in(source)
+            );
         }
         for source in ["x = 'training2017'", "x = 'VOC20'", "'''data/imgs'''", "x = 'imgs of it'"] {
-            assert!(seen(source).is_empty(), "{source}: {:?}", seen(source));
+            assert!(shapes_in(source).is_empty(), "{source}: {:?}", shapes_in(source));
         }
     }
 

@@ -1,5 +1,7 @@
 //! What `--data` shows: the user's files, and data sets laid out as the driver expects them.
 
+use std::fmt::Write as _;
+
 use camino::Utf8Path;
 use sizar_engine::acquire::{AcquireOptions, acquire};
 use sizar_engine::fitting::{
@@ -35,7 +37,9 @@ pub fn bindings(
     for text in data {
         match parse(text, cwd)? {
             Typed::Binding(binding, note) => {
-                note.iter().for_each(|note| session.say(note));
+                if let Some(note) = note {
+                    session.say(&note);
+                }
                 bindings.push(binding);
             }
             Typed::Format(wish) => {
@@ -89,7 +93,10 @@ fn say(
     let shape = expected.shape.map_or(title(expected.format), |shape| shape.title.as_str());
     let places: Vec<String> = match expected.binds.is_empty() {
         true => vec![format!("`{}`", expected.place)],
-        false => laid_out.bindings.iter().map(|binding| format!("`{}`", binding.there)).collect(),
+        false => {
+            let parts = expected.binds.iter();
+            parts.map(|part| format!("`{}`", expected.place.join(part))).collect()
+        }
     };
     let (is, done) = match (dry && !laid_out.known, &laid_out.record) {
         (_, None) => ("is", "shown as it is".to_owned()),
@@ -102,11 +109,11 @@ fn say(
     let mut text =
         format!("`{}` {is} {done}, at {}, for {shape}", wish.typed, places.join(" and "));
     for reason in &expected.reasons {
-        text.push_str(&format!("\n  {reason}"));
+        let _ = write!(text, "\n  {reason}");
     }
     if dry {
         for other in &expected.others {
-            text.push_str(&format!("\n  not at another place: {other}"));
+            let _ = write!(text, "\n  not where it is seen, too: {other}");
         }
     }
     session.say(&text);
@@ -120,7 +127,9 @@ fn say(
         let title = format!("{} can't hold all of it as it is:\n", title(&record.to));
         session.say(&(title + table::render(&["", "count", "becomes"], &rows).trim_end()));
     }
-    record.notes.iter().for_each(|note| session.say(note));
+    for note in &record.notes {
+        session.say(note);
+    }
     if let Some(first) = record.missing.first() {
         session.warn(&format!(
             "the files of {} images were not found and are not laid out, like `{first}`: put them \
