@@ -14,7 +14,7 @@ fn pages(world: &World) {
     for at in 0..5 {
         let name = format!("p{at}.png");
         let file = world.write(&format!("pages/images/{name}"), "");
-        fs::write(file, PNG).unwrap();
+        fs::write(file, PNG).expect("the folder is there");
         images.push(format!(r#"{{"id":{at},"file_name":"{name}","width":12,"height":8}}"#));
         annotations.push(format!(
             r#"{{"id":{at},"image_id":{at},"category_id":{},"iscrowd":0,"area":17.5,
