@@ -295,10 +295,7 @@ impl<'a> Search<'a> {
                 splits: Vec::new(),
                 one_split: false,
                 file: None,
-                reasons: vec![said(
-                    "the source shows no shape of this format: it is laid out as `sizar data \
-                     convert` writes it",
-                )],
+                reasons: vec![said("the source shows no shape of this format")],
                 others: Vec::new(),
             },
             (None, None) => return Err(self.nothing()),
