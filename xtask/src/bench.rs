@@ -12,7 +12,7 @@ mod sweep;
 pub mod timing;
 mod transfer;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use camino::Utf8PathBuf;
 
 use crate::shell::{command, root, run};
@@ -70,7 +70,11 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<()> {
     if args.program.is_none() && needs_program {
         run(command("cargo", &["build", "--release", "--locked", "-p", "sizar"]))?;
     }
-    let release = root().join("target/release/sizar");
+    let program = match &args.program {
+        // measurements change their folder
+        Some(program) => program.canonicalize_utf8().with_context(|| format!("`{program}`"))?,
+        None => root().join("target/release/sizar"),
+    };
     for (name, measure) in ALL {
         if !args.names.is_empty() && !args.names.iter().any(|asked| asked == name) {
             continue;
@@ -82,7 +86,7 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<()> {
         fs_err::create_dir_all(&folder)?;
         timing::title(name);
         measure(&Bench {
-            sizar: args.program.clone().unwrap_or_else(|| release.clone()),
+            sizar: program.clone(),
             folder,
             rounds: args.rounds,
             runs: args.runs,

@@ -20,6 +20,7 @@ mod ignored;
 mod layout;
 mod manifest;
 mod marks;
+mod packed;
 mod parts;
 mod plain;
 mod prepare;

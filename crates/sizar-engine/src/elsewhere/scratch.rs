@@ -1,7 +1,8 @@
 //! The node's own disk: a run works there, and what it made comes back to the shared file system.
 //!
 //! Working copy, home and temporary files of the run lie there, and a copy of its environment, which
-//! the sandbox shows at its own place. Where there is no room, or no sandbox that can do so, the run
+//! the sandbox shows at its own place. The first job that copies an environment leaves it packed, as
+//! one file, for those after it. Where there is no room, or no sandbox that can do so, the run
 //! works in place, and a note says why.
 
 use std::time::Duration;
@@ -12,10 +13,12 @@ use rayon::prelude::*;
 use sizar_model::resources::ByteSize;
 use sizar_model::{Receipt, RunId, Scratch};
 
+use super::packed::{self, Packed};
 use crate::home::{Home, free_bytes};
 use crate::queue::Watcher;
 use crate::run::{Attempt, RunPlan};
 use crate::sandbox::{self, SandboxKind};
+use crate::transfer::is_full;
 
 /// Names the folder of the node's own, in the environment of a job.
 pub(super) const VARIABLE: &str = "SIZAR_NODE_SCRATCH";
@@ -27,6 +30,8 @@ const SHM_MOST: u64 = 512 << 20;
 /// The largest environment that is copied unasked: of a larger one a job reads a part, and that is
 /// sooner done than copying the whole.
 const ENVIRONMENT_MOST: u64 = 2 << 30;
+/// The same of one that is there as one file.
+const PACKED_MOST: u64 = 16 << 30;
 /// What is kept free beside what is copied: for results, and for others.
 const SPARE: u64 = 1 << 30;
 
@@ -84,22 +89,31 @@ pub(super) fn choose(shared: &Home, run: &RunId, plan: &RunPlan, given: Option<&
     };
     let kind = if plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
     let environment = if kind == SandboxKind::Bubblewrap { environment(plan) } else { Vec::new() };
-    let mut need = Need::of([&plan.checkout.path]);
-    let of_environment = Need::of(&environment);
-    let copied = forced || of_environment.bytes <= ENVIRONMENT_MOST;
-    let environment = if copied { environment } else { Vec::new() };
-    if copied {
-        need = need.and(of_environment);
+    let part = |from: Utf8PathBuf| Part { packed: Packed::find(shared, &from), from };
+    let mut parts: Vec<Part> = environment.into_iter().map(part).collect();
+    let mut need = Need::of(&plan.checkout.path);
+    let loose = parts.iter().filter(|part| part.packed.is_none());
+    let loose = loose.map(Part::need).fold(Need::default(), Need::and);
+    let packed = parts.iter().filter(|part| part.packed.is_some());
+    let packed = packed.map(Part::need).fold(Need::default(), Need::and);
+    if forced || (loose.bytes <= ENVIRONMENT_MOST && packed.bytes <= PACKED_MOST) {
+        need = need.and(loose).and(packed);
+    } else {
+        parts.clear();
     }
+    let how = match packed.files {
+        count if count > 0 && !parts.is_empty() => format!("; {count} of them as one file"),
+        _ => String::new(),
+    };
     let mut why = Vec::new();
     let own = given.map(Utf8PathBuf::from).into_iter();
     let memory = (!forced && need.bytes <= SHM_MOST).then(|| Utf8PathBuf::from(SHM));
     for folder in own.chain(memory) {
         clear_dead(&folder);
         match fits(&folder, &need, forced) {
-            Ok(()) => match begin(&folder, run, environment.clone()) {
+            Ok(()) => match begin(&folder, run, shared, &parts) {
                 Ok(place) => {
-                    let note = format!("it worked in `{folder}` of the node ({need})");
+                    let note = format!("it worked in `{folder}` of the node ({need}{how})");
                     return Chosen::OnNode { place, note };
                 }
                 Err(error) => why.push(format!("`{folder}`: {error}")),
@@ -116,6 +130,41 @@ pub(super) fn choose(shared: &Home, run: &RunId, plan: &RunPlan, given: Option<&
     )))
 }
 
+/// A folder of the environment.
+#[derive(Debug)]
+struct Part {
+    from: Utf8PathBuf,
+    packed: Option<Packed>,
+}
+
+impl Part {
+    fn need(&self) -> Need {
+        match &self.packed {
+            Some(packed) => Need { bytes: packed.bytes(), files: packed.files() },
+            None => Need::of(&self.from),
+        }
+    }
+
+    /// Brings it to `to`; who copies it file by file leaves it packed for the next one.
+    fn bring(&self, shared: &Home, to: &Utf8Path) -> std::io::Result<()> {
+        if let Some(packed) = &self.packed {
+            match packed.unpack(to) {
+                Err(error) if !is_full(&error) => {
+                    tracing::warn!(%error, "a packed environment is not whole");
+                    packed.remove();
+                    fs::remove_dir_all(to)?;
+                }
+                unpacked => return unpacked,
+            }
+        }
+        copy_whole(&self.from, to)?;
+        if let Err(error) = packed::leave(shared, &self.from, to) {
+            tracing::debug!(%error, "the environment was not packed");
+        }
+        Ok(())
+    }
+}
+
 /// What is copied to the node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Need {
@@ -130,14 +179,12 @@ impl std::fmt::Display for Need {
 }
 
 impl Need {
-    fn of<'a>(folders: impl IntoIterator<Item = &'a Utf8PathBuf>) -> Self {
+    fn of(folder: &Utf8Path) -> Self {
         let mut need = Self::default();
-        for folder in folders {
-            let walk = ignore::WalkBuilder::new(folder).standard_filters(false).build();
-            for metadata in walk.flatten().filter_map(|entry| entry.metadata().ok()) {
-                need.files += 1;
-                need.bytes += if metadata.is_file() { metadata.len() } else { 0 };
-            }
+        let walk = ignore::WalkBuilder::new(folder).standard_filters(false).build();
+        for metadata in walk.flatten().filter_map(|entry| entry.metadata().ok()) {
+            need.files += 1;
+            need.bytes += if metadata.is_file() { metadata.len() } else { 0 };
         }
         need
     }
@@ -194,17 +241,17 @@ fn fits(folder: &Utf8Path, need: &Need, forced: bool) -> Result<(), String> {
 }
 
 /// Makes a place in `folder`, that only this account reads, with the environment in it.
-fn begin(folder: &Utf8Path, run: &RunId, environment: Vec<Utf8PathBuf>) -> std::io::Result<Place> {
+fn begin(folder: &Utf8Path, run: &RunId, shared: &Home, parts: &[Part]) -> std::io::Result<Place> {
     let me = Watcher::current();
     let own = tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{run}-{}-{}-", me.pid, me.started))
         .tempdir_in(folder)?;
     let own = Utf8PathBuf::try_from(own.keep()).map_err(std::io::Error::other)?;
     let mut place = Place { folder: own, instead: Vec::new() };
-    for (number, from) in environment.into_iter().enumerate() {
+    for (number, part) in parts.iter().enumerate() {
         let to = place.folder.join(format!("environment-{number}"));
-        copy_whole(&from, &to)?;
-        place.instead.push((to, from));
+        part.bring(shared, &to)?;
+        place.instead.push((to, part.from.clone()));
     }
     Ok(place)
 }

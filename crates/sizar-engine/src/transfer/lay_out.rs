@@ -181,7 +181,7 @@ fn place(store: &Store, blob: &Blob, to: &Path) -> Result<(), Bad> {
 }
 
 /// Returns whether an error says that a disk or a quota is full.
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub fn is_full(error: &io::Error) -> bool {
     let kind = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
     kind || matches!(code, Some(Errno::NOSPC | Errno::DQUOT))

@@ -74,6 +74,16 @@ impl Entry {
         }
     }
 
+    /// Returns how many bytes [`Self::write`] adds.
+    fn length(&self) -> usize {
+        let content = match &self.content {
+            Content::File { digest, .. } => size_of::<u64>() + digest.as_bytes().len(),
+            Content::Link(target) => size_of::<u32>() + target.len(),
+            Content::Folder => 0,
+        };
+        size_of::<u32>() + self.path.len() + 1 + content
+    }
+
     fn write(&self, to: &mut Vec<u8>) {
         push(to, &self.path);
         match &self.content {
@@ -152,16 +162,9 @@ impl Manifest {
     /// Returns the digest of the whole tree.
     pub fn digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(MAGIC);
-        let mut buffer = Vec::new();
-        for entry in &self.entries {
-            entry.write(&mut buffer);
-            if buffer.len() > 64 << 10 {
-                hasher.update(&buffer);
-                buffer.clear();
-            }
+        for piece in self.pieces(64 << 10) {
+            hasher.update(&piece);
         }
-        hasher.update(&buffer);
         Digest::from_bytes(*hasher.finalize().as_bytes())
     }
 
@@ -172,9 +175,31 @@ impl Manifest {
 
     /// Writes the canonical form.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        self.entries.iter().for_each(|entry| entry.write(&mut bytes));
+        let mut bytes = Vec::with_capacity(self.length());
+        self.pieces(1 << 20).for_each(|piece| bytes.extend_from_slice(&piece));
         bytes
+    }
+
+    /// Returns how many bytes the canonical form has.
+    pub fn length(&self) -> usize {
+        MAGIC.len() + self.entries.iter().map(Entry::length).sum::<usize>()
+    }
+
+    /// Writes the canonical form piece by piece, each of a little more than `size` bytes: a list of
+    /// a million files is never in memory a second time.
+    pub fn pieces(&self, size: usize) -> impl Iterator<Item = Vec<u8>> {
+        let mut entries = self.entries.iter();
+        let mut first = Some(MAGIC);
+        std::iter::from_fn(move || {
+            let mut piece = first.take().unwrap_or_default().to_vec();
+            for entry in entries.by_ref() {
+                entry.write(&mut piece);
+                if piece.len() > size {
+                    break;
+                }
+            }
+            (!piece.is_empty()).then_some(piece)
+        })
     }
 
     /// Reads the canonical form of a tree that can be laid out: what comes from elsewhere is not
@@ -283,6 +308,8 @@ mod tests {
         assert_eq!(tree.with(&gone, &new), other);
         // what is written is what is digested
         assert_eq!(Digest::of(&tree.to_bytes()), tree.digest());
+        assert_eq!(tree.length(), tree.to_bytes().len());
+        assert_eq!(tree.pieces(1).flatten().collect::<Vec<_>>(), tree.to_bytes());
     }
 
     #[test]

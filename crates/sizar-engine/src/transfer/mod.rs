@@ -26,7 +26,7 @@ mod wire;
 pub use download::{Coming, Download};
 pub use error::TransferError;
 pub use gc::{Kept, Swept, sweep};
-pub use lay_out::{Bad, lay_out};
+pub use lay_out::{Bad, is_full, lay_out};
 pub use manifest::{Content, Entry, InvalidManifest, Manifest};
 pub use pace::Pace;
 pub use scan::{Rules, Scan, Scanned};

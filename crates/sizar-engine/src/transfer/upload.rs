@@ -15,7 +15,7 @@ use super::packer::Packer;
 use super::segment::{SMALL, read_missing};
 use super::stat_cache::digest_of;
 use super::store::{Blob, blobs_of};
-use super::wire::{Frame, Kind, Peer, Request, json, pack, write_list};
+use super::wire::{Frame, Kind, PIECE, Peer, Request, json, pack};
 use super::{Pace, TransferError};
 use crate::transport::{Line, Step, Transport};
 
@@ -107,11 +107,15 @@ impl Sending<'_> {
     /// Holds the conversation; returns what came after it.
     pub fn over(&mut self, line: &mut dyn Line) -> Result<Vec<u8>, TransferError> {
         let mut peer = Peer::new(line);
-        let list = self.manifest.to_bytes();
-        let client = self.client.to_owned();
-        let mut head = json(Kind::Request, &Request::Store { client, list: list.len() as u64 });
-        write_list(&mut head, &list).map_err(|error| TransferError::file(self.from, error))?;
-        drop(list);
+        let (client, list) = (self.client.to_owned(), self.manifest.length() as u64);
+        let mut head = json(Kind::Request, &Request::Store { client, list });
+        for piece in self.manifest.pieces(PIECE) {
+            head.extend(pack(Kind::List, &piece, Some(1)));
+            if head.len() > PIECE {
+                peer.send(&head)?;
+                head.clear();
+            }
+        }
         peer.send(&head)?;
         drop(head);
         let blobs = blobs_of(self.manifest);

@@ -4,6 +4,7 @@
 //! the pieces are parsed by as many threads as there are cores, and come back in order. Of the
 //! text, no more than a few pieces are in memory at a time.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -37,16 +38,18 @@ const BLOCK: usize = 1 << 18;
 /// One object, or a value that isn't a list, may not be longer.
 const LONGEST: usize = 1 << 28;
 
-/// Reads `file` and returns what `parse` made of its pieces, in order.
+/// Reads `file` and gives `take` what `parse` made of its pieces, in order and as soon as it can, so
+/// that nothing is there twice.
 ///
 /// `parse` gets whole values and lists alike; an error's byte is one of the piece's text.
 pub fn read_lists<T: Send>(
     file: &Utf8Path,
     parse: impl Fn(&Piece) -> Result<T, JsonError> + Sync,
-) -> Result<Vec<T>> {
+    take: impl FnMut(T) + Send,
+) -> Result<()> {
     let opened = fs_err::File::open(file)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
+    let done = Mutex::new(InOrder { next: 0, early: BTreeMap::new(), take });
     let failed: Mutex<Option<(u64, JsonError)>> = Mutex::new(None);
     // texts are used again: fresh memory costs as much as reading it
     let spare: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
@@ -71,7 +74,7 @@ pub fn read_lists<T: Send>(
                     match parse(&piece) {
                         Ok(parsed) => {
                             if let Ok(mut done) = done.lock() {
-                                done.push((piece.index, parsed));
+                                done.push(piece.index, parsed);
                             }
                             if let Ok(mut spare) = spare.lock() {
                                 spare.push(piece.text);
@@ -101,9 +104,25 @@ pub fn read_lists<T: Send>(
     if let Some((offset, error)) = failure {
         return Err(located(file, offset, &error));
     }
-    let mut done = done.into_inner().unwrap_or_default();
-    done.sort_unstable_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, parsed)| parsed).collect())
+    Ok(())
+}
+
+/// Gives things in the order of their numbers.
+struct InOrder<T, F> {
+    next: usize,
+    /// What came before its turn.
+    early: BTreeMap<usize, T>,
+    take: F,
+}
+
+impl<T, F: FnMut(T)> InOrder<T, F> {
+    fn push(&mut self, number: usize, thing: T) {
+        self.early.insert(number, thing);
+        while let Some(thing) = self.early.remove(&self.next) {
+            (self.take)(thing);
+            self.next += 1;
+        }
+    }
 }
 
 /// Makes an error with line and column, for which the file is read once more.

@@ -26,6 +26,7 @@ fn slow_cluster_what_is_used_is_measured_and_too_little_is_raised() {
     too_little_memory_is_raised(&site);
     what_would_fail_is_not_queued(&site);
     a_run_works_on_the_nodes_disk(&site);
+    an_environment_is_one_file_for_the_next_job(&site);
     what_is_here_is_cleaned_away_there(&site);
 }
 
@@ -71,6 +72,40 @@ fn what_would_fail_is_not_queued(site: &Site) {
     assert_eq!(site.cluster.root("scontrol -o show jobs").stdout.lines().count(), before);
     // who knows better may
     site.run("slurm", &["--no-rehearsal", "--", "--epochs", "3"]).exits(2);
+}
+
+/// Uses a package of some six hundred files.
+const ZONES: &str = r"
+import pytz
+
+if __name__ == '__main__':
+    print(pytz.timezone('Europe/Paris'), pytz.__file__)
+";
+
+fn an_environment_is_one_file_for_the_next_job(site: &Site) {
+    site.world.write("zones/zones.py", ZONES);
+    site.world.write("zones/requirements.txt", "pytz==2023.3\n");
+    let run = || {
+        let line = ["run", "./zones", "--on", "slurm", "--scratch", "/tmp", "--", "zones.py"];
+        let done = site.sizar(&line).exits(0);
+        assert!(done.stdout.starts_with("Europe/Paris /home/alice/"), "{done}");
+        site.show(&site.newest())["notes"].to_string()
+    };
+    let first = run();
+    assert!(first.contains("worked in `/tmp`") && !first.contains("as one file"), "{first}");
+    let second = run();
+    assert!(second.contains("of them as one file"), "{second}");
+    // damaged, it is not used, and made again
+    let packed = site.cluster.inside("/home/alice/.sizar/cache/packed");
+    let packed: Vec<_> = packed.read_dir_utf8().unwrap().flatten().collect();
+    assert_eq!(packed.len(), 1, "{packed:?}");
+    let path = packed[0].path();
+    let mut bytes = fs_err::read(path).unwrap();
+    bytes[1000] ^= 1;
+    fs_err::write(path, &bytes).unwrap();
+    run();
+    assert_ne!(fs_err::read(path).unwrap(), bytes);
+    assert!(run().contains("of them as one file"));
 }
 
 fn a_run_works_on_the_nodes_disk(site: &Site) {

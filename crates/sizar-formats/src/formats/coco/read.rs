@@ -12,6 +12,7 @@ use crate::model::{Annotation, Category, Dataset, Image, Info, Licence, Note};
 
 /// What a piece of the file holds.
 enum Parsed {
+    /// With the ids of image and category, and the length of their text.
     Annotations(Vec<Annotation>, Vec<(i64, Option<i64>)>, usize),
     Images(Vec<Image>),
     Categories(Vec<Category>),
@@ -23,8 +24,24 @@ enum Parsed {
 
 /// Reads `file`: all but panoptic masks, which stay an attribute of their annotation.
 pub fn read(file: &Utf8Path) -> Result<Dataset> {
-    let pieces = read_lists(file, parse)?;
-    assemble(file, pieces)
+    let bytes = fs_err::metadata(file)?.len();
+    let mut lists = Lists { bytes, ..Lists::default() };
+    read_lists(file, parse, |piece| lists.add(piece))?;
+    lists.into_dataset(file)
+}
+
+/// No annotation of use is shorter than so many bytes.
+const LEAST: usize = 32;
+
+/// The lists of a file, put together.
+#[derive(Default)]
+struct Lists {
+    /// How long the file is.
+    bytes: u64,
+    dataset: Dataset,
+    /// The ids of the image and the category of each annotation.
+    ids: Vec<(i64, Option<i64>)>,
+    has_annotations: bool,
 }
 
 fn parse(piece: &Piece) -> std::result::Result<Parsed, JsonError> {
@@ -41,7 +58,7 @@ fn parse(piece: &Piece) -> std::result::Result<Parsed, JsonError> {
                 ids.push((image, category));
                 Ok(())
             })?;
-            Parsed::Annotations(made, ids, piece.first)
+            Parsed::Annotations(made, ids, piece.text.len())
         }
         ("images", true) => {
             let mut made = Vec::with_capacity(piece.count);
@@ -127,48 +144,59 @@ fn info(cursor: &mut Cursor<'_>) -> std::result::Result<Info, JsonError> {
     Ok(info)
 }
 
-/// Puts the pieces together and turns ids into indices.
-///
-/// An annotation of an image that isn't there is noted and left out.
-fn assemble(file: &Utf8Path, pieces: Vec<Parsed>) -> Result<Dataset> {
-    let mut dataset = Dataset::default();
-    let (mut chunks, mut has_annotations) = (Vec::new(), false);
-    for piece in pieces {
+impl Lists {
+    fn add(&mut self, piece: Parsed) {
         match piece {
-            Parsed::Annotations(made, ids, first) => {
-                chunks.push((made, ids, first));
-                has_annotations = true;
+            Parsed::Annotations(made, ids, bytes) => {
+                if !self.has_annotations && bytes > 0 {
+                    // growing would have all that there is in memory twice; what is not filled is not
+                    let share = self.bytes as f64 / bytes as f64;
+                    let likely = (made.len() as f64 * share * 1.1) as usize;
+                    let count = likely.min(self.bytes as usize / LEAST);
+                    // without, they grow as they come
+                    let _ = self.dataset.annotations.try_reserve(count);
+                    let _ = self.ids.try_reserve(count);
+                }
+                self.dataset.annotations.extend(made);
+                self.ids.extend(ids);
+                self.has_annotations = true;
             }
-            Parsed::Images(made) => dataset.images.extend(made),
-            Parsed::Categories(made) => dataset.categories.extend(made),
-            Parsed::Licences(made) => dataset.licences.extend(made),
-            Parsed::Info(info) => dataset.info = info,
+            Parsed::Images(made) => self.dataset.images.extend(made),
+            Parsed::Categories(made) => self.dataset.categories.extend(made),
+            Parsed::Licences(made) => self.dataset.licences.extend(made),
+            Parsed::Info(info) => self.dataset.info = info,
             Parsed::Other => {}
         }
     }
-    dataset.images.shrink_to_fit();
-    if !has_annotations && dataset.images.is_empty() {
-        return Err(FormatError::malformed(
-            Position::whole(file),
-            "neither `images` nor `annotations`: this is no COCO file",
-        ));
-    }
-    let images = ids(file, "images", dataset.images.iter().map(|i| i.id), &mut dataset.notes);
-    let categories =
-        ids(file, "categories", dataset.categories.iter().map(|c| c.id), &mut dataset.notes);
-    let total = chunks.iter().map(|(made, ..)| made.len()).sum();
-    dataset.annotations = Vec::with_capacity(total);
-    for (made, ids, first) in chunks {
+
+    /// Turns ids into indices.
+    ///
+    /// An annotation of an image that isn't there is noted and left out.
+    fn into_dataset(self, file: &Utf8Path) -> Result<Dataset> {
+        let Self { mut dataset, ids: named, has_annotations, .. } = self;
+        dataset.images.shrink_to_fit();
+        if !has_annotations && dataset.images.is_empty() {
+            return Err(FormatError::malformed(
+                Position::whole(file),
+                "neither `images` nor `annotations`: this is no COCO file",
+            ));
+        }
+        let Dataset { images, categories, annotations, notes, .. } = &mut dataset;
+        let images = ids(file, "images", images.iter().map(|image| image.id), notes);
+        let categories =
+            ids(file, "categories", categories.iter().map(|category| category.id), notes);
         let mut before = (i64::MIN, 0);
-        for (at, (mut annotation, (image, category))) in made.into_iter().zip(ids).enumerate() {
+        let mut named = named.into_iter().enumerate();
+        annotations.retain_mut(|annotation| {
+            let Some((at, (image, category))) = named.next() else { return false };
             let mut note = |code, message| {
-                let at = Position::element(file, format!("annotations[{}]", first + at));
-                dataset.notes.push(Note { code, at, message });
+                let at = Position::element(file, format!("annotations[{at}]"));
+                notes.push(Note { code, at, message });
             };
             if before.0 != image {
                 let Some(found) = images.get(&image) else {
                     note("unknown-image", format!("there is no image of the id {image}"));
-                    continue;
+                    return false;
                 };
                 before = (image, *found);
             }
@@ -179,10 +207,10 @@ fn assemble(file: &Utf8Path, pieces: Vec<Parsed>) -> Result<Dataset> {
                     note("unknown-category", format!("there is no category of the id {category}"));
                 }
             }
-            dataset.annotations.push(annotation);
-        }
+            true
+        });
+        Ok(dataset)
     }
-    Ok(dataset)
 }
 
 /// Maps ids to indices; the first of equal ones counts, and the others are noted.
