@@ -4,7 +4,7 @@
 //! it, [`run`] executes a driver in it and collects what it made; [`store`] is the journal and
 //! [`queue`] the supervisor of detached runs. [`elsewhere`] does the same on clusters, and
 //! [`looking`] shows what goes on there; [`sweep`] is one wish for many runs, and [`transfer`] and
-//! [`dataset`] bring what they need. Foreign code runs only through [`process`], inside a
+//! [`dataset`] bring what they need; [`fitting`] lays a data set out as a driver expects it. Foreign code runs only through [`process`], inside a
 //! [`sandbox`].
 
 pub mod acquire;
@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod elsewhere;
 pub mod environment;
 pub mod failpoint;
+pub mod fitting;
 pub mod home;
 pub mod http;
 pub mod index;

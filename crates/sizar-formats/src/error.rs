@@ -72,6 +72,9 @@ pub enum FormatError {
     /// The system refused.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// There is no such file or folder.
+    #[error("`{path}` does not exist")]
+    Missing { path: Utf8PathBuf },
     /// No format knows this file or folder.
     #[error("no format that sizar knows is found in `{path}`")]
     Unrecognised { path: Utf8PathBuf, looked_for: String },
@@ -123,6 +126,7 @@ impl FormatError {
             Self::Unrecognised { looked_for, .. } => {
                 Some(format!("name it with `--from FORMAT`; known are {looked_for}").into())
             }
+            Self::Missing { path } => Some(nearest(path).into()),
             Self::UnknownFormat { known, .. } => Some(format!("known are {known}").into()),
             Self::Lossy { .. } => Some("leave out `--lossless`, or choose a richer format".into()),
             Self::Exists { .. } => Some("choose another name, or remove it first".into()),
@@ -136,6 +140,18 @@ impl FormatError {
             Self::Malformed { at, .. } | Self::Refused { at, .. } => Some(at),
             _ => None,
         }
+    }
+}
+
+/// Says up to where a path that leads nowhere exists, or where it was looked for.
+fn nearest(path: &Utf8Path) -> String {
+    let above =
+        path.ancestors().skip(1).find(|folder| folder.as_str().is_empty() || folder.exists());
+    match above {
+        Some(folder) if !folder.as_str().is_empty() => {
+            format!("`{folder}` does: `ls {folder}` shows what is in it")
+        }
+        _ => "a path is read from the folder in which you are: `ls` shows what is in it".to_owned(),
     }
 }
 

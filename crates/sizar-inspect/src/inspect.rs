@@ -268,6 +268,7 @@ fn seen(inspection: &mut Inspection, gathered: Gathered, findings: &mut Vec<Find
     for (_, facts) in gathered.facts {
         inspection.devices.extend(facts.devices);
         inspection.datasets.extend(facts.datasets);
+        inspection.data_shapes.extend(facts.data_shapes);
         inspection.weights.extend(facts.weights);
         inspection.services.extend(facts.services);
         findings.extend(facts.findings);

@@ -35,6 +35,8 @@ pub struct Inspection {
     pub hard_coded_paths: Vec<HardCodedPath>,
     /// Data sets it expects.
     pub datasets: Vec<Sighting>,
+    /// Where it reads a data set in a shape that is known.
+    pub data_shapes: Vec<DataShape>,
     /// Weights it downloads or expects.
     pub weights: Vec<Sighting>,
     /// Services it calls: experiment trackers, hubs.
@@ -212,6 +214,25 @@ pub struct Sighting {
     pub kind: String,
     /// The name, address or text that was seen.
     pub text: String,
+    pub path: String,
+    pub line: u32,
+}
+
+/// A place in the code that reads a data set in a known shape: files and folders of certain names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataShape {
+    /// The shape's name in `knowledge/datasets.toml`.
+    pub shape: String,
+    /// `call` of a loader, `import` of a library, or a `path` that is part of the shape.
+    pub kind: String,
+    /// What is called or imported, or the path as it is written.
+    pub text: String,
+    /// What a loader is given as the data set's folder, as Python source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Which year's data set, where the call or the path says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub year: Option<String>,
     pub path: String,
     pub line: u32,
 }

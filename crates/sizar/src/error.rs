@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use sizar_engine::acquire::AcquireError;
 use sizar_engine::elsewhere::ElsewhereError;
 use sizar_engine::environment::SetupError;
+use sizar_engine::fitting::FittingError;
 use sizar_engine::home::HomeError;
 use sizar_engine::process::ProcessError;
 use sizar_engine::queue::QueueError;
@@ -200,12 +201,26 @@ impl From<FormatError> for Failure {
         let code = match error {
             FormatError::Malformed { .. }
             | FormatError::Refused { .. }
+            | FormatError::Missing { .. }
             | FormatError::Unrecognised { .. } => ExitCode::Source,
             FormatError::UnknownFormat { .. } => ExitCode::Usage,
             FormatError::Io(_) => ExitCode::Failure,
             _ => ExitCode::Request,
         };
         let hint = error.hint().map(std::borrow::Cow::into_owned);
+        Self::new(code, error).hints(hint)
+    }
+}
+
+impl From<FittingError> for Failure {
+    fn from(error: FittingError) -> Self {
+        let code = match error {
+            FittingError::Format(error) => return error.into(),
+            FittingError::Home(error) => return error.into(),
+            FittingError::File { .. } => ExitCode::Failure,
+            _ => ExitCode::Request,
+        };
+        let hint = error.hint();
         Self::new(code, error).hints(hint)
     }
 }

@@ -179,7 +179,7 @@ fn list(root: &Utf8Path) -> io::Result<(Vec<Member>, Vec<Member>)> {
 
 /// Writes the segments, in the order in which they are ready.
 fn write(
-    to: &mut std::fs::File,
+    to: &mut (impl io::Write + Send),
     root: &Utf8Path,
     files: &[Member],
     links: &[Member],
@@ -232,7 +232,7 @@ fn segment(root: &Utf8Path, members: &[Member]) -> io::Result<Vec<u8>> {
 }
 
 /// Writes the list of segments as a frame that decoders skip.
-fn write_contents(to: &mut std::fs::File, contents: &Contents) -> io::Result<()> {
+fn write_contents(to: &mut impl io::Write, contents: &Contents) -> io::Result<()> {
     let text = serde_json::to_vec(contents)?;
     let sum = crc32fast::hash(&text);
     let length = u32::try_from(text.len() + 4 + 4 + END.len()).map_err(io::Error::other)?;

@@ -26,6 +26,8 @@ pub struct Surroundings<'a> {
     pub checkout: &'a Utf8Path,
     /// Whether the checkout is a folder of the user's own.
     pub own: bool,
+    /// What `--data` shows: it wins where an argument names the same place.
+    pub data: &'a [DataBinding],
 }
 
 /// What was found among the arguments.
@@ -102,6 +104,11 @@ fn look(value: &str, written: bool, around: Surroundings<'_>) -> Seen {
         return Seen::Nothing;
     }
     let here = around.cwd.join(typed);
+    let at = normal(Utf8Path::new(value));
+    if around.data.iter().any(|shown| shown.there.starts_with(&at) || at.starts_with(&shown.there))
+    {
+        return Seen::Nothing;
+    }
     // what a link of the user's leads to is what has to be harmless
     let Ok(real) = here.canonicalize_utf8() else { return Seen::Nothing };
     let climbs = typed.components().any(|part| part == Utf8Component::ParentDir);
@@ -201,6 +208,8 @@ pub enum InvalidBinding {
     Mode { text: String, mode: String },
     #[error(transparent)]
     Address(#[from] InvalidAddress),
+    #[error("`{address}` is an address, and a data set that is laid out has to be here")]
+    Remote { address: String },
     #[error("there is no `{here}`")]
     Missing { here: Utf8PathBuf },
     #[error("`{there}` leaves the working copy")]
@@ -218,6 +227,9 @@ impl InvalidBinding {
                  the end for a copy that the program may change; a colon in a name is typed `\\:`"
                     .to_owned(),
             ),
+            Self::Remote { .. } => Some(
+                "download and unpack it, or show it as it is: `--data ADDRESS:THERE`".to_owned(),
+            ),
             Self::Escapes { .. } => Some("an absolute path may be anywhere".to_owned()),
             _ => None,
         }
@@ -232,7 +244,7 @@ impl InvalidBinding {
 /// a program may have its data.
 pub fn parse_data_binding(text: &str, cwd: &Utf8Path) -> Result<DataBinding, InvalidBinding> {
     let form = || InvalidBinding::Form { text: text.to_owned() };
-    let parts = split(text);
+    let parts = data_parts(text);
     if is_address(text) {
         return address_binding(text, parts);
     }
@@ -247,14 +259,21 @@ pub fn parse_data_binding(text: &str, cwd: &Utf8Path) -> Result<DataBinding, Inv
     if here.is_empty() || there.is_empty() {
         return Err(form());
     }
+    Ok(DataBinding { here: real_path_of(here, cwd)?, there: data_place(there)?, mode })
+}
+
+/// Returns the absolute path of what was typed, relative to `cwd`.
+///
+/// # Errors
+///
+/// [`InvalidBinding::Missing`].
+pub fn real_path_of(here: &str, cwd: &Utf8Path) -> Result<Utf8PathBuf, InvalidBinding> {
     let typed = match (here.strip_prefix("~/"), std::env::var("HOME")) {
         // after `--data=` the shell leaves it to us
         (Some(rest), Ok(home)) => Utf8PathBuf::from(home).join(rest),
         _ => cwd.join(here),
     };
-    let here =
-        typed.canonicalize_utf8().map_err(|_| InvalidBinding::Missing { here: normal(&typed) })?;
-    Ok(DataBinding { here, there: place(there)?, mode })
+    typed.canonicalize_utf8().map_err(|_| InvalidBinding::Missing { here: normal(&typed) })
 }
 
 /// Reads `ADDRESS:THERE`: what lies at the address is fetched where it is needed.
@@ -273,11 +292,15 @@ fn address_binding(text: &str, mut parts: Vec<String>) -> Result<DataBinding, In
         return Err(form());
     }
     here.parse::<Address>()?;
-    Ok(DataBinding { here: here.into(), there: place(&there)?, mode })
+    Ok(DataBinding { here: here.into(), there: data_place(&there)?, mode })
 }
 
-/// Checks where a program may have its data.
-fn place(there: &str) -> Result<Utf8PathBuf, InvalidBinding> {
+/// Checks where a program may have its data, and writes it without `.` and `..`.
+///
+/// # Errors
+///
+/// [`InvalidBinding::Escapes`] and [`InvalidBinding::System`].
+pub fn data_place(there: &str) -> Result<Utf8PathBuf, InvalidBinding> {
     let path = Utf8Path::new(there);
     let below = path.strip_prefix("~").unwrap_or(path);
     let mut depth = 0i32;
@@ -303,7 +326,7 @@ fn place(there: &str) -> Result<Utf8PathBuf, InvalidBinding> {
 }
 
 /// Splits at colons that are not escaped.
-fn split(text: &str) -> Vec<String> {
+pub fn data_parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -338,6 +361,36 @@ mod tests {
         assert!(matches!(read("https://x.org/a.zip"), Err(InvalidBinding::Form { .. })));
         assert!(matches!(read("zenodo:123"), Err(InvalidBinding::Form { .. })));
         assert!(matches!(read("zenodo:x:data"), Err(InvalidBinding::Address(_))));
+    }
+
+    #[test]
+    fn what_data_shows_wins_over_a_file_of_that_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let cwd = Utf8PathBuf::from_path_buf(folder.path().canonicalize().unwrap()).unwrap();
+        for name in ["data/imgs", "other", "source"] {
+            fs_err::create_dir_all(cwd.join(name)).unwrap();
+        }
+        let shown = |there: &str| DataBinding {
+            here: cwd.join("other"),
+            there: there.into(),
+            mode: DataMode::ReadOnly,
+        };
+        let found = |there: &str| {
+            let around = Surroundings {
+                cwd: &cwd,
+                user_home: None,
+                sizar_home: &cwd.join("home"),
+                checkout: &cwd.join("source"),
+                own: false,
+                data: &[shown(there)],
+            };
+            let args = ["--root", "./data", "data/imgs", "other"].map(str::to_owned);
+            let found = find_inputs(&args, around);
+            found.inputs.into_iter().map(|input| input.argument).collect::<Vec<_>>()
+        };
+        assert_eq!(found("data"), ["other"]);
+        assert_eq!(found("data/imgs"), ["other"]);
+        assert_eq!(found("elsewhere"), ["./data", "data/imgs", "other"]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub use error::RunError;
 pub use execute::{Allotment, Execution, Judge, Outcome, execute, execute_allotted};
 pub use fetch::{FetchError, Fetched, fetch};
 pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_data_binding};
+pub(crate) use inputs::{data_parts, data_place, real_path_of};
 pub use plan::{RunPlan, interpreter_roots};
 pub use prepare::{
     BuildPlace, EnvironmentWish, PrepareError, RunRequest, environment, inputs, inspect, plan_for,

@@ -233,6 +233,7 @@ pub fn inputs(home: &Home, checkout: &Checkout, args: &[String], request: &RunRe
             sizar_home: home.root(),
             checkout: &checkout.path,
             own: checkout.source.own,
+            data: &request.job.data,
         },
     )
 }

@@ -116,6 +116,7 @@ impl World {
     pub fn found(&self, args: &[&str], own: bool) -> Found {
         let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         let around = Surroundings {
+            data: &[],
             cwd: &self.root.join("user"),
             user_home: Some(&self.root.join("user/me")),
             sizar_home: self.home.root(),

@@ -1,10 +1,10 @@
 //! What lies at a path: the listing that formats recognise their own by.
 
-use std::io::{Read as _, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::error::Result;
+use crate::error::{FormatError, Result};
 
 /// A path and, if it is a folder, all files below it.
 pub struct Look {
@@ -18,8 +18,18 @@ const DEEPEST: usize = 12;
 
 impl Look {
     /// Lists what lies at `path`, without opening a file.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError::Missing`] where nothing is there.
     pub fn at(path: &Utf8Path) -> Result<Self> {
-        let is_folder = fs_err::metadata(path)?.is_dir();
+        let is_folder = match fs_err::metadata(path) {
+            Ok(metadata) => metadata.is_dir(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(FormatError::Missing { path: path.to_owned() });
+            }
+            Err(error) => return Err(error.into()),
+        };
         let mut files = Vec::new();
         if is_folder {
             walk(path, Utf8Path::new(""), 0, &mut files)?;

@@ -22,6 +22,7 @@ struct Row {
     calls: Vec<String>,
 }
 
+/// The rows of data sets; those of shapes are [`super::shapes`]'s.
 #[derive(Deserialize)]
 struct Table {
     dataset: Vec<Row>,

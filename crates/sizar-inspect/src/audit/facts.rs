@@ -1,6 +1,6 @@
 //! What the checks saw in one file.
 
-use sizar_model::inspection::{Finding, Severity, Sighting};
+use sizar_model::inspection::{DataShape, Finding, Severity, Sighting};
 
 use super::secrets;
 
@@ -13,6 +13,7 @@ pub struct Facts {
     pub devices: Vec<Sighting>,
     pub paths: Vec<PathUse>,
     pub datasets: Vec<Sighting>,
+    pub data_shapes: Vec<DataShape>,
     pub weights: Vec<Sighting>,
     pub services: Vec<Sighting>,
     pub findings: Vec<Finding>,
@@ -34,6 +35,7 @@ impl Facts {
         let lists = [&mut self.devices, &mut self.datasets, &mut self.weights, &mut self.services];
         lists.into_iter().flatten().for_each(|seen| seen.line = line(seen.line));
         self.paths.iter_mut().for_each(|path| path.line = line(path.line));
+        self.data_shapes.iter_mut().for_each(|seen| seen.line = line(seen.line));
         self.findings.iter_mut().for_each(|finding| finding.line = line(finding.line));
     }
 
@@ -45,6 +47,9 @@ impl Facts {
         }
         self.paths.sort_by(|a, b| (a.line, &a.value).cmp(&(b.line, &b.value)));
         self.paths.dedup();
+        self.data_shapes
+            .sort_by(|a, b| (a.line, &a.shape, &a.text).cmp(&(b.line, &b.shape, &b.text)));
+        self.data_shapes.dedup();
         self.findings.sort_by(|a, b| (a.line, &a.id, &a.message).cmp(&(b.line, &b.id, &b.message)));
         self.findings.dedup();
     }

@@ -8,12 +8,13 @@ use ruff_python_ast::{
     Arguments, Expr, ExprCall, ExprIf, Identifier, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
 };
 use ruff_text_size::{Ranged, TextSize};
+use rustc_hash::FxHashMap;
 
 use super::facts::{finding, one_line};
 use super::folding::{self, fold};
 use super::names::Names;
 use super::paths::Place;
-use super::{Facts, datasets, devices, paths, secrets, services, weights};
+use super::{Facts, datasets, devices, paths, secrets, services, shapes, weights};
 use crate::python::parse::Module;
 
 /// Words of conditions that ask for a GPU.
@@ -41,6 +42,8 @@ pub struct Reading<'a> {
     spare: Vec<String>,
     /// Up to where expressions have been read as one path.
     read_until: TextSize,
+    /// What was assigned to names last.
+    assigned: FxHashMap<&'a str, &'a Expr>,
     /// Whether what it expects says nothing of a run.
     tests: bool,
     /// Whether any condition of the file can ask for a GPU.
@@ -145,6 +148,7 @@ impl<'a> Reading<'a> {
             calls: Vec::new(),
             spare: Vec::new(),
             read_until: TextSize::new(0),
+            assigned: FxHashMap::default(),
             tests: is_beside_a_run(path),
             names_a_gpu: GPU_WORDS.is_match(&module.text),
         };
@@ -166,6 +170,12 @@ impl<'a> Reading<'a> {
     /// Returns the source of a node on one line, cut to a readable length.
     pub(super) fn snippet(&self, node: &impl Ranged) -> String {
         one_line(self.module.source_of(node))
+    }
+
+    /// Returns the source of an expression; of a name, that of what was assigned to it last.
+    pub(super) fn meaning(&self, expr: &Expr) -> String {
+        let assigned = expr.as_name_expr().and_then(|name| self.assigned.get(name.id.as_str()));
+        self.snippet(*assigned.unwrap_or(&expr))
     }
 
     /// Returns whether the place is reached only where somebody asked for a GPU.
@@ -211,6 +221,7 @@ impl<'a> Reading<'a> {
         }
         if !self.tests {
             datasets::string(self, text, expr);
+            shapes::string(self, text, expr);
             weights::string(self, text, expr);
         }
         services::string(self, text, expr);
@@ -245,6 +256,7 @@ impl<'a> Reading<'a> {
         services::call(self, &call);
         if !self.tests {
             datasets::call(self, &call);
+            shapes::call(self, &call);
             weights::call(self, &call);
         }
         let option = option_of(&call);
@@ -269,6 +281,9 @@ impl<'a> Reading<'a> {
     fn assignment(&mut self, assign: &'a StmtAssign) {
         let name = assign.targets.first().and_then(last_name);
         devices::assignment(self, assign);
+        if let [Expr::Name(name)] = assign.targets.as_slice() {
+            self.assigned.insert(name.id.as_str(), &assign.value);
+        }
         for target in &assign.targets {
             self.visit_expr(target);
         }
@@ -314,6 +329,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
                 for alias in &import.names {
                     services::import(self, alias.name.as_str(), line);
                     datasets::import(self, alias.name.as_str(), line);
+                    shapes::import(self, alias.name.as_str(), line);
                     devices::import(self, alias.name.as_str(), line);
                 }
             }
@@ -323,6 +339,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
                     let line = self.line(import);
                     services::import(self, module.as_str(), line);
                     datasets::import(self, module.as_str(), line);
+                    shapes::import(self, module.as_str(), line);
                     devices::import(self, module.as_str(), line);
                 }
             }

@@ -9,6 +9,7 @@ pub mod env;
 pub mod environment_options;
 pub mod explain;
 pub mod fetch;
+pub mod fitting;
 pub mod inspect;
 pub mod internal;
 pub mod logs;

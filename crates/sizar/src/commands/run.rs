@@ -19,6 +19,7 @@ use sizar_model::{
 
 use crate::commands::after;
 use crate::commands::environment_options::EnvironmentOptions;
+use crate::commands::fitting;
 use crate::commands::run_elsewhere;
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -37,6 +38,7 @@ Examples:
   sizar run pypi:madmom -- DBNBeatTracker single examples/clicks.wav
   sizar run ./code --data ~/scans:data/imgs --cpus 2 --time 30m -- predict.py --input data/imgs
   sizar run github:owner/name@v1.0 --dry-run -- train.py --epochs 1
+  sizar run ./code --data voc:./mypages --dry-run -- train.py   where it expects VOC, and why
   sizar run ./code --detach -- train.py          queue it; `sizar runs` follows it
   sizar run ./code --batch seeds.txt -- train.py one run for each line of seeds.txt
   sizar run ./code --on tours --gpus 1 --time 4h -- train.py    on a cluster (`sizar target add`)
@@ -53,8 +55,10 @@ pub struct RunArgs {
     #[arg(last = true, required = true, value_name = "DRIVER ARGS")]
     command: Vec<String>,
     /// Show HERE to the program as THERE: relative to the source, `~/…`, or absolute; read only,
-    /// or a copy with `:copy` at the end
-    #[arg(long, value_name = "HERE:THERE")]
+    /// or a copy with `:copy` at the end. FORMAT:PATH lays a data set of yours out in that format
+    /// (`voc`, `coco`, `yolo`, `mask`, `imagefolder`, …; `auto` for the driver's) where the driver
+    /// looks, converted if need be; FORMAT:PATH:THERE says where
+    #[arg(long, value_name = "HERE:THERE|FORMAT:PATH")]
     data: Vec<String>,
     /// Set a variable for the program
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
@@ -278,11 +282,16 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
 pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
     let cwd = Utf8PathBuf::try_from(std::env::current_dir()?)
         .map_err(|error| Failure::new(ExitCode::Failure, error))?;
-    let data = args
-        .data
-        .iter()
-        .map(|text| run::parse_data_binding(text, &cwd))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (driver, words) =
+        args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
+    let driven = fitting::Driven {
+        source: &args.source,
+        acquire: args.environment.wish(&args.source)?.acquire(),
+        driver: &driver,
+        args: words,
+        dry: args.dry_run,
+    };
+    let data = fitting::bindings(session, &args.data, &cwd, &driven)?;
     let data = match args.on {
         // a target with an internet fetches for itself
         Some(_) => data,
@@ -291,8 +300,6 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
             .map(|binding| fetched(session, binding))
             .collect::<CommandResult<Vec<_>>>()?,
     };
-    let (driver, words) =
-        args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
     let own = matches!(args.source, Locator::Folder(_));
     let resources = &args.resources;
     let job = &args.batch_job;
@@ -300,8 +307,8 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         source: args.source.to_string(),
         environment: args.environment.wish(&args.source)?,
         job: JobSpec {
-            driver,
             args: words.to_vec(),
+            driver,
             resources: Resources {
                 cpus: resources.cpus,
                 memory: resources.mem,

@@ -3,6 +3,7 @@
 mod bad_input;
 #[cfg(feature = "conda")]
 mod conda;
+mod data;
 mod explain;
 mod faults;
 mod help;
