@@ -64,7 +64,23 @@ pub(super) struct Staying {
 /// Removes what nobody uses and nobody wanted for long.
 pub(super) fn sweep(layout: &Layout, staying: Staying, now: SystemTime) -> Leftovers {
     let of = |kind: &Kind| group(layout, kind, staying, now);
-    Leftovers { fetched: of(&FETCHED), environments: of(&ENVIRONMENTS), programs: of(&PROGRAMS) }
+    let mut environments = of(&ENVIRONMENTS);
+    packed(layout, staying, now, &mut environments);
+    Leftovers { fetched: of(&FETCHED), environments, programs: of(&PROGRAMS) }
+}
+
+/// Removes packed forms of environments: without one, a job copies the environment itself.
+fn packed(layout: &Layout, staying: Staying, now: SystemTime, environments: &mut Group) {
+    let folder = layout.root().join(super::packed::FOLDER);
+    for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        let age = now.duration_since(modified(entry.path())).unwrap_or_default();
+        if !metadata.is_file() || age < staying.wanted_within.max(JUST_NOW) {
+            environments.bytes_kept += metadata.len();
+        } else if staying.only_look || fs::remove_file(entry.path()).is_ok() {
+            environments.bytes_removed += metadata.len();
+        }
+    }
 }
 
 fn group(layout: &Layout, kind: &Kind, staying: Staying, now: SystemTime) -> Group {
@@ -256,6 +272,13 @@ mod tests {
             }
             path
         };
+        let [packed, packed_of_late] = ["old", "young"].map(|name| {
+            let path = root.join("cache/packed").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "packed").unwrap();
+            path
+        });
+        fs::File::open(&packed).unwrap().file().set_modified(old).unwrap();
         let [live, ended, free] = ["live", "ended", "free"].map(|name| {
             let fetched = make(&format!("cache/data/{name}"), "x.zip");
             let environment = make(&format!("envs/{name}"), "ready.json");
@@ -290,6 +313,7 @@ mod tests {
         assert_eq!(swept(30, false), looked);
         assert!(all(&live) && all(&ended) && !free.iter().any(|path| path.exists()));
         assert!(!other.exists() && !coming.exists());
+        assert!(!packed.exists() && packed_of_late.exists());
         let Leftovers { fetched, environments, programs } = looked;
         assert_eq!((fetched.removed, fetched.kept, fetched.used), (2, 2, 1));
         assert_eq!((environments.removed, environments.kept, environments.used), (2, 2, 1));

@@ -19,6 +19,8 @@ use sizar_model::Digest;
 
 use crate::home::Home;
 
+/// Where packed environments lie, below the root.
+pub(super) const FOLDER: &str = "cache/packed";
 /// How much of files one segment holds.
 const SEGMENT: u64 = 8 << 20;
 /// From so many files on it is worth it.
@@ -123,7 +125,7 @@ fn path_of(shared: &Home, folder: &Utf8Path) -> io::Result<Utf8PathBuf> {
     let now = fs::metadata(folder)?;
     let text = format!("{folder}\0{}\0{}\0{}", now.ino(), now.mtime(), now.mtime_nsec());
     let name = Digest::of(text.as_bytes()).short();
-    Ok(shared.root().join("cache/packed").join(format!("{name}.tar.zst")))
+    Ok(shared.root().join(FOLDER).join(format!("{name}.tar.zst")))
 }
 
 /// The right to pack, for one of several jobs: a folder, which also file servers make only once.
