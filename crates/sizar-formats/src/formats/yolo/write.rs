@@ -130,11 +130,24 @@ fn ring(annotation: &Annotation) -> Vec<Point> {
 }
 
 /// Writes a number with up to nine decimals, cut to what lies in the image.
+///
+/// As a whole number of billionths: the library's way costs most of the time of writing polygons.
 fn fraction(text: &mut String, value: f64) {
-    let begin = text.len();
-    let _ = write!(text, " {:.9}", value.clamp(0.0, 1.0));
-    let end = text[begin..].trim_end_matches('0').trim_end_matches('.').len();
-    text.truncate(begin + end);
+    const ONE: u32 = 1_000_000_000;
+    // what is no number is 0
+    let mut rest = (value.clamp(0.0, 1.0) * f64::from(ONE)).round() as u32;
+    if rest.is_multiple_of(ONE) {
+        text.push_str(if rest == 0 { " 0" } else { " 1" });
+        return;
+    }
+    let mut digits = [b'0'; 9];
+    for digit in digits.iter_mut().rev() {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    text.push_str(" 0.");
+    let digits = std::str::from_utf8(&digits).unwrap_or_default();
+    text.push_str(digits.trim_end_matches('0'));
 }
 
 fn yaml(dataset: &Dataset, task: Task) -> String {
@@ -180,4 +193,30 @@ fn yaml(dataset: &Dataset, task: Task) -> String {
         let _ = writeln!(text, "  {at}: {}", serde_json::Value::from(&*category.name));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_have_the_digits_that_they_need() {
+        for (value, text) in [
+            (0.0, " 0"),
+            (1.0, " 1"),
+            (-3.0, " 0"),
+            (7.5, " 1"),
+            (f64::NAN, " 0"),
+            (0.5, " 0.5"),
+            (0.1, " 0.1"),
+            (1.0 / 3.0, " 0.333333333"),
+            (2.0 / 3.0, " 0.666666667"),
+            (1e-9, " 0.000000001"),
+            (0.999_999_999_9, " 1"),
+        ] {
+            let mut written = String::new();
+            fraction(&mut written, value);
+            assert_eq!(written, text, "{value}");
+        }
+    }
 }
