@@ -65,9 +65,7 @@ pub fn bench(args: &BenchArgs) -> anyhow::Result<()> {
     for name in &args.names {
         ensure!(ALL.iter().any(|(known, _)| known == name), "there is no measurement `{name}`");
     }
-    // `data` measures a crate, not the program
-    let needs_program = args.names.is_empty() || args.names.iter().any(|name| name != "data");
-    if args.program.is_none() && needs_program {
+    if args.program.is_none() {
         run(command("cargo", &["build", "--release", "--locked", "-p", "sizar"]))?;
     }
     let program = match &args.program {
