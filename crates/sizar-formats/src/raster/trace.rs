@@ -22,12 +22,20 @@ pub fn trace(mask: &Rle) -> Result<Polygon, RleError> {
     // borders that go right along the upper side of a pixel: each ring has one of them
     let mut seen = vec![false; columns.len()];
     let mut rings = Vec::new();
-    for x in 0..width {
-        for y in 0..height {
-            let at = (x * height + y) as usize;
-            if columns[at] != 0 && !seen[at] && !set(x, y - 1) {
-                rings.push(follow(x, y, &set, |x, y| seen[(x * height + y) as usize] = true));
-            }
+    // such a pixel is the first of a run, or of its column
+    let mut starts = Vec::new();
+    mask.runs(|from, to| {
+        starts.push(from as i64);
+        let mut column = (from as i64 / height + 1) * height;
+        while column < to as i64 {
+            starts.push(column);
+            column += height;
+        }
+    });
+    for at in starts {
+        let (x, y) = (at / height, at % height);
+        if columns[at as usize] != 0 && !seen[at as usize] && !set(x, y - 1) {
+            rings.push(follow(x, y, &set, |x, y| seen[(x * height + y) as usize] = true));
         }
     }
     Ok(assembled(rings))
@@ -141,8 +149,9 @@ pub fn joined(polygon: &Polygon) -> Vec<Point> {
             }
         }
         let bridge = [&ring[other..], &ring[..=other], &[all[at]]].concat();
-        before = at + 1..at + 1 + ring.len();
-        all.splice(at + 1..at + 1, bridge);
+        let next = at + 1;
+        before = next..next + ring.len();
+        all.splice(next..next, bridge);
     }
     all
 }

@@ -68,9 +68,14 @@ pub fn paint(
         };
         let value = number(index, *annotation);
         mask.runs(|from, to| {
-            for at in from as usize..to as usize {
-                if let Some(pixel) = pixels.get_mut(at % height * width + at / height) {
+            let (mut x, mut y) = (from as usize / height, from as usize % height);
+            for _ in from..to {
+                if let Some(pixel) = pixels.get_mut(y * width + x) {
                     *pixel = value;
+                }
+                y += 1;
+                if y == height {
+                    (x, y) = (x + 1, 0);
                 }
             }
         });
