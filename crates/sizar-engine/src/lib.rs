@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod elsewhere;
 pub mod environment;
 pub mod failpoint;
+mod file_system;
 pub mod fitting;
 pub mod home;
 pub mod http;

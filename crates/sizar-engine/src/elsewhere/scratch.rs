@@ -14,6 +14,7 @@ use sizar_model::resources::ByteSize;
 use sizar_model::{Receipt, RunId, Scratch};
 
 use super::packed::{self, Packed};
+use crate::file_system;
 use crate::home::{Home, free_bytes};
 use crate::queue::Watcher;
 use crate::run::{Attempt, RunPlan};
@@ -341,27 +342,10 @@ fn again(mut act: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
-/// The numbers of file systems that are on other machines (statfs(2), and their own headers).
-const NETWORK: [u64; 12] = [
-    0x6969,      // NFS
-    0xFF53_4D42, // CIFS
-    0xFE53_4D42, // SMB 2
-    0x517B,      // SMB
-    0x0BD0_0BD0, // Lustre
-    0x4750_4653, // GPFS
-    0x1983_0326, // BeeGFS
-    0x00C3_6400, // Ceph
-    0xAAD7_AAEA, // PanFS
-    0x5346_414F, // AFS
-    0x0102_1997, // 9P
-    0x6573_5546, // FUSE: GlusterFS, sshfs, CernVM-FS
-];
-
 fn is_network(path: &Utf8Path) -> bool {
     let known = path.ancestors().find(|path| path.exists());
-    let kind = known.and_then(|path| rustix::fs::statfs(path.as_std_path()).ok());
-    #[expect(clippy::cast_sign_loss, reason = "a magic number: its bits count")]
-    kind.is_some_and(|kind| NETWORK.contains(&((kind.f_type as u64) & 0xFFFF_FFFF)))
+    let system = known.and_then(|path| rustix::fs::statfs(path.as_std_path()).ok());
+    system.is_some_and(|system| file_system::is_network(&system))
 }
 
 #[cfg(test)]

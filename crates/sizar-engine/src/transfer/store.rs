@@ -24,6 +24,7 @@ use sizar_model::Digest;
 
 use super::manifest::{Content, Manifest};
 use super::segment::{CHUNK, SMALL};
+use crate::file_system::tells_late;
 use crate::sparse::digest_of;
 use crate::tree_digest::write_by_rename;
 
@@ -335,12 +336,9 @@ fn umask() -> u32 {
 
 /// Waits until a file server has what was written, where it tells only then that it has no room.
 fn settle(file: &fs::File) -> io::Result<()> {
-    let kind = rustix::fs::fstatfs(file.file()).map_or(0, |disk| disk.f_type as u64);
-    if TELLS_LATE.contains(&(kind & 0xffff_ffff)) { file.sync_all() } else { Ok(()) }
+    let late = rustix::fs::fstatfs(file.file()).is_ok_and(|system| tells_late(&system));
+    if late { file.sync_all() } else { Ok(()) }
 }
-
-/// Of NFS, CIFS, SMB2 and FUSE, whose `close` sends what was written anyway: `statfs(2)`.
-const TELLS_LATE: [u64; 4] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x6573_5546];
 
 fn set_sealed_time(file: &fs::File) -> io::Result<()> {
     let time = Timespec { tv_sec: SEALED, tv_nsec: 0 };
