@@ -1,9 +1,10 @@
-//! The project's own chores: `cargo xtask check | test | generate | worker | wheel | bench | corpus | cluster`.
+//! The project's own chores: `cargo xtask check | test | generate | worker | wheel | bench | fuzz | corpus | cluster`.
 
 mod bench;
 mod chores;
 mod cluster;
 mod corpus;
+mod fuzz;
 mod generate;
 mod shell;
 mod wheel;
@@ -40,6 +41,8 @@ enum Chore {
     },
     /// Measure; names its peers, asserts nothing
     Bench(bench::BenchArgs),
+    /// Feed the readers of annotation formats with what breaks them; keeps what does
+    Fuzz(fuzz::FuzzArgs),
     /// Run a corpus of research repositories through sizar; writes a CSV file and a table
     Corpus(corpus::CorpusArgs),
     /// A real Slurm and a real OAR on this machine, to play with
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Wheel { debug: true } => wheel::build_and_try(wheel::Build::Debug),
         Chore::Wheel { debug: false } => wheel::build_and_try(wheel::Build::Release),
         Chore::Bench(args) => bench::bench(&args),
+        Chore::Fuzz(args) => fuzz::fuzz(&args),
         Chore::Corpus(args) => corpus::corpus(&args),
         Chore::Cluster(chore) => cluster::cluster(&chore),
     }

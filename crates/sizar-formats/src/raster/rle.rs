@@ -44,7 +44,8 @@ impl Rle {
         for (index, run) in self.counts[..even].iter().enumerate() {
             let is_end = index % 2 == 1;
             at += u64::from(*run);
-            let pixel = at.wrapping_sub(u64::from(is_end));
+            // a run of nothing before the first pixel ends nowhere: in `rleToBbox`, beyond all images
+            let pixel = at.saturating_sub(u64::from(is_end));
             let (x, y) = (pixel / height, pixel % height);
             if !is_end {
                 column = x;
@@ -61,7 +62,9 @@ impl Rle {
     /// Reads the compressed text of COCO: numbers in groups of five bits, each from the third on
     /// as the difference to the one before the last.
     pub fn from_text(text: &[u8], width: u32, height: u32) -> Result<Self, RleError> {
-        let mut counts: Vec<u32> = Vec::with_capacity(text.len());
+        // each number ends with the byte that has no 0x20 on top of `0`: no more memory than that
+        let ends = text.iter().filter(|byte| byte.wrapping_sub(48) & 0x20 == 0).count();
+        let mut counts: Vec<u32> = Vec::with_capacity(ends);
         let mut at = 0;
         while at < text.len() {
             let mut value = 0_i64;
@@ -138,9 +141,28 @@ impl Rle {
         if pixels > MOST_PIXELS {
             return Err(RleError::TooLarge { width: self.width, height: self.height });
         }
+        // memory that comes zeroed need not be written where nothing is set
         let mut columns = vec![0; pixels as usize];
         self.runs(|from, to| columns[from as usize..to as usize].fill(1));
         Ok(columns)
+    }
+
+    /// Writes the pixels into `columns`, which has one byte for each.
+    pub fn fill_columns(&self, columns: &mut [u8]) -> Result<(), RleError> {
+        self.check()?;
+        let pixels = u64::from(self.width) * u64::from(self.height);
+        if pixels != columns.len() as u64 {
+            return Err(RleError::Size { covered: pixels, pixels: columns.len() as u64 });
+        }
+        let mut rest = columns;
+        let mut set = 0;
+        for run in &self.counts {
+            let (here, after) = rest.split_at_mut(*run as usize);
+            here.fill(set);
+            set ^= 1;
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Calls `each` with the first pixel of each run that is set and the one after its last.

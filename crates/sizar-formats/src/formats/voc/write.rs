@@ -48,7 +48,8 @@ pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
 /// The pixels of a box that counts from 1 and includes both ends.
 pub fn corners(annotation: &Annotation) -> Option<[i64; 4]> {
     let bbox = annotation.bounds()?;
-    let (left, top) = (bbox.x.round() as i64 + 1, bbox.y.round() as i64 + 1);
+    let (left, top) =
+        ((bbox.x.round() as i64).saturating_add(1), (bbox.y.round() as i64).saturating_add(1));
     let (right, bottom) = (bbox.right().round() as i64, bbox.bottom().round() as i64);
     Some([left, top, right.max(left), bottom.max(top)])
 }

@@ -15,7 +15,7 @@ use crate::model::{
 use crate::pixels::{is_image_name, measure};
 
 /// A number above this is damage, not a class.
-const MOST_CLASSES: f64 = 1e6;
+const MOST_CLASSES: f64 = 1e5;
 /// No skeleton has more points.
 const MOST_POINTS: usize = 10_000;
 
@@ -119,6 +119,15 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
                 ..Image::default()
             });
         }
+    }
+    if let Names::Map(map) = &yaml.names
+        && let Some((last, name)) = map.last_key_value()
+        && f64::from(*last) > MOST_CLASSES
+    {
+        let file = yaml_file.as_deref().unwrap_or(look.path());
+        let what = format!("{last} is no class number, and `names` has `{name}` there");
+        return Err(FormatError::malformed(Position::whole(file), what)
+            .with_hint("classes are numbered from 0 on, without gaps"));
     }
     let names = names(&yaml, options, &base);
     let keypoints = yaml.kpt_shape;
@@ -225,7 +234,7 @@ fn names(yaml: &Yaml, options: &ReadOptions, base: &Utf8Path) -> Vec<String> {
     let named = match &yaml.names {
         Names::List(names) => names.clone(),
         Names::Map(map) => {
-            let count = map.keys().next_back().map_or(0, |last| (*last).min(1_000_000) + 1);
+            let count = map.keys().next_back().map_or(0, |last| last + 1);
             let name = |at| map.get(&at).cloned().unwrap_or_else(|| format!("class{at}"));
             (0..count).map(name).collect()
         }

@@ -1,0 +1,5 @@
+//! The reader of MS COCO.
+
+#![no_main]
+
+sizar_fuzz::reader!("coco", "a.json");

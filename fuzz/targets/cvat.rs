@@ -1,0 +1,5 @@
+//! The reader of CVAT.
+
+#![no_main]
+
+sizar_fuzz::reader!("cvat", "annotations.xml");

@@ -1,0 +1,5 @@
+//! The reader of VIA.
+
+#![no_main]
+
+sizar_fuzz::reader!("via", "via.json");
