@@ -9,8 +9,10 @@ use std::time::Instant;
 
 use camino::Utf8Path;
 use rayon::prelude::*;
-use sizar_formats::formats::{self, Look, ReadOptions, WriteOptions};
-use sizar_formats::staging::{Placing, Staging};
+use sizar_formats::convert::save;
+use sizar_formats::formats::{self, Look, WriteOptions};
+use sizar_formats::staging::Placing;
+use sizar_formats::{OpenOptions, open};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -36,26 +38,25 @@ fn main() {
 
 fn convert(name: &str, folder: &Utf8Path, out: &Utf8Path) {
     let begin = Instant::now();
-    let look = Look::at(folder).unwrap();
-    let format = formats::choose(&look, None).unwrap();
-    let dataset = format.read(&look, &ReadOptions::default()).unwrap();
+    let mut opened = open(folder, &OpenOptions::default()).unwrap();
     let read = begin.elapsed();
+    // `voc:boxes` is a variant
+    let (name, variant) = name.split_once(':').unwrap_or((name, ""));
+    let options = WriteOptions { variant: (!variant.is_empty()).then(|| variant.to_owned()) };
     let target = formats::named(name).unwrap();
-    let is_file = target.single_file().is_some_and(|ending| out.extension() == Some(ending));
-    let staging = match is_file {
-        true => Staging::file(out).unwrap(),
-        false => Staging::folder(out, Placing::Leave).unwrap(),
-    };
-    target.write(&dataset, &staging, &WriteOptions::default()).unwrap();
-    staging.finish().unwrap();
+    let losses = formats::losses(&opened.dataset, target, &options);
+    let judged = begin.elapsed();
+    save(&mut opened.dataset, target, out, Placing::Leave, &options).unwrap();
     println!(
-        "{} images, {} annotations: read as {} in {read:?}, written as {name} after {:?}",
-        dataset.images.len(),
-        dataset.annotations.len(),
-        format.name(),
+        "{} images, {} annotations: read as {} in {read:?}, {} losses after {judged:?}, written as \
+         {name} after {:?}",
+        opened.dataset.images.len(),
+        opened.dataset.annotations.len(),
+        opened.format.name(),
+        losses.len(),
         begin.elapsed()
     );
-    std::mem::forget(dataset);
+    std::mem::forget(opened);
 }
 
 fn generate(folder: &Utf8Path, count: u32) {

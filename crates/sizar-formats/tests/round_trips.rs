@@ -140,13 +140,46 @@ fn masks_hold_pixels_and_csv_holds_boxes() {
 fn the_loss_table_names_what_is_lost_and_nothing_else() {
     let (_keep, folder) = scratch();
     let dataset = demo(&folder);
+    let losses_of = |format: &str, variant: Option<&str>| {
+        let options = WriteOptions { variant: variant.map(str::to_owned) };
+        losses(&dataset, formats::named(format).unwrap(), &options)
+    };
     let lost = |format: &str| -> Vec<Feature> {
-        losses(&dataset, formats::named(format).unwrap()).iter().map(|loss| loss.feature).collect()
+        losses_of(format, None).iter().map(|loss| loss.feature).collect()
     };
     assert_eq!(lost("coco"), [Feature::PolygonHoles]);
     assert!(lost("voc").contains(&Feature::Keypoints));
     assert!(!lost("voc").contains(&Feature::Boxes));
     assert!(lost("csv").contains(&Feature::Masks));
+    // what is true of the variant, also where the data decide upon it
+    let becomes = |format: &str, variant: Option<&str>, feature: Feature| {
+        let losses = losses_of(format, variant);
+        losses.iter().find(|loss| loss.feature == feature).map(|loss| loss.becomes)
+    };
+    assert_eq!(becomes("yolo", None, Feature::Polygons), Some("the box"), "there are keypoints");
+    assert_eq!(becomes("yolo", Some("segment"), Feature::Polygons), None);
+    assert_eq!(becomes("yolo", Some("segment"), Feature::Keypoints), Some("left out"));
+    assert_eq!(becomes("voc", Some("boxes"), Feature::Polygons), Some("the box"));
+    assert_eq!(becomes("voc", Some("boxes"), Feature::OverlappingAreas), None);
+}
+
+#[test]
+fn voc_without_masks_has_the_same_boxes_and_unknown_variants_are_refused() {
+    let (_keep, folder) = scratch();
+    let dataset = demo(&folder.join("in"));
+    let whole = written(&dataset, "voc", &folder.join("whole"), None);
+    let only = written(&dataset, "voc", &folder.join("boxes"), Some("boxes"));
+    assert_eq!(boxes(&only), boxes(&whole));
+    assert!(folder.join("whole/SegmentationClass").exists());
+    assert!(!folder.join("boxes/SegmentationClass").exists());
+    for (format, variant) in [("voc", "masks"), ("coco", "panoptik"), ("csv", "x")] {
+        let options = WriteOptions { variant: Some(variant.into()) };
+        let format = formats::named(format).unwrap();
+        let out = folder.join("no");
+        let error = save(&mut dataset.clone(), format, &out, Placing::Leave, &options).unwrap_err();
+        assert!(error.to_string().contains(variant), "{error}");
+        assert!(!out.exists());
+    }
 }
 
 #[test]

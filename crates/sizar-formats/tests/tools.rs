@@ -119,7 +119,7 @@ fn kept(mut dataset: Dataset, format: &str, changed_all_the_same: &[Feature]) ->
     for annotation in all {
         let mut alone = Dataset { annotations: vec![annotation], ..dataset.clone() };
         alone.images.iter_mut().for_each(|image| image.id = None);
-        let lost = formats::losses(&alone, format);
+        let lost = formats::losses(&alone, format, &WriteOptions::default());
         let of_annotations = lost.iter().filter(|loss| {
             use Feature as F;
             !matches!(

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use crate::{Resources, RunId, Task};
+use crate::{Digest, Resources, RunId, Task};
 
 /// What to execute and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct JobSpec {
     pub resources: Resources,
     #[serde(default)]
     pub data: Vec<DataBinding>,
+    /// Where those of the bindings come from that show a data set in a format.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<DataOrigin>,
     /// Whether the program may reach the network.
     pub network: bool,
     /// Whether the program is kept out of the user's files.
@@ -49,6 +52,36 @@ pub struct DataBinding {
     /// Where the program looks: relative to the checkout, under `~/`, or absolute.
     pub there: Utf8PathBuf,
     pub mode: DataMode,
+}
+
+/// A data set of the user's that is shown in the format and the shape that the program expects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataOrigin {
+    /// What `--data` named, absolute.
+    pub data: Utf8PathBuf,
+    /// The format that it was in.
+    pub format: String,
+    /// Its state: the contents of its annotations, and the names and sizes of its images.
+    pub digest: Digest,
+    /// How many there were, where it was converted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<u64>,
+    /// The format that it is shown in.
+    pub shown_as: String,
+    /// The shape, as a row of `knowledge/datasets.toml` calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
+    /// Whether it was converted; if not, it is the user's own files that are shown.
+    pub converted: bool,
+    /// What of it could not be kept as it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<String>,
+    /// Where the program sees it, as in the bindings.
+    pub places: Vec<Utf8PathBuf>,
+    /// Why this shape, and why there.
+    pub reasons: Vec<String>,
 }
 
 /// What the program may do with a binding.

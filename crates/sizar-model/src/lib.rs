@@ -34,7 +34,7 @@ pub use event::{Contact, Event, EventKind};
 pub use id::RunId;
 pub use inspection::Inspection;
 pub use invocation::{Invocation, NetworkAccess, Output};
-pub use job::{DataBinding, DataMode, JobSpec, Scratch};
+pub use job::{DataBinding, DataMode, DataOrigin, JobSpec, Scratch};
 pub use progress::{Activity, Progress, Silent, counted};
 pub use python::PythonVersion;
 pub use resources::{ByteSize, Mail, MailEvent, Resources, Walltime};

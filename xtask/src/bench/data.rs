@@ -1,10 +1,14 @@
 //! Annotations: a COCO file of half a gigabyte, made by a script with the distribution of
 //! `instances_train2017`, is read by `sizar-formats` and pycocotools; a twentieth of it becomes YOLO and
-//! Pascal VOC by sizar, globox and datumaro. Both of these write boxes only.
+//! Pascal VOC by sizar, globox and datumaro. Both of these write boxes only, and so does sizar here;
+//! how long outlines and masks take it is measured, too. Masks are made of the same polygons by
+//! `sizar-formats` and by pycocotools' C, and 10,000 files of PAGE become one of COCO.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::process::Command;
 
+use anyhow::ensure;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Bench;
@@ -66,10 +70,82 @@ pub fn measure(bench: &Bench) -> anyhow::Result<()> {
             },
         ],
     )?;
+    masks(bench, &examples, &python)?;
+    pages(bench, &examples)?;
     for form in ["yolo", "voc"] {
         convert(bench, &examples, &python, form)?;
     }
     Ok(())
+}
+
+/// Makes masks by each in turns, and compares what a mask takes.
+fn masks(bench: &Bench, examples: &Utf8Path, python: &Utf8Path) -> anyhow::Result<()> {
+    let file = bench.folder.join("masks.json");
+    run(command(examples.join("generate").as_str(), &[file.as_str(), CONVERTED]))?;
+    let script = bench.folder.join("masks.py");
+    fs_err::write(&script, include_str!("masks.py"))?;
+    // each prints lines like `polygon to mask: 6.3`, in microseconds
+    let mut times: BTreeMap<String, [Vec<f64>; 2]> = BTreeMap::new();
+    for _ in 0..bench.rounds.min(3) {
+        let mut sums = Vec::new();
+        for (side, program) in [examples.join("masks"), python.to_owned()].iter().enumerate() {
+            let mut command = Command::new(program);
+            if side == 1 {
+                command.arg(&script);
+            }
+            command.arg(&file);
+            for told in output(command)?.lines() {
+                if let Some((name, micros)) = told.split_once(": ") {
+                    times.entry(name.to_owned()).or_default()[side].push(micros.parse()?);
+                } else {
+                    sums.push(told.to_owned());
+                }
+            }
+        }
+        ensure!(sums[0] == sums[1], "the texts of the masks differ: {} and {}", sums[0], sums[1]);
+    }
+    line("masks of 640 × 480, the same to the last byte: sizar-formats, and pycocotools' C");
+    for (name, sides) in &mut times {
+        let [ours, theirs] = sides.each_mut().map(|times| {
+            times.sort_by(f64::total_cmp);
+            times.get(times.len() / 2).copied().unwrap_or_default()
+        });
+        line(&format!("{name:<44} {ours:>8.2} µs {theirs:>8.2} µs {:>7.2} ×", theirs / ours));
+    }
+    Ok(())
+}
+
+/// Makes one file of COCO of 10,000 files of PAGE, beside reading them only.
+fn pages(bench: &Bench, examples: &Utf8Path) -> anyhow::Result<()> {
+    let folder = bench.folder.join("pages");
+    run(command(examples.join("pages").as_str(), &["generate", folder.as_str(), "10000"]))?;
+    let count = Cell::new(0);
+    line("10,000 files of PAGE to COCO");
+    compare(
+        bench.rounds.min(3),
+        &[
+            Contender {
+                name: "sizar data convert",
+                command: Box::new(|| {
+                    count.set(count.get() + 1);
+                    let to = bench.folder.join(format!("pages-{}.json", count.get()));
+                    let mut command = Command::new(&bench.sizar);
+                    command.args(["data", "convert", folder.as_str(), to.as_str(), "--to", "coco"]);
+                    command.env("SIZAR_HOME", bench.folder.join("home"));
+                    command
+                }),
+            },
+            Contender {
+                name: "cat of the same files",
+                command: Box::new(|| {
+                    let mut command = Command::new("sh");
+                    command.args(["-c", &format!("find '{folder}' -type f | xargs cat")]);
+                    command
+                }),
+            },
+        ],
+    )
+    .map(drop)
 }
 
 /// Converts by each, into a new folder each time: what is removed slows down what is made next.
@@ -92,14 +168,16 @@ fn convert(
         count.set(count.get() + 1);
         bench.folder.join(format!("{form}-{name}-{}", count.get()))
     };
-    let sizar = |to: &Utf8Path| {
+    let boxes = if form == "yolo" { "detect" } else { "boxes" };
+    let sizar = |to: &Utf8Path, variant: Option<&str>| {
         let mut command = Command::new(&bench.sizar);
         command.args(["data", "convert", annotations.as_str(), to.as_str(), "--to", form]);
+        command.args(variant.iter().flat_map(|variant| ["--variant", variant]));
         command.args(["--images", "leave"]).env("SIZAR_HOME", bench.folder.join("home"));
         command
     };
     let first = new("first");
-    output(sizar(&first))?;
+    output(sizar(&first, Some(boxes)))?;
     let archive = bench.folder.join(format!("{form}.tar"));
     run(command("tar", &["-C", first.as_str(), "-cf", archive.as_str(), "."]))?;
     let peer = |peer: &'static str| Contender {
@@ -114,7 +192,10 @@ fn convert(
     compare(
         bench.rounds.min(3),
         &[
-            Contender { name: "sizar data convert", command: Box::new(|| sizar(&new("sizar"))) },
+            Contender {
+                name: "sizar data convert, boxes",
+                command: Box::new(|| sizar(&new("sizar"), Some(boxes))),
+            },
             Contender {
                 name: "tar -x of the same files",
                 command: Box::new(|| {
@@ -127,6 +208,10 @@ fn convert(
             },
             peer("globox"),
             peer("datumaro"),
+            Contender {
+                name: "sizar data convert, with outlines or masks",
+                command: Box::new(|| sizar(&new("whole"), None)),
+            },
         ],
     )
     .map(drop)

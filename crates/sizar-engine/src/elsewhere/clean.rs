@@ -176,6 +176,7 @@ mod tests {
                 args: Vec::new(),
                 resources: Resources::default(),
                 data: Vec::new(),
+                origins: Vec::new(),
                 network: false,
                 sandbox: true,
                 restart: 0,

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_formats::formats::Look;
+use sizar_formats::pixels::is_image_name;
 use sizar_model::Digest;
 
 use super::FittingError;
@@ -40,6 +41,31 @@ pub(super) fn of_files(files: &[Utf8PathBuf]) -> Result<String, FittingError> {
         );
     }
     Ok(Digest::of(text.as_bytes()).to_string())
+}
+
+/// Returns the digest of a data set: of the contents of its files, for images of their names and
+/// sizes only.
+pub(super) fn of_contents(look: &Look) -> Result<Digest, FittingError> {
+    let folder = look.folder();
+    let files: Vec<&Utf8Path> = match look.is_folder() {
+        true => look.files().iter().map(Utf8PathBuf::as_path).collect(),
+        false => look.path().file_name().map(Utf8Path::new).into_iter().collect(),
+    };
+    let mut text = String::new();
+    for name in files {
+        let path = folder.join(name);
+        let failed = |source| FittingError::File { path: path.clone(), source };
+        let size = fs::metadata(&path).map_err(failed)?.len();
+        let _ = write!(text, "{name}\0{size}");
+        if !is_image_name(name) {
+            let mut hasher = blake3::Hasher::new();
+            let file = fs::File::open(&path).map_err(failed)?;
+            hasher.update_reader(file).map_err(failed)?;
+            let _ = write!(text, " {}", hasher.finalize().to_hex());
+        }
+        text.push('\n');
+    }
+    Ok(Digest::of(text.as_bytes()))
 }
 
 /// Returns which of some files are not below a folder.

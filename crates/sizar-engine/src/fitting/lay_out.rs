@@ -10,11 +10,17 @@ use sizar_formats::{OpenOptions, Opened, open};
 use sizar_model::{DataBinding, Digest, Progress};
 
 use super::adapt::adapt;
+use super::clean::want;
 use super::identity::{of_files, of_look, outside};
 use super::shaped::{fill, joined};
 use super::tree::{edit, move_folders};
 use super::{Expectation, FittingError, FormatWish};
 use crate::home::Home;
+
+/// Where laid-out data sets lie.
+pub(super) const FOLDER: &str = "cache/laid-out";
+/// How one was made, beside its data; its time is when it was wanted last.
+pub(super) const RECORD: &str = "record.json";
 
 /// Changes where what is written for the same data changes.
 const LAYOUT: u32 = 1;
@@ -77,7 +83,7 @@ pub fn lay_out(
         let bindings = bindings(&folder, wish, expected);
         return Ok(LaidOut { bindings, record: None, known: true });
     }
-    let made = home.folder("cache/laid-out")?;
+    let made = home.folder(FOLDER)?;
     let state = state(&look, expected)?;
     let laid_out = |folder: &Utf8Path, record: Record, known: bool| LaidOut {
         bindings: bindings(folder, wish, expected),
@@ -121,7 +127,7 @@ pub fn lay_out(
     let failed = |path: &Utf8Path, source| FittingError::File { path: path.to_owned(), source };
     let text = serde_json::to_string_pretty(&record)
         .map_err(|error| failed(&stage, std::io::Error::other(error)))?;
-    let file = stage.join("record.json");
+    let file = stage.join(RECORD);
     fs::write(&file, text).map_err(|source| failed(&file, source))?;
     let images = opened.dataset.images.iter().filter_map(|image| image.file.as_ref());
     let elsewhere = outside(images, &wish.path);
@@ -214,7 +220,7 @@ fn prepared(
     }
     notes.extend(adapt(&mut opened.dataset, expected, &wish.typed)?);
     let format = formats::named(expected.format)?;
-    let losses = losses(&opened.dataset, format);
+    let losses = losses(&opened.dataset, format, &WriteOptions::default());
     Ok(Record {
         data: wish.path.clone(),
         from: opened.format.name().to_owned(),
@@ -248,7 +254,9 @@ fn kept(made: &Utf8Path, state: &Digest, beside: &Utf8Path) -> Option<(Utf8PathB
         Err(_) => Vec::new(),
     };
     let folder = made.join(key(state, &elsewhere).ok()?);
-    let record = fs::read_to_string(folder.join("record.json")).ok()?;
+    want(beside);
+    want(&folder.join(RECORD));
+    let record = fs::read_to_string(folder.join(RECORD)).ok()?;
     Some((folder.join("data"), serde_json::from_str(&record).ok()?))
 }
 

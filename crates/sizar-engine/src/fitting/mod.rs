@@ -7,10 +7,12 @@
 
 mod adapt;
 mod arguments;
+mod clean;
 mod error;
 mod expect;
 mod identity;
 mod lay_out;
+mod origin;
 mod search;
 mod seen;
 mod shaped;
@@ -18,8 +20,10 @@ mod tree;
 mod unknown;
 mod wish;
 
+pub use clean::{KEPT_FOR, clean};
 pub use error::FittingError;
 pub use expect::{Asked, Expectation, expect};
 pub use lay_out::{LaidOut, Lost, Record, lay_out};
+pub use origin::origin;
 pub use unknown::{Reason, Unknown};
 pub use wish::{FormatWish, Typed, parse};

@@ -81,6 +81,7 @@ mod tests {
                 args: Vec::new(),
                 resources: resources.clone(),
                 data: Vec::new(),
+                origins: Vec::new(),
                 network: false,
                 sandbox: true,
                 env: Vec::new(),

@@ -67,6 +67,7 @@ impl World {
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             resources: Resources::default(),
             data: Vec::new(),
+            origins: Vec::new(),
             network: false,
             sandbox: true,
             env: Vec::new(),

@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::error::{FormatError, Result};
-use crate::formats::{Format, WriteOptions};
+use crate::formats::{Format, WriteOptions, check_variant};
 use crate::model::Dataset;
 use crate::staging::{Encoding, Placing, Staging};
 
@@ -27,6 +27,7 @@ pub fn save(
     if !format.is_written() {
         return Err(FormatError::NotWritten { format: format.title() });
     }
+    check_variant(format, options.variant.as_deref())?;
     if let Placing::Encode(encoding) = placing {
         renamed(dataset, encoding);
     } else {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Format;
+use super::{Format, WriteOptions};
 use crate::model::{Dataset, Feature, features};
 use crate::raster::overlap::overlapping;
 
@@ -31,12 +31,14 @@ pub struct Loss {
     pub dropped: bool,
 }
 
-/// Returns what `format` can't hold of `dataset` as it is.
-pub fn losses(dataset: &Dataset, format: &dyn Format) -> Vec<Loss> {
+/// Returns what `format`, written with `options`, can't hold of `dataset` as it is.
+pub fn losses(dataset: &Dataset, format: &dyn Format, options: &WriteOptions) -> Vec<Loss> {
+    let variant = options.variant.as_deref().or_else(|| format.variant_for(dataset));
+    let holding = |feature| format.holding_in(feature, variant);
     let mut used = features::used(dataset);
     // looked for only where it matters: it is the one feature that has to be drawn
-    if format.holding(Feature::OverlappingAreas) != Holding::Kept {
-        let boxes = format.holding(Feature::Boxes) != Holding::Kept;
+    if holding(Feature::OverlappingAreas) != Holding::Kept {
+        let boxes = holding(Feature::Boxes) != Holding::Kept;
         let count = overlapping(dataset, boxes);
         if count > 0 {
             used.insert(Feature::OverlappingAreas, count);
@@ -44,7 +46,7 @@ pub fn losses(dataset: &Dataset, format: &dyn Format) -> Vec<Loss> {
     }
     used.into_iter()
         .filter_map(|(feature, count)| {
-            let (becomes, dropped) = match format.holding(feature) {
+            let (becomes, dropped) = match holding(feature) {
                 Holding::Kept => return None,
                 Holding::Changed(how) => (how, false),
                 Holding::Dropped => ("left out", true),

@@ -41,6 +41,21 @@ pub trait Format: Sync {
     /// What becomes of `feature` when a data set is written in this format.
     fn holding(&self, feature: Feature) -> Holding;
 
+    /// The variants that [`WriteOptions::variant`] may name here.
+    fn variants(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The variant that `dataset` is written in where none is asked for.
+    fn variant_for(&self, _dataset: &Dataset) -> Option<&'static str> {
+        None
+    }
+
+    /// What becomes of `feature` in a variant, where that makes a difference.
+    fn holding_in(&self, feature: Feature, _variant: Option<&str>) -> Holding {
+        self.holding(feature)
+    }
+
     /// Tells whether `look` shows this format; it reads the heads of a few files at most.
     fn recognise(&self, look: &Look) -> Option<Recognised>;
 
@@ -148,6 +163,19 @@ pub fn named(name: &str) -> Result<&'static dyn Format> {
         .copied()
         .find(|format| format.name() == name)
         .ok_or_else(|| FormatError::UnknownFormat { name: name.to_owned(), known: names() })
+}
+
+/// Refuses a variant that `format` doesn't have.
+pub fn check_variant(format: &dyn Format, variant: Option<&str>) -> Result<()> {
+    let Some(name) = variant.filter(|name| !format.variants().contains(name)) else {
+        return Ok(());
+    };
+    let known: Vec<String> = format.variants().iter().map(|name| format!("`{name}`")).collect();
+    let error = FormatError::cannot_write(format!("{} has no variant `{name}`", format.title()));
+    Err(error.with_hint(match known.is_empty() {
+        true => "leave `--variant` out".to_owned(),
+        false => format!("known are {}", known.join(", ")),
+    }))
 }
 
 /// Returns the names of all formats, for a sentence.

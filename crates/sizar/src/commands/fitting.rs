@@ -1,15 +1,18 @@
 //! What `--data` shows: the user's files, and data sets laid out as the driver expects them.
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use camino::Utf8Path;
 use sizar_engine::acquire::{AcquireOptions, acquire};
 use sizar_engine::fitting::{
-    Asked, Expectation, FittingError, FormatWish, LaidOut, Record, Typed, expect, lay_out, parse,
+    Asked, Expectation, FittingError, FormatWish, KEPT_FOR, LaidOut, Record, Typed, clean, expect,
+    lay_out, origin, parse,
 };
 use sizar_engine::run;
+use sizar_engine::store::Filter;
 use sizar_formats::formats;
-use sizar_model::{Checkout, DataBinding, Inspection, Locator, counted};
+use sizar_model::{Checkout, DataBinding, DataOrigin, Inspection, Locator, counted};
 
 use crate::error::CommandResult;
 use crate::output::table;
@@ -25,33 +28,40 @@ pub struct Driven<'a> {
     pub dry: bool,
 }
 
+/// What is bound into a run, and where what was laid out comes from.
+#[derive(Default)]
+pub struct Bound {
+    pub bindings: Vec<DataBinding>,
+    pub origins: Vec<DataOrigin>,
+}
+
 /// Returns what is bound into the run, relative to the folder `cwd`.
 pub fn bindings(
     session: &Session,
     data: &[String],
     cwd: &Utf8Path,
     driven: &Driven<'_>,
-) -> CommandResult<Vec<DataBinding>> {
+) -> CommandResult<Bound> {
     let mut source = None;
-    let mut bindings = Vec::new();
+    let mut bound = Bound::default();
     for text in data {
         match parse(text, cwd)? {
             Typed::Binding(binding, note) => {
                 if let Some(note) = note {
                     session.say(&note);
                 }
-                bindings.push(binding);
+                bound.bindings.push(binding);
             }
             Typed::Format(wish) => {
                 let (checkout, inspection) = match &source {
                     Some(read) => read,
                     None => source.insert(read(session, driven)?),
                 };
-                bindings.extend(fitted(session, &wish, checkout, inspection, driven)?);
+                fitted(session, &wish, checkout, inspection, driven, &mut bound)?;
             }
         }
     }
-    Ok(bindings)
+    Ok(bound)
 }
 
 fn read(session: &Session, driven: &Driven<'_>) -> CommandResult<(Checkout, Inspection)> {
@@ -66,7 +76,8 @@ fn fitted(
     checkout: &Checkout,
     inspection: &Inspection,
     driven: &Driven<'_>,
-) -> CommandResult<Vec<DataBinding>> {
+    bound: &mut Bound,
+) -> CommandResult<()> {
     let asked = Asked {
         format: wish.format,
         there: wish.there.as_deref(),
@@ -78,7 +89,38 @@ fn fitted(
     let expected = expect(inspection, &asked).map_err(FittingError::from)?;
     let laid_out = lay_out(&session.home, wish, &expected, driven.dry, &session.reporter)?;
     say(session, wish, &expected, &laid_out, driven.dry);
-    Ok(laid_out.bindings)
+    if !driven.dry {
+        bound.origins.push(origin(wish, &expected, &laid_out)?);
+        if !laid_out.known {
+            clean(&session.home, KEPT_FOR, SystemTime::now(), &|path| in_use(session, path));
+        }
+    }
+    bound.bindings.extend(laid_out.bindings);
+    Ok(())
+}
+
+/// Tells whether a run that has not ended names a path; where the journal can't say, it does.
+fn in_use(session: &Session, path: &Utf8Path) -> bool {
+    let names = |value: &serde_json::Value| value.to_string().contains(path.as_str());
+    let asked = || -> CommandResult<bool> {
+        let Some(journal) = session.journal_to_read()? else { return Ok(false) };
+        for run in journal.list(&Filter::default())? {
+            if !run.state.is_final() && journal.request(&run.id)?.is_some_and(|it| names(&it)) {
+                return Ok(true);
+            }
+        }
+        // a sweep's runs come into the journal when they are prepared
+        for sweep in journal.sweeps(None)? {
+            let states = journal.sweep_states(&sweep.id)?;
+            let ended = states.iter().filter(|(state, _)| state.is_final());
+            let ended: u32 = ended.map(|(_, count)| count).sum();
+            if sweep.failed.is_none() && ended < sweep.tasks && names(&sweep.wish) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    asked().unwrap_or(true)
 }
 
 /// Says where the data are laid out, why there, and what it cost.

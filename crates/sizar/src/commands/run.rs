@@ -291,7 +291,8 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         args: words,
         dry: args.dry_run,
     };
-    let data = fitting::bindings(session, &args.data, &cwd, &driven)?;
+    let fitting::Bound { bindings: data, origins } =
+        fitting::bindings(session, &args.data, &cwd, &driven)?;
     let data = match args.on {
         // a target with an internet fetches for itself
         Some(_) => data,
@@ -335,6 +336,7 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
             scratch: job.scratch.clone(),
             restart_args: restart_args(job.restart_args.as_deref())?,
             data,
+            origins,
             network: args.network || (own && !args.no_network),
             sandbox: args.environment.sandbox(),
             env: args.variables.clone(),

@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use sizar_engine::elsewhere;
 use sizar_engine::run::Attempt;
 use sizar_engine::store::Journal;
+use sizar_formats::formats;
 use sizar_model::artifact::GpuUsage;
 use sizar_model::resources::{ByteSize, Walltime};
-use sizar_model::{Contact, EventKind, JobHandle, Resources, Run, RunState, Usage, counted};
+use sizar_model::{
+    Contact, DataOrigin, EventKind, JobHandle, Resources, Run, RunState, Usage, counted,
+};
 
 use crate::commands::runs::duration;
 use crate::commands::sweep_show::{self, ShowArgs as ShowArgsOfSweep};
@@ -174,7 +177,17 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
         line("site", &in_words(contact));
     }
     for binding in &run.job.data {
-        line("data", &format!("{} as {}", binding.here, binding.there));
+        let is_of = |origin: &&DataOrigin| origin.places.contains(&binding.there);
+        match run.job.origins.iter().find(is_of) {
+            // said below
+            Some(origin) if origin.converted => {}
+            _ => line("data", &format!("{} as {}", binding.here, binding.there)),
+        }
+    }
+    for origin in &run.job.origins {
+        for words in laid_out(origin) {
+            line("data set", &words);
+        }
     }
     let total: u64 = run.results.iter().map(|result| result.size).sum();
     let files = counted(run.results.len() as u64, "file", "files");
@@ -196,6 +209,40 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
         let _ = writeln!(page, "sizar resume {} gives it another attempt", run.id);
     }
     page
+}
+
+/// Says where a data set comes from, what it was made, and why.
+fn laid_out(origin: &DataOrigin) -> Vec<String> {
+    let title = |name: &str| formats::named(name).map_or(String::new(), |it| it.title().to_owned());
+    let made = match (origin.converted, origin.format == origin.shown_as) {
+        (false, _) => "shown as it is".to_owned(),
+        (true, true) => format!("laid out anew as {}", title(&origin.shown_as)),
+        (true, false) => format!("converted to {}", title(&origin.shown_as)),
+    };
+    let places: Vec<&str> = origin.places.iter().map(|place| place.as_str()).collect();
+    let counts = match (origin.images, origin.annotations) {
+        (Some(images), Some(annotations)) => format!(
+            ", {}, {}",
+            counted(images, "image", "images"),
+            counted(annotations, "annotation", "annotations")
+        ),
+        _ => String::new(),
+    };
+    let mut lines = vec![
+        format!(
+            "{} ({}{counts}, digest {})",
+            origin.data,
+            title(&origin.format),
+            origin.digest.short()
+        ),
+        format!("{made}, at {}", places.join(", ")),
+    ];
+    if let Some(shape) = &origin.shape {
+        lines.push(format!("in the shape `{shape}`"));
+    }
+    lines.extend(origin.reasons.iter().cloned());
+    lines.extend(origin.losses.iter().map(|loss| format!("lost: {loss}")));
+    lines
 }
 
 /// Says what a run used.

@@ -11,6 +11,7 @@ fn job(after: &[RunId], task: Option<Task>) -> JobSpec {
         args: Vec::new(),
         resources: Resources::default(),
         data: Vec::new(),
+        origins: Vec::new(),
         network: false,
         sandbox: true,
         restart: 0,

@@ -65,6 +65,10 @@ impl Format for Alto {
         }
     }
 
+    fn variants(&self) -> &'static [&'static str] {
+        &["2", "2.1", "3", "3.1", "4", "4.3"]
+    }
+
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         let is_alto = |head: &str| head.contains("<alto") || head.contains(":alto");
         files::recognise(look, &["xml"], "ALTO", is_alto)

@@ -59,6 +59,10 @@ impl Format for Coco {
         }
     }
 
+    fn variants(&self) -> &'static [&'static str] {
+        &["panoptic"]
+    }
+
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         if look.is_folder() {
             let documents = layout::documents(look);

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::error::Result;
+use crate::json::number;
 use crate::model::{Annotation, Category, Dataset, Flags, Image, Rle, Shape, Visibility};
 use crate::raster::Rasteriser;
 
@@ -70,20 +71,28 @@ pub fn write(
     for block in 0..dataset.annotations.len().div_ceil(BLOCK) {
         let begin = block * BLOCK;
         let end = (begin + BLOCK).min(dataset.annotations.len());
-        let rows: Vec<String> = dataset.annotations[begin..end]
-            .par_iter()
+        let parts: Vec<String> = dataset.annotations[begin..end]
+            .par_chunks(PART)
             .enumerate()
-            .filter(|(_, annotation)| chosen[annotation.image as usize])
-            .map(|(at, annotation)| {
-                let image = &dataset.images[annotation.image as usize];
-                let id = ids.annotations[begin + at];
-                let mut row = String::with_capacity(400);
-                annotation_row(annotation, image, id, &ids, &mut row);
-                row
+            .map(|(part, annotations)| {
+                let mut rows = String::with_capacity(PART * 400);
+                for (at, annotation) in annotations.iter().enumerate() {
+                    if !chosen[annotation.image as usize] {
+                        continue;
+                    }
+                    if !rows.is_empty() {
+                        rows.push_str(",\n");
+                    }
+                    let image = &dataset.images[annotation.image as usize];
+                    let id = ids.annotations[begin + part * PART + at];
+                    annotation_row(annotation, image, id, &ids, &mut rows);
+                }
+                rows
             })
             .collect();
-        for row in rows {
-            write!(out, "{}{row}", separator(written))?;
+        for rows in parts.iter().filter(|rows| !rows.is_empty()) {
+            out.write_all(separator(written).as_bytes())?;
+            out.write_all(rows.as_bytes())?;
             written += 1;
         }
     }
@@ -94,6 +103,8 @@ pub fn write(
 
 /// Annotations that are made into text at a time.
 const BLOCK: usize = 1 << 14;
+/// And by one thread.
+const PART: usize = 1 << 9;
 
 fn separator(at: usize) -> &'static str {
     if at == 0 { "\n" } else { ",\n" }
@@ -183,11 +194,16 @@ fn annotation_row(annotation: &Annotation, image: &Image, id: i64, ids: &Ids, ro
             _ => annotation.bounds().map(|bbox| bbox.area()),
         });
         if let Some(area) = area {
-            let _ = write!(row, ",\"area\": {area}");
+            row.push_str(",\"area\": ");
+            number::push(row, area);
         }
         if let Some(bbox) = annotation.bounds() {
-            let _ =
-                write!(row, ",\"bbox\": [{},{},{},{}]", bbox.x, bbox.y, bbox.width, bbox.height);
+            let values = [bbox.x, bbox.y, bbox.width, bbox.height];
+            for (before, value) in [",\"bbox\": [", ",", ",", ","].into_iter().zip(values) {
+                row.push_str(before);
+                number::push(row, value);
+            }
+            row.push(']');
         }
     }
     if let Some(more) = more {
@@ -225,8 +241,12 @@ fn segmentation(shape: &Shape, image: &Image, row: &mut String) -> Option<Rle> {
             for (at, part) in polygon.parts.iter().enumerate() {
                 row.push_str(if at == 0 { "[" } else { ",[" });
                 for (at, point) in part.outer.iter().enumerate() {
-                    let comma = if at == 0 { "" } else { "," };
-                    let _ = write!(row, "{comma}{},{}", point.x, point.y);
+                    if at > 0 {
+                        row.push(',');
+                    }
+                    number::push(row, point.x);
+                    row.push(',');
+                    number::push(row, point.y);
                 }
                 row.push(']');
             }

@@ -42,6 +42,10 @@ impl Format for EScriptorium {
         }
     }
 
+    fn variants(&self) -> &'static [&'static str] {
+        &["page", "alto"]
+    }
+
     fn recognise(&self, _: &Look) -> Option<Recognised> {
         None
     }

@@ -66,6 +66,10 @@ impl Format for Page {
         }
     }
 
+    fn variants(&self) -> &'static [&'static str] {
+        &["2013", "2013-07-15", "2019", "2019-07-15"]
+    }
+
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         super::pages::files::recognise(look, &["xml"], "PAGE", |head| head.contains("PcGts"))
     }

@@ -9,10 +9,32 @@ pub fn parse(text: &str) -> Result<Vec<Point>, String> {
     // most points are some eight characters
     let mut points = Vec::with_capacity(text.len() / 8 + 1);
     let mut first = None;
-    let pieces = text.split(|c: char| c == ',' || c.is_ascii_whitespace());
-    for piece in pieces.filter(|piece| !piece.is_empty()) {
-        let Some(number) = number(piece) else {
-            return Err(format!("`{piece}` is not a coordinate"));
+    let bytes = text.as_bytes();
+    let is_between = |byte: &u8| *byte == b',' || byte.is_ascii_whitespace();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        if is_between(byte) {
+            at += 1;
+            continue;
+        }
+        // whole numbers, which most are, without the machinery of fractions
+        let (begin, mut whole) = (at, 0_u32);
+        while let Some(digit) =
+            bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|d| *d < 10)
+        {
+            whole = whole.wrapping_mul(10).wrapping_add(digit.into());
+            at += 1;
+        }
+        let is_whole = at - begin < 10 && bytes.get(at).is_none_or(|byte| is_between(byte));
+        let number = if is_whole {
+            f64::from(whole)
+        } else {
+            at += bytes[at..].iter().position(|byte| is_between(byte)).unwrap_or(bytes.len() - at);
+            let piece = &text[begin..at];
+            match piece.parse::<f64>() {
+                Ok(number) if number.is_finite() => number,
+                _ => return Err(format!("`{piece}` is not a coordinate")),
+            }
         };
         match first.take() {
             None => first = Some(number),
@@ -23,15 +45,6 @@ pub fn parse(text: &str) -> Result<Vec<Point>, String> {
         None => Ok(points),
         Some(_) => Err(format!("a point lacks its second coordinate after {}", points.len())),
     }
-}
-
-/// Reads a number; whole ones, which most are, without the machinery of fractions.
-fn number(text: &str) -> Option<f64> {
-    if text.len() < 10 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let whole = text.bytes().fold(0_u32, |sum, byte| sum * 10 + u32::from(byte - b'0'));
-        return Some(f64::from(whole));
-    }
-    text.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 /// Writes whole coordinates, none below 0, between `pair` and `next`; at least two points.
@@ -84,6 +97,8 @@ mod tests {
         }
         assert_eq!(parse("").unwrap(), vec![]);
         assert!(parse("1,2 3").unwrap_err().contains("second coordinate"));
+        assert_eq!(parse("4294967297,012345678901").unwrap()[0].x, 4_294_967_297.0);
+        assert!(parse("1,2é").unwrap_err().contains("`2é`"));
         assert!(parse("1,NaN").unwrap_err().contains("`NaN`"));
         assert!(parse("inf,1").is_err());
     }

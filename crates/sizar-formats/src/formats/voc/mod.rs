@@ -53,6 +53,23 @@ impl Format for Voc {
         }
     }
 
+    fn variants(&self) -> &'static [&'static str] {
+        &["boxes"]
+    }
+
+    fn holding_in(&self, feature: Feature, variant: Option<&str>) -> Holding {
+        use Feature as F;
+        match (variant, feature) {
+            (
+                Some("boxes"),
+                F::Masks | F::Polygons | F::PolygonParts | F::PolygonHoles | F::Ellipses,
+            ) => Holding::Changed("the box"),
+            // boxes may overlap
+            (Some("boxes"), F::OverlappingAreas) => Holding::Kept,
+            _ => self.holding(feature),
+        }
+    }
+
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         let file = look.with_extension(&["xml"]).into_iter().take(20).find(|file| {
             let head = Look::head(file);
@@ -67,7 +84,7 @@ impl Format for Voc {
         read::read(look, options)
     }
 
-    fn write(&self, dataset: &Dataset, output: &Staging, _: &WriteOptions) -> Result<()> {
-        write::write(dataset, output)
+    fn write(&self, dataset: &Dataset, output: &Staging, options: &WriteOptions) -> Result<()> {
+        write::write(dataset, output, options.variant.as_deref() == Some("boxes"))
     }
 }

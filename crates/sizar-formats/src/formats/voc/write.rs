@@ -10,8 +10,9 @@ use crate::model::{Annotation, Dataset, Flags, Image, Shape};
 use crate::staging::Staging;
 use crate::xml::Writer;
 
-/// Writes `Annotations`, `ImageSets`, `JPEGImages`, and masks where there are shapes.
-pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
+/// Writes `Annotations`, `ImageSets`, `JPEGImages`, and masks where there are shapes, unless only
+/// boxes are wanted.
+pub fn write(dataset: &Dataset, output: &Staging, only_boxes: bool) -> Result<()> {
     if output.is_file() {
         return Err(FormatError::cannot_write("Pascal VOC is a folder")
             .with_hint("name a folder to write to"));
@@ -19,7 +20,8 @@ pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
     let by_image = dataset.by_image();
     let names = unique_stems(dataset);
     let has_area = |annotation: &Annotation| {
-        matches!(annotation.shape, Shape::Polygon(_) | Shape::Rle(_) | Shape::Ellipse(_))
+        !only_boxes
+            && matches!(annotation.shape, Shape::Polygon(_) | Shape::Rle(_) | Shape::Ellipse(_))
     };
     let segmented: Vec<bool> = (0..dataset.images.len())
         .map(|at| by_image.of(at).iter().any(|i| has_area(&dataset.annotations[*i as usize])))

@@ -53,6 +53,28 @@ impl Format for Yolo {
         }
     }
 
+    fn variants(&self) -> &'static [&'static str] {
+        &["detect", "segment", "pose"]
+    }
+
+    fn variant_for(&self, dataset: &Dataset) -> Option<&'static str> {
+        Some(write::variant_for(dataset))
+    }
+
+    fn holding_in(&self, feature: Feature, variant: Option<&str>) -> Holding {
+        use Feature as F;
+        match (variant, feature) {
+            (
+                Some("detect" | "pose"),
+                F::Polygons | F::PolygonParts | F::PolygonHoles | F::Masks | F::Ellipses,
+            ) => Holding::Changed("the box"),
+            (Some("detect" | "segment"), F::Keypoints | F::HiddenKeypoints | F::Skeletons) => {
+                Holding::Dropped
+            }
+            _ => self.holding(feature),
+        }
+    }
+
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         if let Some(yaml) = read::yaml(look) {
             let name = yaml.file_name().unwrap_or_default();

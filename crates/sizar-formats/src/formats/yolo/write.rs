@@ -19,26 +19,30 @@ enum Task {
     Pose(usize),
 }
 
+/// The task that follows from the data: points before outlines before boxes.
+pub fn variant_for(dataset: &Dataset) -> &'static str {
+    let has_shape = |annotation: &Annotation| {
+        matches!(annotation.shape, Shape::Polygon(_) | Shape::Rle(_) | Shape::Ellipse(_))
+    };
+    if dataset.annotations.iter().any(|annotation| !annotation.keypoints().is_empty()) {
+        "pose"
+    } else if dataset.annotations.iter().any(has_shape) {
+        "segment"
+    } else {
+        "detect"
+    }
+}
+
 /// Writes `images`, `labels` and `data.yaml`; the task follows from the data, or is `variant`.
 pub fn write(dataset: &Dataset, output: &Staging, variant: Option<&str>) -> Result<()> {
     if output.is_file() {
         return Err(FormatError::cannot_write("YOLO is a folder").with_hint("name a folder"));
     }
     let points = dataset.annotations.iter().map(|a| a.keypoints().len()).max().unwrap_or(0);
-    let has_shape = |annotation: &Annotation| {
-        matches!(annotation.shape, Shape::Polygon(_) | Shape::Rle(_) | Shape::Ellipse(_))
-    };
-    let task = match variant {
-        Some("detect") => Task::Detect,
-        Some("segment") => Task::Segment,
-        Some("pose") => Task::Pose(points),
-        Some(other) => {
-            return Err(FormatError::cannot_write(format!("YOLO has no variant `{other}`"))
-                .with_hint("choose `detect`, `segment` or `pose`"));
-        }
-        None if points > 0 => Task::Pose(points),
-        None if dataset.annotations.iter().any(has_shape) => Task::Segment,
-        None => Task::Detect,
+    let task = match variant.unwrap_or_else(|| variant_for(dataset)) {
+        "segment" => Task::Segment,
+        "pose" => Task::Pose(points),
+        _ => Task::Detect,
     };
     let by_image = dataset.by_image();
     let names = unique_stems(dataset);

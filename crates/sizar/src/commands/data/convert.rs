@@ -38,8 +38,8 @@ pub struct ConvertArgs {
     /// The format to write
     #[arg(long, value_name = "FORMAT")]
     to: String,
-    /// A variant of the format: `panoptic` of COCO; `detect`, `segment`, `pose` of YOLO; `2013` of
-    /// PAGE; `2`, `3` of ALTO; `alto` of eScriptorium
+    /// A variant of the format: `panoptic` of COCO; `boxes` of VOC, without masks; `detect`,
+    /// `segment`, `pose` of YOLO; `2013` of PAGE; `2`, `3` of ALTO; `alto` of eScriptorium
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
     #[command(flatten)]
@@ -109,6 +109,7 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
     if !target.is_written() {
         return Err(FormatError::NotWritten { format: target.title() }.into());
     }
+    formats::check_variant(target, args.variant.as_deref())?;
     if args.output.symlink_metadata().is_ok() {
         return Err(FormatError::Exists { path: args.output.clone() }.into());
     }
@@ -140,7 +141,8 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
         };
         split(dataset, &SplitRequest::parse(parts, args.seed, group)?);
     }
-    let losses = losses(dataset, target);
+    let options = WriteOptions { variant: args.variant.clone() };
+    let losses = losses(dataset, target, &options);
     if args.lossless && !losses.is_empty() {
         let lost: Vec<String> =
             losses.iter().map(|loss| format!("{} ({})", loss.what, loss.count)).collect();
@@ -161,7 +163,6 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
         Images::Png => Placing::Encode(Encoding::Png),
         Images::Jpeg => Placing::Encode(Encoding::Jpeg),
     };
-    let options = WriteOptions { variant: args.variant.clone() };
     let saved = save(dataset, target, &args.output, placing, &options)?;
     if args.json {
         output::print_json(&Document {
