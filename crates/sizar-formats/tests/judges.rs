@@ -10,8 +10,8 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 use sizar_formats::convert::save;
-use sizar_formats::formats::{self, WriteOptions};
-use sizar_formats::model::{Point, Rle, SplitSet};
+use sizar_formats::formats::{self, ReadOptions, WriteOptions};
+use sizar_formats::model::{Box2, Point, Rle, SplitSet};
 use sizar_formats::raster::Rasteriser;
 use sizar_formats::staging::Placing;
 use sizar_formats::{OpenOptions, open};
@@ -46,6 +46,51 @@ fn slow_data_pycocotools_and_globox_agree() {
     let python = judge();
     masks_are_those_of_pycocotools_byte_for_byte(&python);
     globox_reads_the_same_boxes_from_coco_voc_and_yolo(&python);
+    results_are_those_that_pycocotools_loads(&python);
+}
+
+fn results_are_those_that_pycocotools_loads(python: &Utf8Path) {
+    let (_keep, folder) = scratch();
+    let truth = folder.join("truth.json");
+    let images: Vec<Value> = (0..5)
+        .map(
+            |at| json!({"id": at * 3, "file_name": format!("{at}.jpg"), "width": 40, "height": 30}),
+        )
+        .collect();
+    let categories = json!([{"id": 2, "name": "b"}, {"id": 1, "name": "a"}]);
+    let document = json!({"images": images, "annotations": [], "categories": categories});
+    fs_err::write(&truth, document.to_string()).unwrap();
+    let mut random = Random(11);
+    let of = |random: &mut Random, what: &str| {
+        let number =
+            |random: &mut Random, most: f64| (random.unit() * most * 100.0).round() / 100.0;
+        let mut row = json!({"image_id": random.below(5) * 3, "category_id": 1 + random.below(2),
+            "score": number(random, 1.0)});
+        let sides = [number(random, 20.0), number(random, 15.0), number(random, 20.0), 9.5];
+        if what == "bbox" {
+            row["bbox"] = json!(sides);
+        } else {
+            let ring = Box2::new(sides[0], sides[1], sides[2], sides[3]).corners();
+            let mask = Rasteriser::new(40, 30).unwrap().ring(&ring);
+            row["segmentation"] = json!({"counts": mask.to_text(), "size": [30, 40]});
+        }
+        row
+    };
+    for what in ["bbox", "segm"] {
+        let results = folder.join(format!("{what}.json"));
+        let rows: Vec<Value> = (0..40).map(|_| of(&mut random, what)).collect();
+        fs_err::write(&results, json!(rows).to_string()).unwrap();
+        let read = ReadOptions { images_of: Some(truth.clone()), ..ReadOptions::default() };
+        let options = OpenOptions { read, ..OpenOptions::default() };
+        let mut dataset = open(&results, &options).unwrap().dataset;
+        let written = folder.join(format!("{what}-out.json"));
+        let coco = formats::named("coco").unwrap();
+        save(&mut dataset, coco, &written, Placing::Leave, &WriteOptions::default()).unwrap();
+        // what `loadRes` makes of the list, and what COCO() reads of what was written here
+        let said = asked(python, "results.py", &[&truth, &results, &written]);
+        assert_eq!(said["loaded"].as_array().unwrap().len(), 40);
+        assert_eq!(said["loaded"], said["written"], "{what}");
+    }
 }
 
 fn masks_are_those_of_pycocotools_byte_for_byte(python: &Utf8Path) {

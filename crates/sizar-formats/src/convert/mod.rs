@@ -8,6 +8,6 @@ pub mod tile;
 
 pub use classes::{choose_classes, merge_classes};
 pub use resize::resize;
-pub use save::{Saved, save};
+pub use save::{Saved, refuse_without_images, save};
 pub use split::{Group, SplitRequest, split};
 pub use tile::tile;

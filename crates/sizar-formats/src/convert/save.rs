@@ -27,6 +27,7 @@ pub fn save(
     if !format.is_written() {
         return Err(FormatError::NotWritten { format: format.title() });
     }
+    refuse_without_images(dataset)?;
     check_variant(format, options.variant.as_deref())?;
     if let Placing::Encode(encoding) = placing {
         renamed(dataset, encoding);
@@ -46,6 +47,16 @@ pub fn save(
     let missing = staging.missing();
     staging.finish()?;
     Ok(Saved { path: to.to_owned(), missing })
+}
+
+/// Refuses a list of results whose images nobody has named.
+pub fn refuse_without_images(dataset: &Dataset) -> Result<()> {
+    if !dataset.lacks_images {
+        return Ok(());
+    }
+    let what = "a list of results knows its images by their ids only";
+    Err(FormatError::cannot_write(what)
+        .with_hint("name the COCO file whose images and categories they are: `--images-of FILE`"))
 }
 
 /// Gives images the ending of the format that they are written in.

@@ -128,6 +128,8 @@ pub struct ReadOptions {
     pub classes: Option<Vec<String>>,
     /// Whether boxes with whole corners count pixels from 0 or 1; the format's rule if `None`.
     pub origin: Option<u8>,
+    /// The data set whose images and categories a list of results means.
+    pub images_of: Option<camino::Utf8PathBuf>,
     /// When several people who marked one image agree.
     pub agreement: zooniverse::Agreement,
 }

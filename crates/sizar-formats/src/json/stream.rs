@@ -1,4 +1,4 @@
-//! A file that is one object with long lists of objects, read in pieces.
+//! A file that is one object with long lists of objects, or one such list, read in pieces.
 //!
 //! One thread reads and looks for braces and quotes only, to cut the lists between two objects;
 //! the pieces are parsed by as many threads as there are cores, and come back in order. Of the
@@ -16,7 +16,7 @@ use crate::error::{FormatError, Position, Result};
 
 /// Objects of a list, separated by commas, or one whole value.
 pub struct Piece {
-    /// The key of the outermost object.
+    /// The key of the outermost object; empty where the file is a list.
     pub key: String,
     /// Whether these are objects of a list.
     pub is_list: bool,
@@ -200,7 +200,8 @@ impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
             }
         }
         if self.peek()? == Some(b'[') {
-            return Err(self.error("the file is a list, and an object was expected"));
+            self.list("")?;
+            return self.nothing_follows();
         }
         self.take(b'{', "an object")?;
         if self.peek()? == Some(b'}') {
@@ -228,7 +229,7 @@ impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
     fn nothing_follows(&mut self) -> Result<(), Cut> {
         match self.peek()? {
             None => Ok(()),
-            Some(_) => Err(self.error("something follows the end of the object")),
+            Some(_) => Err(self.error("something follows the end")),
         }
     }
 

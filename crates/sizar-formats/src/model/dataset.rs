@@ -20,6 +20,8 @@ pub struct Dataset {
     pub roots: Vec<Utf8PathBuf>,
     /// What the reader noticed and went on.
     pub notes: Vec<Note>,
+    /// Whether images and categories are known by their ids only, as in a list of results.
+    pub lacks_images: bool,
 }
 
 /// Where a data set comes from.
@@ -142,6 +144,7 @@ impl Dataset {
             }
         }
         self.notes.extend(other.notes);
+        self.lacks_images |= other.lacks_images;
         if self.info == Info::default() {
             self.info = other.info;
         }

@@ -16,6 +16,9 @@ use crate::model::{Dataset, Note};
 /// A name is tried as a path from each root first. Where that fails, a file of this name anywhere
 /// below a root counts if it is the only one.
 pub fn locate(dataset: &mut Dataset, extra: &[Utf8PathBuf]) -> Result<()> {
+    if dataset.lacks_images {
+        return Ok(());
+    }
     let roots: Vec<Utf8PathBuf> = extra.iter().chain(&dataset.roots).cloned().collect();
     dataset.images.par_iter_mut().for_each(|image| {
         if image.file.is_none() {

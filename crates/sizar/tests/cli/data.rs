@@ -70,6 +70,30 @@ fn data_is_looked_at_checked_and_converted() {
 }
 
 #[test]
+fn detections_are_held_against_what_was_marked() {
+    let world = world();
+    pages(&world);
+    let rows: Vec<String> = (0..3)
+        .map(|at| format!(r#"{{"image_id":{at},"category_id":1,"bbox":[1,1,5,4],"score":0.{at}}}"#))
+        .collect();
+    world.write("results.json", &format!("[{}]", rows.join(",")));
+    let seen = world.sizar(&["data", "inspect", "results.json", "--json"]).exits(0).json();
+    assert_eq!((&seen["format"], &seen["summary"]["annotations"]), (&"coco".into(), &3.into()));
+    world.sizar(&["data", "check", "results.json"]).exits(0);
+    let truth = "pages/instances.json";
+    let both = world.sizar(&["data", "stats", truth, "results.json", "--json"]).exits(0).json();
+    let figure = both["classes"].as_array().unwrap().iter().find(|it| it["name"] == "figure");
+    assert_eq!((&figure.unwrap()["a"], &figure.unwrap()["b"]), (&2.into(), &3.into()), "{both}");
+
+    let convert = ["data", "convert", "results.json", "found", "--to", "voc"];
+    let said = world.sizar(&convert).exits(30);
+    assert!(said.stderr.contains("by their ids only"), "{said}");
+    assert!(said.stderr.contains("`--images-of FILE`"), "{said}");
+    world.sizar(&[&convert[..], &["--images-of", truth]].concat()).exits(0);
+    assert!(world.here().join("found/Annotations/p2.xml").exists());
+}
+
+#[test]
 fn data_that_are_not_there_are_said_to_be_missing() {
     let world = world();
     fs::create_dir_all(world.here().join("empty")).unwrap();

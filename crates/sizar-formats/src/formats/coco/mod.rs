@@ -7,6 +7,7 @@ mod annotation;
 mod layout;
 mod panoptic;
 mod read;
+mod results;
 mod write;
 
 use camino::Utf8Path;
@@ -66,7 +67,11 @@ impl Format for Coco {
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         if look.is_folder() {
             let documents = layout::documents(look);
-            let first = documents.first()?;
+            let Some(first) = documents.first() else {
+                let first = results::documents(look).into_iter().next()?;
+                let name = first.strip_prefix(look.path()).unwrap_or(&first);
+                return Recognised::likely(format!("`{name}` is a list of results"));
+            };
             let name = first.file.strip_prefix(look.path()).unwrap_or(&first.file);
             return Recognised::sure(match documents.len() {
                 1 => format!("`{name}` has `images` and `annotations`"),
@@ -76,12 +81,22 @@ impl Format for Coco {
         if layout::is_coco(look.path()) {
             return Recognised::sure("the file has `images` and `annotations`");
         }
+        if results::is_results(look.path()) {
+            return Recognised::sure("the file is a list of results with `image_id` and `score`");
+        }
         None
     }
 
-    fn read(&self, look: &Look, _: &ReadOptions) -> Result<Dataset> {
+    fn read(&self, look: &Look, options: &ReadOptions) -> Result<Dataset> {
+        if let Some(truth) = &options.images_of {
+            let results = results::documents(look);
+            return results::read(results.first().map_or(look.path(), |file| file), truth);
+        }
         let documents = layout::documents(look);
         if documents.is_empty() {
+            if let (true, Some(file)) = (look.is_folder(), results::documents(look).first()) {
+                return read(file);
+            }
             if !look.is_folder() {
                 // says what is wrong with it
                 return read(look.path());

@@ -6,6 +6,7 @@ use camino::Utf8Path;
 use rustc_hash::FxHashMap;
 
 use super::annotation::{self, Scratch, Unresolved};
+use super::results;
 use crate::error::{FormatError, Position, Result};
 use crate::json::{Cursor, JsonError, Piece, read_lists};
 use crate::model::{Annotation, Category, Dataset, Image, Info, Licence, Note};
@@ -24,10 +25,26 @@ enum Parsed {
 
 /// Reads `file`: all but panoptic masks, which stay an attribute of their annotation.
 pub fn read(file: &Utf8Path) -> Result<Dataset> {
-    let bytes = fs_err::metadata(file)?.len();
-    let mut lists = Lists { bytes, ..Lists::default() };
-    read_lists(file, parse, |piece| lists.add(piece))?;
+    let mut lists = lists(file)?;
+    if lists.is_bare {
+        results::name_images(&mut lists.dataset, &lists.ids);
+    }
     lists.into_dataset(file)
+}
+
+/// Reads a list of results, whose images and categories are those of `truth`.
+pub fn read_results(file: &Utf8Path, truth: Dataset) -> Result<Dataset> {
+    let mut lists = lists(file)?;
+    let annotations = std::mem::take(&mut lists.dataset.annotations);
+    lists.dataset = Dataset { annotations, ..truth };
+    lists.into_dataset(file)
+}
+
+fn lists(file: &Utf8Path) -> Result<Lists> {
+    let bytes = fs_err::metadata(file)?.len();
+    let mut lists = Lists { bytes, is_bare: results::is_list(file), ..Lists::default() };
+    read_lists(file, parse, |piece| lists.add(piece))?;
+    Ok(lists)
 }
 
 /// No annotation of use is shorter than so many bytes.
@@ -42,12 +59,14 @@ struct Lists {
     /// The ids of the image and the category of each annotation.
     ids: Vec<(i64, Option<i64>)>,
     has_annotations: bool,
+    /// Whether the file is a list of results, without images and categories.
+    is_bare: bool,
 }
 
 fn parse(piece: &Piece) -> std::result::Result<Parsed, JsonError> {
     let mut cursor = Cursor::new(&piece.text);
     let parsed = match (piece.key.as_str(), piece.is_list) {
-        ("annotations", true) => {
+        ("annotations" | "", true) => {
             let mut scratch = Scratch::default();
             let mut made = Vec::with_capacity(piece.count);
             let mut ids = Vec::with_capacity(piece.count);
@@ -75,9 +94,11 @@ fn parse(piece: &Piece) -> std::result::Result<Parsed, JsonError> {
             objects(piece, &mut cursor, |cursor| Ok(made.push(annotation::licence(cursor)?)))?;
             Parsed::Licences(made)
         }
-        (key @ ("annotations" | "images" | "categories"), false) => {
+        (key @ ("annotations" | "images" | "categories" | ""), false) => {
             let mut error = cursor.unexpected("a list of objects");
-            error.path.push(key.to_owned().into());
+            if !key.is_empty() {
+                error.path.push(key.to_owned().into());
+            }
             return Err(error);
         }
         ("info", false) if cursor.peek() == Some(b'{') => Parsed::Info(info(&mut cursor)?),
@@ -106,7 +127,9 @@ fn objects(
     while cursor.peek().is_some() {
         if let Err(mut error) = each(cursor) {
             error.path.push(format!("[{index}]").into());
-            error.path.push(piece.key.clone().into());
+            if !piece.key.is_empty() {
+                error.path.push(piece.key.clone().into());
+            }
             return Err(error);
         }
         index += 1;
@@ -173,7 +196,8 @@ impl Lists {
     ///
     /// An annotation of an image that isn't there is noted and left out.
     fn into_dataset(self, file: &Utf8Path) -> Result<Dataset> {
-        let Self { mut dataset, ids: named, has_annotations, .. } = self;
+        let Self { mut dataset, ids: named, has_annotations, is_bare, .. } = self;
+        let list = if is_bare { "" } else { "annotations" };
         dataset.images.shrink_to_fit();
         if !has_annotations && dataset.images.is_empty() {
             return Err(FormatError::malformed(
@@ -190,7 +214,7 @@ impl Lists {
         annotations.retain_mut(|annotation| {
             let Some((at, (image, category))) = named.next() else { return false };
             let mut note = |code, message| {
-                let at = Position::element(file, format!("annotations[{at}]"));
+                let at = Position::element(file, format!("{list}[{at}]"));
                 notes.push(Note { code, at, message });
             };
             if before.0 != image {

@@ -4,7 +4,8 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 use sizar_formats::FormatError;
 use sizar_formats::convert::{
-    Group, SplitRequest, choose_classes, merge_classes, resize, save, split, tile,
+    Group, SplitRequest, choose_classes, merge_classes, refuse_without_images, resize, save, split,
+    tile,
 };
 use sizar_formats::formats::{self, Loss, WriteOptions, losses};
 use sizar_formats::staging::{Encoding, Placing};
@@ -115,6 +116,7 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
     }
     let mut opened = args.reading.open(&args.input)?;
     say_notes(session, &opened);
+    refuse_without_images(&opened.dataset)?;
     let dataset = &mut opened.dataset;
     for pair in &args.merge {
         let Some((from, into)) = pair.split_once('=') else {

@@ -51,6 +51,10 @@ struct Reading {
     /// A folder with the images, where they aren't beside the annotations
     #[arg(long, value_name = "FOLDER")]
     images_in: Vec<Utf8PathBuf>,
+    /// The COCO file whose images and categories a list of results means, as pycocotools' `loadRes`
+    /// reads it
+    #[arg(long, value_name = "FILE")]
+    images_of: Option<Utf8PathBuf>,
     /// A file with the names of the classes, a line each, for formats that only number them
     #[arg(long, value_name = "FILE")]
     names: Option<Utf8PathBuf>,
@@ -68,6 +72,11 @@ struct Reading {
 
 impl Reading {
     fn open(&self, path: &Utf8PathBuf) -> CommandResult<Opened> {
+        self.open_with(path, self.images_of.as_ref())
+    }
+
+    /// Opens what lies at `path`, where a list of results means the images of `truth`.
+    fn open_with(&self, path: &Utf8PathBuf, truth: Option<&Utf8PathBuf>) -> CommandResult<Opened> {
         let classes = match &self.names {
             Some(file) => {
                 let text = fs_err::read_to_string(file)?;
@@ -81,6 +90,7 @@ impl Reading {
             read: ReadOptions {
                 classes,
                 origin: self.origin,
+                images_of: truth.cloned(),
                 agreement: Agreement { overlap: self.overlap, share: self.share },
             },
         };

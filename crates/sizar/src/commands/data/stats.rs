@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 use sizar_formats::survey::{Summary, summarise};
 
-use super::Reading;
+use super::{Reading, say_notes};
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
 use crate::output::{self, table};
@@ -17,6 +17,7 @@ use crate::session::Session;
 #[command(after_help = "\
 Examples:
   sizar data stats ./coco ./voc
+  sizar data stats instances_val.json results.json      what was there, and what was found
   sizar data stats ./train ./val --json | jq '.classes[] | select(.a == 0 or .b == 0)'")]
 pub struct StatsArgs {
     /// A file or a folder of annotations
@@ -46,9 +47,18 @@ struct Class {
     b: usize,
 }
 
-pub fn stats(_session: &Session, args: &StatsArgs) -> CommandResult {
-    let a = summarise(&args.reading.open(&args.a)?.dataset);
-    let b = summarise(&args.reading.open(&args.b)?.dataset);
+pub fn stats(session: &Session, args: &StatsArgs) -> CommandResult {
+    let (mut a, mut b) = (args.reading.open(&args.a)?, args.reading.open(&args.b)?);
+    // results are of the images that they are compared with
+    if b.dataset.lacks_images && !a.dataset.lacks_images {
+        b = args.reading.open_with(&args.b, Some(&args.a))?;
+    } else if a.dataset.lacks_images && !b.dataset.lacks_images {
+        a = args.reading.open_with(&args.a, Some(&args.b))?;
+    }
+    for opened in [&a, &b] {
+        say_notes(session, opened);
+    }
+    let (a, b) = (summarise(&a.dataset), summarise(&b.dataset));
     let mut both: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
     for (at, summary) in [&a, &b].into_iter().enumerate() {
         for class in &summary.classes {
