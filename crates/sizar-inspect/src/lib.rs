@@ -13,5 +13,5 @@ pub mod packaging;
 pub mod python;
 pub mod tree;
 
-pub use audit::{Shape, shapes};
+pub use audit::{Part, Shape, shapes};
 pub use inspect::{InspectError, InspectOptions, inspect};

@@ -96,7 +96,7 @@ impl<'a> Typed<'a> {
 }
 
 /// `--data-root` is `data_root` in the code.
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     name.trim_start_matches('-').replace('-', "_").to_ascii_lowercase()
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_inspect::Shape;
 use sizar_model::Inspection;
+use sizar_model::inspection::DriverOption;
 
 use super::arguments::{Typed, shown};
 use super::search::{Candidate, Search, order_of, said};
@@ -46,6 +47,19 @@ pub struct Expectation {
     pub reasons: Vec<Reason>,
     /// Other places at which something of this kind is expected.
     pub others: Vec<Reason>,
+    /// What is passed to the driver beside what the user passes: options and their values.
+    pub fills: Vec<(String, String)>,
+}
+
+impl Expectation {
+    /// Passes values for options that the user does not pass.
+    pub(super) fn fill(&mut self, fills: Vec<(&DriverOption, String)>) {
+        for (option, value) in fills {
+            let option = shown(option).to_owned();
+            self.reasons.push(said(format!("`{option} {value}` is passed for you")));
+            self.fills.push((option, value));
+        }
+    }
 }
 
 /// Decides what the driver expects.
@@ -68,6 +82,11 @@ pub fn expect(inspection: &Inspection, asked: &Asked<'_>) -> Result<Expectation,
     let Some(best) = candidates.first() else {
         return Err(search.nothing());
     };
+    if best.root.is_none()
+        && let Some(expectation) = filled(&search, best)
+    {
+        return Ok(expectation);
+    }
     let (Some(root), _) = (&best.root, best.certainty) else {
         let option = best.option.map(shown).unwrap_or_default().to_owned();
         let at = best.option.map_or(String::new(), |it| format!("{}:{}", it.path, it.line));
@@ -105,6 +124,32 @@ pub fn expect(inspection: &Inspection, asked: &Asked<'_>) -> Result<Expectation,
     }
     expectation.others = others.into_iter().filter(|it| !best.reasons.contains(it)).collect();
     Ok(expectation)
+}
+
+/// Where nobody says the folder and only options of the driver ask for it: a place of our own, which
+/// the options get. Nothing, where it is not clear that they are for the data set.
+fn filled(search: &Search<'_>, best: &Candidate<'_>) -> Option<Expectation> {
+    if !best.is_clear {
+        return None;
+    }
+    let mut expectation = search.of(best);
+    let year = expectation.year.clone();
+    let root = ["data", "sizar-data"]
+        .map(|folder| joined(folder, expectation.format))
+        .into_iter()
+        .find(|root| !(search.asked.holds)(Utf8Path::new(root)))?;
+    expectation.place =
+        data_place(&joined(&root, &fill(&best.shape.below, year.as_deref()))).ok()?;
+    let mut fills = best.of_parts(&expectation.place, year.as_deref());
+    if let Some(option) = best.option.filter(|option| search.may_be_filled(option)) {
+        let file = best.shape.file.as_deref();
+        fills.push((option, file.map_or(root.clone(), |file| joined(&root, file))));
+    }
+    if fills.is_empty() {
+        return None;
+    }
+    expectation.fill(fills);
+    Some(expectation)
 }
 
 #[cfg(test)]

@@ -88,7 +88,9 @@ fn decided_at(format: &str, there: Option<&str>, lines: &str, args: &str) -> Str
                 .collect();
             let shape = it.shape.map_or("none", |shape| shape.name.as_str());
             let file = it.file.map(|file| format!(" {file}")).unwrap_or_default();
-            format!("{shape} at {} {:?}{file}: {}", it.place, it.binds, lines.join(" "))
+            let fills: String =
+                it.fills.iter().map(|(option, value)| format!(" {option} {value}")).collect();
+            format!("{shape} at {} {:?}{file}: {}{fills}", it.place, it.binds, lines.join(" "))
         }
         Err(error) => format!("{error} => {}", error.hint()),
     }
@@ -202,10 +204,11 @@ fn what_is_not_known_is_said_with_what_is_there() {
             "path imgs-masks ./data/imgs\nhard ./data/masks",
             vec!["./data/imgs`, which is folders", "(train.py:1)", "--data mask:./pages"],
         ),
+        // it may be for something else
         (
             "coco",
-            "import coco pycocotools\noption --coco_path",
-            vec!["`--coco_path` (train.py:2)", "-- train.py --coco_path data"],
+            "import coco pycocotools\noption --root",
+            vec!["`--root` (train.py:2)", "-- train.py --root data"],
         ),
         ("voc", "call voc-detection VOCDetection '../d'", vec!["../d/VOCdevkit", "(train.py:1)"]),
         // the source's own file would be hidden
@@ -231,4 +234,72 @@ fn a_place_that_is_said_wins_and_the_shape_is_still_found() {
         "voc-detection at data/x []: 1",
     );
     assert_eq!(there("call voc-detection VOCDetection 'd'"), "voc-detection at data/x []: 1");
+}
+
+#[test]
+fn options_that_nobody_passes_are_filled_where_it_is_clear() {
+    const BINDS: &str = r#"["annotations", "train2017", "val2017"]"#;
+    const PARTS: &str = "import coco pycocotools\noption --train-images x\noption --train-ann-file\n\
+        option --val_img_dir\noption --lr 1";
+    let parts = format!(
+        "coco at data/coco {BINDS}: 1 2 3 4 --train-images data/coco/train2017 --train-ann-file \
+         data/coco/annotations/instances_train2017.json --val_img_dir data/coco/val2017"
+    );
+    assert_eq!(decided("coco", PARTS, "--lr 2"), parts);
+    // with a year that the code names
+    let of_2014 = decided("coco", &format!("{PARTS}\npath coco train2014"), "");
+    assert!(of_2014.contains("--train-images data/coco/train2014"), "{of_2014}");
+    // one set for all
+    assert_eq!(
+        decided("coco", "call coco CocoDetection\noption --img-folder\noption --ann-file", ""),
+        format!(
+            "coco at data/coco {BINDS}: 1 2 3 --img-folder data/coco/train2017 --ann-file \
+             data/coco/annotations/instances_train2017.json"
+        )
+    );
+    // the user says the folder
+    let by_hand = decided_at("coco", Some("d"), PARTS, "");
+    assert!(by_hand.ends_with("--val_img_dir d/val2017"), "{by_hand}");
+    // what the user passes is not for us to fill, nor half of it
+    let passed = decided("coco", PARTS, "--train-images mine");
+    assert!(passed.contains("nothing in the source shows"), "{passed}");
+    // images alone show nothing
+    let alone = decided("coco", "import coco pycocotools\noption --train-images x", "");
+    assert!(alone.contains("nothing in the source shows"), "{alone}");
+
+    // one option for the folder, without a default
+    for (format, lines, expected) in [
+        (
+            "coco",
+            "import coco pycocotools\noption --coco_path",
+            format!("coco at data/coco {BINDS}: 1 2 --coco_path data/coco"),
+        ),
+        (
+            "voc",
+            "option --where\ncall voc-detection VOCDetection args.where",
+            "voc-detection at data/voc/VOCdevkit/VOC2012 []: 2 1 --where data/voc".to_owned(),
+        ),
+    ] {
+        assert_eq!(decided(format, lines, ""), expected, "{lines}");
+    }
+    // a positional argument can't be added behind others
+    let said = decided("voc", "option where\ncall voc-detection VOCDetection args.where", "");
+    assert!(said.contains("`where` (train.py:1), which was not passed"), "{said}");
+}
+
+#[test]
+fn a_path_behind_a_folder_begins_at_that_folder() {
+    // `root + '/VOCdevkit/VOC2012/JPEGImages'`
+    for (lines, expected) in [
+        (
+            "option --data-root ./data\npath voc-devkit /VOCdevkit/VOC2012\nhard /VOCdevkit/VOC2012",
+            "voc-devkit at data/VOCdevkit/VOC2012 []: 2 1",
+        ),
+        (
+            "option --voc-root d\npath voc-folder /JPEGImages/\nhard /JPEGImages/",
+            "voc-folder at d []: 2 1",
+        ),
+    ] {
+        assert_eq!(decided("voc", lines, ""), expected);
+    }
 }

@@ -49,6 +49,7 @@ impl Scene {
         let year = shape.year.as_deref();
         let fill = |list: &[String]| list.iter().map(|text| fill(text, year)).collect();
         let expected = Expectation {
+            fills: Vec::new(),
             shape: Some(shape),
             format: formats::named(&shape.format).unwrap().name(),
             place: "there".into(),

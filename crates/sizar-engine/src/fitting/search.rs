@@ -7,16 +7,21 @@ use sizar_inspect::{Shape, shapes};
 use sizar_model::Inspection;
 use sizar_model::inspection::{DataShape, DriverOption};
 
-use super::arguments::{Typed, Value, shown};
+use super::arguments::{Typed, Value, normal, shown};
 use super::seen::{Base, Root, read};
 use super::shaped::{fill, is_data_folder, joined, year_of};
 use super::{Asked, Expectation, Reason, Unknown};
+
+/// What takes no path.
+const NO_TEXT: [&str; 3] = ["bool", "int", "float"];
 
 /// How far a place is known, the surest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Certainty {
     /// The user passes it.
     Passed,
+    /// Options of the driver name the parts, and nobody passes them.
+    Parts,
     /// It is written where the data are loaded.
     Written,
     /// It is the default of what the loader is given.
@@ -39,6 +44,10 @@ pub(super) struct Candidate<'a> {
     has_tail: bool,
     pub file: Option<String>,
     pub year: Option<String>,
+    /// Whether it is clear that the option is for this data set, and nothing else.
+    pub is_clear: bool,
+    /// The driver's options for parts of the data set.
+    pub parts: Vec<(&'a DriverOption, &'static str)>,
     pub reasons: Vec<Reason>,
 }
 
@@ -59,8 +68,22 @@ impl Candidate<'_> {
             has_tail: true,
             file: None,
             year: seen.year.clone(),
+            is_clear: false,
+            parts: Vec::new(),
             reasons: vec![reason],
         }
+    }
+}
+
+impl<'a> Candidate<'a> {
+    /// The options for the parts of the data set, and where these are below `place`.
+    pub(super) fn of_parts(
+        &self,
+        place: &Utf8Path,
+        year: Option<&str>,
+    ) -> Vec<(&'a DriverOption, String)> {
+        let at = |path: &str| place.join(fill(path, year)).into_string();
+        self.parts.iter().map(|(option, path)| (*option, at(path))).collect()
     }
 }
 
@@ -106,7 +129,16 @@ impl<'a> Search<'a> {
         let mut candidates = Vec::new();
         for (shape, seen) in self.seen() {
             let start = Candidate::of(shape, seen);
+            let parts = self.parts(shape);
+            let is_passed = |(option, _): &(&DriverOption, _)| {
+                matches!(self.typed.value(option), Value::Passed(_))
+            };
+            if parts.iter().any(is_passed) {
+                // the user's own places: what belongs at which of them is the user's to say
+                continue;
+            }
             let found = match seen.kind.as_str() {
+                _ if !parts.is_empty() => Some(self.by_parts(start, parts)),
                 "path" => self.by_path(start, seen),
                 _ => match seen.root.as_deref().and_then(read) {
                     Some(root) => self.by_root(start, &root),
@@ -126,6 +158,49 @@ impl<'a> Search<'a> {
         Some(Candidate::of(shape, seen))
     }
 
+    /// The driver's options for parts of the shape, where it has those for images and annotations.
+    fn parts(&self, shape: &'static Shape) -> Vec<(&'a DriverOption, &'static str)> {
+        let found = |part: &'static sizar_inspect::Part| {
+            Some((self.typed.option(&part.options)?, part.path.as_str()))
+        };
+        let both = shape.parts.len() > 1
+            && shape.parts[..2]
+                .iter()
+                .all(|part| found(part).is_some_and(|(option, _)| self.may_be_filled(option)));
+        if !both {
+            return Vec::new();
+        }
+        shape.parts.iter().filter_map(found).filter(|(it, _)| self.may_be_filled(it)).collect()
+    }
+
+    /// Returns whether a text can be added to what was typed for an option.
+    pub(super) fn may_be_filled(&self, option: &DriverOption) -> bool {
+        let all = self.typed.driver.map(|driver| driver.options.as_slice()).unwrap_or_default();
+        // behind a subcommand, only its own are known
+        let is_behind = option.subcommand.is_some() || all.iter().all(|it| it.subcommand.is_none());
+        let is_text = option.kind.as_deref().is_none_or(|kind| !NO_TEXT.contains(&kind));
+        let is_one =
+            option.nargs.as_deref().is_none_or(|count| ["?", "+", "*", "1"].contains(&count));
+        shown(option).starts_with("--")
+            && is_behind
+            && is_text
+            && is_one
+            && option.choices.is_none()
+    }
+
+    /// Options that name the parts: they are filled, and the parts laid out together.
+    fn by_parts(
+        &self,
+        mut start: Candidate<'a>,
+        parts: Vec<(&'a DriverOption, &'static str)>,
+    ) -> Candidate<'a> {
+        for (option, _) in &parts {
+            let words = format!("`{}` names a part of the data set", shown(option));
+            start.reasons.push(Reason { words, path: option.path.clone(), line: option.line });
+        }
+        Candidate { certainty: Certainty::Parts, parts, is_clear: true, ..start }
+    }
+
     /// A path in the code that is part of the shape: what comes before it is the folder.
     fn by_path(&self, mut start: Candidate<'a>, seen: &DataShape) -> Option<Candidate<'a>> {
         let shape = start.shape;
@@ -135,7 +210,14 @@ impl<'a> Search<'a> {
         let whole = paths
             .find(|it| here(&it.path, it.line) && shape.find(&it.value).is_some())
             .map(|it| it.value.as_str());
-        let (prefix, _) = shape.find(whole.unwrap_or(&seen.text))?;
+        let text = whole.unwrap_or(&seen.text);
+        let (prefix, _) = shape.find(text)?;
+        // `root + '/VOCdevkit'`: no data set begins at the root of the disk
+        let begins = |it: &Shape| it.find(text).is_some_and(|(before, _)| before.is_empty());
+        let alike = shapes().iter().filter(|it| it.format == shape.format);
+        if text.starts_with('/') && alike.into_iter().any(begins) {
+            return self.by_name(start, prefix.trim_start_matches('/'));
+        }
         if let Some(with) = &shape.with {
             let beside = joined(prefix, with);
             let mut paths = self.inspection.hard_coded_paths.iter();
@@ -171,6 +253,7 @@ impl<'a> Search<'a> {
                     return self.by_name(start, "");
                 };
                 start = self.with_option(start, option, Certainty::Default);
+                start.is_clear = true;
                 let Some(value) = start.root.take() else { return Some(start) };
                 value
             }
@@ -187,6 +270,13 @@ impl<'a> Search<'a> {
             it
         };
         if let Some(option) = self.typed.option(&start.shape.options) {
+            // an option such as `--coco-path` is for nothing else
+            let format = start.shape.format.clone();
+            let is_clear = option
+                .flags
+                .iter()
+                .any(|flag| normal(flag).split('_').next() == Some(format.as_str()));
+            let start = Candidate { is_clear, ..start };
             return Some(below(self.with_option(start, option, Certainty::Guessed)));
         }
         let file = self.typed.driver.map_or("", |driver| driver.path.as_str());
@@ -274,6 +364,7 @@ impl<'a> Search<'a> {
             file: candidate.file.clone(),
             reasons: candidate.reasons.clone(),
             others: Vec::new(),
+            fills: Vec::new(),
             year,
         }
     }
@@ -297,6 +388,7 @@ impl<'a> Search<'a> {
                 file: None,
                 reasons: vec![said("the source shows no shape of this format")],
                 others: Vec::new(),
+                fills: Vec::new(),
             },
             (None, None) => return Err(self.nothing()),
         };
@@ -306,6 +398,8 @@ impl<'a> Search<'a> {
         if let Some(best) = best {
             expectation.reasons.truncate(1);
             expectation.reasons.extend(best.reasons.first().cloned());
+            let year = expectation.year.clone();
+            expectation.fill(best.of_parts(there, year.as_deref()));
         }
         Ok(expectation)
     }

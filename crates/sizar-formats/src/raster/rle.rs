@@ -65,6 +65,8 @@ impl Rle {
         // each number ends with the byte that has no 0x20 on top of `0`: no more memory than that
         let ends = text.iter().filter(|byte| byte.wrapping_sub(48) & 0x20 == 0).count();
         let mut counts: Vec<u32> = Vec::with_capacity(ends);
+        // the last two runs
+        let mut before = [0_i64; 2];
         let mut at = 0;
         while at < text.len() {
             let mut value = 0_i64;
@@ -87,8 +89,9 @@ impl Rle {
             }
             let index = counts.len();
             if index > 2 {
-                value += i64::from(counts[index - 2]);
+                value += before[0];
             }
+            before = [before[1], value];
             let run =
                 u32::try_from(value).map_err(|_| RleError::Length { at: index, length: value })?;
             counts.push(run);

@@ -32,4 +32,4 @@ pub use facts::{Facts, PathUse, finding};
 pub use reading::{Reading, is_beside_a_run};
 pub use requirements::matters_to_a_run;
 pub use services::{offline_switches, title as service_title};
-pub use shapes::{Shape, shapes};
+pub use shapes::{Part, Shape, shapes};

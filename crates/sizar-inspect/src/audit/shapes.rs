@@ -38,6 +38,8 @@ pub struct Shape {
     #[serde(default)]
     pub options: Vec<String>,
     #[serde(default)]
+    pub parts: Vec<Part>,
+    #[serde(default)]
     pub file: Option<String>,
     #[serde(default)]
     pub year: Option<String>,
@@ -59,6 +61,16 @@ pub struct Shape {
     pub wants: Option<String>,
     #[serde(default)]
     pub needs: Vec<String>,
+}
+
+/// A part of a data set for which drivers have an option of its own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Where it is, below the folder.
+    pub path: String,
+    /// What drivers call the option, `-` as `_`, the most certain first.
+    pub options: Vec<String>,
 }
 
 /// What stands for a year in the table.

@@ -33,6 +33,8 @@ pub struct Driven<'a> {
 pub struct Bound {
     pub bindings: Vec<DataBinding>,
     pub origins: Vec<DataOrigin>,
+    /// What the driver gets beside what the user passes, so that it looks there.
+    pub args: Vec<String>,
 }
 
 /// Returns what is bound into the run, relative to the folder `cwd`.
@@ -94,6 +96,9 @@ fn fitted(
         if !laid_out.known {
             clean(&session.home, KEPT_FOR, SystemTime::now(), &|path| in_use(session, path));
         }
+    }
+    for (option, value) in expected.fills {
+        bound.args.extend([option, value]);
     }
     bound.bindings.extend(laid_out.bindings);
     Ok(())

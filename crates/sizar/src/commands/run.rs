@@ -291,7 +291,7 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         args: words,
         dry: args.dry_run,
     };
-    let fitting::Bound { bindings: data, origins } =
+    let fitting::Bound { bindings: data, origins, args: filled } =
         fitting::bindings(session, &args.data, &cwd, &driven)?;
     let data = match args.on {
         // a target with an internet fetches for itself
@@ -308,7 +308,7 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         source: args.source.to_string(),
         environment: args.environment.wish(&args.source)?,
         job: JobSpec {
-            args: words.to_vec(),
+            args: [words, &filled].concat(),
             driver,
             resources: Resources {
                 cpus: resources.cpus,
