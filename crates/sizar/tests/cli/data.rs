@@ -131,6 +131,24 @@ if __name__ == '__main__':
     VOCSegmentation(root=args.data_root, image_set='val')
 ";
 
+/// A driver with an option for each part of COCO.
+const PARTS: &str = "\
+import argparse, json, os
+
+def CocoDetection(root, annFile):
+    for image in json.load(open(annFile))['images']:
+        assert os.path.exists(os.path.join(root, image['file_name']))
+        print(os.path.basename(annFile), image['file_name'])
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--train-images', required=True)
+    parser.add_argument('--train-annotations', required=True)
+    parser.add_argument('--lr', type=float, default=1)
+    args = parser.parse_args()
+    CocoDetection(args.train_images, args.train_annotations)
+";
+
 #[test]
 fn where_data_would_go_is_known_or_how_to_say_it() {
     let world = world();
@@ -175,6 +193,16 @@ fn slow_a_data_set_is_laid_out_where_the_driver_looks() {
     let said = run("voc:./pages", &[], &[]);
     assert_eq!(said.stdout.lines().count(), 5, "{said}");
     assert_eq!(said.stdout.matches("train ").count(), 4, "{said}");
+    let shown = world.sizar(&["show", "--json"]).exits(0).json();
+    let origin = &shown["job"]["origins"][0];
+    assert_eq!((&origin["format"], &origin["shown_as"]), (&"coco".into(), &"voc".into()));
+    assert!(origin["data"].as_str().unwrap().ends_with("/pages"), "{origin}");
+    assert_eq!(origin["digest"].as_str().unwrap().len(), 64);
+    assert_eq!(origin["places"][0], "data/VOCdevkit/VOC2012");
+    let shown = world.sizar(&["show"]).exits(0).stdout;
+    for word in ["/pages (MS COCO, 5 images", "converted to Pascal VOC", "(train.py:15)"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
     // the same again, where the user says that it is, and where the option says it
     let again = run("auto:./pages", &[], &["--data-root", "there"]);
     assert!(again.stderr.contains("as before"), "{again}");
@@ -193,4 +221,19 @@ fn slow_a_data_set_is_laid_out_where_the_driver_looks() {
     assert!(said.stderr.contains("shown as it is"), "{said}");
     assert_eq!(count(), 2);
     assert_eq!(fs::read(world.here().join("pages/images/p1.png")).unwrap(), PNG);
+
+    // what nobody wanted for long goes when something is laid out
+    for entry in laid_out.read_dir_utf8().unwrap() {
+        let record = entry.unwrap().path().join("record.json");
+        let file = fs::OpenOptions::new().append(true).open(record).unwrap();
+        let old = std::time::SystemTime::now() - std::time::Duration::from_hours(24 * 40);
+        file.file().set_modified(old).unwrap();
+    }
+    // options for parts of the data set are passed where nobody passes them
+    fs::write(world.here().join("code/parts.py"), PARTS).unwrap();
+    let data = ["run", source.as_str(), "--data", "coco:./pages", "--", "parts.py", "--lr", "2"];
+    let said = world.sizar(&data).exits(0);
+    assert_eq!(said.stdout.matches("instances_train2017.json").count(), 4, "{said}");
+    assert!(said.stderr.contains("`--train-images data/coco/train2017` is passed"), "{said}");
+    assert_eq!(count(), 1);
 }
