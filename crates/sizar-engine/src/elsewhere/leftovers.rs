@@ -71,7 +71,7 @@ pub(super) fn sweep(layout: &Layout, staying: Staying, now: SystemTime) -> Lefto
 
 /// Removes packed forms of environments: without one, a job copies the environment itself.
 fn packed(layout: &Layout, staying: Staying, now: SystemTime, environments: &mut Group) {
-    let folder = layout.root().join(super::packed::FOLDER);
+    let folder = layout.root().join(super::node::packed::FOLDER);
     for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
         let Ok(metadata) = entry.metadata() else { continue };
         let age = now.duration_since(modified(entry.path())).unwrap_or_default();

@@ -14,17 +14,15 @@ use sizar_model::Progress;
 use sizar_model::resources::ByteSize;
 
 use super::ElsewhereError;
+use super::node::relocate::{LARGEST_TEXT, Move, as_rewritten, place_of, plan_moved};
 use crate::run::RunPlan;
 use crate::target::{Machine, Place};
 use crate::transport::Step;
 use crate::transport::transfer::put_archive;
 
-/// Larger files are not looked into: what names its own place is a script or a line of settings.
-const LARGEST_TEXT: u64 = 1 << 20;
-
 /// One folder that moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Move {
+struct Moving {
     from: Utf8PathBuf,
     /// Its name in the archive.
     name: String,
@@ -111,7 +109,7 @@ pub(super) fn send(
             return Err(ElsewhereError::Environment { message, hints: Vec::new() });
         }
     }
-    let mut plan = moved(plan, &moves);
+    let mut plan = plan_moved(plan, &places(&moves));
     if let Some(libraries) = libraries {
         plan.variables.entry(LIBRARIES.to_owned()).or_insert(libraries);
     }
@@ -123,8 +121,8 @@ const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// Returns where interpreters that were built with a library of their own find it there: what they
 /// have built into them is its place here.
-fn libraries(moves: &[Move]) -> Option<String> {
-    let has_library = |one: &&Move| {
+fn libraries(moves: &[Moving]) -> Option<String> {
+    let has_library = |one: &&Moving| {
         one.from.join("lib").read_dir_utf8().into_iter().flatten().flatten().any(|entry| {
             entry.file_name().starts_with("libpython") && entry.file_name().contains(".so")
         })
@@ -154,40 +152,30 @@ fn starts(
     Ok(answers.first().is_some_and(crate::transport::Answer::is_success))
 }
 
-fn moves(plan: &RunPlan, folder: &Utf8Path) -> Vec<Move> {
+fn moves(plan: &RunPlan, folder: &Utf8Path) -> Vec<Moving> {
     let mut moves =
-        vec![Move { from: plan.prefix.clone(), name: "env".to_owned(), to: folder.join("env") }];
+        vec![Moving { from: plan.prefix.clone(), name: "env".to_owned(), to: folder.join("env") }];
     for (number, root) in plan.python_roots.iter().enumerate() {
         // an interpreter inside the environment goes with it
         if root.starts_with(&plan.prefix) {
             continue;
         }
         let name = format!("python-{number}");
-        moves.push(Move { from: root.clone(), to: folder.join(&name), name });
+        moves.push(Moving { from: root.clone(), to: folder.join(&name), name });
     }
     moves
 }
 
-/// Returns the plan as it is where its folders have moved.
-fn moved(plan: &RunPlan, moves: &[Move]) -> RunPlan {
-    let mut plan = plan.clone();
-    plan.prefix = place_of(&plan.prefix, moves);
-    plan.python_roots = plan.python_roots.iter().map(|root| place_of(root, moves)).collect();
-    for value in plan.variables.values_mut() {
-        *value = String::from_utf8_lossy(&rewritten(value.as_bytes(), moves)).into_owned();
-    }
-    plan
-}
-
-fn place_of(path: &Utf8Path, moves: &[Move]) -> Utf8PathBuf {
-    let under = |one: &Move| Some(one.to.join(path.strip_prefix(&one.from).ok()?));
-    moves.iter().find_map(under).unwrap_or_else(|| path.to_owned())
+/// Returns from where to where everything moves.
+fn places(moves: &[Moving]) -> Vec<Move> {
+    moves.iter().map(|one| (one.from.clone(), one.to.clone())).collect()
 }
 
 /// Writes all folders as one archive, with what names their place rewritten.
-fn pack(moves: &[Move], to: &mut impl Write) -> std::io::Result<()> {
+fn pack(moves: &[Moving], to: &mut impl Write) -> std::io::Result<()> {
     let mut builder = tar::Builder::new(to);
     builder.follow_symlinks(false);
+    let places = places(moves);
     for one in moves {
         let interpreter = one.name != "env";
         let walk = WalkBuilder::new(&one.from)
@@ -200,7 +188,7 @@ fn pack(moves: &[Move], to: &mut impl Write) -> std::io::Result<()> {
             let path = entry.path();
             let Ok(below) = path.strip_prefix(&one.from) else { continue };
             let name = Path::new(&one.name).join(below);
-            append(&mut builder, path, &name, moves)?;
+            append(&mut builder, path, &name, &places)?;
         }
     }
     builder.finish()
@@ -247,38 +235,12 @@ fn append(
     builder.append_path_with_name(path, name)
 }
 
-/// Returns a text with the new places of what moves; none where it names none, or is no text.
-fn as_rewritten(bytes: &[u8], moves: &[Move]) -> Option<Vec<u8>> {
-    if bytes.contains(&0) {
-        return None;
-    }
-    let new = rewritten(bytes, moves);
-    (new != bytes).then_some(new)
-}
-
-fn rewritten(bytes: &[u8], moves: &[Move]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for one in moves {
-        let (from, to) = (one.from.as_str().as_bytes(), one.to.as_str().as_bytes());
-        let mut new = Vec::with_capacity(bytes.len());
-        let mut rest = bytes.as_slice();
-        while let Some(at) = rest.windows(from.len()).position(|part| part == from) {
-            new.extend_from_slice(&rest[..at]);
-            new.extend_from_slice(to);
-            rest = &rest[at + from.len()..];
-        }
-        new.extend_from_slice(rest);
-        bytes = new;
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn two(from: &Utf8Path) -> Vec<Move> {
-        let one = |name: &str| Move {
+    fn two(from: &Utf8Path) -> Vec<Moving> {
+        let one = |name: &str| Moving {
             from: from.join(name),
             name: name.to_owned(),
             to: Utf8Path::new("/there/x").join(name),

@@ -17,7 +17,7 @@ use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
 
 use super::addresses::{self, Unfetched};
-use super::scratch::{self, Chosen};
+use super::node::{self, Chosen};
 use super::whole::whole;
 use super::{Layout, after, array, marks, store_sweep};
 use crate::home::{Home, lock_by_leases};
@@ -246,6 +246,14 @@ impl Work {
         Ok(plan)
     }
 
+    /// Returns whether there are tasks of its array that have not begun.
+    fn are_more_to_come(&self, layout: &Layout) -> bool {
+        let Some(tasks) = &self.tasks else { return false };
+        let text = fs::read_to_string(tasks).unwrap_or_default();
+        let sweep = marks::sweep_of(tasks);
+        sweep.is_some_and(|sweep| !marks::have_all_begun(layout, &sweep, &text))
+    }
+
     /// Says that its receipt lies there, where many look for it.
     fn mark(&self, layout: &Layout) {
         if let Some(sweep) = self.tasks.as_deref().and_then(marks::sweep_of) {
@@ -286,8 +294,11 @@ fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, S
     let told = Arc::new(AtomicBool::new(false));
     let control = Control::default();
     obey_signals(&control, &told);
-    let given = variables.get(scratch::VARIABLE).map(String::as_str);
-    let chosen = scratch::choose(&shared, run, &plan, given);
+    let given = variables.get(node::VARIABLE).map(String::as_str);
+    let mut chosen = node::choose(&shared, run, &plan, given);
+    if let Chosen::OnNode { plan: on_node, .. } = &chosen {
+        plan = (**on_node).clone();
+    }
     let walltime = granted(&variables).or(plan.job.resources.walltime);
     // what was made on the node has to be copied yet
     let slow = matches!(chosen, Chosen::OnNode { .. });
@@ -319,12 +330,15 @@ fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, S
     }
     let receipt =
         execute_allotted(execution, attempt, &allotment, &judge).map_err(|error| chain(&error))?;
-    if let Chosen::OnNode { note, .. } = &chosen {
+    if let Chosen::OnNode { place, note, .. } = &mut chosen {
+        if work.are_more_to_come(layout) {
+            place.leave_copies();
+        }
         let (from, to) = (Attempt::of(&home, run, attempt), Attempt::of(&shared, run, attempt));
         // for the records, and nothing that the job has to print
         let mut sealed = receipt.clone();
         sealed.notes.push(note.clone());
-        scratch::bring_back(&from, &to, &sealed).map_err(|error| {
+        node::bring_back(&from, &to, &sealed).map_err(|error| {
             format!("what it made could not be brought back from the node: {error}")
         })?;
     }

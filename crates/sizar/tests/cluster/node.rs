@@ -125,7 +125,8 @@ fn a_run_works_on_the_nodes_disk(site: &Site) {
     let args = ["--scratch", "${NODE_DISK:-$HOME/disk}", "--", "--sleep", "600"];
     let id = site.detached("slurm", &args);
     site.until_it_prints(&id);
-    assert_eq!(places(), 1);
+    // its own, and what jobs share
+    assert_eq!(places(), 2);
     site.sizar(&["cancel", &id]).exits(0);
     site.sizar(&["wait", &id]);
     assert_eq!(Site::results(&site.ended(&id, "cancelled")), ["out/first.txt"]);

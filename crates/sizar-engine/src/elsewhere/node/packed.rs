@@ -20,7 +20,7 @@ use sizar_model::Digest;
 use crate::home::Home;
 
 /// Where packed environments lie, below the root.
-pub(super) const FOLDER: &str = "cache/packed";
+pub(in super::super) const FOLDER: &str = "cache/packed";
 /// How much of files one segment holds.
 const SEGMENT: u64 = 8 << 20;
 /// From so many files on it is worth it.
@@ -120,12 +120,16 @@ pub(super) fn leave(shared: &Home, folder: &Utf8Path, copy: &Utf8Path) -> io::Re
     Ok(true)
 }
 
-/// Returns where the packed form of a folder lies. A folder that was made anew has another.
+/// Returns where the packed form of a folder lies.
 fn path_of(shared: &Home, folder: &Utf8Path) -> io::Result<Utf8PathBuf> {
+    Ok(shared.root().join(FOLDER).join(format!("{}.tar.zst", name_of(folder)?)))
+}
+
+/// Names a folder as it is now: one that was made anew has another name.
+pub(super) fn name_of(folder: &Utf8Path) -> io::Result<String> {
     let now = fs::metadata(folder)?;
     let text = format!("{folder}\0{}\0{}\0{}", now.ino(), now.mtime(), now.mtime_nsec());
-    let name = Digest::of(text.as_bytes()).short();
-    Ok(shared.root().join(FOLDER).join(format!("{name}.tar.zst")))
+    Ok(Digest::of(text.as_bytes()).short())
 }
 
 /// The right to pack, for one of several jobs: a folder, which also file servers make only once.
