@@ -7,6 +7,7 @@
 //! nodes ([`packed`]). Where there is no room the run works in place, and a note says why.
 
 mod copy;
+mod moment;
 pub(super) mod packed;
 mod part;
 pub(super) mod relocate;
@@ -20,6 +21,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::resources::ByteSize;
 use sizar_model::{RunId, Scratch};
 
+pub(super) use self::moment::{for_a_moment, unpack_in_place};
 use self::part::{Need, Part};
 use self::relocate::{Move, place_of, plan_moved};
 pub(super) use self::results::bring_back;
@@ -175,7 +177,8 @@ impl Wish<'_> {
     /// Lists what is worth a copy.
     fn parts(&self) -> Vec<Part> {
         let folder = |from| Part::folder(self.shared, from);
-        let mut parts: Vec<Part> = part::folders(self.plan).into_iter().map(folder).collect();
+        let mut parts: Vec<Part> =
+            part::units(self.shared, self.plan).into_iter().map(folder).collect();
         let bytes = |parts: &[Part], packed: bool| -> u64 {
             let those = parts.iter().filter(|part| part.is_packed() == packed);
             those.map(|part| part.need.bytes).sum()
@@ -211,19 +214,10 @@ impl Wish<'_> {
             shelf.make_room(|| room().is_ok());
         }
         room().map_err(Some)?;
-        let mut note = format!("it worked in `{folder}` of the node ({need}");
-        let packed: u64 = new.iter().filter(|p| p.is_packed()).map(|part| part.need.files).sum();
-        if packed > 0 {
-            note += &format!("; {packed} of them as one file");
-        }
-        if new.len() < parts.len() {
-            let there = parts.iter().filter(|part| is_there(part)).map(|part| part.need.files);
-            note += &format!("; {} more were there", there.sum::<u64>());
-        }
-        note.push(')');
-        let made = self.begin(folder, shelf, parts);
-        let (place, plan) = made.map_err(|error| Some(format!("does not take it: {error}")))?;
-        Ok((place, plan, note))
+        let begun = self.begin(folder, shelf, parts);
+        let begun = begun.map_err(|error| Some(format!("does not take it: {error}")))?;
+        let note = format!("it worked in `{folder}` of the node ({})", begun.told(code, parts));
+        Ok((begun.place, begun.plan, note))
     }
 
     /// Returns whether an environment is shown in its own place, or else knows where it lies.
@@ -243,7 +237,7 @@ impl Wish<'_> {
         folder: &Utf8Path,
         shelf: Option<&Shelf>,
         parts: &[&Part],
-    ) -> io::Result<(Place, RunPlan)> {
+    ) -> io::Result<Begun> {
         let me = Watcher::current();
         let own = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{}-{}-{}-", self.run, me.pid, me.started))
@@ -260,12 +254,17 @@ impl Wish<'_> {
         };
         let (environment, data) = (moves(false), moves(true));
         let renamed: &[Move] = if self.shows() { &[] } else { &environment };
+        let mut made = Vec::new();
         for part in parts {
             let bring = |to: &Utf8Path| part.bring(self.shared, to, renamed);
-            match shelf {
-                Some(shelf) => place.held.push(shelf.take(&self.key(part), bring)?.0),
-                None => bring(&place.folder.join(self.key(part)))?,
-            }
+            made.push(match shelf {
+                Some(shelf) => {
+                    let (held, made) = shelf.take(&self.key(part), bring)?;
+                    place.held.push(held);
+                    made
+                }
+                None => bring(&place.folder.join(self.key(part))).map(|()| true)?,
+            });
         }
         let mut plan = self.plan.clone();
         for binding in plan.bindings_mut() {
@@ -278,7 +277,35 @@ impl Wish<'_> {
         } else {
             plan = plan_moved(&plan, &environment);
         }
-        Ok((place, plan))
+        Ok(Begun { place, plan, made })
+    }
+}
+
+/// A place with all that a run needs.
+struct Begun {
+    place: Place,
+    plan: RunPlan,
+    /// For each part, whether this job copied it.
+    made: Vec<bool>,
+}
+
+impl Begun {
+    /// Says what was copied for the run.
+    fn told(&self, code: Need, parts: &[&Part]) -> String {
+        let those = |made: bool| {
+            let pairs = parts.iter().zip(&self.made);
+            pairs.filter(move |(_, was)| **was == made).map(|(part, _)| part)
+        };
+        let mut told = those(true).map(|part| part.need).fold(code, Need::and).to_string();
+        let packed: u64 = those(true).filter(|p| p.is_packed()).map(|part| part.need.files).sum();
+        if packed > 0 {
+            told += &format!("; {packed} of them as one file");
+        }
+        let there: u64 = those(false).map(|part| part.need.files).sum();
+        if there > 0 {
+            told += &format!("; {there} more were there");
+        }
+        told
     }
 }
 
@@ -320,7 +347,7 @@ fn clear_dead(folder: &Utf8Path) {
     }
 }
 
-fn is_network(path: &Utf8Path) -> bool {
+pub(super) fn is_network(path: &Utf8Path) -> bool {
     let known = path.ancestors().find(|path| path.exists());
     let system = known.and_then(|path| rustix::fs::statfs(path.as_std_path()).ok());
     system.is_some_and(|system| file_system::is_network(&system))

@@ -42,8 +42,11 @@ impl Part {
             Some(packed) => Need { bytes: packed.bytes(), files: packed.files() },
             None => Need::of(&from),
         };
-        let key =
-            packed::name_of(&from).unwrap_or_else(|_| Digest::of(from.as_str().as_bytes()).short());
+        let name = match &packed {
+            Some(packed) => packed.name(),
+            None => packed::name_of(&from),
+        };
+        let key = name.unwrap_or_else(|_| Digest::of(from.as_str().as_bytes()).short());
         Self { from, key: format!("environment-{key}"), need, what: What::Folder(packed) }
     }
 
@@ -104,9 +107,12 @@ impl Part {
     fn environment(&self, shared: &Home, packed: Option<&Packed>, to: &Utf8Path) -> io::Result<()> {
         if let Some(packed) = packed {
             match packed.unpack(to) {
-                Err(error) if !is_full(&error) && self.from.is_dir() => {
+                Err(error) if !is_full(&error) => {
+                    packed.remove_if_rotten(&error);
+                    if !self.from.is_dir() {
+                        return Err(error);
+                    }
                     tracing::warn!(%error, "a packed environment is not whole");
-                    packed.remove();
                     shelf::remove(to)?;
                 }
                 unpacked => return unpacked,
@@ -162,11 +168,32 @@ pub(super) fn folders(plan: &RunPlan) -> Vec<Utf8PathBuf> {
     folders
 }
 
+/// Returns the folders that are copied as one each: what was sent together stays together.
+pub(super) fn units(shared: &Home, plan: &RunPlan) -> Vec<Utf8PathBuf> {
+    let mut units: Vec<Utf8PathBuf> = Vec::new();
+    for folder in folders(plan) {
+        let unit = tree_of(shared, &folder).unwrap_or(folder);
+        if !units.contains(&unit) {
+            units.push(unit);
+        }
+    }
+    units
+}
+
+/// Returns the tree that a folder was sent in.
+pub(super) fn tree_of(shared: &Home, folder: &Utf8Path) -> Option<Utf8PathBuf> {
+    let sent = shared.root().join(super::super::sent::FOLDER);
+    let mut below = folder.strip_prefix(&sent).ok()?.components();
+    let (name, tree) = (below.next()?, below.next()?);
+    (tree.as_str() == packed::TREE).then(|| sent.join(name).join(tree))
+}
+
 /// Returns whether a folder lies where sizar keeps things, too.
 fn is_network_or_home(folder: &Utf8Path, prefix: &Utf8Path) -> bool {
     let device = |path: &Utf8Path| {
         use std::os::unix::fs::MetadataExt as _;
         fs::metadata(path).map(|metadata| metadata.dev()).ok()
     };
+    // both may be in a packed form still
     super::is_network(folder) || device(folder) == device(prefix)
 }
