@@ -7,6 +7,7 @@ mod corpus;
 mod fuzz;
 mod generate;
 mod shell;
+mod slow_fs;
 mod wheel;
 mod worker;
 
@@ -45,6 +46,9 @@ enum Chore {
     Fuzz(fuzz::FuzzArgs),
     /// Run a corpus of research repositories through sizar; writes a CSV file and a table
     Corpus(corpus::CorpusArgs),
+    /// Show a folder as a slow file server would, and count the questions; of `bench environment`
+    #[command(hide = true)]
+    SlowFs(slow_fs::SlowFs),
     /// A real Slurm and a real OAR on this machine, to play with
     #[command(subcommand)]
     Cluster(cluster::ClusterChore),
@@ -61,6 +65,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(args) => bench::bench(&args),
         Chore::Fuzz(args) => fuzz::fuzz(&args),
         Chore::Corpus(args) => corpus::corpus(&args),
+        Chore::SlowFs(args) => slow_fs::mount(&args),
         Chore::Cluster(chore) => cluster::cluster(&chore),
     }
 }
