@@ -78,6 +78,14 @@ fn results_are_of_the_images_that_are_named() {
     convert(&mut dataset, &folder.join("out.json")).unwrap();
     let text = fs_err::read_to_string(folder.join("out.json")).unwrap();
     assert!(text.contains("\"score\": 0.75"), "{text}");
+    // a mask of no pixels stays one
+    let none = r#"[{"image_id":7,"category_id":3,"score":1,"segmentation":{"counts":[100],"size":[10,10]}}]"#;
+    let [truth, results] = two(&folder, none);
+    let mut dataset = with(&results, Some(&truth)).unwrap();
+    convert(&mut dataset, &folder.join("none.json")).unwrap();
+    let text = fs_err::read_to_string(folder.join("none.json")).unwrap();
+    assert!(text.contains("\"counts\": [100]}"), "{text}");
+    assert!(text.contains("\"area\": 0,\"bbox\": [0,0,0,0]"), "{text}");
 
     let [truth, results] = two(&folder, &RESULTS.replace("\"image_id\":9", "\"image_id\":8"));
     let strange = with(&results, Some(&truth)).unwrap();

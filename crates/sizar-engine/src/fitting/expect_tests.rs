@@ -262,7 +262,8 @@ fn options_that_nobody_passes_are_filled_where_it_is_clear() {
     assert!(by_hand.ends_with("--val_img_dir d/val2017"), "{by_hand}");
     // what the user passes is not for us to fill, nor half of it
     let passed = decided("coco", PARTS, "--train-images mine");
-    assert!(passed.contains("nothing in the source shows"), "{passed}");
+    assert!(passed.contains("`--train-images mine` names a part"), "{passed}");
+    assert!(passed.contains("leave `--train-images` out"), "{passed}");
     // images alone show nothing
     let alone = decided("coco", "import coco pycocotools\noption --train-images x", "");
     assert!(alone.contains("nothing in the source shows"), "{alone}");

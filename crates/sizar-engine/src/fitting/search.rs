@@ -405,6 +405,14 @@ impl<'a> Search<'a> {
     }
 
     pub(super) fn nothing(&self) -> Unknown {
+        let parts = self.seen().into_iter().flat_map(|(shape, _)| self.parts(shape));
+        let mut passed = parts.filter_map(|(option, _)| match self.typed.value(option) {
+            Value::Passed(value) => Some((shown(option).to_owned(), value)),
+            _ => None,
+        });
+        if let Some((option, value)) = passed.next() {
+            return Unknown::PartPassed { option, value, data: self.asked.data.to_owned() };
+        }
         let what = match self.asked.format {
             Some(format) => format!("a data set in the format `{format}`"),
             None => "a data set".to_owned(),

@@ -38,6 +38,10 @@ pub enum Unknown {
     #[error("`{driver}` gets the folder of its data from `{option}` ({}), which was not passed", .at)]
     Unset { driver: String, option: String, at: String, example: String },
     #[error(
+        "`{option} {value}` names a part of the data set, and the others are not known to be there"
+    )]
+    PartPassed { option: String, value: String, data: String },
+    #[error(
         "the data set is expected at `{place}`, which is nowhere that it can be laid out ({reason})"
     )]
     Unusable { place: String, reason: Reason, example: String },
@@ -47,6 +51,10 @@ impl Unknown {
     /// Returns how to say it by hand.
     pub fn hint(&self) -> String {
         match self {
+            Self::PartPassed { option, data, .. } => format!(
+                "leave `{option}` out, and sizar passes all of them; or show each part by hand, as in \
+                 `--data {data}/images:THERE`"
+            ),
             Self::Nothing { instead: Some(format), data, example, .. } => format!(
                 "it expects the format `{format}`: `--data {format}:{data}`; or say where the \
                  program looks, as in `--data {example}`"

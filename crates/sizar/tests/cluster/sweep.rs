@@ -16,6 +16,7 @@ fn slow_cluster_a_sweep_is_an_array_of_runs() {
         an_answer_is_lost(&site, target);
         one_comes_after_others(&site, target);
     }
+    a_data_set_is_laid_out_for_it(&site);
     it_is_divided_under_the_limits_of_the_site(&site);
     it_is_cancelled(&site);
 }
@@ -93,6 +94,49 @@ fn one_comes_after_others(site: &Site, target: &str) {
     }
     let said = site.run(target, &["--after", &badly]).exits(125);
     assert!(said.stderr.contains("is failed"), "{said}");
+}
+
+/// A driver with an option for each part of COCO; it needs no package.
+const PARTS: &str = "\
+import argparse, json, os
+
+def CocoDetection(root, annFile):
+    for image in json.load(open(annFile))['images']:
+        print(open(os.path.join(root, image['file_name'])).read())
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--train-images', required=True)
+    parser.add_argument('--train-annotations', required=True)
+    parser.add_argument('--lr', type=float, default=1)
+    args = parser.parse_args()
+    CocoDetection(args.train_images, args.train_annotations)
+    print('lr', args.lr)
+";
+
+/// The data set goes along as it is laid out, and each task's options name its parts.
+fn a_data_set_is_laid_out_for_it(site: &Site) {
+    site.world.write("code/parts.py", PARTS);
+    let mut images = Vec::new();
+    for at in 0..5 {
+        site.world.write(&format!("marked/p{at}.jpg"), &format!("pixels of {at}"));
+        images.push(serde_json::json!({"id": at, "file_name": format!("p{at}.jpg"), "width": 9,
+            "height": 9}));
+    }
+    let document = serde_json::json!({"images": images, "annotations": [], "categories": []});
+    site.world.write("marked/all.json", &document.to_string());
+    let args = ["sweep", "./code", "--on", "oar", "--data", "coco:./marked", "--grid", "lr=1,2"];
+    let driver = ["--time", "3m", "--", "parts.py", "--lr", "{lr}"];
+    let said = site.sizar(&[&args[..], &driver].concat()).exits(0);
+    assert!(said.stderr.contains("`--train-images data/coco/train2017` is passed"), "{said}");
+    let id = newest(site);
+    for number in 0..2 {
+        let log = site.sizar(&["logs", &format!("{id}.{number}")]).exits(0).stdout;
+        assert_eq!(log.matches("pixels of ").count(), 4, "{log}");
+        assert!(log.contains(&format!("lr {}.0", number + 1)), "{log}");
+    }
+    let run = site.sizar(&["show", &format!("{id}.1"), "--json"]).exits(0).json();
+    assert_eq!(run["job"]["origins"][0]["places"][0], "data/coco/annotations", "{run}");
 }
 
 fn it_is_divided_under_the_limits_of_the_site(site: &Site) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Result;
 use crate::json::number;
-use crate::model::{Annotation, Category, Dataset, Flags, Image, Rle, Shape, Visibility};
+use crate::model::{Annotation, Box2, Category, Dataset, Flags, Image, Rle, Shape, Visibility};
 use crate::raster::Rasteriser;
 
 /// The ids that images, categories and annotations are written with.
@@ -182,8 +182,10 @@ fn annotation_row(annotation: &Annotation, image: &Image, id: i64, ids: &Ids, ro
     if let Some(caption) = more.and_then(|more| more.caption.as_ref()) {
         let _ = write!(row, ",\"caption\": {}", Value::from(caption.as_str()));
     }
-    let has_place = annotation.bounds().is_some();
-    if has_place {
+    // a mask of no pixels is one, with a box of none, as in `rleToBbox`
+    let is_mask = matches!(annotation.shape, Shape::Rle(_));
+    let bounds = annotation.bounds().or_else(|| is_mask.then(Box2::default));
+    if let Some(bbox) = bounds {
         let _ = write!(row, ",\"iscrowd\": {}", u8::from(annotation.flags.has(Flags::CROWD)));
         row.push_str(",\"segmentation\": ");
         let masked = segmentation(&annotation.shape, image, row);
@@ -191,20 +193,18 @@ fn annotation_row(annotation: &Annotation, image: &Image, id: i64, ids: &Ids, ro
             (_, Some(rle)) => Some(rle.area() as f64),
             (Shape::Rle(rle), _) => Some(rle.area() as f64),
             (Shape::Polygon(polygon), _) => Some(polygon.area()),
-            _ => annotation.bounds().map(|bbox| bbox.area()),
+            _ => Some(bbox.area()),
         });
         if let Some(area) = area {
             row.push_str(",\"area\": ");
             number::push(row, area);
         }
-        if let Some(bbox) = annotation.bounds() {
-            let values = [bbox.x, bbox.y, bbox.width, bbox.height];
-            for (before, value) in [",\"bbox\": [", ",", ",", ","].into_iter().zip(values) {
-                row.push_str(before);
-                number::push(row, value);
-            }
-            row.push(']');
+        let values = [bbox.x, bbox.y, bbox.width, bbox.height];
+        for (before, value) in [",\"bbox\": [", ",", ",", ","].into_iter().zip(values) {
+            row.push_str(before);
+            number::push(row, value);
         }
+        row.push(']');
     }
     if let Some(more) = more {
         if !more.keypoints.is_empty() {
