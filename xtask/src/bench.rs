@@ -3,6 +3,7 @@
 
 mod classify;
 mod control;
+mod cut;
 mod data;
 mod environment;
 mod inspect;
@@ -20,7 +21,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `environment`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `cut`, `environment`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -49,7 +50,7 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 10] = [
+const ALL: [(&str, Measurement); 11] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
@@ -59,6 +60,7 @@ const ALL: [(&str, Measurement); 10] = [
     ("control", control::measure),
     ("data", data::measure),
     ("transfer", transfer::measure),
+    ("cut", cut::measure),
     ("environment", environment::measure),
 ];
 

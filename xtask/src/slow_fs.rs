@@ -270,7 +270,7 @@ impl Filesystem for Slow {
         let good = |reply: ReplyData, target: PathBuf| {
             reply.data(target.as_os_str().as_encoded_bytes());
         };
-        ask!(self, reply, |shared| Ok(fs_err::read_link(shared.path(ino)?)?), good);
+        ask!(self, reply, |shared| fs_err::read_link(shared.path(ino)?), good);
     }
 
     fn mkdir(
