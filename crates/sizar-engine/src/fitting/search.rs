@@ -138,7 +138,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let found = match seen.kind.as_str() {
-                _ if !parts.is_empty() => Some(self.by_parts(start, parts)),
+                _ if !parts.is_empty() => Some(Self::by_parts(start, parts)),
                 "path" => self.by_path(start, seen),
                 _ => match seen.root.as_deref().and_then(read) {
                     Some(root) => self.by_root(start, &root),
@@ -190,7 +190,6 @@ impl<'a> Search<'a> {
 
     /// Options that name the parts: they are filled, and the parts laid out together.
     fn by_parts(
-        &self,
         mut start: Candidate<'a>,
         parts: Vec<(&'a DriverOption, &'static str)>,
     ) -> Candidate<'a> {

@@ -66,6 +66,7 @@ fn digit(text: &[u8], at: usize) -> Option<u64> {
 /// Most coordinates have at most two decimals. Where a whole number below 10¹⁵ over a power of ten is the
 /// number, no shorter text is: the search for one costs most of the time of writing polygons.
 #[inline]
+#[expect(clippy::float_cmp, reason = "what reads back as another number is not written")]
 pub fn push(text: &mut String, value: f64) {
     const MOST: f64 = 1e15;
     for (decimals, power) in POWERS[..5].iter().enumerate() {
@@ -74,7 +75,7 @@ pub fn push(text: &mut String, value: f64) {
             break;
         }
         let whole = scaled.round();
-        // below 0 there is a zero, too
+        // equal to the last bit, and below 0 there is a zero, too
         if whole / power == value && (value != 0.0 || value.is_sign_positive()) {
             return digits(text, whole as i64, decimals);
         }

@@ -25,11 +25,11 @@ pub fn parse(text: &str) -> Result<Vec<Point>, String> {
             whole = whole.wrapping_mul(10).wrapping_add(digit.into());
             at += 1;
         }
-        let is_whole = at - begin < 10 && bytes.get(at).is_none_or(|byte| is_between(byte));
+        let is_whole = at - begin < 10 && bytes.get(at).is_none_or(is_between);
         let number = if is_whole {
             f64::from(whole)
         } else {
-            at += bytes[at..].iter().position(|byte| is_between(byte)).unwrap_or(bytes.len() - at);
+            at += bytes[at..].iter().position(is_between).unwrap_or(bytes.len() - at);
             let piece = &text[begin..at];
             match piece.parse::<f64>() {
                 Ok(number) if number.is_finite() => number,
@@ -97,7 +97,8 @@ mod tests {
         }
         assert_eq!(parse("").unwrap(), vec![]);
         assert!(parse("1,2 3").unwrap_err().contains("second coordinate"));
-        assert_eq!(parse("4294967297,012345678901").unwrap()[0].x, 4_294_967_297.0);
+        let long = vec![Point::new(4_294_967_297.0, 12_345_678_901.0)];
+        assert_eq!(parse("4294967297,012345678901").unwrap(), long);
         assert!(parse("1,2é").unwrap_err().contains("`2é`"));
         assert!(parse("1,NaN").unwrap_err().contains("`NaN`"));
         assert!(parse("inf,1").is_err());
