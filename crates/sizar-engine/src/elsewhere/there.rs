@@ -116,7 +116,9 @@ pub fn intercept() -> Option<ExitCode> {
     }
     if verb == transfer::SERVE {
         // unbuffered: what comes after the last word is not for this program
-        let served = transfer::serve(layout.root(), &mut Unbuffered, std::io::stdout());
+        let sharing = transfer::Sharing::of(args);
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(sharing.umask()));
+        let served = transfer::serve(layout.root(), &sharing, &mut Unbuffered, std::io::stdout());
         return Some(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if verb == GET {
