@@ -88,8 +88,9 @@ fn decided_at(format: &str, there: Option<&str>, lines: &str, args: &str) -> Str
                 .collect();
             let shape = it.shape.map_or("none", |shape| shape.name.as_str());
             let file = it.file.map(|file| format!(" {file}")).unwrap_or_default();
-            let fills: String =
+            let fills: Vec<String> =
                 it.fills.iter().map(|(option, value)| format!(" {option} {value}")).collect();
+            let fills = fills.concat();
             format!("{shape} at {} {:?}{file}: {}{fills}", it.place, it.binds, lines.join(" "))
         }
         Err(error) => format!("{error} => {}", error.hint()),
