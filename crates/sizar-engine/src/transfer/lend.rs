@@ -31,7 +31,7 @@ impl Sharing {
     /// Returns the words by which a target is told.
     pub fn words(&self) -> Vec<String> {
         let first = if self.group { GROUP } else { ALONE };
-        let lenders = self.lenders.iter().map(|lender| lender.to_string());
+        let lenders = self.lenders.iter().map(ToString::to_string);
         std::iter::once(first.to_owned()).chain(lenders).collect()
     }
 
@@ -63,6 +63,11 @@ pub(super) fn open_to_group(store: &Store, root: &Utf8Path) -> io::Result<()> {
         if mode & more != more {
             fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode | more))?;
         }
+    }
+    // how things are called is for the account alone
+    for folder in [store.trees(), store.manifest("x").parent().unwrap_or(root).to_owned()] {
+        fs::create_dir_all(&folder)?;
+        fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
     }
     Ok(())
 }

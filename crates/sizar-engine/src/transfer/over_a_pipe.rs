@@ -267,6 +267,7 @@ fn what_a_lab_mate_has_is_copied_when_it_is_right() {
         let mode = fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & bits, bits, "{folder}");
     }
+    assert_eq!(fs::metadata(store.trees()).unwrap().permissions().mode() & 0o077, 0);
     let manifest = mate.scan();
     let blob = |name: &[u8]| {
         let index = manifest.entries().iter().position(|entry| &*entry.path == name).unwrap();
