@@ -240,8 +240,11 @@ impl Work {
         let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
         if let Some(tasks) = &self.tasks {
             let text = fs::read_to_string(tasks).map_err(|error| error.to_string())?;
-            plan.args = array::arguments(&text, &self.run, self.attempt)
+            let own = array::own(&text, &self.run, self.attempt)
                 .ok_or_else(|| format!("`{tasks}` does not tell of run {}", self.run))?;
+            plan.args = own.args;
+            plan.carry_from = own.carry_from;
+            plan.job.resources = own.resources.unwrap_or(plan.job.resources);
         }
         Ok(plan)
     }

@@ -196,7 +196,7 @@ pub fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
 }
 
 /// Returns how a run's last attempt ended.
-fn last_ending(journal: &Journal, id: &RunId) -> CommandResult<Option<Ending>> {
+pub fn last_ending(journal: &Journal, id: &RunId) -> CommandResult<Option<Ending>> {
     Ok(journal.events(id)?.into_iter().rev().find_map(|event| match event.kind {
         EventKind::Ended { receipt } => Some(receipt.ending),
         EventKind::Judged { ending, .. } => Some(ending),
