@@ -11,6 +11,7 @@ mod again;
 mod ahead;
 mod array;
 mod batch;
+mod beforehand;
 mod bring;
 mod cancel;
 mod carry;

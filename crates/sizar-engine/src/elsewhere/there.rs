@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use sizar_model::resources::Walltime;
-use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
+use sizar_model::{Activity, Checkout, DataBinding, Ending, Progress, Receipt, RunId};
 
 use super::addresses::{self, Unfetched};
 use super::scratch::{self, Chosen};
@@ -53,6 +53,9 @@ pub(super) struct Request {
     /// With data and arguments as they are there.
     pub request: RunRequest,
     pub inputs: Vec<Input>,
+    /// With their paths there.
+    #[serde(default)]
+    pub fetched: Vec<DataBinding>,
 }
 
 /// What the planning on the target says, a line of JSON each.
@@ -205,6 +208,7 @@ fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Sai
             }
         })?;
     plan.inputs = asked.inputs;
+    plan.fetched = asked.fetched;
     let json = plan.to_json().map_err(|error| failed(&error))?;
     write_by_rename(&layout.plan(run), json.as_bytes()).map_err(|error| failed(&error))
 }

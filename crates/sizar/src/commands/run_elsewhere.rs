@@ -47,7 +47,13 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
         let script =
             elsewhere::script(resources, scratch, &place.profile, &root, &*place.scheduler)?;
         output::print(&script)?;
-        let goes = elsewhere::preview(&session.home, wish.source, &request, &session.reporter)?;
+        let goes = elsewhere::preview(
+            &session.home,
+            wish.source,
+            &request,
+            &place.profile,
+            &session.reporter,
+        )?;
         for sentence in goes {
             session.say(&sentence);
         }
