@@ -11,6 +11,7 @@ mod start;
 mod sweep;
 pub mod timing;
 mod transfer;
+mod watch;
 
 use anyhow::{Context as _, ensure};
 use camino::Utf8PathBuf;
@@ -19,7 +20,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `watch`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -48,7 +49,7 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 9] = [
+const ALL: [(&str, Measurement); 10] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
@@ -58,6 +59,7 @@ const ALL: [(&str, Measurement); 9] = [
     ("control", control::measure),
     ("data", data::measure),
     ("transfer", transfer::measure),
+    ("watch", watch::measure),
 ];
 
 /// Runs the measurements that were asked for.

@@ -23,11 +23,6 @@ use crate::session::Session;
 
 /// Between two looks at runs of this machine.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long one wait for news from a target lasts.
-const WAIT: Duration = Duration::from_secs(20);
-/// Between two questions to the scheduler: at first, and at most.
-const ASK_FIRST: Duration = Duration::from_secs(5);
-const ASK_MOST: Duration = Duration::from_mins(1);
 /// How long a broken connection is tried again, and how often.
 const PATIENCE: Duration = Duration::from_mins(10);
 const AGAIN: Duration = Duration::from_secs(15);
@@ -247,8 +242,7 @@ fn follow_there(
 ) -> CommandResult<()> {
     let mut following = Following {
         settled: Settled::with(Grace::from_environment()),
-        asked: None,
-        between: ASK_FIRST,
+        pace: away::Pace::of(sweep.tasks as usize),
         spent: BTreeSet::new(),
     };
     let mut said = Said::new(session);
@@ -267,7 +261,6 @@ fn follow_there(
                 // what waits here is no job that could end: it is handed over first
                 if open.iter().any(|known| known.job.is_none()) {
                     let parts = hand_over(session, journal, place, sweep)?;
-                    following.asked = None;
                     if parts.submitted == 0 && open.iter().all(|known| known.job.is_none()) {
                         // others of the user's jobs are in the way
                         std::thread::sleep(AGAIN);
@@ -358,8 +351,7 @@ fn restart(
 /// What is remembered while a sweep is followed.
 struct Following {
     settled: Settled,
-    asked: Option<Instant>,
-    between: Duration,
+    pace: away::Pace,
     /// The tasks of which it was said that another attempt would end as the last one did.
     spent: BTreeSet<RunId>,
 }
@@ -374,14 +366,7 @@ impl Following {
         place: &mut Place,
         sweep: &SweepId,
     ) -> Result<Vec<Known>, ElsewhereError> {
-        let due = self.asked.is_none_or(|asked| asked.elapsed() >= self.between);
-        if due {
-            if self.asked.is_some() {
-                self.between = (self.between * 2).min(ASK_MOST);
-            }
-            self.asked = Some(Instant::now());
-        }
-        self.settled.ask = due;
+        self.settled.ask = self.pace.is_due();
         let open = open_tasks(journal, sweep)?;
         elsewhere::settle(home, journal, place, &open, &mut self.settled, progress)?;
         open_tasks(journal, sweep)
@@ -389,8 +374,7 @@ impl Following {
 
     /// Waits for the next task to begin or to end.
     fn wait(&self, place: &mut Place, sweep: &SweepId) -> Result<(), ElsewhereError> {
-        let left = self.between.saturating_sub(self.asked.map_or(ASK_FIRST, |at| at.elapsed()));
-        let most = WAIT.min(left.max(Duration::from_secs(1)));
+        let most = self.pace.wait();
         elsewhere::await_marks(place, sweep, self.settled.listing(sweep), most)
     }
 }

@@ -14,7 +14,7 @@ use sizar_model::{Ending, EventKind, Locator, Resources, RunId, RunState};
 
 use crate::commands::resume::request_of;
 use crate::commands::run::{report, wish_on};
-use crate::elsewhere::{account, connecting, follow, targets};
+use crate::elsewhere::{Group, account, connecting, follow, targets};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -91,6 +91,29 @@ pub fn follow_to_the_end(
             return Ok(state);
         }
     }
+}
+
+/// Follows several runs of a target until all have ended and get no further attempt.
+pub fn follow_all_to_the_end(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    ids: &[RunId],
+) -> CommandResult<()> {
+    if let [id] = ids {
+        follow_to_the_end(session, journal, place, id, false)?;
+        return Ok(());
+    }
+    let mut open = ids.to_vec();
+    let mut group = Group::of(open.len());
+    while !open.is_empty() {
+        for id in group.ended(session, journal, place, &open)? {
+            if !restart(session, journal, place, &id)? {
+                open.retain(|one| *one != id);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives a run another attempt if it ended before its work was done and may have one.
