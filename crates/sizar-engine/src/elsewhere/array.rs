@@ -122,6 +122,7 @@ fn body(
 ) -> String {
     let tasks = shell_word(tasks_path(layout, array.sweep, array.name).as_str());
     let runs = shell_word(layout.root().join("runs").as_str());
+    let folder = shell_word(layout.sweep(array.sweep).as_str());
     let marks = shell_word(layout.marks(array.sweep).as_str());
     let index = scheduler.task_index(array.range);
     let names = Names {
@@ -135,6 +136,10 @@ fn body(
     format!(
         "\n# which task this is: its run, and the attempt\n\
          index={index}\n\
+         # a node may see late what the login node wrote\n\
+         tries=0; until [ -s {tasks} ] || [ \"$tries\" -ge 60 ]; do\n\
+         \x20   ls {folder} >/dev/null 2>&1; sleep 1; tries=$((tries + 1))\n\
+         done\n\
          task=$(sed \"$((index + 1))q;d\" {tasks}) || exit 125\n\
          run=${{task%% *}}; task=${{task#* }}; attempt=${{task%% *}}\n\
          [ -n \"$run\" ] || {{ echo \"sizar: there is no task $index\" >&2; exit 125; }}\n\

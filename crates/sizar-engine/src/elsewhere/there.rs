@@ -25,6 +25,7 @@ use crate::process::{Control, environment};
 use crate::run::{
     self, Allotment, Attempt, Execution, Input, RunPlan, RunRequest, chain, execute_allotted,
 };
+use crate::stale;
 use crate::transfer;
 use crate::tree_digest::write_by_rename;
 
@@ -195,7 +196,7 @@ fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Sai
     let failed =
         |error: &dyn std::error::Error| Said::Failed { message: chain(error), hints: Vec::new() };
     let home = Home::at(layout.root());
-    let text = fs::read_to_string(layout.request(run)).map_err(|error| failed(&error))?;
+    let text = stale::read_expected(&layout.request(run)).map_err(|error| failed(&error))?;
     let asked: Request = serde_json::from_str(&text).map_err(|error| failed(&error))?;
     let mut plan =
         run::plan_for(&home, &asked.checkout, &asked.request, progress).map_err(|error| {
@@ -216,7 +217,7 @@ fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Sai
 /// Starts the driver of a run whose plan is here, and says how far it came.
 fn rehearse(layout: &Layout, run: &RunId) -> ExitCode {
     let told = || -> Result<run::Rehearsed, String> {
-        let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
+        let text = stale::read_expected(&layout.plan(run)).map_err(|error| error.to_string())?;
         let plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
         let inspection = run::inspect(&plan.checkout).map_err(|error| chain(&error))?;
         run::rehearse(&Home::at(layout.root()), run, &plan, &inspection)
@@ -240,10 +241,11 @@ impl Work {
     fn plan(&self, layout: &Layout) -> Result<RunPlan, String> {
         let sweep = self.tasks.as_deref().and_then(marks::sweep_of);
         let folder = sweep.as_ref().map_or(&self.run, |sweep| sweep.folder());
-        let text = fs::read_to_string(layout.plan(folder)).map_err(|error| error.to_string())?;
+        // the login node wrote it, and this node may see it later
+        let text = stale::read_expected(&layout.plan(folder)).map_err(|error| error.to_string())?;
         let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
         if let Some(tasks) = &self.tasks {
-            let text = fs::read_to_string(tasks).map_err(|error| error.to_string())?;
+            let text = stale::read_expected(tasks).map_err(|error| error.to_string())?;
             let own = array::own(&text, &self.run, self.attempt)
                 .ok_or_else(|| format!("`{tasks}` does not tell of run {}", self.run))?;
             plan.args = own.args;

@@ -1,8 +1,11 @@
 //! Commands on a cluster that is up, and faults.
 
+use std::net::TcpListener;
 use std::process::Command;
 
-use super::{Cluster, Daemon, INSIDE};
+use camino::Utf8PathBuf;
+
+use super::{Cluster, Daemon, INSIDE, files};
 use crate::Said;
 
 impl Cluster {
@@ -11,6 +14,22 @@ impl Cluster {
         let mut command = self.on_network("ssh");
         command.args(["-o", "BatchMode=yes", "-F", self.ssh_config().as_str(), host, line]);
         said(&mut command)
+    }
+
+    /// Starts another login node of Slurm, with the same home folders and host key and with processes
+    /// and a name of its own, as behind one name in DNS; returns an ssh configuration whose `slurm` is
+    /// it.
+    pub fn another_login_node(&self) -> std::io::Result<Utf8PathBuf> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let line = format!(
+            "C={INSIDE}; . $C/scripts/daemons.sh; \
+             sed 's/^Port .*/Port {port}/' $C/etc/sshd-login-slurm.conf >$C/etc/sshd-login2.conf; \
+             daemon sshd-login2 unshare --mount --uts --pid --fork --kill-child --mount-proc \
+             bash -c 'hostname frontend2; exec /usr/sbin/sshd -D -f $0/etc/sshd-login2.conf' $C; \
+             wait_for sshd-login2 listens 127.0.0.1 {port}"
+        );
+        self.root(&line).exits(0);
+        files::line_config(&self.prefix, "slurm", files::port_of(&self.prefix, "slurm"), port)
     }
 
     /// Runs a line of shell as root on the frontend.
