@@ -167,7 +167,7 @@ impl Pace {
         let (first, most) = if jobs < MANY {
             (Duration::from_secs(5), Duration::from_mins(1))
         } else {
-            (Duration::from_mins(1), Duration::from_mins(4))
+            (Duration::from_mins(2), Duration::from_mins(4))
         };
         Self { asked: None, between: first, most }
     }
@@ -182,6 +182,14 @@ impl Pace {
             self.asked = Some(Instant::now());
         }
         due
+    }
+
+    /// Has it asked soon, where a job has ended without a receipt to be seen: that is judged when the
+    /// grace is over.
+    pub fn hurry(&mut self, settled: &Settled) {
+        if settled.doubt {
+            self.between = self.between.min(settled.grace.0 + Duration::from_secs(1));
+        }
     }
 
     /// Returns how long to wait for news now.
@@ -260,6 +268,7 @@ impl Group {
             &mut self.settled,
             &session.reporter,
         )?;
+        self.pace.hurry(&self.settled);
         if let Some(why) = self.settled.unheard.take().filter(|_| self.settled.ask) {
             session.say(&format!("{}: {why}; the jobs' receipts will tell", place.name));
         }

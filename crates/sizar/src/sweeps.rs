@@ -369,6 +369,7 @@ impl Following {
         self.settled.ask = self.pace.is_due();
         let open = open_tasks(journal, sweep)?;
         elsewhere::settle(home, journal, place, &open, &mut self.settled, progress)?;
+        self.pace.hurry(&self.settled);
         open_tasks(journal, sweep)
     }
 

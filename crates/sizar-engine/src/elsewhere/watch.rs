@@ -95,6 +95,8 @@ pub struct Settled {
     pub grace: Grace,
     /// Whether the next look asks the scheduler too.
     pub ask: bool,
+    /// Whether a job has ended of which no receipt is seen.
+    pub doubt: bool,
     /// Why the scheduler says that a job waits, for people.
     pub waiting: HashMap<RunId, String>,
     /// Why the scheduler could not be asked, where it could not.
@@ -316,6 +318,9 @@ fn look(
     let missing = (0..runs.len()).any(|index| {
         !has_receipt(index) && runs[index].job.as_ref().is_some_and(|job| gone.contains(job))
     });
+    if heard {
+        settled.doubt = missing;
+    }
     if heard && missing {
         let questions = place.scheduler.account(&Vec::from_iter(gone));
         let outputs: Vec<Output> = place.ask(&questions)?;
