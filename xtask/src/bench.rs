@@ -3,7 +3,9 @@
 
 mod classify;
 mod control;
+mod cut;
 mod data;
+mod environment;
 mod inspect;
 mod overhead;
 mod queue;
@@ -20,7 +22,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `watch`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `cut`, `environment`, `watch`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -49,7 +51,7 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 10] = [
+const ALL: [(&str, Measurement); 12] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
@@ -59,6 +61,8 @@ const ALL: [(&str, Measurement); 10] = [
     ("control", control::measure),
     ("data", data::measure),
     ("transfer", transfer::measure),
+    ("cut", cut::measure),
+    ("environment", environment::measure),
     ("watch", watch::measure),
 ];
 

@@ -6,6 +6,7 @@ mod cluster;
 mod corpus;
 mod generate;
 mod shell;
+mod slow_fs;
 mod wheel;
 mod worker;
 
@@ -42,6 +43,9 @@ enum Chore {
     Bench(bench::BenchArgs),
     /// Run a corpus of research repositories through sizar; writes a CSV file and a table
     Corpus(corpus::CorpusArgs),
+    /// Show a folder as a slow file server would, and count the questions; of `bench environment`
+    #[command(hide = true)]
+    SlowFs(slow_fs::SlowFs),
     /// A real Slurm and a real OAR on this machine, to play with
     #[command(subcommand)]
     Cluster(cluster::ClusterChore),
@@ -57,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Wheel { debug: false } => wheel::build_and_try(wheel::Build::Release),
         Chore::Bench(args) => bench::bench(&args),
         Chore::Corpus(args) => corpus::corpus(&args),
+        Chore::SlowFs(args) => slow_fs::mount(&args),
         Chore::Cluster(chore) => cluster::cluster(&chore),
     }
 }

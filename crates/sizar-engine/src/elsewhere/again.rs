@@ -8,7 +8,7 @@ use sizar_model::{Ending, EventKind, JobSpec, Progress, Resources, RunId};
 
 use super::carry::Carrier;
 use super::prepare::put;
-use super::{ElsewhereError, Layout, plain};
+use super::{ElsewhereError, Layout, plain, sent};
 use crate::dataset;
 use crate::home::Home;
 use crate::run::checkpoint::{is_whole, newest, resume_arguments};
@@ -119,7 +119,7 @@ pub fn has_all(
     progress: &dyn Progress,
 ) -> Result<bool, ElsewhereError> {
     let layout = Layout::at(place.root());
-    let (trees, paths) = builds_on(plan, &layout);
+    let (trees, paths) = builds_on(plan, &layout, plain::is_plain(program));
     let program = Some(program).filter(|program| !plain::is_plain(program));
     let carrier = Carrier { home, layout: &layout, program, progress };
     if !carrier.has(place, &layout.run(folder), &trees)?.into_iter().all(|has| has) {
@@ -135,7 +135,7 @@ const ALL_THERE: &str =
     r#"for path; do [ -e "$path" ] || exit 1; touch -c "$path" 2>/dev/null; done; exit 0"#;
 
 /// Returns the trees that a plan builds on, and the other paths whose time says that they are wanted.
-fn builds_on(plan: &RunPlan, layout: &Layout) -> (Vec<String>, Vec<Utf8PathBuf>) {
+fn builds_on(plan: &RunPlan, layout: &Layout, is_plain: bool) -> (Vec<String>, Vec<Utf8PathBuf>) {
     let (mut trees, mut paths) = (Vec::new(), Vec::new());
     let fetched = layout.root().join(dataset::FOLDER);
     let here = plan.bindings().map(|binding| &binding.here);
@@ -150,7 +150,11 @@ fn builds_on(plan: &RunPlan, layout: &Layout) -> (Vec<String>, Vec<Utf8PathBuf>)
             paths.push(fetched.join(name));
         }
     }
-    if plan.prefix.starts_with(layout.root()) {
+    let sent = sent::evidence_there(layout.root(), plan);
+    if sent != plan.python() && !is_plain {
+        // it may be in its packed form alone
+        paths.push(sent);
+    } else if plan.prefix.starts_with(layout.root()) {
         paths.push(plan.python());
         paths.push(plan.prefix.join("ready.json"));
     }

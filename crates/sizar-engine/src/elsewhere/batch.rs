@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{RunId, Scratch};
 
-use super::{ElsewhereError, Layout, plain, scratch, there};
+use super::{ElsewhereError, Layout, node, plain, there};
 use crate::scheduler::{Dependency, JobName, JobScript, Scheduler};
 use crate::target::{Profile, WorkerWish};
 use crate::transport::quoted;
@@ -163,7 +163,7 @@ pub(super) fn executing(program: &Utf8Path, layout: &Layout, names: &Names) -> S
 /// Returns the lines that name the node's own disk, where the job is to use it.
 pub(super) fn on_node(wish: &Scratch, profile: &Profile) -> String {
     scratch(wish, profile).map_or_else(String::new, |scratch| {
-        let name = scratch::VARIABLE;
+        let name = node::VARIABLE;
         format!("\n# where the node has a disk of its own\n{name}={scratch}; export {name}\n")
     })
 }

@@ -13,7 +13,7 @@ use super::tree::Source;
 use super::{ElsewhereError, Layout};
 use crate::home::Home;
 use crate::target::Place;
-use crate::transfer::{Manifest, Pace, Upload, alike, alike_words};
+use crate::transfer::{Manifest, Pace, Sharing, Upload, alike, alike_words};
 use crate::transport::Step;
 use crate::transport::transfer::put_tree;
 use crate::tree_digest::write_by_rename;
@@ -100,6 +100,16 @@ impl Carrier<'_> {
         let size = ByteSize(manifest.bytes());
         self.progress.begin(format!("sending {what} ({size}) to {}", place.name));
         let pace = Pace::new(place.pace);
+        let profile = &place.profile;
+        let (lenders, others): (Vec<_>, Vec<_>) =
+            profile.lab_stores.iter().cloned().partition(|lender| lender.is_absolute());
+        for lender in others {
+            let name = &place.name;
+            self.progress.note(format!(
+                "`lab_stores` of {name}: `{lender}` does not begin with `/` and is left out"
+            ));
+        }
+        let sharing = Sharing { group: profile.group_readable, lenders };
         let (sent, moved) = place.sending(|place| {
             Upload {
                 transport: &mut *place.transport,
@@ -107,6 +117,7 @@ impl Carrier<'_> {
                 root: self.layout.root(),
                 client: &client,
                 pace,
+                sharing,
                 progress: self.progress,
             }
             .tree(manifest, from)

@@ -9,8 +9,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::Layout;
+use super::node::packed;
 use super::store_sweep::is_open;
+use super::{Layout, sent};
 use crate::dataset;
 use crate::home::Home;
 
@@ -30,6 +31,18 @@ pub struct Group {
     pub used: u64,
     pub bytes_removed: u64,
     pub bytes_kept: u64,
+}
+
+impl Group {
+    fn and(self, other: Self) -> Self {
+        Self {
+            removed: self.removed + other.removed,
+            kept: self.kept + other.kept,
+            used: self.used + other.used,
+            bytes_removed: self.bytes_removed + other.bytes_removed,
+            bytes_kept: self.bytes_kept + other.bytes_kept,
+        }
+    }
 }
 
 /// What went and what stays beside trees.
@@ -52,6 +65,7 @@ struct Kind {
 
 const FETCHED: Kind = Kind { folder: dataset::FOLDER, mark: "", lock: "data-" };
 const ENVIRONMENTS: Kind = Kind { folder: "envs", mark: "ready.json", lock: "env-" };
+const SENT: Kind = Kind { folder: sent::FOLDER, mark: packed::SENT, lock: "sent-" };
 const PROGRAMS: Kind = Kind { folder: "bin", mark: "sizar", lock: "program-" };
 
 /// What is to stay.
@@ -65,13 +79,14 @@ pub(super) struct Staying {
 pub(super) fn sweep(layout: &Layout, staying: Staying, now: SystemTime) -> Leftovers {
     let of = |kind: &Kind| group(layout, kind, staying, now);
     let mut environments = of(&ENVIRONMENTS);
-    packed(layout, staying, now, &mut environments);
+    environments = environments.and(of(&SENT));
+    packed_forms(layout, staying, now, &mut environments);
     Leftovers { fetched: of(&FETCHED), environments, programs: of(&PROGRAMS) }
 }
 
 /// Removes packed forms of environments: without one, a job copies the environment itself.
-fn packed(layout: &Layout, staying: Staying, now: SystemTime, environments: &mut Group) {
-    let folder = layout.root().join(super::packed::FOLDER);
+fn packed_forms(layout: &Layout, staying: Staying, now: SystemTime, environments: &mut Group) {
+    let folder = layout.root().join(packed::FOLDER);
     for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
         let Ok(metadata) = entry.metadata() else { continue };
         let age = now.duration_since(modified(entry.path())).unwrap_or_default();

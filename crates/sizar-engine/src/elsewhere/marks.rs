@@ -5,7 +5,7 @@
 //! mark is a hint: that a receipt is there is believed, since it is written before its mark; that
 //! one is missing is not, and what lies in the run's own folder decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -92,6 +92,18 @@ pub(super) fn ended(layout: &Layout, sweep: &SweepId, run: &RunId, attempt: u32)
     let _ = fs::rename(folder.join(&mark), folder.join(now));
 }
 
+/// Returns whether every attempt of an array has begun, that is of those whose lines are `tasks`.
+pub(super) fn have_all_begun(layout: &Layout, sweep: &SweepId, tasks: &str) -> bool {
+    let names = layout.marks(sweep).read_dir_utf8().into_iter().flatten().flatten();
+    let begun: HashSet<(RunId, u32)> =
+        names.filter_map(|entry| Some(read_mark(entry.file_name())?.0)).collect();
+    let attempt = |line: &str| {
+        let mut words = line.split(' ');
+        Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
+    };
+    tasks.lines().filter_map(attempt).all(|attempt| begun.contains(&attempt))
+}
+
 /// Returns the sweep whose folder a file of ours lies in.
 pub(super) fn sweep_of(tasks: &Utf8Path) -> Option<SweepId> {
     format!("s-{}", tasks.parent()?.file_name()?).parse().ok()
@@ -146,6 +158,9 @@ mod tests {
         fs::create_dir_all(layout.marks(&sweep)).unwrap();
         fs::write(layout.marks(&sweep).join(format!("{run}-1-began-5-n")), "").unwrap();
         ended(&layout, &sweep, &run, 1);
+        let other = RunId::from_bits(2);
+        assert!(have_all_begun(&layout, &sweep, &format!("{run} 1 []\n")));
+        assert!(!have_all_begun(&layout, &sweep, &format!("{run} 1 []\n{other} 1 [\"x\"]\n")));
         assert!(layout.marks(&sweep).join(format!("{run}-1-ended-5-n")).exists());
         assert_eq!(sweep_of(&layout.sweep(&sweep).join("x.tasks")), Some(sweep));
     }

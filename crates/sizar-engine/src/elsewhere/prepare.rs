@@ -11,7 +11,8 @@ use super::forward::Forward;
 use super::manifest::Manifest;
 use super::push::push as bring_program;
 use super::remembered::{self, Remembered};
-use super::there::{PREPARE, REHEARSE, Request};
+use super::sent::Form;
+use super::there::{PREPARE, REHEARSE, Request, SETTLE};
 use super::tree::Source;
 use super::{ElsewhereError, Layout, plain, push, sent, ship};
 use crate::acquire::acquire;
@@ -148,13 +149,13 @@ fn plan_of(
 ) -> Result<RunPlan, ElsewhereError> {
     let (layout, run) = (work.layout, work.run);
     Ok(match build_place(work, place)? {
-        BuildPlace::Here => here(work, place, asked, progress)?,
+        BuildPlace::Here => here(work, place, program, asked, progress)?,
         BuildPlace::There => plan(place, layout, run, program, asked, progress)?,
         BuildPlace::Auto => match plan(place, layout, run, program, asked, progress) {
             Err(ElsewhereError::Environment { message, .. }) => {
                 let name = &place.name;
                 progress.note(format!("on {name}: {message}; it is made here and sent"));
-                here(work, place, asked, progress)?
+                here(work, place, program, asked, progress)?
             }
             made => made?,
         },
@@ -219,7 +220,7 @@ impl Warm<'_> {
         let Some(plan) = known.plan_for(source.checkout, there.clone(), request) else {
             return Ok(None);
         };
-        let mut needed = vec![program.clone(), plan.python()];
+        let mut needed = vec![program.clone(), sent::evidence_there(layout.root(), &plan)];
         needed.extend(plan.fetched.iter().map(|binding| binding.here.clone()));
         let Some((take, bytes)) = source.along(layout, &change, &needed)? else { return Ok(None) };
         let path = layout.plan(run);
@@ -291,8 +292,8 @@ fn build_place(work: &Work<'_>, place: &mut Place) -> Result<BuildPlace, Elsewhe
     let Some(plan) = run::remembered_plan(work.home, work.checkout, work.request) else {
         return Ok(BuildPlace::Auto);
     };
-    let python = sent::folder(work.layout.root(), &plan).join("env/bin/python");
-    let answers = place.transport.run(&[Step::program("test", ["-e", python.as_str()])])?;
+    let evidence = sent::evidence(work.layout.root(), &plan, Form::OneFile);
+    let answers = place.transport.run(&[Step::program("test", ["-e", evidence.as_str()])])?;
     let sent = answers.first().is_some_and(Answer::is_success);
     Ok(if sent { BuildPlace::Here } else { BuildPlace::Auto })
 }
@@ -301,12 +302,20 @@ fn build_place(work: &Work<'_>, place: &mut Place) -> Result<BuildPlace, Elsewhe
 fn here(
     work: &Work<'_>,
     place: &mut Place,
+    program: &Utf8Path,
     asked: &Request,
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
     let local = run::plan_for(work.home, work.checkout, work.request, progress)?;
-    let plan = moved_plan(place, &local, asked, progress)?;
+    let (plan, sent) = moved_plan(place, &local, asked, Form::OneFile, progress)?;
     put(place, &work.layout.plan(work.run), plan.to_json()?, "write the plan")?;
+    if sent {
+        let arguments = [SETTLE, work.layout.root().as_str(), work.run.as_str()];
+        let step = Step::program(program.as_str(), arguments).limit(PATIENCE);
+        let mut teller = Forward::to(progress);
+        let answer = place.transport.drain(&step, &mut teller, progress)?;
+        judge_making(&answer, teller)?;
+    }
     Ok(plan)
 }
 
@@ -315,14 +324,15 @@ fn moved_plan(
     place: &mut Place,
     local: &RunPlan,
     asked: &Request,
+    form: Form,
     progress: &dyn Progress,
-) -> Result<RunPlan, ElsewhereError> {
-    let mut plan = sent::send(place, local, progress)?;
+) -> Result<(RunPlan, bool), ElsewhereError> {
+    let (mut plan, sent) = sent::send(place, local, form, progress)?;
     plan.checkout = asked.checkout.clone();
     plan.job = asked.request.job.clone();
     plan.inputs.clone_from(&asked.inputs);
     plan.fetched.clone_from(&asked.fetched);
-    Ok(plan)
+    Ok((plan, sent))
 }
 
 /// As [`here`], with the script that stands for sizar there; the driver is rehearsed here.
@@ -342,7 +352,7 @@ fn without_worker(
         let rehearsed = rehearsed.unwrap_or_else(|error| unknown(run::chain(&error)));
         judge_rehearsal("this machine", Some(rehearsed), progress)?;
     }
-    let plan = moved_plan(place, &local, asked, progress)?;
+    let (plan, _) = moved_plan(place, &local, asked, Form::Folder, progress)?;
     let text = plain::script(&plan, run, layout)?;
     put(place, &layout.plain(run), text, "write the script that executes the run")?;
     // the plan is what is written last
@@ -383,6 +393,14 @@ fn plan(
     let step = Step::program(program.as_str(), [PREPARE, layout.root().as_str(), run.as_str()])
         .limit(PATIENCE);
     let answer = place.transport.drain(&step, &mut teller, progress)?;
+    judge_making(&answer, teller)?;
+    let answers = place.transport.run(&[Step::get_file(layout.plan(run).as_str(), PLAN)])?;
+    let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
+    Ok(RunPlan::from_json(&text)?)
+}
+
+/// Says what became of something that the sizar there was to do.
+fn judge_making(answer: &Answer, teller: Forward<'_>) -> Result<(), ElsewhereError> {
     if let Some((message, hints)) = teller.failure {
         return Err(ElsewhereError::Environment { message, hints });
     }
@@ -395,7 +413,5 @@ fn plan(
         };
         return Err(ElsewhereError::Environment { message, hints: Vec::new() });
     }
-    let answers = place.transport.run(&[Step::get_file(layout.plan(run).as_str(), PLAN)])?;
-    let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
-    Ok(RunPlan::from_json(&text)?)
+    Ok(())
 }

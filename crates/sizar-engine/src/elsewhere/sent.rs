@@ -1,34 +1,46 @@
 //! An environment that is made here and sent: for targets that reach no package index, or lack the
 //! Python that the code needs.
 //!
-//! It goes with its interpreter, as one archive. What names its place (links, `pyvenv.cfg`, the
-//! first lines of scripts) is rewritten on the way, for where it will lie.
+//! It goes with its interpreter, as one file, and stays one there until a node unpacks it, or a run
+//! works in place. What names its place (links, `pyvenv.cfg`, the first lines of scripts) is
+//! rewritten on the way, for where it would lie.
 
-use std::io::{Read as _, Seek as _, Write};
+use std::io::{Seek as _, Write};
 use std::path::Path;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use fs_err as fs;
-use ignore::WalkBuilder;
-use sizar_model::Progress;
 use sizar_model::resources::ByteSize;
+use sizar_model::{Progress, Scratch};
 
 use super::ElsewhereError;
+use super::node;
+use super::node::packed::{SENT, TREE, archive, list, pack};
+use super::node::relocate::{Move, plan_moved};
+use crate::home::Home;
 use crate::run::RunPlan;
 use crate::target::{Machine, Place};
-use crate::transport::Step;
-use crate::transport::transfer::put_archive;
+use crate::transport::transfer::{put_archive, put_file};
+use crate::transport::{Answer, Step};
 
-/// Larger files are not looked into: what names its own place is a script or a line of settings.
-const LARGEST_TEXT: u64 = 1 << 20;
+/// Where environments lie that were sent, below the root.
+pub(super) const FOLDER: &str = "sent";
 
 /// One folder that moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Move {
+struct Moving {
     from: Utf8PathBuf,
     /// Its name in the archive.
     name: String,
     to: Utf8PathBuf,
+}
+
+/// In what form an environment goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As one file, which the sizar there unpacks where it is needed.
+    OneFile,
+    /// Unpacked on its arrival, by `tar`.
+    Folder,
 }
 
 /// Why an environment of this machine cannot work on another.
@@ -71,11 +83,27 @@ fn numbers(version: &str) -> Vec<u32> {
 }
 
 /// Returns where the environment of `plan` lies on the target once it was sent.
-pub(super) fn folder(root: &Utf8Path, plan: &RunPlan) -> Utf8PathBuf {
-    root.join("sent").join(plan.prefix.file_name().unwrap_or("environment"))
+fn folder(root: &Utf8Path, plan: &RunPlan) -> Utf8PathBuf {
+    root.join(FOLDER).join(plan.prefix.file_name().unwrap_or("environment"))
 }
 
-/// Sends the environment of `plan`, unless it is there, and returns the plan as it is there.
+/// Returns what of the environment of `plan`, a plan of this machine's, is on the target once it was
+/// sent in a form.
+pub(super) fn evidence(root: &Utf8Path, plan: &RunPlan, form: Form) -> Utf8PathBuf {
+    match form {
+        Form::OneFile => folder(root, plan).join(SENT),
+        Form::Folder => folder(root, plan).join(TREE).join("env/bin/python"),
+    }
+}
+
+/// Returns what of the environment of `plan`, a plan of the target's, is there as long as it is.
+pub(super) fn evidence_there(root: &Utf8Path, plan: &RunPlan) -> Utf8PathBuf {
+    let tree = plan.prefix.parent().filter(|tree| tree.starts_with(root.join(FOLDER)));
+    tree.and_then(Utf8Path::parent).map_or_else(|| plan.python(), |folder| folder.join(SENT))
+}
+
+/// Sends the environment of `plan`, unless it is there, and returns the plan as it is there, and
+/// whether anything went.
 ///
 /// # Errors
 ///
@@ -83,48 +111,106 @@ pub(super) fn folder(root: &Utf8Path, plan: &RunPlan) -> Utf8PathBuf {
 pub(super) fn send(
     place: &mut Place,
     plan: &RunPlan,
+    form: Form,
     progress: &dyn Progress,
-) -> Result<RunPlan, ElsewhereError> {
+) -> Result<(RunPlan, bool), ElsewhereError> {
     if let Some(message) = obstacle(plan, &place.profile.machine) {
         let message = format!("the one that is made here cannot work there: {message}");
         return Err(ElsewhereError::Environment { message, hints: Vec::new() });
     }
     let folder = folder(&place.root(), plan);
-    let moves = moves(plan, &folder);
-    let python = folder.join("env/bin/python");
+    let moves = moves(plan, &folder.join(TREE));
     let libraries = libraries(&moves);
-    if !starts(place, &python, libraries.as_deref())? {
+    let evidence = evidence(&place.root(), plan, form);
+    let is_there = |place: &mut Place| match form {
+        Form::OneFile => {
+            let answers =
+                place.transport.run(&[Step::program("test", ["-e", evidence.as_str()])])?;
+            Ok(answers.first().is_some_and(Answer::is_success))
+        }
+        Form::Folder => starts(place, &evidence, libraries.as_deref()),
+    };
+    let sent = !is_there(place)?;
+    if sent {
         let mut spool = tempfile::tempfile().map_err(spooled)?;
         progress.begin("packing the environment");
-        pack(&moves, &mut spool).map_err(spooled)?;
+        pack_all(&moves, form, &mut spool).map_err(spooled)?;
         let length = spool.stream_position().map_err(spooled)?;
         spool.rewind().map_err(spooled)?;
         let what = format!("the environment ({}) to {}", ByteSize(length), place.name);
         progress.begin(format!("sending {what}"));
-        let (sent, _) = place.sending(|place| {
-            put_archive(&mut *place.transport, &mut spool, length, folder.as_str(), progress)
+        let (went, _) = place.sending(|place| {
+            let transport = &mut *place.transport;
+            match form {
+                Form::OneFile => {
+                    put_file(transport, &mut spool, length, evidence.as_str(), progress)
+                }
+                Form::Folder => {
+                    let tree = folder.join(TREE);
+                    put_archive(transport, &mut spool, length, tree.as_str(), progress)
+                }
+            }
         });
-        sent?;
+        went?;
         progress.end(format!("sent {what}"));
-        if !starts(place, &python, libraries.as_deref())? {
-            let message = "its Python does not start there".to_owned();
+        if form == Form::Folder && !is_there(place)? {
+            let message = DOES_NOT_START.to_owned();
             return Err(ElsewhereError::Environment { message, hints: Vec::new() });
         }
     }
-    let mut plan = moved(plan, &moves);
+    let mut plan = plan_moved(plan, &places(&moves));
     if let Some(libraries) = libraries {
         plan.variables.entry(LIBRARIES.to_owned()).or_insert(libraries);
     }
-    Ok(plan)
+    Ok((plan, sent))
 }
+
+/// Makes sure, on the target, that an environment starts that came as one file; it is unpacked where
+/// that costs a shared file system nothing, or where the run will work in place anyway.
+///
+/// # Errors
+///
+/// Why it does not start, or what the operating system says.
+pub(super) fn settle(home: &Home, plan: &RunPlan) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("the environment cannot be unpacked: {error}");
+    let in_place = match plan.job.scratch {
+        Scratch::No => true,
+        Scratch::Auto => !node::is_network(home.root()),
+        Scratch::At(_) => false,
+    };
+    if in_place {
+        node::unpack_in_place(home, plan).map_err(failed)?;
+    }
+    let moment = node::for_a_moment(home, plan).map_err(failed)?;
+    let plan = moment.plan();
+    let mut python = std::process::Command::new(plan.python());
+    python.args(PROBE).stdin(std::process::Stdio::null()).env_clear();
+    if let Some(libraries) = plan.variables.get(LIBRARIES) {
+        python.env(LIBRARIES, libraries);
+    }
+    match python.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
+            Err(format!("{DOES_NOT_START}: {}", last.unwrap_or("it says nothing")))
+        }
+        Err(error) => Err(format!("{DOES_NOT_START}: {error}")),
+    }
+}
+
+const DOES_NOT_START: &str = "its Python does not start there";
+
+/// What a Python says that works.
+const PROBE: [&str; 2] = ["-c", "import ctypes, site, ssl, zlib"];
 
 /// Says where shared libraries are looked for (ld.so(8)).
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// Returns where interpreters that were built with a library of their own find it there: what they
 /// have built into them is its place here.
-fn libraries(moves: &[Move]) -> Option<String> {
-    let has_library = |one: &&Move| {
+fn libraries(moves: &[Moving]) -> Option<String> {
+    let has_library = |one: &&Moving| {
         one.from.join("lib").read_dir_utf8().into_iter().flatten().flatten().any(|entry| {
             entry.file_name().starts_with("libpython") && entry.file_name().contains(".so")
         })
@@ -146,64 +232,45 @@ fn starts(
     python: &Utf8Path,
     libraries: Option<&str>,
 ) -> Result<bool, ElsewhereError> {
-    let mut step = Step::program(python.as_str(), ["-c", "import ctypes, site, ssl, zlib"]);
+    let mut step = Step::program(python.as_str(), PROBE);
     if let Some(libraries) = libraries {
         step = step.env(LIBRARIES, libraries);
     }
     let answers = place.transport.run(&[step])?;
-    Ok(answers.first().is_some_and(crate::transport::Answer::is_success))
+    Ok(answers.first().is_some_and(Answer::is_success))
 }
 
-fn moves(plan: &RunPlan, folder: &Utf8Path) -> Vec<Move> {
+fn moves(plan: &RunPlan, folder: &Utf8Path) -> Vec<Moving> {
     let mut moves =
-        vec![Move { from: plan.prefix.clone(), name: "env".to_owned(), to: folder.join("env") }];
+        vec![Moving { from: plan.prefix.clone(), name: "env".to_owned(), to: folder.join("env") }];
     for (number, root) in plan.python_roots.iter().enumerate() {
         // an interpreter inside the environment goes with it
         if root.starts_with(&plan.prefix) {
             continue;
         }
         let name = format!("python-{number}");
-        moves.push(Move { from: root.clone(), to: folder.join(&name), name });
+        moves.push(Moving { from: root.clone(), to: folder.join(&name), name });
     }
     moves
 }
 
-/// Returns the plan as it is where its folders have moved.
-fn moved(plan: &RunPlan, moves: &[Move]) -> RunPlan {
-    let mut plan = plan.clone();
-    plan.prefix = place_of(&plan.prefix, moves);
-    plan.python_roots = plan.python_roots.iter().map(|root| place_of(root, moves)).collect();
-    for value in plan.variables.values_mut() {
-        *value = String::from_utf8_lossy(&rewritten(value.as_bytes(), moves)).into_owned();
-    }
-    plan
+/// Returns from where to where everything moves.
+fn places(moves: &[Moving]) -> Vec<Move> {
+    moves.iter().map(|one| (one.from.clone(), one.to.clone())).collect()
 }
 
-fn place_of(path: &Utf8Path, moves: &[Move]) -> Utf8PathBuf {
-    let under = |one: &Move| Some(one.to.join(path.strip_prefix(&one.from).ok()?));
-    moves.iter().find_map(under).unwrap_or_else(|| path.to_owned())
-}
-
-/// Writes all folders as one archive, with what names their place rewritten.
-fn pack(moves: &[Move], to: &mut impl Write) -> std::io::Result<()> {
-    let mut builder = tar::Builder::new(to);
-    builder.follow_symlinks(false);
+/// Writes all folders as one, with what names their place rewritten.
+fn pack_all(moves: &[Moving], form: Form, to: &mut impl Write) -> std::io::Result<()> {
+    let mut members = Vec::new();
     for one in moves {
         let interpreter = one.name != "env";
-        let walk = WalkBuilder::new(&one.from)
-            .standard_filters(false)
-            .sort_by_file_name(Ord::cmp)
-            .filter_entry(move |entry| !interpreter || is_needed(entry.path()))
-            .build();
-        for entry in walk {
-            let entry = entry.map_err(std::io::Error::other)?;
-            let path = entry.path();
-            let Ok(below) = path.strip_prefix(&one.from) else { continue };
-            let name = Path::new(&one.name).join(below);
-            append(&mut builder, path, &name, moves)?;
-        }
+        let wanted = move |path: &Path| !interpreter || is_needed(path);
+        members.extend(list(&one.from, Path::new(&one.name), wanted)?);
     }
-    builder.finish()
+    match form {
+        Form::OneFile => pack(to, members, &places(moves)),
+        Form::Folder => archive(to, &members, &places(moves)),
+    }
 }
 
 /// Returns whether a file of an interpreter is of use to programs: not its tests, nor what is for
@@ -216,69 +283,16 @@ fn is_needed(path: &Path) -> bool {
     !unneeded && Path::new(name).extension().is_none_or(|extension| extension != "a")
 }
 
-fn append(
-    builder: &mut tar::Builder<impl Write>,
-    path: &Path,
-    name: &Path,
-    moves: &[Move],
-) -> std::io::Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
-    if metadata.is_symlink() {
-        let target = fs::read_link(path)?;
-        let target = match Utf8Path::from_path(&target) {
-            Some(target) if target.is_absolute() => place_of(target, moves).into_std_path_buf(),
-            _ => target,
-        };
-        let mut header = tar::Header::new_gnu();
-        header.set_metadata(&metadata);
-        header.set_size(0);
-        return builder.append_link(&mut header, name, target);
-    }
-    if metadata.is_file() && metadata.len() <= LARGEST_TEXT {
-        let mut bytes = Vec::new();
-        fs::File::open(path)?.read_to_end(&mut bytes)?;
-        if let Some(text) = as_rewritten(&bytes, moves) {
-            let mut header = tar::Header::new_gnu();
-            header.set_metadata(&metadata);
-            header.set_size(text.len() as u64);
-            return builder.append_data(&mut header, name, text.as_slice());
-        }
-    }
-    builder.append_path_with_name(path, name)
-}
-
-/// Returns a text with the new places of what moves; none where it names none, or is no text.
-fn as_rewritten(bytes: &[u8], moves: &[Move]) -> Option<Vec<u8>> {
-    if bytes.contains(&0) {
-        return None;
-    }
-    let new = rewritten(bytes, moves);
-    (new != bytes).then_some(new)
-}
-
-fn rewritten(bytes: &[u8], moves: &[Move]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for one in moves {
-        let (from, to) = (one.from.as_str().as_bytes(), one.to.as_str().as_bytes());
-        let mut new = Vec::with_capacity(bytes.len());
-        let mut rest = bytes.as_slice();
-        while let Some(at) = rest.windows(from.len()).position(|part| part == from) {
-            new.extend_from_slice(&rest[..at]);
-            new.extend_from_slice(to);
-            rest = &rest[at + from.len()..];
-        }
-        new.extend_from_slice(rest);
-        bytes = new;
-    }
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
+    use fs_err as fs;
+
     use super::*;
 
-    fn two(from: &Utf8Path) -> Vec<Move> {
-        let one = |name: &str| Move {
+    fn two(from: &Utf8Path) -> Vec<Moving> {
+        let one = |name: &str| Moving {
             from: from.join(name),
             name: name.to_owned(),
             to: Utf8Path::new("/there/x").join(name),
@@ -300,7 +314,7 @@ mod tests {
         let python = root.join("python-0/bin/python3.7");
         fs_err::os::unix::fs::symlink(&python, root.join("env/bin/python")).unwrap();
         let mut archive = Vec::new();
-        pack(&two(root), &mut archive).unwrap();
+        pack_all(&two(root), Form::Folder, &mut archive).unwrap();
         let mut found = std::collections::BTreeMap::new();
         let mut archive = tar::Archive::new(archive.as_slice());
         for entry in archive.entries().unwrap() {

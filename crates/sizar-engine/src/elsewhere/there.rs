@@ -17,9 +17,9 @@ use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, DataBinding, Ending, Progress, Receipt, RunId};
 
 use super::addresses::{self, Unfetched};
-use super::scratch::{self, Chosen};
+use super::node::{self, Chosen};
 use super::whole::whole;
-use super::{Layout, after, array, marks, store_sweep};
+use super::{Layout, after, array, marks, sent, store_sweep};
 use crate::home::{Home, lock_by_leases};
 use crate::process::{Control, environment};
 use crate::run::{
@@ -32,6 +32,8 @@ use crate::tree_digest::write_by_rename;
 /// The hidden first arguments.
 pub(super) const PREPARE: &str = "__there-prepare";
 pub(super) const REHEARSE: &str = "__there-rehearse";
+/// Makes sure that an environment starts that came as one file.
+pub(super) const SETTLE: &str = "__there-settle";
 pub(super) const EXECUTE: &str = "__there-execute";
 /// Fetches what lies at an address.
 pub(super) const GET: &str = "__there-get";
@@ -104,7 +106,9 @@ pub(super) enum Said {
 pub fn intercept() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     let verb = args.next()?;
-    if ![PREPARE, REHEARSE, EXECUTE, HAS, SWEEP, GET, transfer::SERVE].contains(&verb.as_str()) {
+    if ![PREPARE, SETTLE, REHEARSE, EXECUTE, HAS, SWEEP, GET, transfer::SERVE]
+        .contains(&verb.as_str())
+    {
         return None;
     }
     // other login nodes and compute nodes see the same files
@@ -116,7 +120,9 @@ pub fn intercept() -> Option<ExitCode> {
     }
     if verb == transfer::SERVE {
         // unbuffered: what comes after the last word is not for this program
-        let served = transfer::serve(layout.root(), &mut Unbuffered, std::io::stdout());
+        let sharing = transfer::Sharing::of(args);
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(sharing.umask()));
+        let served = transfer::serve(layout.root(), &sharing, &mut Unbuffered, std::io::stdout());
         return Some(if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     if verb == GET {
@@ -133,6 +139,9 @@ pub fn intercept() -> Option<ExitCode> {
     let run = RunId::from_str(&args.next()?).ok()?;
     if verb == PREPARE {
         return Some(prepare(&layout, &run));
+    }
+    if verb == SETTLE {
+        return Some(settle(&layout, &run));
     }
     if verb == REHEARSE {
         return Some(rehearse(&layout, &run));
@@ -214,14 +223,34 @@ fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Sai
     write_by_rename(&layout.plan(run), json.as_bytes()).map_err(|error| failed(&error))
 }
 
+/// Sees that the environment of a run works that came as one file.
+fn settle(layout: &Layout, run: &RunId) -> ExitCode {
+    let settled = || -> Result<(), String> {
+        let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
+        let plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
+        sent::settle(&Home::at(layout.root()), &plan)
+    };
+    match settled() {
+        Ok(()) => {
+            tell(&Said::Done);
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            tell(&Said::Failed { message, hints: Vec::new() });
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Starts the driver of a run whose plan is here, and says how far it came.
 fn rehearse(layout: &Layout, run: &RunId) -> ExitCode {
     let told = || -> Result<run::Rehearsed, String> {
         let text = stale::read_expected(&layout.plan(run)).map_err(|error| error.to_string())?;
         let plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
         let inspection = run::inspect(&plan.checkout).map_err(|error| chain(&error))?;
-        run::rehearse(&Home::at(layout.root()), run, &plan, &inspection)
-            .map_err(|error| chain(&error))
+        let home = Home::at(layout.root());
+        let moment = node::for_a_moment(&home, &plan).map_err(|error| error.to_string())?;
+        run::rehearse(&home, run, moment.plan(), &inspection).map_err(|error| chain(&error))
     };
     let rehearsed = told().unwrap_or_else(|words| run::Rehearsed::Unknown { words });
     tell(&Said::Rehearsed { rehearsed });
@@ -253,6 +282,14 @@ impl Work {
             plan.job.resources = own.resources.unwrap_or(plan.job.resources);
         }
         Ok(plan)
+    }
+
+    /// Returns whether there are tasks of its array that have not begun.
+    fn are_more_to_come(&self, layout: &Layout) -> bool {
+        let Some(tasks) = &self.tasks else { return false };
+        let text = fs::read_to_string(tasks).unwrap_or_default();
+        let sweep = marks::sweep_of(tasks);
+        sweep.is_some_and(|sweep| !marks::have_all_begun(layout, &sweep, &text))
     }
 
     /// Says that its receipt lies there, where many look for it.
@@ -295,8 +332,13 @@ fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, S
     let told = Arc::new(AtomicBool::new(false));
     let control = Control::default();
     obey_signals(&control, &told);
-    let given = variables.get(scratch::VARIABLE).map(String::as_str);
-    let chosen = scratch::choose(&shared, run, &plan, given);
+    let given = variables.get(node::VARIABLE).map(String::as_str);
+    let mut chosen = node::choose(&shared, run, &plan, given);
+    match &chosen {
+        Chosen::OnNode { plan: on_node, .. } => plan = (**on_node).clone(),
+        Chosen::InPlace { .. } => node::unpack_in_place(&shared, &plan)
+            .map_err(|error| format!("its environment cannot be unpacked: {error}"))?,
+    }
     let walltime = granted(&variables).or(plan.job.resources.walltime);
     // what was made on the node has to be copied yet
     let slow = matches!(chosen, Chosen::OnNode { .. });
@@ -328,12 +370,15 @@ fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, S
     }
     let receipt =
         execute_allotted(execution, attempt, &allotment, &judge).map_err(|error| chain(&error))?;
-    if let Chosen::OnNode { note, .. } = &chosen {
+    if let Chosen::OnNode { place, note, .. } = &mut chosen {
+        if work.are_more_to_come(layout) {
+            place.leave_copies();
+        }
         let (from, to) = (Attempt::of(&home, run, attempt), Attempt::of(&shared, run, attempt));
         // for the records, and nothing that the job has to print
         let mut sealed = receipt.clone();
         sealed.notes.push(note.clone());
-        scratch::bring_back(&from, &to, &sealed).map_err(|error| {
+        node::bring_back(&from, &to, &sealed).map_err(|error| {
             format!("what it made could not be brought back from the node: {error}")
         })?;
     }

@@ -210,6 +210,9 @@ fn run_program(
     confinement.gpus = !claimed.gpus.is_empty() || allotment.is_some_and(|given| given.gpus);
     confinement.readable.extend(allotment.iter().flat_map(|given| given.readable.iter().cloned()));
     let instead = allotment.iter().flat_map(|given| given.instead.iter().cloned());
+    // what is shown so need not be there itself
+    let shows = |path: &Utf8PathBuf| instead.clone().any(|(_, there)| path.starts_with(there));
+    confinement.readable.retain(|path| !shows(path));
     confinement.bindings.extend(instead.map(|(here, there)| sandbox::Binding {
         here,
         there,

@@ -117,6 +117,11 @@ impl RunPlan {
             .chain(self.inputs.iter().map(|input| &input.binding))
     }
 
+    /// Returns the same to be changed.
+    pub fn bindings_mut(&mut self) -> impl Iterator<Item = &mut DataBinding> {
+        self.job.data.iter_mut().chain(self.inputs.iter_mut().map(|input| &mut input.binding))
+    }
+
     /// Returns whether what the plan builds on is still there; if not, it is prepared again.
     pub fn is_usable(&self) -> bool {
         self.checkout.path.is_dir() && self.python().exists()

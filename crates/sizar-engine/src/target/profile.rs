@@ -27,6 +27,13 @@ pub struct Profile {
     /// The folder there in which sizar keeps everything; `~/.sizar` where nothing says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root: Option<Utf8PathBuf>,
+    /// Whether the account's group may read what is sent there from now on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub group_readable: bool,
+    /// The folders of lab mates' sizars there: what is in one of their stores, and readable, is
+    /// copied from it instead of sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lab_stores: Vec<Utf8PathBuf>,
     /// What executes runs there: sizar itself, or a plain script.
     #[serde(skip_serializing_if = "WorkerWish::is_auto")]
     pub worker: WorkerWish,

@@ -11,6 +11,7 @@ mod download;
 mod error;
 mod gc;
 mod lay_out;
+mod lend;
 mod manifest;
 #[cfg(test)]
 mod over_a_pipe;
@@ -31,6 +32,7 @@ pub use error::TransferError;
 pub(crate) use error::make_room;
 pub use gc::{Kept, Swept, sweep};
 pub use lay_out::{Bad, is_full, lay_out};
+pub use lend::Sharing;
 pub use manifest::{Content, Entry, InvalidManifest, Manifest};
 pub use pace::Pace;
 pub use scan::{Rules, Scan, Scanned};

@@ -17,7 +17,7 @@ use super::manifest::{Content, Manifest};
 use super::scan::Scan;
 use super::segment::CHUNK;
 use super::store::{Store, blobs_of};
-use super::{Pace, TransferError, Upload, serve};
+use super::{Pace, Sharing, TransferError, Upload, serve};
 use crate::transport::{Answer, Counters, Line, LostStep, Step, Talk, Transport, TransportError};
 
 /// The program at the other end, as a thread; the line breaks after so many bytes of each try.
@@ -26,11 +26,17 @@ struct Pipe {
     /// Bytes to there, and bytes from there.
     cuts: Mutex<Vec<(usize, usize)>>,
     counters: Counters,
+    sharing: Sharing,
 }
 
 impl Pipe {
     fn to(root: &Utf8Path) -> Self {
-        Self { root: root.to_owned(), cuts: Mutex::new(Vec::new()), counters: Counters::default() }
+        Self {
+            root: root.to_owned(),
+            cuts: Mutex::new(Vec::new()),
+            counters: Counters::default(),
+            sharing: Sharing::default(),
+        }
     }
 
     fn cut(root: &Utf8Path, mut cuts: Vec<(usize, usize)>) -> Self {
@@ -113,8 +119,8 @@ impl Transport for Pipe {
     fn talk(&mut self, _: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
         let (mut there, to) = std::io::pipe().unwrap();
         let (mut came, back) = std::io::pipe().unwrap();
-        let root = self.root.clone();
-        let server = std::thread::spawn(move || serve(&root, &mut there, back));
+        let (root, sharing) = (self.root.clone(), self.sharing.clone());
+        let server = std::thread::spawn(move || serve(&root, &sharing, &mut there, back));
         let (bytes, from) = channel();
         std::thread::spawn(move || {
             let mut buffer = vec![0; 64 << 10];
@@ -190,6 +196,7 @@ impl World {
             root: &self.there(),
             client: "me",
             pace: Pace::new(None),
+            sharing: Sharing::default(),
             progress: &Silent,
         };
         upload.tree(manifest, self.here().as_std_path())
@@ -244,6 +251,47 @@ fn a_line_that_breaks_ten_times_costs_a_chunk_each_time_at_most() {
     let most = payload + 11 * (CHUNK as u64 + (64 << 10));
     assert!(sent < most, "{sent} of {payload}");
     assert!(fs::read_dir(Store::at(world.there()).parts()).unwrap().next().is_none());
+}
+
+#[test]
+fn what_a_lab_mate_has_is_copied_when_it_is_right() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let mate = World::new();
+    for (name, seed) in [("large", 1), ("right", 2), ("rotten", 3), ("link", 4)] {
+        fs::write(mate.here().join(name), noise(seed, 200_000)).unwrap();
+    }
+    let open = Sharing { group: true, lenders: Vec::new() };
+    mate.send(&mut Pipe { sharing: open, ..Pipe::to(&mate.there()) }).unwrap();
+    let store = Store::at(mate.there());
+    for (folder, bits) in [(mate.there(), 0o010), (store.blobs(), 0o050)] {
+        let mode = fs::metadata(&folder).unwrap().permissions().mode();
+        assert_eq!(mode & bits, bits, "{folder}");
+    }
+    let manifest = mate.scan();
+    let blob = |name: &[u8]| {
+        let index = manifest.entries().iter().position(|entry| &*entry.path == name).unwrap();
+        blobs_of(&manifest).into_iter().find(|(_, at)| *at == index).unwrap().0
+    };
+    // neither what is not right any more is taken, nor what a link leads to
+    let (rotten, linked) = (store.blob(&blob(b"rotten")), store.blob(&blob(b"link")));
+    for path in [&rotten, &linked] {
+        fs::remove_file(path).unwrap();
+    }
+    fs::write(&rotten, noise(9, 200_000)).unwrap();
+    std::os::unix::fs::symlink(mate.here().join("link"), &linked).unwrap();
+    let own = World::new();
+    for name in ["large", "right", "rotten", "link"] {
+        fs::copy(mate.here().join(name), own.here().join(name)).unwrap();
+    }
+    let lenders = vec![Utf8PathBuf::from("/nowhere"), mate.there()];
+    let mut pipe = Pipe { sharing: Sharing { group: false, lenders }, ..Pipe::to(&own.there()) };
+    let name = own.send(&mut pipe).unwrap();
+    own.is_whole(&name);
+    let sent = pipe.counters.bytes_sent;
+    assert!((400_000..402_000).contains(&sent), "two of four went: {sent}");
+    let inode = |store: &Store| fs::metadata(store.blob(&blob(b"right"))).unwrap().ino();
+    assert_ne!(inode(&Store::at(own.there())), inode(&store), "it is a copy");
+    assert!(fs::read_dir(Store::at(own.there()).parts()).unwrap().next().is_none());
 }
 
 #[test]

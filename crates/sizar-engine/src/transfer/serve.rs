@@ -18,6 +18,7 @@ use super::Pace;
 use super::case::refuse_alike;
 use super::download::{self, Wanted};
 use super::lay_out::{Bad, Laying, is_full};
+use super::lend::{Sharing, borrow, open_to_group};
 use super::manifest::Manifest;
 use super::packer::Packer;
 use super::segment::{Bytes, Piece, SMALL, finish, pull, write_missing};
@@ -44,6 +45,7 @@ const LONGEST_LIST: u64 = 1 << 30;
 /// Where the client is not told any more: it is gone, or spoke another language.
 pub fn serve(
     root: &Utf8Path,
+    sharing: &Sharing,
     input: &mut impl Read,
     output: impl Write + Send + 'static,
 ) -> io::Result<()> {
@@ -56,7 +58,7 @@ pub fn serve(
         }
     });
     let awaited = Awaited::default();
-    let served = answer(root, input, &output, &awaited);
+    let served = answer((root, sharing), input, &output, &awaited);
     drop(stop);
     let _ = beat.join();
     match served {
@@ -113,7 +115,7 @@ fn room(root: &Utf8Path, awaited: &Awaited) -> Room {
 }
 
 fn answer(
-    root: &Utf8Path,
+    (root, sharing): (&Utf8Path, &Sharing),
     input: &mut impl Read,
     output: &Output,
     awaited: &Awaited,
@@ -124,10 +126,13 @@ fn answer(
             let manifest =
                 Manifest::from_bytes(&read_list(input, list)?).map_err(io::Error::other)?;
             let store = Store::at(root);
+            if sharing.group {
+                open_to_group(&store, root)?;
+            }
             let (client, token) = (plain(&client), token());
             let who = Who { client: &client, token: &token };
             let taking = Taking { store: &store, who, output, awaited };
-            taking.tree(&manifest, input)?;
+            taking.tree(&manifest, &sharing.lenders, input)?;
         }
         Request::Give { folder, list, pace } => {
             let wanted = download::read_list(&read_list(input, list)?)
@@ -171,11 +176,17 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    fn tree(&self, manifest: &Manifest, input: &mut impl Read) -> io::Result<()> {
+    fn tree(
+        &self,
+        manifest: &Manifest,
+        lenders: &[Utf8PathBuf],
+        input: &mut impl Read,
+    ) -> io::Result<()> {
         let blobs = blobs_of(manifest);
         fs::create_dir_all(self.store.parts())?;
         // before anything goes
         refuse_alike(self.store, manifest)?;
+        borrow(self.store, lenders, &blobs);
         for round in 0..ROUNDS {
             // taken over only once: two that took from each other in turns would never end
             let missing = self.store.missing(&blobs, &self.who, round == 0);

@@ -15,7 +15,7 @@ use super::packer::Packer;
 use super::segment::{SMALL, read_missing};
 use super::store::{Blob, blobs_of};
 use super::wire::{Frame, Kind, PIECE, Peer, Request, json, pack};
-use super::{Pace, TransferError};
+use super::{Pace, Sharing, TransferError};
 use crate::sparse::digest_of;
 use crate::transport::{Line, Step, Transport};
 
@@ -38,6 +38,7 @@ pub struct Upload<'a> {
     /// Names this home: see [`Store`](super::Store).
     pub client: &'a str,
     pub pace: Pace,
+    pub sharing: Sharing,
     pub progress: &'a dyn Progress,
 }
 
@@ -49,6 +50,7 @@ impl Upload<'_> {
     /// [`TransferError::Changed`] where a file is not any more what the manifest says.
     pub fn tree(&mut self, manifest: &Manifest, from: &Path) -> Result<(), TransferError> {
         let step = Step::program(self.program.as_str(), [SERVE, self.root.as_str()])
+            .args(self.sharing.words())
             .limit(std::time::Duration::from_hours(24));
         let mut tries = 0;
         // what is missing at the beginning of a try says what became of the one before

@@ -51,6 +51,11 @@ rm -rf \"$t\" && mkdir -p \"$t\" && tar -xf \"$2\" -C \"$t\" || fail
 if [ -e \"$1\" ] || [ -L \"$1\" ]; then mv \"$1\" \"$t.old\" || fail; fi
 if mv \"$t\" \"$1\"; then rm -rf \"$t.old\" \"$2\"; else mv \"$t.old\" \"$1\"; fail; fi";
 
+/// Gives the file `$2` the name `$1`, if its checksum is `$3`.
+const KEEP_PART: &str = "\
+s=$(cksum <\"$2\") && [ \"$s\" = \"$3\" ] || { rm -f \"$2\"; echo 'what arrived is not what was sent' >&2; exit 1; }
+mv -f \"$2\" \"$1\"";
+
 const SIZE: &str = "\
 mkdir -p \"${1%/*}\" 2>/dev/null
 if [ -f \"$1\" ]; then wc -c <\"$1\"; else echo 0; fi";
@@ -116,18 +121,7 @@ pub fn put_archive(
         };
         return succeeded(transport, "writing the files", &answer);
     }
-    let mut checksum = Checksum::default();
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        let count = archive.read(&mut buffer).map_err(TransportError::Read)?;
-        if count == 0 {
-            break;
-        }
-        checksum.update(&buffer[..count]);
-        hasher.update(&buffer[..count]);
-    }
-    let name = &hasher.finalize().to_hex()[..16];
+    let (checksum, name) = sums(archive)?;
     let remote = operand(remote.as_ref());
     let mut part = remote.clone();
     part.push(format!(".sizar-{name}.part"));
@@ -135,10 +129,52 @@ pub fn put_archive(
     let step = Step::script(UNPACK_PART)
         .arg(remote)
         .arg(part)
-        .arg(format!("{} {length}", checksum.value()))
+        .arg(format!("{checksum} {length}"))
         .limit(LIMIT * 3);
     let answers = transport.run(&[step])?;
     answers.iter().try_for_each(|answer| succeeded(transport, "writing the files", answer))
+}
+
+/// Writes the `length` bytes of `content` to the file `remote`: under its name only when it is whole.
+///
+/// # Errors
+///
+/// As [`put_tree`].
+pub fn put_file(
+    transport: &mut dyn Transport,
+    content: &mut (impl Read + Seek),
+    length: u64,
+    remote: &str,
+    progress: &dyn Progress,
+) -> Result<(), TransportError> {
+    let (checksum, name) = sums(content)?;
+    let remote = operand(remote.as_ref());
+    let mut part = remote.clone();
+    part.push(format!(".sizar-{name}.part"));
+    put_chunks(transport, content, length, &part, progress)?;
+    let step = Step::script(KEEP_PART)
+        .arg(remote)
+        .arg(part)
+        .arg(format!("{checksum} {length}"))
+        .limit(LIMIT);
+    let answers = transport.run(&[step])?;
+    answers.iter().try_for_each(|answer| succeeded(transport, "writing the file", answer))
+}
+
+/// Returns the checksum of a content, as `cksum` has it, and a name after what it holds.
+fn sums(content: &mut impl Read) -> Result<(u32, String), TransportError> {
+    let mut checksum = Checksum::default();
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = content.read(&mut buffer).map_err(TransportError::Read)?;
+        if count == 0 {
+            break;
+        }
+        checksum.update(&buffer[..count]);
+        hasher.update(&buffer[..count]);
+    }
+    Ok((checksum.value(), hasher.finalize().to_hex()[..16].to_owned()))
 }
 
 const AGAIN: &str = "the connection broke; it is sent again from where it was";

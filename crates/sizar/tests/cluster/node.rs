@@ -27,6 +27,8 @@ fn slow_cluster_what_is_used_is_measured_and_too_little_is_raised() {
     what_would_fail_is_not_queued(&site);
     a_run_works_on_the_nodes_disk(&site);
     an_environment_is_one_file_for_the_next_job(&site);
+    an_environment_that_is_sent_stays_one_file(&site);
+    tasks_share_what_they_read(&site);
     what_is_here_is_cleaned_away_there(&site);
 }
 
@@ -108,6 +110,76 @@ fn an_environment_is_one_file_for_the_next_job(site: &Site) {
     assert!(run().contains("of them as one file"));
 }
 
+fn an_environment_that_is_sent_stays_one_file(site: &Site) {
+    let run = |options: &[&str]| {
+        let line = ["run", "./zones", "--on", "slurm", "--build", "here"];
+        let done = site.sizar(&[&line[..], options, &["--", "zones.py"]].concat()).exits(0);
+        (done.stdout, site.show(&site.newest())["notes"].to_string())
+    };
+    let sent = site.cluster.inside("/home/alice/.sizar/sent");
+    let files = || -> Vec<String> {
+        let folder = sent.read_dir_utf8().unwrap().flatten().next().unwrap();
+        let names = folder.path().read_dir_utf8().unwrap().flatten();
+        names.map(|entry| entry.file_name().to_owned()).collect()
+    };
+    let (said, notes) = run(&["--scratch", "/tmp"]);
+    assert!(said.starts_with("Europe/Paris /home/alice/.sizar/sent/"), "{said}");
+    assert!(notes.contains("of them as one file"), "{notes}");
+    assert_eq!(files(), ["packed.tar.zst"]);
+    // where nothing shows it at its place, it knows another
+    let profile = site.world.sizar_home().join("targets/slurm/target.toml");
+    let before = fs_err::read_to_string(&profile).unwrap();
+    let prelude = "prelude = [\"export SIZAR_SANDBOX=landlock\"]\n";
+    fs_err::write(&profile, format!("{prelude}{before}")).unwrap();
+    let (said, notes) = run(&["--scratch", "/tmp"]);
+    assert!(said.starts_with("Europe/Paris /tmp/sizar-kept-"), "{said} {notes}");
+    fs_err::write(&profile, before).unwrap();
+    assert_eq!(files(), ["packed.tar.zst"]);
+    let (said, _) = run(&["--scratch", "no"]);
+    assert!(said.starts_with("Europe/Paris /home/alice/.sizar/sent/"), "{said}");
+    let mut both = files();
+    both.sort();
+    assert_eq!(both, ["packed.tar.zst", "tree"]);
+}
+
+/// Four tasks read one copy of the data on the node, and the last one leaves nothing behind.
+fn tasks_share_what_they_read(site: &Site) {
+    site.cluster.ssh("slurm", "mkdir shared").exits(0);
+    site.world.write("pages/page.txt", "a page\n");
+    let line = [
+        "sweep",
+        "./code",
+        "--on",
+        "slurm",
+        "--scratch",
+        "/home/alice/shared",
+        "--data",
+        "./pages:pages",
+        "--grid",
+        "sleep=0,0.5,1,1.5",
+        "--time",
+        "3m",
+        "--",
+        "train.py",
+        "--read",
+        "pages/page.txt",
+    ];
+    site.sizar(&line).exits(0);
+    let runs = site.sizar(&["runs", "--json"]).exits(0).json();
+    let tasks: Vec<_> = runs.as_array().unwrap().iter().take(4).collect();
+    let notes = tasks.iter().map(|task| {
+        let shown = site.show(task["id"].as_str().unwrap());
+        assert!(Site::results(&shown).contains(&"out/read.txt"), "{shown}");
+        shown["notes"].to_string()
+    });
+    let notes: Vec<String> = notes.collect();
+    // whoever was first copied both, or two of them one each
+    let copies = |files: &str| notes.iter().filter(|note| note.contains(files)).count();
+    assert!(copies("more were there") >= 2, "{notes:?}");
+    let left = site.cluster.root("ls -A /home/alice/shared").stdout;
+    assert_eq!(left, "", "nothing is left on the node");
+}
+
 fn a_run_works_on_the_nodes_disk(site: &Site) {
     let notes = |run: &str| site.show(run)["notes"].to_string();
     let here = site.run("slurm", &["--scratch", "no"]).exits(0);
@@ -125,7 +197,8 @@ fn a_run_works_on_the_nodes_disk(site: &Site) {
     let args = ["--scratch", "${NODE_DISK:-$HOME/disk}", "--", "--sleep", "600"];
     let id = site.detached("slurm", &args);
     site.until_it_prints(&id);
-    assert_eq!(places(), 1);
+    // its own, and what jobs share
+    assert_eq!(places(), 2);
     site.sizar(&["cancel", &id]).exits(0);
     site.sizar(&["wait", &id]);
     assert_eq!(Site::results(&site.ended(&id, "cancelled")), ["out/first.txt"]);

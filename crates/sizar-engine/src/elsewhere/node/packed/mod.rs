@@ -1,14 +1,16 @@
 //! An environment as one file, so that a node does not ask a file server for each of its modules.
 //!
-//! The first job that copied an environment to its node leaves it packed beside the environments;
-//! later ones read that one file from its beginning to its end. It is made of segments that are
+//! One that was made elsewhere is sent as such a file. Of others, the first job that copied one to its
+//! node leaves it packed beside the environments. Later ones read that one file from its beginning to its end. It is made of segments that are
 //! unpacked side by side: each is a zstd frame with a checksum and holds a tar archive of some
 //! megabytes, or of one large file. Where the segments lie says a skippable frame at the end
 //! (RFC 8878, 3.1.2), so that `tar --zstd --ignore-zeros -x` reads it, too.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+mod write;
+
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -17,16 +19,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sizar_model::Digest;
 
+pub(in super::super) use self::write::{archive, list, pack};
 use crate::home::Home;
 
 /// Where packed environments lie, below the root.
-pub(super) const FOLDER: &str = "cache/packed";
-/// How much of files one segment holds.
-const SEGMENT: u64 = 8 << 20;
+pub(in super::super) const FOLDER: &str = "cache/packed";
 /// From so many files on it is worth it.
 const FILES: u64 = 500;
-/// How hard it packs: for reading once by many, at the speed of a disk.
-const LEVEL: i32 = 3;
 /// A frame that decoders skip, and how the one of ours ends.
 const SKIPPABLE: u32 = 0x184D_2A50;
 const END: &[u8; 8] = b"sizarpck";
@@ -52,15 +51,23 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Finds the packed form of a folder as it is now.
+    /// Finds the packed form of a folder as it is now, or as it was sent.
     pub fn find(shared: &Home, folder: &Utf8Path) -> Option<Self> {
-        let path = path_of(shared, folder).ok()?;
+        let path = match sent_as(folder) {
+            Some(path) => path,
+            None => path_of(shared, folder).ok()?,
+        };
         let contents = read_contents(&path).ok()?;
         // it was wanted: what sweeps looks at the time
         if let Ok(file) = fs::OpenOptions::new().append(true).open(&path) {
             let _ = file.file().set_modified(std::time::SystemTime::now());
         }
         Some(Self { path, contents })
+    }
+
+    /// Names it as it is now.
+    pub fn name(&self) -> io::Result<String> {
+        name_of(&self.path)
     }
 
     pub fn bytes(&self) -> u64 {
@@ -71,9 +78,12 @@ impl Packed {
         self.contents.files
     }
 
-    /// Removes it, because it is not what it should be.
-    pub fn remove(&self) {
-        let _ = fs::remove_file(&self.path);
+    /// Removes it, where it failed because it is not what it should be: it is made or sent anew.
+    pub fn remove_if_rotten(&self, error: &io::Error) {
+        // what the operating system says may be true of a moment
+        if error.raw_os_error().is_none() {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 
     /// Unpacks it to `to`, which does not exist.
@@ -105,27 +115,41 @@ impl Packed {
 /// What the operating system says; nothing is left under the name then.
 pub(super) fn leave(shared: &Home, folder: &Utf8Path, copy: &Utf8Path) -> io::Result<bool> {
     let path = path_of(shared, folder)?;
-    let (files, links) = list(copy)?;
-    if (files.len() as u64) < FILES || path.exists() {
+    let members = list(copy, Path::new(""), |_| true)?;
+    if (members.len() as u64) < FILES || path.exists() {
         return Ok(false);
     }
     let parent = path.parent().unwrap_or(Utf8Path::new("."));
     fs::create_dir_all(parent)?;
     let Some(_turn) = Turn::take(path.with_extension("packing"))? else { return Ok(false) };
     let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(parent)?;
-    let contents = write(new.as_file_mut(), copy, &files, &links)?;
-    write_contents(new.as_file_mut(), &contents)?;
+    pack(new.as_file_mut(), members, &[])?;
     new.as_file().sync_all()?;
     new.persist(&path).map_err(|error| error.error)?;
     Ok(true)
 }
 
-/// Returns where the packed form of a folder lies. A folder that was made anew has another.
+/// Returns where the packed form of a folder lies.
 fn path_of(shared: &Home, folder: &Utf8Path) -> io::Result<Utf8PathBuf> {
+    Ok(shared.root().join(FOLDER).join(format!("{}.tar.zst", name_of(folder)?)))
+}
+
+/// Names a folder as it is now: one that was made anew has another name.
+pub(super) fn name_of(folder: &Utf8Path) -> io::Result<String> {
     let now = fs::metadata(folder)?;
     let text = format!("{folder}\0{}\0{}\0{}", now.ino(), now.mtime(), now.mtime_nsec());
-    let name = Digest::of(text.as_bytes()).short();
-    Ok(shared.root().join(FOLDER).join(format!("{name}.tar.zst")))
+    Ok(Digest::of(text.as_bytes()).short())
+}
+
+/// The packed form of what was sent lies beside its folder.
+pub(in super::super) const SENT: &str = "packed.tar.zst";
+/// The folder that it is the packed form of.
+pub(in super::super) const TREE: &str = "tree";
+
+/// Returns where the packed form of a folder lies that was sent as one file.
+fn sent_as(folder: &Utf8Path) -> Option<Utf8PathBuf> {
+    let path = folder.parent()?.join(SENT);
+    (folder.file_name() == Some(TREE) && path.is_file()).then_some(path)
 }
 
 /// The right to pack, for one of several jobs: a folder, which also file servers make only once.
@@ -149,101 +173,6 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.0);
     }
-}
-
-/// A file or an empty folder below a root, with its size.
-type Member = (Utf8PathBuf, u64);
-
-/// Lists the files and empty folders below `root`, and its links.
-fn list(root: &Utf8Path) -> io::Result<(Vec<Member>, Vec<Member>)> {
-    let (mut files, mut links) = (Vec::new(), Vec::new());
-    let mut walk = ignore::WalkBuilder::new(root);
-    walk.standard_filters(false).sort_by_file_path(Ord::cmp);
-    for entry in walk.build() {
-        let entry = entry.map_err(io::Error::other)?;
-        let below = entry.path().strip_prefix(root).map_err(io::Error::other)?;
-        let name = || io::Error::other(format!("`{}` is not UTF-8", below.display()));
-        let path = Utf8Path::from_path(below).ok_or_else(name)?.to_owned();
-        let metadata = entry.metadata().map_err(io::Error::other)?;
-        if metadata.is_file() {
-            files.push((path, metadata.len()));
-        } else if metadata.is_symlink() {
-            links.push((path, 0));
-        } else if metadata.is_dir()
-            && !path.as_str().is_empty()
-            && fs::read_dir(entry.path())?.next().is_none()
-        {
-            files.push((path, 0));
-        }
-    }
-    Ok((files, links))
-}
-
-/// Writes the segments, in the order in which they are ready.
-fn write(
-    to: &mut (impl io::Write + Send),
-    root: &Utf8Path,
-    files: &[Member],
-    links: &[Member],
-) -> io::Result<Contents> {
-    let bytes = files.iter().map(|(_, size)| size).sum();
-    let count = (files.len() + links.len()) as u64;
-    let contents = Contents { bytes, files: count, segments: Vec::new() };
-    let state = Mutex::new((to, 0, contents));
-    let mut groups = groups(files);
-    groups.extend((!links.is_empty()).then_some(links));
-    groups.into_par_iter().with_max_len(1).try_for_each(|group| -> io::Result<()> {
-        let segment = segment(root, group)?;
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (to, at, contents) = &mut *state;
-        to.write_all(&segment)?;
-        contents.segments.push((*at, segment.len() as u64));
-        *at += segment.len() as u64;
-        Ok(())
-    })?;
-    let (_, _, contents) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(contents)
-}
-
-/// Parts files into groups of about [`SEGMENT`].
-fn groups(files: &[Member]) -> Vec<&[Member]> {
-    let mut groups = Vec::new();
-    let (mut from, mut size) = (0, 0);
-    for (number, (_, bytes)) in files.iter().enumerate() {
-        if size > 0 && size + bytes > SEGMENT {
-            groups.push(&files[from..number]);
-            (from, size) = (number, 0);
-        }
-        // a member takes a header and what fills its last block
-        size += bytes + 1024;
-    }
-    groups.push(&files[from..]);
-    groups
-}
-
-fn segment(root: &Utf8Path, members: &[Member]) -> io::Result<Vec<u8>> {
-    let mut packed = zstd::Encoder::new(Vec::new(), LEVEL)?;
-    packed.include_checksum(true)?;
-    let mut archive = tar::Builder::new(packed);
-    archive.follow_symlinks(false);
-    archive.mode(tar::HeaderMode::Complete);
-    for (path, _) in members {
-        archive.append_path_with_name(root.join(path), path)?;
-    }
-    archive.into_inner()?.finish()
-}
-
-/// Writes the list of segments as a frame that decoders skip.
-fn write_contents(to: &mut impl io::Write, contents: &Contents) -> io::Result<()> {
-    let text = serde_json::to_vec(contents)?;
-    let sum = crc32fast::hash(&text);
-    let length = u32::try_from(text.len() + 4 + 4 + END.len()).map_err(io::Error::other)?;
-    to.write_all(&SKIPPABLE.to_le_bytes())?;
-    to.write_all(&length.to_le_bytes())?;
-    to.write_all(&text)?;
-    to.write_all(&sum.to_le_bytes())?;
-    to.write_all(&length.to_le_bytes())?;
-    to.write_all(END)
 }
 
 fn read_contents(path: &Utf8Path) -> io::Result<Contents> {
@@ -283,7 +212,8 @@ mod tests {
             fs::create_dir_all(&package).unwrap();
             fs::write(package.join(format!("m{number}.py")), number.to_string()).unwrap();
         }
-        let large: Vec<u8> = (0..SEGMENT / 2).flat_map(|n| (n as u32).to_le_bytes()).collect();
+        let large: Vec<u8> =
+            (0..write::SEGMENT / 2).flat_map(|n| (n as u32).to_le_bytes()).collect();
         fs::write(folder.join("lib/large.so"), large).unwrap();
         fs::create_dir_all(folder.join("bin")).unwrap();
         fs::create_dir_all(folder.join("share/none")).unwrap();
@@ -297,8 +227,8 @@ mod tests {
 
     /// What counts of a tree: bytecode is looked up by the times of its sources.
     fn tree(root: &Utf8Path) -> Vec<(Utf8PathBuf, u32, i64, String)> {
-        let (files, links) = list(root).unwrap();
-        let one = |path: Utf8PathBuf| {
+        let one = |member: write::Member| {
+            let path = Utf8PathBuf::try_from(member.name).unwrap();
             let full = root.join(&path);
             let metadata = fs::symlink_metadata(&full).unwrap();
             let content = match fs::read_link(&full) {
@@ -309,7 +239,7 @@ mod tests {
             let time = if metadata.is_file() { metadata.mtime() } else { 0 };
             (path, mode, time, content)
         };
-        files.into_iter().chain(links).map(|(path, _)| one(path)).collect()
+        list(root, Path::new(""), |_| true).unwrap().into_iter().map(one).collect()
     }
 
     #[test]
