@@ -13,6 +13,7 @@ mod start;
 mod sweep;
 pub mod timing;
 mod transfer;
+mod watch;
 
 use anyhow::{Context as _, ensure};
 use camino::Utf8PathBuf;
@@ -21,7 +22,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `cut`, `environment`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `cut`, `environment`, `watch`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -50,7 +51,7 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 11] = [
+const ALL: [(&str, Measurement); 12] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
@@ -62,6 +63,7 @@ const ALL: [(&str, Measurement); 11] = [
     ("transfer", transfer::measure),
     ("cut", cut::measure),
     ("environment", environment::measure),
+    ("watch", watch::measure),
 ];
 
 /// Runs the measurements that were asked for.

@@ -25,6 +25,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scheduler;
 mod sparse;
+mod stale;
 pub mod store;
 pub mod sweep;
 pub mod target;

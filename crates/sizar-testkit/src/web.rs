@@ -39,6 +39,7 @@ impl Answer {
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
 pub struct Request {
+    pub method: String,
     pub path: String,
     pub range: Option<u64>,
     pub if_range: Option<String>,
@@ -91,8 +92,10 @@ impl Server {
 
 fn read_request(stream: &TcpStream) -> Option<Request> {
     let mut lines = BufReader::new(stream).lines();
-    let path = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
-    let mut request = Request { path, range: None, if_range: None, authorization: None };
+    let first = lines.next()?.ok()?;
+    let (method, rest) = first.split_once(' ')?;
+    let (method, path) = (method.to_owned(), rest.split(' ').next()?.to_owned());
+    let mut request = Request { method, path, range: None, if_range: None, authorization: None };
     for line in lines.map_while(Result::ok).take_while(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':')?;
         match name.to_ascii_lowercase().as_str() {
@@ -124,6 +127,9 @@ fn send(mut stream: TcpStream, request: &Request, answer: &Answer) -> std::io::R
         body.len(),
         answer.media_type,
     )?;
+    if request.method == "HEAD" {
+        return Ok(stream);
+    }
     let end = answer.broken_at.or(answer.stalls_at).unwrap_or(body.len()).min(body.len());
     stream.write_all(&body[..end])?;
     Ok(stream)

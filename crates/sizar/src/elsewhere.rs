@@ -1,6 +1,6 @@
 //! Runs on targets, as the commands see them: connecting, refreshing, following.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,9 +20,6 @@ use crate::session::Session;
 
 /// How long one wait for news lasts.
 const WAIT: Duration = Duration::from_secs(20);
-/// Between two questions to the scheduler: at first, and at most.
-const ASK_FIRST: Duration = Duration::from_secs(5);
-const ASK_MOST: Duration = Duration::from_mins(1);
 /// How long a broken connection is tried again before the shell is given back.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two tries.
@@ -154,6 +151,145 @@ pub fn contact(journal: &Journal, run: &RunId) -> CommandResult<Contact> {
     Ok(contacts.fold(Contact::default(), Contact::plus))
 }
 
+/// When the scheduler is asked: at once, then ever more rarely.
+///
+/// Jobs tell of themselves by what they leave; it is asked for those that could not, and why a job
+/// waits. Of many jobs some always wait, and a question is larger: it is asked more rarely.
+pub struct Pace {
+    asked: Option<Instant>,
+    between: Duration,
+    most: Duration,
+}
+
+impl Pace {
+    /// The pace for so many jobs.
+    pub fn of(jobs: usize) -> Self {
+        let (first, most) = if jobs < MANY {
+            (Duration::from_secs(5), Duration::from_mins(1))
+        } else {
+            (Duration::from_mins(2), Duration::from_mins(4))
+        };
+        Self { asked: None, between: first, most }
+    }
+
+    /// Returns whether it is time to ask; then it was asked.
+    pub fn is_due(&mut self) -> bool {
+        let due = self.asked.is_none_or(|asked| asked.elapsed() >= self.between);
+        if due {
+            if self.asked.is_some() {
+                self.between = (self.between * 2).min(self.most);
+            }
+            self.asked = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Has it asked soon, where a job has ended without a receipt to be seen: that is judged when the
+    /// grace is over.
+    pub fn hurry(&mut self, settled: &Settled) {
+        if settled.doubt {
+            self.between = self.between.min(settled.grace.0 + Duration::from_secs(1));
+        }
+    }
+
+    /// Returns how long to wait for news now.
+    pub fn wait(&self) -> Duration {
+        let since = self.asked.map_or(Duration::ZERO, |asked| asked.elapsed());
+        WAIT.min(self.between.saturating_sub(since).max(Duration::from_secs(1)))
+    }
+}
+
+/// From how many jobs on the scheduler is asked more rarely.
+const MANY: usize = 50;
+
+/// Several runs of a target that are followed together: one look and one question for all.
+pub struct Group {
+    settled: Settled,
+    pace: Pace,
+    /// The runs that something is new of.
+    news: Vec<RunId>,
+}
+
+impl Group {
+    pub fn of(runs: usize) -> Self {
+        let settled = Settled::with(Grace::from_environment());
+        Self { settled, pace: Pace::of(runs), news: Vec::new() }
+    }
+
+    /// Waits until one of `open` has ended, or more; returns those.
+    pub fn ended(
+        &mut self,
+        session: &Session,
+        journal: &mut Journal,
+        place: &mut Place,
+        open: &[RunId],
+    ) -> CommandResult<Vec<RunId>> {
+        let mut broken: Option<Instant> = None;
+        loop {
+            match self.step(session, journal, place, open) {
+                Ok(ended) if !ended.is_empty() => return Ok(ended),
+                Ok(_) => broken = None,
+                Err(error) if error.is_connection() => {
+                    let since = *broken.get_or_insert_with(|| {
+                        session.say(&the_line_broke(place));
+                        Instant::now()
+                    });
+                    if since.elapsed() > PATIENCE {
+                        return Err(crate::error::Failure::from(error)
+                            .hint("the jobs go on; `sizar wait` follows them again"));
+                    }
+                    std::thread::sleep(AGAIN);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        session: &Session,
+        journal: &mut Journal,
+        place: &mut Place,
+        open: &[RunId],
+    ) -> Result<Vec<RunId>, ElsewhereError> {
+        let mut waited: BTreeSet<&RunId> = open.iter().collect();
+        self.settled.ask = self.pace.is_due();
+        let mut runs = elsewhere::under_way(journal, place.name.as_str())?;
+        if !self.settled.ask {
+            runs.retain(|known| self.news.contains(&known.run));
+        }
+        self.news.clear();
+        // what others come after is judged with them
+        elsewhere::settle(
+            &session.home,
+            journal,
+            place,
+            &runs,
+            &mut self.settled,
+            &session.reporter,
+        )?;
+        self.pace.hurry(&self.settled);
+        if let Some(why) = self.settled.unheard.take().filter(|_| self.settled.ask) {
+            session.say(&format!("{}: {why}; the jobs' receipts will tell", place.name));
+        }
+        let runs = elsewhere::under_way(journal, place.name.as_str())?;
+        for known in &runs {
+            waited.remove(&known.run);
+        }
+        if waited.is_empty() {
+            let runs: Vec<Known> =
+                runs.into_iter().filter(|known| open.contains(&known.run)).collect();
+            let most = self.pace.wait();
+            self.news = elsewhere::await_news(place, &runs, &self.settled, None, most)?;
+        }
+        Ok(waited.into_iter().cloned().collect())
+    }
+}
+
+fn the_line_broke(place: &Place) -> String {
+    format!("the connection to {} broke; the job goes on, and it is tried again", place.name)
+}
+
 /// Follows a run until it has ended; with `echo`, what its program prints is shown.
 ///
 /// A broken connection does the job no harm: it is tried again for ten minutes.
@@ -179,8 +315,7 @@ fn follow_it(
     let mut following = Following {
         settled: Settled::with(Grace::from_environment()),
         printed: BTreeMap::new(),
-        asked: None,
-        between: ASK_FIRST,
+        pace: Pace::of(1),
         said: None,
         unheard: None,
     };
@@ -191,10 +326,7 @@ fn follow_it(
             Ok(_) => broken = None,
             Err(error) if error.is_connection() => {
                 let since = *broken.get_or_insert_with(|| {
-                    session.say(&format!(
-                        "the connection to {} broke; the job goes on, and it is tried again",
-                        place.name
-                    ));
+                    session.say(&the_line_broke(place));
                     Instant::now()
                 });
                 if since.elapsed() > PATIENCE {
@@ -218,8 +350,7 @@ fn before(journal: &Journal, run: &RunId) -> Result<Vec<Known>, ElsewhereError> 
 struct Following {
     settled: Settled,
     printed: BTreeMap<RunId, u64>,
-    asked: Option<Instant>,
-    between: Duration,
+    pace: Pace,
     said: Option<String>,
     unheard: Option<String>,
 }
@@ -238,13 +369,7 @@ impl Following {
             return Ok(known.state);
         }
         let runs = [known];
-        let due = self.asked.is_none_or(|asked| asked.elapsed() >= self.between);
-        if due {
-            if self.asked.is_some() {
-                self.between = (self.between * 2).min(ASK_MOST);
-            }
-            self.asked = Some(Instant::now());
-        }
+        let due = self.pace.is_due();
         if echo {
             self.echo(place, &runs)?;
         }
@@ -269,8 +394,7 @@ impl Following {
             }
             return Ok(known.state);
         }
-        let left = self.between.saturating_sub(self.asked.map_or(ASK_FIRST, |at| at.elapsed()));
-        let most = WAIT.min(left.max(Duration::from_secs(1)));
+        let most = self.pace.wait();
         let printed = echo.then_some(&self.printed);
         elsewhere::await_news(place, &runs, &self.settled, printed, most)?;
         Ok(known.state)

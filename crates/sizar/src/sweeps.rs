@@ -1,17 +1,21 @@
 //! Sweeps, as the commands see them: beginning, following, retrying, ending.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use sizar_engine::elsewhere::{self, ElsewhereError, Grace, Known, Parts, Settled, Shared};
+use sizar_engine::elsewhere::{
+    self, ElsewhereError, Grace, Known, Next, Parts, Settled, Shared, TasksAgain,
+};
 use sizar_engine::failpoint;
 use sizar_engine::home::Home;
 use sizar_engine::queue;
-use sizar_engine::run::{self, RunPlan};
+use sizar_engine::run::{self, Attempt, RunPlan};
 use sizar_engine::store::{Journal, NewRun, Prepared, SweepRecord, SweepTask};
 use sizar_engine::sweep::Wish;
 use sizar_engine::target::Place;
-use sizar_model::{Activity, EventKind, Locator, Progress as _, RunId, RunState, SweepId};
+use sizar_model::{Activity, EventKind, Locator, Progress as _, RunId, RunState, SweepId, counted};
 
+use crate::commands::run_elsewhere::last_ending;
 use crate::elsewhere as away;
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -19,11 +23,6 @@ use crate::session::Session;
 
 /// Between two looks at runs of this machine.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long one wait for news from a target lasts.
-const WAIT: Duration = Duration::from_secs(20);
-/// Between two questions to the scheduler: at first, and at most.
-const ASK_FIRST: Duration = Duration::from_secs(5);
-const ASK_MOST: Duration = Duration::from_mins(1);
 /// How long a broken connection is tried again, and how often.
 const PATIENCE: Duration = Duration::from_mins(10);
 const AGAIN: Duration = Duration::from_secs(15);
@@ -97,8 +96,15 @@ pub fn hand_over(
     let plan = known.first().map(|task| journal.plan(&task.run)).transpose()?.flatten();
     let (plan, program) = match plan {
         Some(plan) => {
-            let program = elsewhere::program(home, place, sweep.id.folder(), reporter)?;
-            (RunPlan::from_json(&plan)?, program)
+            let plan = RunPlan::from_json(&plan)?;
+            let folder = sweep.id.folder();
+            let program = elsewhere::program(home, place, folder, reporter)?;
+            let again = known.iter().any(|task| is_waiting(task) && task.attempts > 0);
+            if again && !elsewhere::has_all(home, place, (folder, &plan, &program), reporter)? {
+                (send_anew(session, place, sweep, &wish, &plan)?, program)
+            } else {
+                (plan, program)
+            }
         }
         None => {
             let source: Locator = wish.request.source.parse()?;
@@ -113,8 +119,10 @@ pub fn hand_over(
     let args = wish.handed_over(&plan);
     let resources = &wish.request.job.resources;
     let scratch = &wish.request.job.scratch;
+    let again = TasksAgain::of(home, &plan);
+    let program = &program;
     let shared =
-        Shared { sweep, args: &args, resources, program: &program, after: &after, scratch };
+        Shared { sweep, again: &again, args: &args, resources, program, after: &after, scratch };
     let parts = elsewhere::advance(journal, place, shared)?;
     let jobs: Vec<String> = parts.jobs.iter().map(ToString::to_string).collect();
     if !jobs.is_empty() {
@@ -130,6 +138,31 @@ pub fn hand_over(
         }
     }
     Ok(parts)
+}
+
+fn is_waiting(task: &SweepTask) -> bool {
+    task.state == RunState::Queued && task.submission.is_none()
+}
+
+/// Sends what a sweep builds on anew, because `target gc` or the site took it.
+fn send_anew(
+    session: &Session,
+    place: &mut Place,
+    sweep: &SweepRecord,
+    wish: &Wish,
+    before: &RunPlan,
+) -> CommandResult<RunPlan> {
+    let (id, target) = (&sweep.id, &place.name);
+    session.say(&format!("what {id} builds on is not on {target} any more: it is sent anew"));
+    let source: Locator = wish.request.source.parse()?;
+    let Session { home, reporter, .. } = session;
+    let ready = elsewhere::prepare_sweep(home, place, id, &source, &wish.request, reporter)?;
+    if before.checkout.path != ready.plan.checkout.path {
+        session.warn(&format!(
+            "the source has changed since {id} began: its next attempts run the code as it is now"
+        ));
+    }
+    Ok(ready.plan)
 }
 
 fn shorten(jobs: &[String]) -> String {
@@ -209,15 +242,18 @@ fn follow_there(
 ) -> CommandResult<()> {
     let mut following = Following {
         settled: Settled::with(Grace::from_environment()),
-        asked: None,
-        between: ASK_FIRST,
+        pace: away::Pace::of(sweep.tasks as usize),
+        spent: BTreeSet::new(),
     };
     let mut said = Said::new(session);
     let mut broken: Option<Instant> = None;
     loop {
         match following.step(&session.home, &session.reporter, journal, place, &sweep.id) {
-            Ok(open) => {
+            Ok(mut open) => {
                 broken = None;
+                if restart(session, journal, place, sweep, &mut following.spent)? > 0 {
+                    open = open_tasks(journal, &sweep.id)?;
+                }
                 said.say(&journal.sweep_states(&sweep.id)?);
                 if open.is_empty() {
                     return Ok(());
@@ -225,7 +261,6 @@ fn follow_there(
                 // what waits here is no job that could end: it is handed over first
                 if open.iter().any(|known| known.job.is_none()) {
                     let parts = hand_over(session, journal, place, sweep)?;
-                    following.asked = None;
                     if parts.submitted == 0 && open.iter().all(|known| known.job.is_none()) {
                         // others of the user's jobs are in the way
                         std::thread::sleep(AGAIN);
@@ -251,11 +286,74 @@ fn follow_there(
     }
 }
 
+/// Gives tasks that ended before their work was done another attempt, where they may have one;
+/// returns how many.
+fn restart(
+    session: &Session,
+    journal: &mut Journal,
+    place: &Place,
+    sweep: &SweepRecord,
+    spent: &mut BTreeSet<RunId>,
+) -> CommandResult<usize> {
+    // a sweep that was cancelled meanwhile gives none
+    let most = wish_of(&journal.find_sweep(&sweep.id.to_string())?)?.request.job.restart;
+    if most == 0 {
+        return Ok(0);
+    }
+    let now = jiff::Timestamp::now();
+    let (mut events, mut given) = (Vec::new(), Vec::new());
+    for SweepTask { run, number, state, attempts, .. } in journal.tasks(&sweep.id)? {
+        if !matches!(state, RunState::Timeout | RunState::Failed)
+            || attempts > most
+            || spent.contains(&run)
+        {
+            continue;
+        }
+        let Some(ending) = last_ending(journal, &run)?.filter(elsewhere::is_unfinished) else {
+            spent.insert(run);
+            continue;
+        };
+        let asked = journal.get(run.as_str())?.job.resources;
+        let receipt = Attempt::of(&session.home, &run, attempts).receipt();
+        let site = &place.profile.site;
+        events.push((run.clone(), EventKind::Resumed));
+        match elsewhere::next(&asked, &ending, receipt.as_ref(), site, now) {
+            Next::Same => {}
+            Next::Raised { resources, words } => {
+                session.say(&format!("{}.{number}: {words}", sweep.id));
+                events.push((run.clone(), EventKind::Raised { resources, words }));
+            }
+            Next::Stop { words } => {
+                session.say(&format!("{}.{number} gets no other attempt: {words}", sweep.id));
+                events.pop();
+                spent.insert(run);
+                continue;
+            }
+        }
+        given.push(number.to_string());
+        events.push((run, EventKind::Queued));
+    }
+    journal.append_all(&events)?;
+    if let [first, rest @ ..] = &given[..] {
+        let (id, more) = (&sweep.id, rest.len());
+        let who = match more {
+            0 => format!("{id}.{first} gets"),
+            _ => format!(
+                "{id}.{first} and {} get",
+                counted(more as u64, "other task", "other tasks")
+            ),
+        };
+        session.say(&format!("{who} another attempt, which goes on from the last one"));
+    }
+    Ok(given.len())
+}
+
 /// What is remembered while a sweep is followed.
 struct Following {
     settled: Settled,
-    asked: Option<Instant>,
-    between: Duration,
+    pace: away::Pace,
+    /// The tasks of which it was said that another attempt would end as the last one did.
+    spent: BTreeSet<RunId>,
 }
 
 impl Following {
@@ -268,23 +366,16 @@ impl Following {
         place: &mut Place,
         sweep: &SweepId,
     ) -> Result<Vec<Known>, ElsewhereError> {
-        let due = self.asked.is_none_or(|asked| asked.elapsed() >= self.between);
-        if due {
-            if self.asked.is_some() {
-                self.between = (self.between * 2).min(ASK_MOST);
-            }
-            self.asked = Some(Instant::now());
-        }
-        self.settled.ask = due;
+        self.settled.ask = self.pace.is_due();
         let open = open_tasks(journal, sweep)?;
         elsewhere::settle(home, journal, place, &open, &mut self.settled, progress)?;
+        self.pace.hurry(&self.settled);
         open_tasks(journal, sweep)
     }
 
     /// Waits for the next task to begin or to end.
     fn wait(&self, place: &mut Place, sweep: &SweepId) -> Result<(), ElsewhereError> {
-        let left = self.between.saturating_sub(self.asked.map_or(ASK_FIRST, |at| at.elapsed()));
-        let most = WAIT.min(left.max(Duration::from_secs(1)));
+        let most = self.pace.wait();
         elsewhere::await_marks(place, sweep, self.settled.listing(sweep), most)
     }
 }
@@ -439,6 +530,7 @@ fn prepare_again(
 
 /// Ends all tasks that have not ended.
 pub fn cancel(session: &Session, journal: &mut Journal, sweep: &SweepRecord) -> CommandResult<()> {
+    journal.end_restarts(&sweep.id)?;
     let open = open_tasks(journal, &sweep.id)?;
     let (there, here): (Vec<Known>, Vec<Known>) =
         open.into_iter().partition(|known| known.job.is_some());

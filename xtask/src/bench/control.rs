@@ -10,6 +10,7 @@ use sizar_testkit::{Cluster, Line};
 
 use super::Bench;
 use super::timing::{line, show};
+use super::watch::questions;
 use crate::shell::output;
 
 /// The files of the checkout.
@@ -172,18 +173,18 @@ fn watch(bench: &Bench, cluster: &Cluster, source: &Utf8Path) -> anyhow::Result<
     )?;
     let laptop = Laptop::new(bench, cluster, "home-watch", Duration::ZERO)?;
     let (_, id) = laptop.by_sizar(source)?;
-    let before = questions(cluster);
+    let before = questions(cluster, "alice");
     output(laptop.sizar(&["wait", &id]))?;
     let known = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-    let ours = questions(cluster) - before;
+    let ours = questions(cluster, "alice") - before;
     let ended: f64 = output(laptop.sizar(&["logs", &id]))?.trim().parse()?;
     let late = known - ended;
-    let before = questions(cluster);
+    let before = questions(cluster, "alice");
     let began = Instant::now();
     while began.elapsed() < WATCH {
         cluster.ssh("slurm", "for i in 1 2 3 4 5; do squeue -h -u alice >/dev/null; sleep 1; done");
     }
-    let theirs = questions(cluster) - before;
+    let theirs = questions(cluster, "alice") - before;
     line(&format!(
         "watching a job of a minute: {ours} questions to the controller, and {theirs} of a loop over \
          `squeue` ({:.0} ×); known {late:.1} s after its program had ended",
@@ -191,17 +192,6 @@ fn watch(bench: &Bench, cluster: &Cluster, source: &Utf8Path) -> anyhow::Result<
     ));
     ensure!(late >= 0.0, "its end was known before it was");
     Ok(())
-}
-
-/// Returns how often alice asked the controller, as `sdiag` counts.
-fn questions(cluster: &Cluster) -> u64 {
-    let said = cluster.root("sdiag").stdout;
-    said.lines()
-        .filter(|line| line.trim_start().starts_with("alice"))
-        .filter_map(|line| {
-            line.split("count:").nth(1)?.split_whitespace().next()?.parse::<u64>().ok()
-        })
-        .sum()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// An address of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// One file.
+    /// One file; `sha256` is its digest, or how that begins.
     Web { url: String, sha256: Option<String> },
     /// All files of a record.
     Zenodo { record: String },
@@ -25,6 +25,14 @@ pub struct InvalidAddress {
 const SCHEMES: [&str; 5] = ["https://", "http://", "s3://", "zenodo:", "doi:"];
 /// The beginning of the DOIs of Zenodo.
 const ZENODO: &str = "10.5281/zenodo.";
+
+/// What comes before the beginning of a digest, in the end of an address that sizar makes itself.
+pub(crate) const BEGINS: &str = "sha256-begins=";
+
+fn is_beginning(digits: &str) -> bool {
+    (8..64).contains(&digits.len())
+        && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
 
 /// Returns whether a text is meant as an address, and not as a path.
 pub fn is_address(text: &str) -> bool {
@@ -50,8 +58,11 @@ impl FromStr for Address {
             return record(number);
         }
         let (url, fragment) = text.split_once('#').map_or((text, None), |(u, f)| (u, Some(f)));
+        let begins = fragment.and_then(|fragment| fragment.strip_prefix(BEGINS));
         let sha256 = match fragment.map(|fragment| fragment.strip_prefix("sha256=")) {
             None => None,
+            // who publishes weights puts it into their names
+            Some(None) if begins.is_some_and(is_beginning) => begins.map(str::to_owned),
             Some(Some(digest))
                 if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
             {
@@ -70,7 +81,8 @@ impl FromStr for Address {
             }
             None => url.to_owned(),
         };
-        if url.starts_with("http://") && sha256.is_none() {
+        let whole = sha256.as_ref().is_some_and(|digest| digest.len() == 64);
+        if url.starts_with("http://") && !whole {
             return Err(invalid(
                 "what comes without encryption may be anything: use `https://`, or say what it \
                  must hold with `#sha256=DIGEST`",
@@ -146,6 +158,10 @@ mod tests {
         assert_eq!(read("doi:10.5281/zenodo.123"), record);
         assert_eq!(read("https://doi.org/10.5281/zenodo.123"), record);
         let digest = "A".repeat(64);
+        let begins = read("https://x.org/a#sha256-begins=0676ba61").unwrap();
+        assert!(matches!(begins, Address::Web { sha256: Some(sum), .. } if sum == "0676ba61"));
+        assert!(read("http://x.org/a#sha256-begins=0676ba61").is_err());
+        assert!(read("https://x.org/a#sha256-begins=0676").is_err());
         let told = read(&format!("https://x.org/a#sha256={digest}")).unwrap();
         assert!(matches!(told, Address::Web { sha256: Some(sum), .. } if sum == "a".repeat(64)));
         for text in [

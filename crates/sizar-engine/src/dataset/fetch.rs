@@ -62,6 +62,8 @@ pub enum DatasetError {
         #[source]
         source: std::io::Error,
     },
+    #[error("{address} is fetched by another process, which took this one for dead")]
+    Late { address: SafeUrl },
     #[error(transparent)]
     Home(#[from] HomeError),
 }
@@ -141,7 +143,7 @@ pub fn fetch(
     if is_here(&folder) {
         return Ok(whole);
     }
-    let _lock = home.lock(&format!("data-{key}"), || {
+    let lock = home.lock(&format!("data-{key}"), || {
         progress.note("another sizar fetches the same; this one waits for it");
     })?;
     if is_here(&folder) {
@@ -177,6 +179,10 @@ pub fn fetch(
         }
     }
     seal(&coming).map_err(failed)?;
+    // who stood still for so long that another fetches it now is late
+    if !lock.is_held() {
+        return Err(DatasetError::Late { address: shown });
+    }
     fs::rename(&coming, &folder).map_err(failed)?;
     progress.end(format!("fetched {shown}"));
     Ok(whole)

@@ -9,6 +9,7 @@
 mod address;
 mod fetch;
 
+pub(crate) use address::BEGINS;
 pub use address::{Address, InvalidAddress, is_address};
 pub use fetch::{Archive, DatasetError, fetch};
 pub(crate) use fetch::{COMING, FOLDER};

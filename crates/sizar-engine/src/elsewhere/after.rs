@@ -74,7 +74,7 @@ pub(super) fn obstacle(layout: &Layout, after: &[RunId]) -> Option<String> {
             .flatten()
             .filter_map(|entry| entry.file_name().strip_prefix("claim-")?.parse::<u32>().ok());
         let newest = attempts.max()?;
-        let text = fs_err::read_to_string(layout.receipt(run, newest)).ok();
+        let text = crate::stale::read_to_string(&layout.receipt(run, newest)).ok();
         let receipt = text.and_then(|text| serde_json::from_str::<Receipt>(&text).ok());
         match receipt {
             Some(receipt) if receipt.ending == (Ending::Exited { code: 0 }) => None,

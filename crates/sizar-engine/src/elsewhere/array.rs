@@ -1,10 +1,11 @@
 //! The batch script of an array: each of its tasks is one attempt of a run.
 //!
-//! Beside the script lies a file with a line for each index: the run, the attempt, and the
-//! driver's arguments as JSON. What the tasks share, the code, the data and the plan, lies there
+//! Beside the script lies a file with a line for each index: the run, the attempt, and as JSON what
+//! only it has, its arguments above all. What the tasks share, the code, the data and the plan, lies there
 //! once.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
 use sizar_model::{Resources, RunId, Scratch, SweepId};
 
 use super::batch::{Names, claiming, executing, modules, on_node, shell_word};
@@ -33,8 +34,26 @@ pub(super) fn tasks_path(layout: &Layout, sweep: &SweepId, name: &JobName) -> Ut
     layout.sweep(sweep).join(format!("{name}.tasks"))
 }
 
+/// Returns where it lies what the tasks of the array `name` go on from, for a shell to read.
+pub(super) fn again_path(layout: &Layout, sweep: &SweepId, name: &JobName) -> Utf8PathBuf {
+    layout.sweep(sweep).join(format!("{name}.tasks.again"))
+}
+
+/// What a task of an array has for itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Own {
+    /// The driver's arguments.
+    pub args: Vec<String>,
+    /// The earlier attempt that it goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry_from: Option<u32>,
+    /// What it asks for, where that is not what the sweep does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
 /// One line of the file that tells the tasks of an array what they are; with `as_words` it is for
-/// the shell to read.
+/// the shell to read, and holds arguments only.
 ///
 /// # Errors
 ///
@@ -42,25 +61,25 @@ pub(super) fn tasks_path(layout: &Layout, sweep: &SweepId, name: &JobName) -> Ut
 pub(super) fn line(
     run: &RunId,
     attempt: u32,
-    args: &[String],
+    own: &Own,
     as_words: bool,
 ) -> Result<String, ElsewhereError> {
     let text = if as_words {
-        plain::task_words(args).ok_or_else(|| ElsewhereError::Step {
+        plain::task_words(&own.args).ok_or_else(|| ElsewhereError::Step {
             step: "write the tasks",
             message: "sizar cannot execute there, and its script takes no argument of several \
                       lines"
                 .to_owned(),
         })?
     } else {
-        serde_json::to_string(args)
+        serde_json::to_string(own)
             .map_err(|source| ElsewhereError::Json { what: "arguments", source })?
     };
     Ok(format!("{run} {attempt} {text}\n"))
 }
 
-/// Finds the driver's arguments of a task in the text of that file.
-pub(super) fn arguments(text: &str, run: &RunId, attempt: u32) -> Option<Vec<String>> {
+/// Finds what a task has for itself in the text of that file.
+pub(super) fn own(text: &str, run: &RunId, attempt: u32) -> Option<Own> {
     let head = format!("{run} {attempt} ");
     let line = text.lines().find_map(|line| line.strip_prefix(&head))?;
     serde_json::from_str(line).ok()
@@ -103,6 +122,7 @@ fn body(
 ) -> String {
     let tasks = shell_word(tasks_path(layout, array.sweep, array.name).as_str());
     let runs = shell_word(layout.root().join("runs").as_str());
+    let folder = shell_word(layout.sweep(array.sweep).as_str());
     let marks = shell_word(layout.marks(array.sweep).as_str());
     let index = scheduler.task_index(array.range);
     let names = Names {
@@ -116,6 +136,10 @@ fn body(
     format!(
         "\n# which task this is: its run, and the attempt\n\
          index={index}\n\
+         # a node may see late what the login node wrote\n\
+         tries=0; until [ -s {tasks} ] || [ \"$tries\" -ge 60 ]; do\n\
+         \x20   ls {folder} >/dev/null 2>&1; sleep 1; tries=$((tries + 1))\n\
+         done\n\
          task=$(sed \"$((index + 1))q;d\" {tasks}) || exit 125\n\
          run=${{task%% *}}; task=${{task#* }}; attempt=${{task%% *}}\n\
          [ -n \"$run\" ] || {{ echo \"sizar: there is no task $index\" >&2; exit 125; }}\n\
@@ -164,13 +188,16 @@ mod tests {
     }
 
     #[test]
-    fn a_task_finds_its_own_arguments() {
+    fn a_task_finds_what_is_its_own() {
         let (one, two) = (RunId::from_bits(1), RunId::from_bits(2));
-        let args = ["--name".to_owned(), "it's \"two\"\nlines".to_owned()];
-        let text = line(&one, 1, &[], false).unwrap() + &line(&two, 3, &args, false).unwrap();
+        let args = vec!["--name".to_owned(), "it's \"two\"\nlines".to_owned()];
+        let resources = Some(Resources { cpus: Some(3), ..Resources::default() });
+        let more = Own { args, carry_from: Some(2), resources };
+        let text =
+            line(&one, 1, &Own::default(), false).unwrap() + &line(&two, 3, &more, false).unwrap();
         assert_eq!(text.lines().count(), 2);
-        assert_eq!(arguments(&text, &two, 3).unwrap(), args);
-        assert_eq!(arguments(&text, &one, 1).unwrap(), Vec::<String>::new());
-        assert_eq!(arguments(&text, &two, 1), None);
+        assert_eq!(own(&text, &two, 3), Some(more));
+        assert_eq!(own(&text, &one, 1), Some(Own::default()));
+        assert_eq!(own(&text, &two, 1), None);
     }
 }

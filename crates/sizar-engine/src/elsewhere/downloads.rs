@@ -9,21 +9,38 @@ use sizar_model::inspection::Sighting;
 /// How many are named.
 const MOST: usize = 5;
 
-/// By a kind of download, the folder in which its library looks before it downloads; from
-/// `knowledge/weights.toml`.
-static KEPT: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+/// By a kind of download, what is known of it from `knowledge/weights.toml`.
+static KNOWN: LazyLock<BTreeMap<String, Cache>> = LazyLock::new(|| {
     let table: toml::Table = toml::from_str(include_str!("../../../../knowledge/weights.toml"))
         .expect("a test reads the table that is compiled in");
     let rows = table.get("weights").and_then(toml::Value::as_array);
     let text = |row: &toml::Value, key: &str| Some(row.get(key)?.as_str()?.to_owned());
+    let list = |row: &toml::Value| {
+        let values = row.get("cached").and_then(toml::Value::as_array).into_iter().flatten();
+        values.filter_map(|value| Some(value.as_str()?.to_owned())).collect()
+    };
     rows.into_iter()
         .flatten()
-        .filter_map(|row| Some((text(row, "kind")?, text(row, "kept")?)))
+        .filter_map(|row| {
+            Some((text(row, "kind")?, Cache { kept: text(row, "kept")?, files: list(row) }))
+        })
         .collect()
 });
 
-/// Names what `driver` and the files that it imports would download, a sentence each.
-pub(super) fn downloads(inspection: &Inspection, driver: &str) -> Vec<String> {
+/// Where a library looks before it downloads.
+struct Cache {
+    kept: String,
+    /// The folders in which a file by its address lies under its own name.
+    files: Vec<String>,
+}
+
+/// Returns the folders in which the library of a kind of download looks for a file by its name.
+pub(super) fn caches(kind: &str) -> &'static [String] {
+    KNOWN.get(kind).map_or(&[], |cache| &cache.files)
+}
+
+/// Returns what `driver` and the files that it imports would download.
+pub(super) fn concerning<'a>(inspection: &'a Inspection, driver: &str) -> Vec<&'a Sighting> {
     let found = inspection
         .drivers
         .iter()
@@ -33,7 +50,11 @@ pub(super) fn downloads(inspection: &Inspection, driver: &str) -> Vec<String> {
         let used = found.is_none_or(|driver| driver.closure.contains(&seen.path));
         seen.kind != "weights_file" && used
     };
-    let all: Vec<&Sighting> = inspection.weights.iter().filter(concerns).collect();
+    inspection.weights.iter().filter(concerns).collect()
+}
+
+/// Names what would be downloaded, a sentence each.
+pub(super) fn named(all: &[&Sighting]) -> Vec<String> {
     let mut sentences: Vec<String> = all.iter().take(MOST).map(|seen| sentence(seen)).collect();
     if all.len() > MOST {
         sentences.push(format!("and {} downloads more (`sizar inspect`)", all.len() - MOST));
@@ -44,8 +65,8 @@ pub(super) fn downloads(inspection: &Inspection, driver: &str) -> Vec<String> {
 fn sentence(seen: &Sighting) -> String {
     let Sighting { kind, text, path, line } = seen;
     let what = if text.is_empty() { "something".to_owned() } else { format!("`{text}`") };
-    let how = match KEPT.get(kind) {
-        Some(kept) => format!(
+    let how = match KNOWN.get(kind) {
+        Some(Cache { kept, .. }) => format!(
             "have it in `{kept}` (a run here with `--network` and its results, or the library's own \
              way) and show it by `--data {kept}:{kept}`"
         ),
@@ -80,7 +101,7 @@ mod tests {
         .unwrap();
         let inspection =
             sizar_inspect::inspect(root, &sizar_inspect::InspectOptions::default()).unwrap();
-        let found = downloads(&inspection, "train.py").join("\n");
+        let found = named(&concerning(&inspection, "train.py")).join("\n");
         assert!(found.contains("https://x.org/r50.pth") && found.contains("net.py:3"), "{found}");
         assert!(found.contains("~/.cache/torch/hub/checkpoints:~/.cache/torch"), "{found}");
         assert!(!found.contains("other.py"), "{found}");

@@ -167,7 +167,16 @@ fn is_code(entry: &Entry) -> bool {
 
 fn code_of(root: &Utf8Path, entry: &Entry) -> Option<Digest> {
     let bytes = fs::read(root.as_std_path().join(OsStr::from_bytes(&entry.path))).ok()?;
-    Some(Digest::of(traits(&entry.name(), decode(&bytes)).as_bytes()))
+    let text = decode(&bytes);
+    // what is fetched beforehand is decided here, too
+    let mut code: String = text.lines().filter(|line| may_download(line)).collect();
+    code.push_str(&traits(&entry.name(), text));
+    Some(Digest::of(code.as_bytes()))
+}
+
+/// Returns whether a line may say what the code downloads.
+fn may_download(line: &str) -> bool {
+    ["://", "load_url", "load_state_dict_from_url"].iter().any(|mark| line.contains(mark))
 }
 
 /// Extensions of files that say nothing of an environment: data, settings, figures, prose.
@@ -216,6 +225,8 @@ mod tests {
         };
         assert_eq!(changed("a/x.py", "import numpy\nx = 2\n"), (vec!["a/x.py".to_owned()], true));
         assert!(!changed("a/x.py", "import scipy\nx = 2\n").1);
+        assert!(changed("a/x.py", "import numpy\nx = 3\n").1);
+        assert!(!changed("a/x.py", "import numpy\nx = 'https://x.org/a.pth'\n").1);
         assert!(changed("a/x.py", "import numpy\nx = 3\n").1);
         assert!(changed("a/settings.yaml", "rate: 1\n").1);
         assert!(!changed("requirements.txt", "numpy<2\n").1);

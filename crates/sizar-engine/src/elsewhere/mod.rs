@@ -11,6 +11,7 @@ mod again;
 mod ahead;
 mod array;
 mod batch;
+mod beforehand;
 mod bring;
 mod cancel;
 mod carry;
@@ -44,7 +45,7 @@ mod watch;
 mod whole;
 
 pub use after::{dependencies, not_run};
-pub use again::{NextAttempt, again, is_still_there, is_unfinished};
+pub use again::{NextAttempt, TasksAgain, again, has_all, is_still_there, is_unfinished};
 pub use batch::script;
 pub use cancel::cancel;
 pub use clean::{Left, Policy, clean, left_there};

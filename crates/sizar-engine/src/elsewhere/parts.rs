@@ -8,7 +8,8 @@
 use camino::Utf8Path;
 use sizar_model::{EventKind, JobHandle, Locator, Progress, Resources, RunId, Scratch, SweepId};
 
-use super::array::{self, Array};
+use super::again::TasksAgain;
+use super::array::{self, Array, Own};
 use super::batch::program_of;
 use super::submit::{LOOKS, PATIENCE, look_all, unsure};
 use super::{ElsewhereError, Layout, Preparation, Trust, Wanted, plain, prepare};
@@ -16,7 +17,7 @@ use crate::failpoint;
 use crate::home::Home;
 use crate::run::{RunRequest, chain};
 use crate::scheduler::{ArrayRange, Dependency, Found, JobName, Submission, split_array};
-use crate::store::{Journal, Part, SweepRecord, SweepTask};
+use crate::store::{Journal, Part, PartTask, SweepRecord, SweepTask};
 use crate::target::{Place, Profile, output};
 use crate::transport::Step;
 
@@ -27,6 +28,8 @@ const MOST: u32 = 10_000;
 #[derive(Clone, Copy, Debug)]
 pub struct Shared<'a> {
     pub sweep: &'a SweepRecord,
+    /// What tasks go on from that were not let finish.
+    pub again: &'a TasksAgain<'a>,
     /// The driver's arguments, for each task by its number.
     pub args: &'a [Vec<String>],
     pub resources: &'a Resources,
@@ -253,24 +256,25 @@ fn order(
     if range.at_once.is_some() {
         after.extend(before(journal, sweep, part)?);
     }
-    let Shared { resources, program, scratch, .. } = shared;
+    let Shared { program, scratch, .. } = shared;
+    let resources = part.raised.as_ref().unwrap_or(shared.resources);
     let array = Array { sweep, name, resources, program, range, after: &after, scratch };
     let script = array::script(&array, &place.profile, &layout, &*place.scheduler)?;
-    let mut lines = String::new();
-    for task in &part.tasks {
-        let args = shared.args.get(task.number as usize).map_or(&[][..], Vec::as_slice);
-        let line = array::line(&task.run, task.attempt, args, plain::is_plain(program))?;
-        lines.push_str(&line);
-    }
+    let (lines, again) = lines(journal, shared, part)?;
     let path = array::script_path(&layout, sweep, name);
     let submit = place.scheduler.submit(&path)?;
-    let steps = [
+    let mut steps = vec![
         Step::program("mkdir", ["-p", layout.marks(sweep).as_str()]).stop_on_failure(),
         Step::put_file(array::tasks_path(&layout, sweep, name).as_str(), lines, 0o600)
             .stop_on_failure(),
         Step::put_file(path.as_str(), script, 0o700).stop_on_failure(),
-        Step::from(&submit).cwd(layout.sweep(sweep).into_string()).limit(PATIENCE),
     ];
+    if plain::is_plain(program) && (!again.is_empty() || part.raised.is_some()) {
+        let text = plain::tasks_again(shared.again.home(), &again, resources.walltime)?;
+        let path = array::again_path(&layout, sweep, name);
+        steps.push(Step::put_file(path.as_str(), text, 0o600).stop_on_failure());
+    }
+    steps.push(Step::from(&submit).cwd(layout.sweep(sweep).into_string()).limit(PATIENCE));
     match place.transport.run(&steps) {
         Ok(answers) => match &answers[..] {
             [made @ .., submitted] if made.iter().all(crate::transport::Answer::is_success) => {
@@ -293,6 +297,26 @@ fn order(
         Err(error) if error.may_have_run() => Ok(Submission::Unknown { why: chain(&error) }),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Renders the lines that tell the tasks of a part what they are, and returns the attempts that some
+/// go on from.
+fn lines(
+    journal: &Journal,
+    shared: Shared<'_>,
+    part: &Part,
+) -> Result<(String, Vec<(RunId, u32)>), ElsewhereError> {
+    let (mut lines, mut again) = (String::new(), Vec::new());
+    for PartTask { run, number, attempt } in &part.tasks {
+        let onward = shared.again.of_task(journal, run, *attempt)?;
+        let mut args = shared.args.get(*number as usize).cloned().unwrap_or_default();
+        args.extend(onward.added);
+        let resources = part.raised.clone();
+        let own = Own { args, carry_from: onward.from, resources };
+        lines.push_str(&array::line(run, *attempt, &own, plain::is_plain(shared.program))?);
+        again.extend(onward.from.map(|from| (run.clone(), from)));
+    }
+    Ok((lines, again))
 }
 
 /// Returns the array before this one, where it still has tasks: they are throttled together.

@@ -5,6 +5,7 @@
 //! is done when its results come here: see [`sealed`](super::sealed).
 
 use camino::Utf8Path;
+use sizar_model::resources::Walltime;
 use sizar_model::{DataBinding, DataMode, RunId};
 
 use super::batch::shell_word;
@@ -76,6 +77,33 @@ pub(super) fn script_of_next(
 ) -> Result<String, ElsewhereError> {
     let script = script(plan, run, layout)?;
     let Some(earlier) = plan.carry_from else { return Ok(script) };
+    let lines = again(home, run, earlier)?;
+    Ok(script.replacen("go_on() {\n", &format!("go_on() {{\n{lines}"), 1))
+}
+
+/// Renders what the tasks of an array go on from, each from an earlier attempt of its own, and how
+/// long they may take.
+///
+/// # Errors
+///
+/// [`ElsewhereError::File`] where a file here cannot be read.
+pub(super) fn tasks_again(
+    home: &Home,
+    tasks: &[(RunId, u32)],
+    walltime: Option<Walltime>,
+) -> Result<String, ElsewhereError> {
+    let limit = walltime.map(|time| time.0.to_string()).unwrap_or_default();
+    let mut text = format!("limit={limit}\ngo_on() {{\n    case $run in\n");
+    for (run, earlier) in tasks {
+        let lines = again(home, run, *earlier)?;
+        text.push_str(&format!("    {run})\n{lines}    ;;\n"));
+    }
+    text.push_str("    esac\n}\n");
+    Ok(text)
+}
+
+/// Renders what copies the whole files that an earlier attempt made, and puts aside the others.
+fn again(home: &Home, run: &RunId, earlier: u32) -> Result<String, ElsewhereError> {
     let attempt = Attempt::of(home, run, earlier);
     let mut lines = String::new();
     for result in attempt.receipt().map(|receipt| receipt.results).unwrap_or_default() {
@@ -90,7 +118,7 @@ pub(super) fn script_of_next(
         let (from, to) = (shell_word(&there), shell_word(&to));
         lines.push_str(&format!("    again {earlier} {from} {to} || return 1\n"));
     }
-    Ok(script.replacen("go_on() {\n", &format!("go_on() {{\n{lines}"), 1))
+    Ok(lines)
 }
 
 /// Returns the start of a line of a sweep's tasks with the arguments as words of the shell; none

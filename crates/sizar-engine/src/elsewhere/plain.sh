@@ -35,6 +35,10 @@ note=
 again() {
     mkdir -p "$(dirname "$3")" && rm -rf "$3" && cp -p "$folder/attempt-$1/$2" "$3"
 }
+# tasks of a later array have a list of their own
+if [ -n "$tasks" ] && [ -f "$tasks.again" ]; then
+    . "$tasks.again" || fail "what an earlier attempt made cannot be told"
+fi
 go_on || fail "what an earlier attempt made cannot be copied"
 # takes the place of whatever the source has there
 put() {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Checkout, Locator, Progress, RunId};
 
+use super::beforehand::Beforehand;
 use super::carry::Carrier;
-use super::downloads::downloads;
 use super::forward::Forward;
 use super::manifest::Manifest;
 use super::push::push as bring_program;
@@ -97,12 +97,9 @@ pub fn prepare(
     for note in found.notes.iter().chain(&notes) {
         progress.note(note.as_str());
     }
-    if !request.job.network
-        && let Ok(inspection) = run::inspect(&checkout)
-    {
-        for sentence in downloads(&inspection, &request.job.driver) {
-            progress.note(sentence);
-        }
+    let beforehand = Beforehand::of(&checkout, request, &place.profile);
+    for sentence in &beforehand.sentences {
+        progress.note(sentence.as_str());
     }
     let worker = match bring_program(home, place, &layout, progress) {
         Ok(program) => Some(program),
@@ -121,7 +118,8 @@ pub fn prepare(
     let there = source.there(&layout);
     let (mut moved, inputs) = ship::data(place, &carrier, request, &found.inputs)?;
     moved.job.args.clone_from(&found.args);
-    let asked = Request { checkout: there, request: moved, inputs };
+    let fetched = beforehand.fetch(place, &carrier);
+    let asked = Request { checkout: there, request: moved, inputs, fetched };
     let mut local = request.clone();
     local.job.args = found.args;
     let work = Work { home, run, layout: &layout, checkout: &checkout, request: &local };
@@ -222,7 +220,8 @@ impl Warm<'_> {
         let Some(plan) = known.plan_for(source.checkout, there.clone(), request) else {
             return Ok(None);
         };
-        let needed = [program.clone(), sent::evidence_there(layout.root(), &plan)];
+        let mut needed = vec![program.clone(), sent::evidence_there(layout.root(), &plan)];
+        needed.extend(plan.fetched.iter().map(|binding| binding.here.clone()));
         let Some((take, bytes)) = source.along(layout, &change, &needed)? else { return Ok(None) };
         let path = layout.plan(run);
         let folder = Step::program("mkdir", ["-p", layout.run(run).as_str()]).stop_on_failure();
@@ -332,6 +331,7 @@ fn moved_plan(
     plan.checkout = asked.checkout.clone();
     plan.job = asked.request.job.clone();
     plan.inputs.clone_from(&asked.inputs);
+    plan.fetched.clone_from(&asked.fetched);
     Ok((plan, sent))
 }
 

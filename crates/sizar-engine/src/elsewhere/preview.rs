@@ -9,11 +9,13 @@ use sizar_model::resources::ByteSize;
 use sizar_model::{Locator, Progress, counted};
 
 use super::ElsewhereError;
+use super::beforehand::Beforehand;
 use super::manifest::code;
 use crate::acquire::acquire;
 use crate::dataset::is_address;
 use crate::home::Home;
 use crate::run::{self, PrepareError, RunRequest};
+use crate::target::Profile;
 use crate::transfer::Scan;
 
 /// Folders from this size on are named.
@@ -34,6 +36,7 @@ pub fn preview(
     home: &Home,
     locator: &Locator,
     request: &RunRequest,
+    profile: &Profile,
     progress: &dyn Progress,
 ) -> Result<Vec<String>, ElsewhereError> {
     let checkout = acquire(home, locator, &request.environment.acquire(), progress)
@@ -53,6 +56,7 @@ pub fn preview(
         goes.extend(of(&format!("as `{}`", binding.there), &sizes));
     }
     goes.append(&mut sentences);
+    goes.extend(Beforehand::of(&checkout, request, profile).sentences);
     Ok(goes)
 }
 

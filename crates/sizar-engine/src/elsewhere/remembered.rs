@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use sizar_model::resources::ByteSize;
 use sizar_model::{Checkout, Digest};
 
 use super::manifest::Manifest;
@@ -42,6 +43,9 @@ struct Question<'a> {
     driver: &'a str,
     revision: Option<&'a str>,
     code_date: Option<String>,
+    /// What was fetched before may do for less.
+    weights: Option<ByteSize>,
+    network: bool,
 }
 
 /// Returns the digest of what decides a plan, beside the tree.
@@ -53,6 +57,8 @@ pub(super) fn question(checkout: &Checkout, request: &RunRequest) -> Digest {
         driver: &request.job.driver,
         revision: source.revision.as_deref(),
         code_date: source.code_date.map(|date| date.to_string()),
+        weights: request.weights,
+        network: request.job.network,
     };
     Digest::of(&serde_json::to_vec(&question).expect("strings and lists have a form in JSON"))
 }

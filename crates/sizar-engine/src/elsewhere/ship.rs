@@ -58,7 +58,7 @@ pub(super) fn data(
 }
 
 /// Has what lies at an address fetched there; here, where that fails or nothing is reached from there.
-fn address(
+pub(super) fn address(
     place: &mut Place,
     carrier: &Carrier<'_>,
     address: &Utf8Path,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use sizar_model::resources::Walltime;
-use sizar_model::{Activity, Checkout, Ending, Progress, Receipt, RunId};
+use sizar_model::{Activity, Checkout, DataBinding, Ending, Progress, Receipt, RunId};
 
 use super::addresses::{self, Unfetched};
 use super::node::{self, Chosen};
@@ -25,6 +25,7 @@ use crate::process::{Control, environment};
 use crate::run::{
     self, Allotment, Attempt, Execution, Input, RunPlan, RunRequest, chain, execute_allotted,
 };
+use crate::stale;
 use crate::transfer;
 use crate::tree_digest::write_by_rename;
 
@@ -55,6 +56,9 @@ pub(super) struct Request {
     /// With data and arguments as they are there.
     pub request: RunRequest,
     pub inputs: Vec<Input>,
+    /// With their paths there.
+    #[serde(default)]
+    pub fetched: Vec<DataBinding>,
 }
 
 /// What the planning on the target says, a line of JSON each.
@@ -201,7 +205,7 @@ fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Sai
     let failed =
         |error: &dyn std::error::Error| Said::Failed { message: chain(error), hints: Vec::new() };
     let home = Home::at(layout.root());
-    let text = fs::read_to_string(layout.request(run)).map_err(|error| failed(&error))?;
+    let text = stale::read_expected(&layout.request(run)).map_err(|error| failed(&error))?;
     let asked: Request = serde_json::from_str(&text).map_err(|error| failed(&error))?;
     let mut plan =
         run::plan_for(&home, &asked.checkout, &asked.request, progress).map_err(|error| {
@@ -214,6 +218,7 @@ fn plan(layout: &Layout, run: &RunId, progress: &dyn Progress) -> Result<(), Sai
             }
         })?;
     plan.inputs = asked.inputs;
+    plan.fetched = asked.fetched;
     let json = plan.to_json().map_err(|error| failed(&error))?;
     write_by_rename(&layout.plan(run), json.as_bytes()).map_err(|error| failed(&error))
 }
@@ -240,7 +245,7 @@ fn settle(layout: &Layout, run: &RunId) -> ExitCode {
 /// Starts the driver of a run whose plan is here, and says how far it came.
 fn rehearse(layout: &Layout, run: &RunId) -> ExitCode {
     let told = || -> Result<run::Rehearsed, String> {
-        let text = fs::read_to_string(layout.plan(run)).map_err(|error| error.to_string())?;
+        let text = stale::read_expected(&layout.plan(run)).map_err(|error| error.to_string())?;
         let plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
         let inspection = run::inspect(&plan.checkout).map_err(|error| chain(&error))?;
         let home = Home::at(layout.root());
@@ -265,12 +270,16 @@ impl Work {
     fn plan(&self, layout: &Layout) -> Result<RunPlan, String> {
         let sweep = self.tasks.as_deref().and_then(marks::sweep_of);
         let folder = sweep.as_ref().map_or(&self.run, |sweep| sweep.folder());
-        let text = fs::read_to_string(layout.plan(folder)).map_err(|error| error.to_string())?;
+        // the login node wrote it, and this node may see it later
+        let text = stale::read_expected(&layout.plan(folder)).map_err(|error| error.to_string())?;
         let mut plan = RunPlan::from_json(&text).map_err(|error| chain(&error))?;
         if let Some(tasks) = &self.tasks {
-            let text = fs::read_to_string(tasks).map_err(|error| error.to_string())?;
-            plan.args = array::arguments(&text, &self.run, self.attempt)
+            let text = stale::read_expected(tasks).map_err(|error| error.to_string())?;
+            let own = array::own(&text, &self.run, self.attempt)
                 .ok_or_else(|| format!("`{tasks}` does not tell of run {}", self.run))?;
+            plan.args = own.args;
+            plan.carry_from = own.carry_from;
+            plan.job.resources = own.resources.unwrap_or(plan.job.resources);
         }
         Ok(plan)
     }

@@ -27,22 +27,22 @@ while [ $# -gt 1 ]; do
     cd "$1" 2>/dev/null && ls -a . "attempt-$2" >/dev/null 2>&1
     if [ -d "claim-$2" ]; then c=1; else c=0; fi
     if [ -f "attempt-$2/receipt.json" ]; then r=1; else r=0; fi
-    j=$(head -n 1 "claim-$2/job" 2>/dev/null)
-    n=$(head -n 1 "claim-$2/node" 2>/dev/null)
+    j= n=
+    { read -r j < "claim-$2/job"; read -r n < "claim-$2/node"; } 2>/dev/null
     printf '%s %s %s %s\n' "$c" "$r" "${j:--}" "$n"
     shift 2
 done
 "#;
 
-/// Waits until something differs from what is known, or until `$1` seconds have passed; then for
-/// each run its folder, the attempt, what [`LOOK`] printed last, and the size of its output.
+/// Waits until something differs from what is known, or until `$1` seconds have passed, and prints
+/// the folders of the runs that differ; `$2` are the seconds between two looks. Then come for each run
+/// its folder, the attempt, what [`LOOK`] printed last, and the size of its output.
 ///
-/// It costs the login node a handful of `stat`s in a second, and the scheduler nothing.
+/// It costs the login node some hundred `stat`s in a second at most, and the scheduler nothing.
 const AWAIT: &str = r#"
-most=$1; shift
-left=$most
+left=$1; each=$2; shift 2
 while :; do
-    n=0
+    n=0 new=
     for word; do
         n=$((n + 1))
         case $((n % 4)) in
@@ -52,19 +52,23 @@ while :; do
         0)
             if [ -d "$folder/claim-$attempt" ]; then c=1; else c=0; fi
             if [ -f "$folder/attempt-$attempt/receipt.json" ]; then r=1; else r=0; fi
-            size=$(wc -c 2>/dev/null < "$folder/job-$attempt.out") || size=0
-            size=$((${size:-0} + 0))
-            if [ "$c$r" != "$known" ]; then exit 0; fi
-            if [ "$word" != - ] && [ "$size" != "$word" ]; then exit 0; fi
+            if [ "$word" != - ]; then
+                size=$(wc -c 2>/dev/null < "$folder/job-$attempt.out") || size=0
+                size=$((${size:-0} + 0))
+                [ "$size" = "$word" ] || known=
+            fi
+            [ "$c$r" = "$known" ] || { new=1; printf '%s\n' "$folder"; }
             ;;
         esac
     done
-    if [ "$left" -le 0 ]; then exit 0; fi
-    left=$((left - 1))
-    sleep 1
+    if [ -n "$new" ] || [ "$left" -le 0 ]; then exit 0; fi
+    left=$((left - each))
+    sleep "$each"
 done
 "#;
 
+/// How many runs are looked at in a second, while news is awaited there.
+const LOOKS: usize = 500;
 /// How much of a log is asked for at once: 4 MiB.
 const LOG_PIECE: u64 = 4 << 20;
 
@@ -91,6 +95,8 @@ pub struct Settled {
     pub grace: Grace,
     /// Whether the next look asks the scheduler too.
     pub ask: bool,
+    /// Whether a job has ended of which no receipt is seen.
+    pub doubt: bool,
     /// Why the scheduler says that a job waits, for people.
     pub waiting: HashMap<RunId, String>,
     /// Why the scheduler could not be asked, where it could not.
@@ -312,6 +318,9 @@ fn look(
     let missing = (0..runs.len()).any(|index| {
         !has_receipt(index) && runs[index].job.as_ref().is_some_and(|job| gone.contains(job))
     });
+    if heard {
+        settled.doubt = missing;
+    }
     if heard && missing {
         let questions = place.scheduler.account(&Vec::from_iter(gone));
         let outputs: Vec<Output> = place.ask(&questions)?;
@@ -361,7 +370,8 @@ fn look(
 
 /// Waits until something new is to be seen of `runs` there, for `most` at most.
 ///
-/// `printed` says how much of a run's output is known; without it output is no news.
+/// `printed` says how much of a run's output is known; without it output is no news. Returns the
+/// runs that something is new of. Many runs are looked at less often than a few.
 ///
 /// # Errors
 ///
@@ -372,8 +382,9 @@ pub fn await_news(
     settled: &Settled,
     printed: Option<&BTreeMap<RunId, u64>>,
     most: Duration,
-) -> Result<(), ElsewhereError> {
+) -> Result<Vec<RunId>, ElsewhereError> {
     let layout = Layout::at(place.root());
+    let each = 1 + runs.len() / LOOKS;
     let words = runs.iter().flat_map(|known| {
         let mark = settled.marks.get(&known.run).map_or("00", String::as_str);
         [
@@ -388,10 +399,14 @@ pub fn await_news(
     });
     let step = Step::script(AWAIT)
         .arg(most.as_secs().max(1).to_string())
+        .arg(each.to_string())
         .args(words)
+        .keep(Step::MOST_OUTPUT)
         .limit(most + Duration::from_secs(30));
-    place.transport.run(&[step])?;
-    Ok(())
+    let answers = place.transport.run(&[step])?;
+    let text = answers.first().map(|answer| answer.text().into_owned()).unwrap_or_default();
+    let runs = text.lines().filter_map(|line| line.rsplit('/').next()?.parse().ok());
+    Ok(runs.collect())
 }
 
 /// What lies in the folder of a run.
@@ -443,14 +458,19 @@ mod tests {
         let waited = |known: &str| {
             let began = std::time::Instant::now();
             let mut sh = std::process::Command::new("sh");
-            sh.args(["-c", AWAIT, "sh", "1"]).arg(folder.path()).args(["1", known, "-"]);
-            assert!(sh.status().unwrap().success());
+            sh.args(["-c", AWAIT, "sh", "1", "1"]).arg(folder.path()).args(["1", known, "-"]);
+            let said = sh.output().unwrap();
+            assert!(said.status.success() && said.stdout.is_empty());
             began.elapsed()
         };
         // a wait that ends at once would be asked for again at once
         assert!(waited("00") >= Duration::from_secs(1));
         fs_err::create_dir(folder.path().join("claim-1")).unwrap();
         assert!(waited("10") >= Duration::from_secs(1));
+        let mut sh = std::process::Command::new("sh");
+        sh.args(["-c", AWAIT, "sh", "60", "60"]).arg(folder.path()).args(["1", "00", "-"]);
+        let said = String::from_utf8(sh.output().unwrap().stdout).unwrap();
+        assert_eq!(said.trim_end(), folder.path().to_str().unwrap());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
 use crate::queue::Watcher;
+use crate::stale;
 use crate::tree_digest::write_by_rename;
 
 /// After how long without a sign of life a holder is taken for dead.
@@ -24,6 +25,17 @@ const EXPIRY: Duration = Duration::from_mins(2);
 const BEAT: Duration = Duration::from_secs(10);
 /// How often is looked whether it has become free.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Returns how often a holder shows that it is alive, and after how long it is taken for dead.
+///
+/// `SIZAR_TEST_LEASE` is the latter in seconds, for tests.
+fn times() -> (Duration, Duration) {
+    let asked = std::env::var("SIZAR_TEST_LEASE").ok().and_then(|text| text.parse().ok());
+    match asked.map(Duration::from_secs) {
+        Some(expiry) => (expiry / 12, expiry),
+        None => (BEAT, EXPIRY),
+    }
+}
 
 /// A lease that is held until it is dropped.
 #[derive(Debug)]
@@ -37,7 +49,7 @@ pub(super) struct Lease {
 impl Lease {
     /// Takes the lease `name` in `folder`, waiting for whoever holds it.
     pub fn take(folder: &Utf8Path, name: &str, waiting: impl FnOnce()) -> io::Result<Self> {
-        Self::take_within(folder, name, waiting, (BEAT, EXPIRY))
+        Self::take_within(folder, name, waiting, times())
     }
 
     fn take_within(
@@ -66,16 +78,20 @@ impl Lease {
             if let Some(waiting) = waiting.take() {
                 waiting();
             }
-            let owner = fs::read_to_string(path.join("owner")).unwrap_or_default();
-            let life =
-                format!("{owner} {}", fs::read_to_string(path.join("beat")).unwrap_or_default());
+            let owner = stale::read_to_string(&path.join("owner")).unwrap_or_default();
+            let beats = stale::read_to_string(&path.join("beat")).unwrap_or_default();
+            let life = format!("{owner} {beats}");
             let still = signs.still_for(life, Instant::now());
             if still.is_some_and(|still| still > expiry || is_dead_here(&owner)) {
                 number = next_number(&owner);
                 let away = folder.join(format!(".{name}.{token}.dead"));
                 // one of those that wait succeeds
                 if fs::rename(&path, &away).is_ok() {
-                    let _ = fs::remove_dir_all(&away);
+                    let moved = stale::read_to_string(&away.join("owner")).unwrap_or_default();
+                    // another took it over meanwhile, and it is its own that was moved
+                    if moved == owner || fs::rename(&away, &path).is_err() {
+                        let _ = fs::remove_dir_all(&away);
+                    }
                 }
                 signs = Signs::default();
             }
@@ -90,8 +106,11 @@ impl Lease {
         let beating = std::thread::spawn(move || {
             let mut count = 0_u64;
             while stopped.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
-                if !is_of(&path, &own) {
-                    return;
+                match is_of(&path, &own) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    // not to be seen is not to be lost
+                    Err(_) => continue,
                 }
                 count += 1;
                 // a disk that is full for a moment is no death
@@ -103,7 +122,8 @@ impl Lease {
 
     /// Returns whether nobody took it over.
     pub fn is_held(&self) -> bool {
-        is_of(&self.folder, &self.token)
+        // who cannot tell writes nothing
+        is_of(&self.folder, &self.token).unwrap_or(false)
     }
 }
 
@@ -152,9 +172,12 @@ fn is_dead_here(owner: &str) -> bool {
     same && u32::try_from(pid).is_ok_and(|pid| !Watcher { pid, started }.is_alive())
 }
 
-fn is_of(folder: &Utf8Path, token: &str) -> bool {
-    fs::read_to_string(folder.join("owner"))
-        .is_ok_and(|owner| owner.split(' ').next() == Some(token))
+fn is_of(folder: &Utf8Path, token: &str) -> io::Result<bool> {
+    match stale::read_to_string(&folder.join("owner")) {
+        Ok(owner) => Ok(owner.split(' ').next() == Some(token)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 impl Drop for Lease {

@@ -95,6 +95,17 @@ impl Client {
         })
     }
 
+    /// Asks how many bytes a file has; none where the server does not say.
+    ///
+    /// # Errors
+    ///
+    /// The error of the one try.
+    pub fn size(&self, url: &SafeUrl) -> Result<Option<u64>, HttpError> {
+        let response = self.call(url, &[], Method::Head)?;
+        let length = response.headers().get("content-length");
+        Ok(length.and_then(|length| length.to_str().ok()?.trim().parse().ok()))
+    }
+
     /// Calls `attempt` (with the number of the try) until it succeeds, or fails for good.
     pub(super) fn persist<T>(
         &self,
@@ -120,6 +131,15 @@ impl Client {
         url: &SafeUrl,
         headers: &[(&str, &str)],
     ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
+        self.call(url, headers, Method::Get)
+    }
+
+    fn call(
+        &self,
+        url: &SafeUrl,
+        headers: &[(&str, &str)],
+        method: Method,
+    ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
         // checked here, because ureq's own message about an address quotes it with its secrets
         let parsed = url::Url::parse(url.expose()).ok();
         let usable = parsed
@@ -127,7 +147,10 @@ impl Client {
         if !usable {
             return Err(HttpError::Address { url: url.clone() });
         }
-        let mut request = self.agent.get(url.expose());
+        let mut request = match method {
+            Method::Get => self.agent.get(url.expose()),
+            Method::Head => self.agent.head(url.expose()),
+        };
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -139,6 +162,12 @@ impl Client {
             Err(HttpError::Status { url: url.clone(), status: status.as_u16() })
         }
     }
+}
+
+#[derive(Clone, Copy)]
+enum Method {
+    Get,
+    Head,
 }
 
 fn unreachable(url: &SafeUrl, source: ureq::Error) -> HttpError {

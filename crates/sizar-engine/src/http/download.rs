@@ -23,7 +23,7 @@ pub struct Download<'a> {
     pub url: &'a SafeUrl,
     /// Where it goes when it is whole; `TO.part` until then.
     pub to: &'a Utf8Path,
-    /// The SHA-256 digest that it must have, in hexadecimal digits.
+    /// The SHA-256 digest that it must have, or how that begins, in hexadecimal digits.
     pub sha256: Option<&'a str>,
     /// The MD5 digest that it must have: it finds what broke, and not what was forged.
     pub md5: Option<&'a str>,
@@ -53,7 +53,8 @@ impl<'a> Download<'a> {
             return Err(HttpError::WrongSize { url: url(), expected, found: size });
         }
         let differs = |expected: &&str, found: &str| !expected.eq_ignore_ascii_case(found);
-        if let Some(expected) = self.sha256.filter(|expected| differs(expected, &sha256)) {
+        let begin = |expected: &&str| sha256.get(..expected.len()).unwrap_or(&sha256).to_owned();
+        if let Some(expected) = self.sha256.filter(|expected| differs(expected, &begin(expected))) {
             let expected = expected.to_owned();
             return Err(HttpError::WrongDigest { url: url(), expected, found: sha256 });
         }

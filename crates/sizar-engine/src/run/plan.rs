@@ -38,6 +38,9 @@ pub struct RunPlan {
     /// The user's own files among the arguments.
     #[serde(default)]
     pub inputs: Vec<Input>,
+    /// What the code would download, fetched beforehand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetched: Vec<DataBinding>,
     pub entry: Entry,
     /// The driver's arguments as they are handed over: those that name the user's own files may
     /// differ from what was typed.
@@ -64,6 +67,7 @@ impl RunPlan {
             variables: BTreeMap::new(),
             carry_from: None,
             inputs: Vec::new(),
+            fetched: Vec::new(),
             entry,
             args: job.args.iter().skip(named).cloned().collect(),
             job,
@@ -104,10 +108,13 @@ impl RunPlan {
         serde_json::from_str(text).map_err(unreadable)
     }
 
-    /// Returns all that is bound into the run: what the user asked for, then what was found among
-    /// the arguments.
+    /// Returns all that is bound into the run: what was fetched beforehand, what the user asked for,
+    /// then what was found among the arguments.
     pub fn bindings(&self) -> impl Iterator<Item = &DataBinding> {
-        self.job.data.iter().chain(self.inputs.iter().map(|input| &input.binding))
+        self.fetched
+            .iter()
+            .chain(&self.job.data)
+            .chain(self.inputs.iter().map(|input| &input.binding))
     }
 
     /// Returns the same to be changed.

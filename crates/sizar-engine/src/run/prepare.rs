@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sizar_inspect::{InspectError, InspectOptions};
+use sizar_model::resources::ByteSize;
 use sizar_model::source::InvalidLocator;
 use sizar_model::{
     Checkout, Device, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion,
@@ -66,6 +67,10 @@ pub struct RunRequest {
     /// Whether its driver is started on the target before it is queued.
     #[serde(default)]
     pub rehearsal: bool,
+    /// Up to how many bytes of what the code would download are fetched before a run on a target;
+    /// none where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<ByteSize>,
 }
 
 /// Where the environment of a run on a target is made.

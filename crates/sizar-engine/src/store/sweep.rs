@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
-use sizar_model::{EventKind, JobHandle, RunId, RunState, SweepId};
+use sizar_model::{EventKind, JobHandle, Resources, RunId, RunState, SweepId};
 
 use super::journal::{append, create, json, random_bits};
 use super::query::timestamp;
@@ -64,6 +64,8 @@ pub struct Part {
     pub name: String,
     /// In the order of the array's indices.
     pub tasks: Vec<PartTask>,
+    /// What its tasks ask for, where that is more than was typed.
+    pub raised: Option<Resources>,
     /// When it was first announced.
     pub since: Timestamp,
 }
@@ -76,6 +78,11 @@ pub struct PartTask {
     pub number: u32,
     pub attempt: u32,
 }
+
+/// What a task was last raised to, as JSON; `{before}` narrows down which events count.
+const RAISED: &str = "(SELECT json_extract(r.kind, '$.resources') FROM events r
+     WHERE r.run = runs.id AND json_extract(r.kind, '$.event') = 'raised' {before}
+     ORDER BY r.seq DESC LIMIT 1)";
 
 const RECORD: &str = "id, target, source, created, tasks, at_once, failed, wish";
 
@@ -159,6 +166,24 @@ impl Journal {
                 .execute(
                     "UPDATE sweeps SET failed = ?2 WHERE id = ?1",
                     params![sweep.to_string(), reason],
+                )
+                .map_err(|source| StoreError::sql(path, source))?;
+            Ok(())
+        })
+    }
+
+    /// Gives the tasks of a sweep that is cancelled no further attempts by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the journal cannot be written.
+    pub fn end_restarts(&mut self, sweep: &SweepId) -> Result<(), StoreError> {
+        self.transaction(|transaction, path| {
+            transaction
+                .execute(
+                    "UPDATE sweeps SET wish = json_set(wish, '$.request.job.restart', 0)
+                     WHERE id = ?1 AND json_extract(wish, '$.request.job.restart') > 0",
+                    params![sweep.to_string()],
                 )
                 .map_err(|source| StoreError::sql(path, source))?;
             Ok(())
@@ -252,8 +277,8 @@ impl Journal {
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
-    /// Takes up to `most` tasks that wait to be handed to a scheduler, and announces them as one
-    /// array: nobody else takes them. None where none waits.
+    /// Takes up to `most` tasks that wait to be handed to a scheduler and ask for the same, and
+    /// announces them as one array: nobody else takes them. None where none waits.
     ///
     /// # Errors
     ///
@@ -268,18 +293,25 @@ impl Journal {
         self.transaction(|transaction, path| {
             let failed = |source| StoreError::sql(path, source);
             let id = sweep.to_string();
+            let raised = RAISED.replace("{before}", "");
             let mut select = transaction
-                .prepare_cached(
-                    "SELECT id, task, attempts + 1 FROM runs
+                .prepare_cached(&format!(
+                    "SELECT id, task, attempts + 1, {raised} FROM runs
                      WHERE sweep = ?1 AND state = 'queued' AND submission IS NULL
                      ORDER BY task LIMIT ?2",
-                )
+                ))
                 .map_err(failed)?;
-            let rows = select.query_map(params![id, most], part_task).map_err(failed)?;
-            let tasks: Vec<PartTask> = rows.collect::<Result<_, _>>().map_err(failed)?;
-            if tasks.is_empty() {
-                return Ok(None);
-            }
+            let rows = select
+                .query_map(params![id, most], |row| {
+                    Ok((part_task(row)?, row.get::<_, Option<String>>(3)?))
+                })
+                .map_err(failed)?;
+            let mut waiting: Vec<_> = rows.collect::<Result<_, _>>().map_err(failed)?;
+            let Some((first, asked)) = waiting.first().cloned() else { return Ok(None) };
+            // one array asks for one thing
+            waiting.retain(|(_, also)| *also == asked);
+            let raised = asked.map(|text| resources(path, &first.run, &text)).transpose()?;
+            let tasks: Vec<PartTask> = waiting.into_iter().map(|(task, _)| task).collect();
             let number: u32 = transaction
                 .query_row(
                     "UPDATE sweeps SET parts = parts + 1 WHERE id = ?1 RETURNING parts",
@@ -293,7 +325,7 @@ impl Journal {
                 append(transaction, path, run, &event)?;
             }
             watch(transaction, path, &id, &name, me)?;
-            Ok(Some(Part { name, tasks, since }))
+            Ok(Some(Part { name, tasks, raised, since }))
         })
     }
 
@@ -480,21 +512,25 @@ fn announced(
     name: String,
 ) -> Result<Part, StoreError> {
     let failed = |source| StoreError::sql(path, source);
+    let raised = RAISED.replace("{before}", "AND r.seq < e.seq");
     let mut select = transaction
-        .prepare_cached(
-            "SELECT r.id, r.task, json_extract(e.kind, '$.attempt'), e.at
-             FROM runs r JOIN events e ON e.run = r.id
-             WHERE r.sweep = ?1 AND json_extract(e.kind, '$.event') = 'submitting'
+        .prepare_cached(&format!(
+            "SELECT runs.id, runs.task, json_extract(e.kind, '$.attempt'), e.at, {raised}
+             FROM runs JOIN events e ON e.run = runs.id
+             WHERE runs.sweep = ?1 AND json_extract(e.kind, '$.event') = 'submitting'
                AND json_extract(e.kind, '$.name') = ?2
-             ORDER BY r.task",
-        )
+             ORDER BY runs.task",
+        ))
         .map_err(failed)?;
     let rows = select
-        .query_map(params![sweep, name], |row| Ok((part_task(row)?, row.get::<_, i64>(3)?)))
+        .query_map(params![sweep, name], |row| {
+            Ok((part_task(row)?, row.get::<_, i64>(3)?, row.get::<_, Option<String>>(4)?))
+        })
         .map_err(failed)?;
-    let mut part = Part { name, tasks: Vec::new(), since: Timestamp::now() };
+    let mut part = Part { name, tasks: Vec::new(), raised: None, since: Timestamp::now() };
     for row in rows {
-        let (task, at) = row.map_err(failed)?;
+        let (task, at, raised) = row.map_err(failed)?;
+        part.raised = raised.map(|text| resources(path, &task.run, &text)).transpose()?;
         part.tasks.push(task);
         part.since = part.since.min(timestamp(at));
     }
@@ -521,6 +557,14 @@ fn task(row: &Row<'_>) -> rusqlite::Result<SweepTask> {
 
 fn part_task(row: &Row<'_>) -> rusqlite::Result<PartTask> {
     Ok(PartTask { run: run(row, 0)?, number: row.get(1)?, attempt: row.get(2)? })
+}
+
+fn resources(path: &Utf8Path, run: &RunId, text: &str) -> Result<Resources, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Unreadable {
+        path: path.to_owned(),
+        run: run.to_string(),
+        source,
+    })
 }
 
 fn run(row: &Row<'_>, column: usize) -> rusqlite::Result<RunId> {

@@ -178,6 +178,26 @@ impl<'a> Reading<'a> {
         self.snippet(*assigned.unwrap_or(&expr))
     }
 
+    /// Returns the text that an expression is: a literal, a name for one, or what is under a literal
+    /// key of a dict with a name.
+    pub(super) fn literal_of(&self, expr: &'a Expr) -> Option<&'a str> {
+        if let Some(text) = literal(expr) {
+            return Some(text);
+        }
+        let assigned = |name: &Expr| self.assigned.get(name.as_name_expr()?.id.as_str()).copied();
+        match expr {
+            Expr::Name(_) => literal(assigned(expr)?),
+            Expr::Subscript(subscript) => {
+                let key = literal(&subscript.slice)?;
+                let dict = assigned(&subscript.value)?.as_dict_expr()?;
+                let is_it = |found: &Expr| literal(found) == Some(key);
+                let item = dict.items.iter().find(|item| item.key.as_ref().is_some_and(is_it))?;
+                literal(&item.value)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns whether the place is reached only where somebody asked for a GPU.
     pub(super) fn is_guarded(&self) -> bool {
         self.guards > 0

@@ -18,11 +18,16 @@ struct Row {
     title: String,
     #[expect(dead_code, reason = "for those who have to fetch it beforehand")]
     kept: Option<String>,
+    #[expect(dead_code, reason = "for those who fetch it beforehand")]
+    cached: Option<Vec<String>>,
     #[expect(dead_code, reason = "for people who read the table")]
     source: Option<String>,
     calls: Vec<String>,
     argument: Argument,
     only_if: Option<String>,
+    /// The first of them is the argument after the one that names it.
+    #[serde(default)]
+    unless: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +114,7 @@ fn known(reading: &mut Reading<'_>, call: &Call<'_, '_>, row: &Row) {
         .or_else(|| call.keyword(&row.argument.keyword))
         .or_else(|| call.keyword("id"));
     let text = match argument {
-        Some(argument) => match literal(argument) {
+        Some(argument) => match reading.literal_of(argument) {
             // a folder of the tree or of a former run is no download
             Some(text) if text.starts_with(['.', '/']) => return,
             Some(text) => text.to_owned(),
@@ -117,7 +122,10 @@ fn known(reading: &mut Reading<'_>, call: &Call<'_, '_>, row: &Row) {
         },
         None => call.name.trim_start_matches('.').to_owned(),
     };
-    let kind = row.kind.as_str();
+    let elsewhere = !row.unless.is_empty()
+        && (row.unless.iter().any(|keyword| call.keyword(keyword).is_some())
+            || call.positional(row.argument.position + 1).is_some());
+    let kind = if elsewhere { "url" } else { row.kind.as_str() };
     see(reading, kind, &text, call.line());
 }
 
@@ -166,6 +174,10 @@ fn unsafe_load(reading: &mut Reading<'_>, call: &Call<'_, '_>) {
 /// Looks at a text: an address of weights, or the name of a file that holds some.
 pub(super) fn string(reading: &mut Reading<'_>, text: &str, place: &Expr) {
     if let Some(kind) = address(text) {
+        // as the argument of a call it was seen
+        if reading.facts.weights.iter().any(|seen| seen.kind == "torch_url" && seen.text == text) {
+            return;
+        }
         let line = reading.line(place);
         see(reading, kind, text, line);
     } else if is_weights_file(text) && reading.here().is_kept() && !reading.here().is_written() {
@@ -281,6 +293,29 @@ mod tests {
             ("x = 'https://host/model.pth'", "url", "https://host/model.pth"),
             ("p.add_argument('--model', default='vgg.pth')", "weights_file", "vgg.pth"),
             ("import gdown\ngdown.download(id='1AbC')", "gdown", "1AbC"),
+            (
+                "import torch\ntorch.hub.load_state_dict_from_url('https://x.org/a-0676ba61.pth')",
+                "torch_url",
+                "https://x.org/a-0676ba61.pth",
+            ),
+            (
+                "urls = {'r': 'https://x.org/a'}\n\
+                 from torch.utils import model_zoo\nmodel_zoo.load_url(urls['r'])",
+                "torch_url",
+                "https://x.org/a",
+            ),
+            (
+                "from torch.utils import model_zoo\nmodel_zoo.load_url('https://x.org/a', './w')",
+                "url",
+                "https://x.org/a",
+            ),
+            (
+                "from torch.hub import load_state_dict_from_url\n\
+              U = 'https://x.org/a'\n\
+              load_state_dict_from_url(U, file_name='b')",
+                "url",
+                "https://x.org/a",
+            ),
         ] {
             assert_eq!(seen(source), [(kind.to_owned(), text.to_owned())], "{source}");
         }

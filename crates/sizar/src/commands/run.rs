@@ -160,6 +160,10 @@ struct BatchJobOptions {
     /// driver's own option is used, where it has one such as `--resume`
     #[arg(long, value_name = "WORDS", requires = "restart", allow_hyphen_values = true)]
     restart_args: Option<String>,
+    /// Weights that the code would download from an address that is written in it are fetched before
+    /// the job, if the job has no network, up to so many bytes together; `no` only names them
+    #[arg(long, value_name = "SIZE|no", requires = "on", default_value = "2G")]
+    weights: Weights,
     /// Where the environment is made: on the target, or here and then sent; without it sizar
     /// chooses
     #[arg(long, value_name = "PLACE", requires = "on")]
@@ -348,7 +352,20 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
             None => BuildPlace::Auto,
         },
         rehearsal: !job.no_rehearsal,
+        weights: job.weights.0,
     })
+}
+
+/// Up to how many bytes of weights are fetched; none where nothing is.
+#[derive(Clone, Copy, Debug)]
+struct Weights(Option<ByteSize>);
+
+impl std::str::FromStr for Weights {
+    type Err = <ByteSize as std::str::FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(if text == "no" { None } else { Some(text.parse()?) }))
+    }
 }
 
 /// Splits what is added to a command into words, as a shell does.

@@ -14,7 +14,7 @@ use sizar_model::{Ending, EventKind, Locator, Resources, RunId, RunState};
 
 use crate::commands::resume::request_of;
 use crate::commands::run::{report, wish_on};
-use crate::elsewhere::{account, connecting, follow, targets};
+use crate::elsewhere::{Group, account, connecting, follow, targets};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -47,7 +47,13 @@ pub fn run(session: &Session, target: &str, wish: Wish<'_>) -> CommandResult<u8>
         let script =
             elsewhere::script(resources, scratch, &place.profile, &root, &*place.scheduler)?;
         output::print(&script)?;
-        let goes = elsewhere::preview(&session.home, wish.source, &request, &session.reporter)?;
+        let goes = elsewhere::preview(
+            &session.home,
+            wish.source,
+            &request,
+            &place.profile,
+            &session.reporter,
+        )?;
         for sentence in goes {
             session.say(&sentence);
         }
@@ -85,6 +91,29 @@ pub fn follow_to_the_end(
             return Ok(state);
         }
     }
+}
+
+/// Follows several runs of a target until all have ended and get no further attempt.
+pub fn follow_all_to_the_end(
+    session: &Session,
+    journal: &mut Journal,
+    place: &mut Place,
+    ids: &[RunId],
+) -> CommandResult<()> {
+    if let [id] = ids {
+        follow_to_the_end(session, journal, place, id, false)?;
+        return Ok(());
+    }
+    let mut open = ids.to_vec();
+    let mut group = Group::of(open.len());
+    while !open.is_empty() {
+        for id in group.ended(session, journal, place, &open)? {
+            if !restart(session, journal, place, &id)? {
+                open.retain(|one| *one != id);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives a run another attempt if it ended before its work was done and may have one.
@@ -196,7 +225,7 @@ pub fn ended_unfinished(journal: &Journal, id: &RunId) -> CommandResult<bool> {
 }
 
 /// Returns how a run's last attempt ended.
-fn last_ending(journal: &Journal, id: &RunId) -> CommandResult<Option<Ending>> {
+pub fn last_ending(journal: &Journal, id: &RunId) -> CommandResult<Option<Ending>> {
     Ok(journal.events(id)?.into_iter().rev().find_map(|event| match event.kind {
         EventKind::Ended { receipt } => Some(receipt.ending),
         EventKind::Judged { ending, .. } => Some(ending),

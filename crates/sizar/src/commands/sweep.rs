@@ -46,6 +46,8 @@ Examples:
   sizar sweep ./code --zip depth=1,2 --zip width=8,16 -- train.py --net {depth}x{width}
   sizar sweep ./code --file sets.csv --metric acc=out/metrics.json:test.acc -- train.py
   sizar sweep ./code --on tours --grid lr=0.1,0.01 --dry-run -- train.py
+  sizar sweep ./code --on tours --seeds 9 --time 4h --restart 5 -- train.py
+                                                           go on after each walltime
   sizar sweep show s-7x2k --sort -acc                      what became of it, and the metrics
   sizar sweep retry s-7x2k                                 only what did not complete
 
@@ -117,6 +119,8 @@ enum Verb {
 }
 
 /// Give the tasks that did not complete another attempt, and only those
+///
+/// One whose time or memory was too little, or whose node was taken away, goes on from what it made.
 #[derive(Debug, clap::Args)]
 struct RetryArgs {
     /// The sweep's name, or its beginning
@@ -228,10 +232,6 @@ fn wish(session: &Session, args: &SweepArgs, run: &RunArgs) -> CommandResult<Wis
         usage(error.into()).hints(hint)
     })?;
     let mut request = request(session, run)?;
-    if request.job.restart > 0 {
-        let error = anyhow::anyhow!("a sweep's tasks are not restarted by themselves");
-        return Err(usage(error).hint("`sizar sweep retry` gives them another attempt"));
-    }
     let mut template = Template::new(&request.job.args);
     let unclear = |error: sizar_engine::sweep::TemplateError| {
         let hints = error.hints();

@@ -6,7 +6,7 @@ use sizar_engine::queue;
 use sizar_engine::store::{Filter, SweepRecord};
 use sizar_model::{Run, RunId, RunState};
 
-use crate::commands::run_elsewhere::follow_to_the_end;
+use crate::commands::run_elsewhere::follow_all_to_the_end;
 use crate::commands::run_elsewhere::go_on;
 use crate::elsewhere::{is_elsewhere, place};
 use crate::error::CommandResult;
@@ -58,10 +58,10 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
     }
     for (target, runs) in away {
         let mut place = place(session, &target)?;
-        for run in runs {
-            go_on(session, &mut journal, &mut place, &run)?;
-            follow_to_the_end(session, &mut journal, &mut place, &run, false)?;
+        for run in &runs {
+            go_on(session, &mut journal, &mut place, run)?;
         }
+        follow_all_to_the_end(session, &mut journal, &mut place, &runs)?;
     }
     let mut codes = Vec::new();
     for sweep in &sweeps {

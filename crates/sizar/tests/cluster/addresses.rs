@@ -14,6 +14,23 @@ if __name__ == '__main__':
     shutil.copy(sys.argv[1], 'out/copy')
 ";
 
+/// Loads weights as PyTorch does, if they are where PyTorch looks first.
+const LOAD: &str = r"
+import os, shutil
+
+def load_state_dict_from_url(url):
+    name = url.rsplit('/', 1)[1]
+    for folder in ('hub/checkpoints', 'checkpoints'):
+        path = os.path.join(os.path.expanduser('~/.cache/torch'), folder, name)
+        shutil.copy(path, 'out/' + folder.replace('/', '-'))
+
+URLS = {'net': 'ADDRESS', 'other': 'https://127.0.0.1:1/other.pth'}
+
+if __name__ == '__main__':
+    os.makedirs('out', exist_ok=True)
+    load_state_dict_from_url(URLS['net'])
+";
+
 const MEBIBYTE: usize = 1 << 20;
 
 #[test]
@@ -95,4 +112,56 @@ fn slow_cluster_data_at_an_address_are_fetched_there_and_here_where_that_fails()
     assert!(said.stderr.contains("does not reach the internet"), "{said}");
     let shown = site.ended(&site.newest(), "completed");
     assert!(shown["usage"]["bytes_sent"].as_u64().unwrap() > 3 * MEBIBYTE as u64, "{shown}");
+    weights_are_fetched_before_the_job(&site);
+}
+
+fn weights_are_fetched_before_the_job(site: &Site) {
+    let bytes = noise(6, 2 * MEBIBYTE);
+    let sum = format!("{:x}", sha2::Sha256::digest(&bytes));
+    let server = Server::start({
+        let bytes = bytes.clone();
+        move |_, _| Answer::ok(bytes.clone())
+    });
+    let gets = || server.requests().iter().filter(|request| request.method == "GET").count();
+    let address = server.url(&format!("/w/net-{sum}.pth"));
+    site.world.write("code/load.py", &LOAD.replace("ADDRESS", &address));
+    let run = |options: &[&str]| {
+        let line = [&["run", "./code", "--on", "slurm"], options, &["--", "load.py"]].concat();
+        site.sizar(&line)
+    };
+    let name = format!("load.py:14 would download `net-{sum}.pth`");
+    let said = run(&["--dry-run"]).exits(0);
+    assert!(
+        said.stderr.contains(&format!("{name} (2.0 MiB): it is fetched before the job")),
+        "{said}"
+    );
+    // without it, what the code asks for is named and is not there
+    let said = run(&["--weights", "no"]);
+    assert!(
+        said.code == 1 && said.stderr.contains(&format!("{address}`, and nodes have")),
+        "{said}"
+    );
+    let said = run(&["--weights", "1M"]);
+    assert!(said.code == 1 && said.stderr.contains("`--weights 2M` allows it"), "{said}");
+    assert_eq!(gets(), 0);
+    run(&[]).exits(0);
+    let id = site.newest();
+    site.sizar(&["fetch", &id, "-o", "loaded"]).exits(0);
+    for place in ["hub-checkpoints", "checkpoints"] {
+        let path = site.world.here().join("loaded/out").join(place);
+        assert_eq!(fs_err::read(path).unwrap(), bytes);
+    }
+    let shown = site.ended(&id, "completed");
+    let paths = Site::results(&shown);
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    // the next run is as quick as any, and asks nobody
+    let asked = server.requests().len();
+    run(&[]).exits(0);
+    let usage = site.show(&site.newest())["usage"].clone();
+    assert_eq!((server.requests().len(), gets()), (asked, 1), "{usage}");
+    // what is not what its name says is not shown
+    let wrong = server.url(&format!("/w/net-{}a.pth", "0".repeat(63)));
+    site.world.write("code/load.py", &LOAD.replace("ADDRESS", &wrong));
+    let said = run(&[]);
+    assert!(said.code == 1 && said.stderr.contains("could not be fetched"), "{said}");
 }

@@ -11,6 +11,7 @@ mod data;
 mod endings;
 mod faults;
 mod killed;
+mod login_nodes;
 mod node;
 mod plain;
 mod quota;

@@ -22,6 +22,19 @@ if __name__ == '__main__':
             file.write(str(step + 1))
 ";
 
+/// Takes so much memory, and holds it long enough to be seen.
+const HOG: &str = r"
+import argparse, time
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--mib', type=int, default=1)
+    args = parser.parse_args()
+    held = b'x' * (args.mib << 20)
+    time.sleep(2)
+    print(len(held), flush=True)
+";
+
 #[test]
 fn slow_cluster_a_training_goes_on_after_its_walltime() {
     let site = Site::of(Cluster::oar().up(), &["oar"]);
@@ -41,6 +54,7 @@ fn slow_cluster_a_training_goes_on_after_its_walltime() {
     let continued = done.stdout.lines().filter(|line| line.starts_with("from ")).count() as u64;
     assert!(continued >= 2 && continued <= attempts, "{done}");
     goes_on_after_a_sweep(&site);
+    tasks_go_on(&site);
 }
 
 /// A sweep took what an ended run built on: its next attempt has it sent anew.
@@ -94,9 +108,54 @@ fn goes_on_after_a_sweep(site: &Site) {
 }
 
 #[test]
-fn slow_cluster_a_run_that_fails_by_itself_is_not_restarted() {
+fn slow_cluster_tasks_of_a_sweep_go_on_and_one_that_fails_is_not_restarted() {
     let site = Site::of(Cluster::slurm().up(), &["slurm"]);
+    site.world.write("code/hog.py", HOG);
+    tasks_that_ran_out_of_memory_ask_for_more(&site);
     site.run("slurm", &["--restart", "3", "--", "--code", "3"]).exits(3);
     let shown = site.sizar(&["show", &site.newest(), "--json"]).exits(0).json();
     assert_eq!(shown["attempts"], 1, "{shown}");
+}
+
+/// Of two tasks one is done in its time, and the other needs another attempt.
+fn tasks_go_on(site: &Site) {
+    let line = ["sweep", "./code", "--on", "oar", "--time", "25s", "--restart", "4"];
+    let tail = ["--scratch", "/tmp", "--grid", "steps=4,50", "--", "steps.py"];
+    let line = [&line[..], &tail].concat();
+    let said = site.sizar(&line).exits(0);
+    assert!(said.stderr.contains("another attempt, which goes on from the last one"), "{said}");
+    let sweep = sweeps(site);
+    let table = site.sizar(&["sweep", "show", &sweep, "--json"]).exits(0).json();
+    let attempts = |number: usize| table["rows"][number]["attempts"].as_u64().unwrap();
+    assert_eq!(attempts(0), 1, "{table}");
+    assert!((2..=5).contains(&attempts(1)), "{table}");
+    let shown = site.show(&format!("{sweep}.1"));
+    assert_eq!(Site::results(&shown).len(), 50, "{shown}");
+    // each step was made once
+    let log = site.sizar(&["logs", &format!("{sweep}.1")]).exits(0).stdout;
+    let from = log.lines().filter(|line| line.starts_with("from ")).collect::<Vec<_>>();
+    assert!(from.last().is_some_and(|line| *line != "from 0"), "{log}");
+    assert_eq!(site.jobs_named("oar", &format!("sizar-{sweep}-1")).len(), 2);
+    assert_eq!(site.jobs_named("oar", &format!("sizar-{sweep}-2")).len(), 1);
+}
+
+/// Only the task that had too little gets more, in an array of its own.
+fn tasks_that_ran_out_of_memory_ask_for_more(site: &Site) {
+    let line = ["sweep", "./code", "--on", "slurm", "--time", "5m", "--mem", "160M"];
+    let tail = ["--restart", "2", "--detach", "--grid", "mib=1,200", "--", "hog.py"];
+    site.sizar(&[&line[..], &tail].concat()).exits(0);
+    let sweep = sweeps(site);
+    let said = site.sizar(&["wait", &sweep]).exits(0);
+    assert!(
+        said.stderr.contains(&format!("{sweep}.1: it ran out of memory with 160 MiB")),
+        "{said}"
+    );
+    let shown = site.show(&format!("{sweep}.1"));
+    assert_eq!(shown["job"]["resources"]["memory"], 320 << 20, "{shown}");
+    assert_eq!(site.show(&format!("{sweep}.0"))["job"]["resources"]["memory"], 160 << 20);
+}
+
+fn sweeps(site: &Site) -> String {
+    let sweeps = site.sizar(&["sweep", "list", "--json"]).exits(0).json();
+    sweeps[0]["id"].as_str().unwrap().to_owned()
 }

@@ -85,8 +85,9 @@ fn one_comes_after_others(site: &Site, target: &str) {
     let after_all = site.detached(target, &["--after", &id]);
     site.sizar(&["wait", &after_well]).exits(0);
     site.ended(&after_well, "completed");
+    // both are followed together
+    assert_eq!(site.sizar(&["wait", &after_badly, &after_all]).code, 1);
     for run in [&after_badly, &after_all] {
-        assert_ne!(site.sizar(&["wait", run]).code, 0);
         let run = site.ended(run, "failed");
         let reason = run["reason"].as_str().unwrap();
         assert!(reason.contains("was not run") && reason.contains("is failed"), "{run}");

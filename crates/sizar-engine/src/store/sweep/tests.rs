@@ -84,6 +84,60 @@ fn parts_are_announced_once_and_taken_over_as_they_were() {
 }
 
 #[test]
+fn tasks_that_ask_for_more_are_another_array() {
+    journal(|journal| {
+        let id = sweep(journal, "tours", 4, None);
+        let part = journal.announce_part(&id, 9).unwrap().unwrap();
+        assert_eq!(part.raised, None);
+        let array: JobHandle = "7".parse().unwrap();
+        let jobs: Vec<_> = (0..4).map(|index| Some(array.with_task(index))).collect();
+        journal.accept_part(&part, &jobs).unwrap();
+        let more = Resources { cpus: Some(3), ..Resources::default() };
+        let mut events = Vec::new();
+        for (number, PartTask { run, .. }) in part.tasks.iter().enumerate() {
+            events.push((run.clone(), EventKind::Lost { reason: "x".into() }));
+            events.push((run.clone(), EventKind::Resumed));
+            if number % 2 == 1 {
+                let (resources, words) = (Box::new(more.clone()), "w".into());
+                events.push((run.clone(), EventKind::Raised { resources, words }));
+            }
+            events.push((run.clone(), EventKind::Queued));
+        }
+        assert!(journal.append_all(&events).unwrap().is_empty());
+        let same = journal.announce_part(&id, 9).unwrap().unwrap();
+        let raised = journal.announce_part(&id, 9).unwrap().unwrap();
+        let numbers = |part: &Part| part.tasks.iter().map(|task| task.number).collect::<Vec<_>>();
+        assert_eq!((numbers(&same), same.raised.clone()), (vec![0, 2], None));
+        assert_eq!((numbers(&raised), raised.raised.clone()), (vec![1, 3], Some(more)));
+        assert_eq!(journal.announce_part(&id, 9).unwrap(), None);
+        // after a crash they are what they were
+        let over = journal.take_over_parts(&id).unwrap();
+        assert!(over.iter().any(|part| part.raised == raised.raised && part.tasks == raised.tasks));
+        assert!(over.iter().any(|part| part.raised.is_none() && part.tasks == same.tasks));
+    });
+}
+
+#[test]
+fn a_cancelled_sweep_gives_no_further_attempts() {
+    journal(|journal| {
+        let id = sweep(journal, "tours", 1, None);
+        journal.end_restarts(&id).unwrap();
+        assert_eq!(journal.find_sweep(&id.to_string()).unwrap().wish, serde_json::json!({}));
+        let made = NewSweep {
+            target: "tours".into(),
+            source: "./code".into(),
+            tasks: 1,
+            at_once: None,
+            wish: serde_json::json!({"request": {"job": {"restart": 4, "driver": "a"}}}),
+        };
+        let id = journal.create_sweep(&made).unwrap();
+        journal.end_restarts(&id).unwrap();
+        let wish = journal.find_sweep(&id.to_string()).unwrap().wish;
+        assert_eq!(wish, serde_json::json!({"request": {"job": {"restart": 0, "driver": "a"}}}));
+    });
+}
+
+#[test]
 fn a_throttled_sweep_and_a_run_after_others_wait() {
     journal(|journal| {
         let id = sweep(journal, "local", 3, Some(1));
