@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-/// How often a copy is looked for again that went while it was waited for.
-const TRIES: u32 = 8;
+/// How often a copy is looked for again that went, or was locked, just then; and how long after.
+const TRIES: u32 = 500;
+const MOMENT: Duration = Duration::from_millis(20);
 /// How the name of a lock ends.
 const LOCK: &str = "lock";
 
@@ -107,7 +108,14 @@ impl Shelf {
                 return Ok((Held { path: self.path(key), lock, lock_path }, made));
             }
             lock.file().unlock()?;
-            lock.file().lock()?;
+            // whoever waits for it alone would wait until the last user has ended
+            match lock.file().try_lock() {
+                Err(std::fs::TryLockError::WouldBlock) => {
+                    std::thread::sleep(MOMENT);
+                    continue;
+                }
+                locked => locked?,
+            }
             if is_at(&lock, &lock_path) && !self.has(key) {
                 self.fill(key, &lock, &mut make)?;
                 made = true;
