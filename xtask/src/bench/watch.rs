@@ -87,7 +87,7 @@ fn late(home: &Utf8Path) -> anyhow::Result<Vec<f64>> {
     let journal = home
         .read_dir_utf8()?
         .filter_map(Result::ok)
-        .map(|entry| entry.into_path())
+        .map(camino::Utf8DirEntry::into_path)
         .find(|path| path.file_name().is_some_and(|name| name.starts_with("journal")))
         .context("there is a journal")?;
     let mut python = Command::new("python3");

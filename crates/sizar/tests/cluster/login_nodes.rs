@@ -47,7 +47,7 @@ fn slow_cluster_a_lock_of_another_login_node_is_waited_for_and_taken_over_when_i
     let locks = site.cluster.inside("/home/alice/.sizar/locks");
     let lease = || {
         let leases = locks.read_dir_utf8().into_iter().flatten().flatten();
-        let mut leases = leases.map(|entry| entry.into_path());
+        let mut leases = leases.map(camino::Utf8DirEntry::into_path);
         leases.find(|path| path.file_name().unwrap().starts_with("data-"))
     };
     let read = |name: &str| {
