@@ -13,7 +13,6 @@ use std::os::unix::fs::{
     chown, lchown, symlink,
 };
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -25,8 +24,6 @@ use fuser::{
 
 /// How long the kernel believes what it was told.
 const BELIEVED: Duration = Duration::from_secs(1);
-/// How often the count is written down.
-const TOLD: Duration = Duration::from_millis(50);
 
 #[derive(clap::Args)]
 pub struct SlowFs {
@@ -46,24 +43,13 @@ pub struct SlowFs {
 pub fn mount(args: &SlowFs) -> anyhow::Result<()> {
     let shared = Arc::new(Shared {
         delay: Duration::from_secs_f64(args.delay / 1e3),
-        asked: AtomicU64::new(0),
+        asked: Mutex::new((0, fs_err::File::create(&args.count)?)),
         names: Mutex::new(Names {
             paths: HashMap::from([(1, args.from.clone())]),
             next: 2,
             ..Names::default()
         }),
         open: Mutex::default(),
-    });
-    let (told, file) = (Arc::clone(&shared), args.count.clone());
-    std::thread::spawn(move || {
-        let mut last = None;
-        loop {
-            let now = told.asked.load(Ordering::Relaxed);
-            if last != Some(now) && fs_err::write(&file, now.to_string()).is_ok() {
-                last = Some(now);
-            }
-            std::thread::sleep(TOLD);
-        }
     });
     let options = [
         MountOption::FSName("slow".to_owned()),
@@ -111,7 +97,8 @@ impl Names {
 
 struct Shared {
     delay: Duration,
-    asked: AtomicU64,
+    /// How many questions there were, and the file that holds the number.
+    asked: Mutex<(u64, fs_err::File)>,
     names: Mutex<Names>,
     open: Mutex<HashMap<u64, Arc<fs_err::File>>>,
 }
@@ -121,6 +108,15 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
+    /// Counts a question, before it is answered: who saw the answer sees the count.
+    fn count(&self) {
+        let mut asked = held(&self.asked);
+        asked.0 += 1;
+        // of a fixed length, so that no older number shines through
+        let text = format!("{:020}", asked.0);
+        let _ = asked.1.file().write_all_at(text.as_bytes(), 0);
+    }
+
     fn path(&self, number: u64) -> io::Result<PathBuf> {
         held(&self.names).paths.get(&number).cloned().ok_or(io::ErrorKind::NotFound.into())
     }
@@ -153,6 +149,18 @@ impl Shared {
             blksize: 4096,
             flags: 0,
         })
+    }
+
+    fn remove(
+        &self,
+        parent: u64,
+        name: &OsStr,
+        remove: fn(PathBuf) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let path = self.child(parent, name)?;
+        remove(path.clone())?;
+        held(&self.names).numbers.remove(&path);
+        Ok(())
     }
 
     fn opened(&self, file: fs_err::File) -> u64 {
@@ -191,7 +199,7 @@ macro_rules! ask {
         let $shared = Arc::clone(&$self.0);
         std::thread::spawn(move || {
             std::thread::sleep($shared.delay);
-            $shared.asked.fetch_add(1, Ordering::Relaxed);
+            $shared.count();
             let work = || -> io::Result<_> { $work };
             match work() {
                 Ok(done) => $good($reply, done),
@@ -298,32 +306,12 @@ impl Filesystem for Slow {
 
     fn unlink(&mut self, _: &Request<'_>, parent: u64, name: &OsStr, reply: ReplyEmpty) {
         let name = name.to_owned();
-        ask!(
-            self,
-            reply,
-            |shared| {
-                let path = shared.child(parent, &name)?;
-                fs_err::remove_file(&path)?;
-                held(&shared.names).numbers.remove(&path);
-                Ok(())
-            },
-            empty
-        );
+        ask!(self, reply, |shared| shared.remove(parent, &name, fs_err::remove_file), empty);
     }
 
     fn rmdir(&mut self, _: &Request<'_>, parent: u64, name: &OsStr, reply: ReplyEmpty) {
         let name = name.to_owned();
-        ask!(
-            self,
-            reply,
-            |shared| {
-                let path = shared.child(parent, &name)?;
-                fs_err::remove_dir(&path)?;
-                held(&shared.names).numbers.remove(&path);
-                Ok(())
-            },
-            empty
-        );
+        ask!(self, reply, |shared| shared.remove(parent, &name, fs_err::remove_dir), empty);
     }
 
     fn symlink(
@@ -515,7 +503,7 @@ impl Filesystem for Slow {
         let shared = Arc::clone(&self.0);
         std::thread::spawn(move || {
             std::thread::sleep(shared.delay);
-            shared.asked.fetch_add(1, Ordering::Relaxed);
+            shared.count();
             let listed = || -> io::Result<Vec<(OsString, FileType)>> {
                 let mut all = Vec::new();
                 for entry in fs_err::read_dir(shared.path(ino)?)? {

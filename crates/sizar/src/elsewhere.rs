@@ -224,23 +224,13 @@ impl Group {
         place: &mut Place,
         open: &[RunId],
     ) -> CommandResult<Vec<RunId>> {
-        let mut broken: Option<Instant> = None;
+        let mut line = Persistence::new("the jobs go on; `sizar wait` follows them again");
         loop {
-            match self.step(session, journal, place, open) {
-                Ok(ended) if !ended.is_empty() => return Ok(ended),
-                Ok(_) => broken = None,
-                Err(error) if error.is_connection() => {
-                    let since = *broken.get_or_insert_with(|| {
-                        session.say(&the_line_broke(place));
-                        Instant::now()
-                    });
-                    if since.elapsed() > PATIENCE {
-                        return Err(crate::error::Failure::from(error)
-                            .hint("the jobs go on; `sizar wait` follows them again"));
-                    }
-                    std::thread::sleep(AGAIN);
-                }
-                Err(error) => return Err(error.into()),
+            let ended = self.step(session, journal, place, open);
+            if let Some(ended) = line.outlast(session, place, ended)?
+                && !ended.is_empty()
+            {
+                return Ok(ended);
             }
         }
     }
@@ -286,8 +276,48 @@ impl Group {
     }
 }
 
-fn the_line_broke(place: &Place) -> String {
-    format!("the connection to {} broke; the job goes on, and it is tried again", place.name)
+/// Goes on over a line that breaks, for a while.
+struct Persistence {
+    broken: Option<Instant>,
+    /// What to do when it is given up.
+    hint: String,
+}
+
+impl Persistence {
+    fn new(hint: impl Into<String>) -> Self {
+        Self { broken: None, hint: hint.into() }
+    }
+
+    /// Returns what came of a step; nothing where the line broke, and it is time to try again.
+    fn outlast<T>(
+        &mut self,
+        session: &Session,
+        place: &Place,
+        step: Result<T, ElsewhereError>,
+    ) -> CommandResult<Option<T>> {
+        match step {
+            Ok(done) => {
+                self.broken = None;
+                Ok(Some(done))
+            }
+            Err(error) if error.is_connection() => {
+                let since = *self.broken.get_or_insert_with(|| {
+                    let name = &place.name;
+                    session.say(&format!(
+                        "the connection to {name} broke; the job goes on, and it is tried again"
+                    ));
+                    Instant::now()
+                });
+                if since.elapsed() > PATIENCE {
+                    return Err(crate::error::Failure::from(error).hint(self.hint.clone()));
+                }
+                // nothing tells when a line is back
+                std::thread::sleep(AGAIN);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// Follows a run until it has ended; with `echo`, what its program prints is shown.
@@ -319,23 +349,14 @@ fn follow_it(
         said: None,
         unheard: None,
     };
-    let mut broken: Option<Instant> = None;
+    let mut line =
+        Persistence::new(format!("the job goes on; `sizar wait {run}` follows it again"));
     loop {
-        match following.step(session, journal, place, run, echo) {
-            Ok(state) if state.is_final() => return Ok(state),
-            Ok(_) => broken = None,
-            Err(error) if error.is_connection() => {
-                let since = *broken.get_or_insert_with(|| {
-                    session.say(&the_line_broke(place));
-                    Instant::now()
-                });
-                if since.elapsed() > PATIENCE {
-                    return Err(crate::error::Failure::from(error)
-                        .hint(format!("the job goes on; `sizar wait {run}` follows it again")));
-                }
-                std::thread::sleep(AGAIN);
-            }
-            Err(error) => return Err(error.into()),
+        let state = following.step(session, journal, place, run, echo);
+        if let Some(state) = line.outlast(session, place, state)?
+            && state.is_final()
+        {
+            return Ok(state);
         }
     }
 }

@@ -121,6 +121,7 @@ fn until_done(way: &Line, payload: u64, command: &dyn Fn() -> Command) -> anyhow
                     way.cut();
                     cuts += 1;
                 }
+                // how often it is looked: a cut comes some hundred kilobytes late at most
                 std::thread::sleep(Duration::from_millis(2));
             }
             cuts

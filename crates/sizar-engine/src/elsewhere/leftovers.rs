@@ -65,7 +65,7 @@ struct Kind {
 
 const FETCHED: Kind = Kind { folder: dataset::FOLDER, mark: "", lock: "data-" };
 const ENVIRONMENTS: Kind = Kind { folder: "envs", mark: "ready.json", lock: "env-" };
-const SENT: Kind = Kind { folder: sent::FOLDER, mark: packed::SENT, lock: "sent-" };
+const SENT: Kind = Kind { folder: sent::FOLDER, mark: packed::SENT, lock: sent::LOCK };
 const PROGRAMS: Kind = Kind { folder: "bin", mark: "sizar", lock: "program-" };
 
 /// What is to stay.

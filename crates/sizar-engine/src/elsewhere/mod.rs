@@ -19,6 +19,7 @@ mod clean;
 mod downloads;
 mod error;
 mod forward;
+mod given;
 mod ignored;
 mod layout;
 mod leftovers;

@@ -24,6 +24,8 @@ use crate::transport::{Answer, Step};
 
 /// Where environments lie that were sent, below the root.
 pub(super) const FOLDER: &str = "sent";
+/// How the lock of one begins, then its name.
+pub(super) const LOCK: &str = "sent-";
 
 /// One folder that moves.
 #[derive(Clone, Debug, PartialEq, Eq)]

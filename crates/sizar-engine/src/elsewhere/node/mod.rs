@@ -238,12 +238,8 @@ impl Wish<'_> {
         shelf: Option<&Shelf>,
         parts: &[&Part],
     ) -> io::Result<Begun> {
-        let me = Watcher::current();
-        let own = tempfile::Builder::new()
-            .prefix(&format!("{PREFIX}{}-{}-{}-", self.run, me.pid, me.started))
-            .tempdir_in(folder)?;
-        let own = Utf8PathBuf::try_from(own.keep()).map_err(io::Error::other)?;
-        let mut place = Place { folder: own, instead: Vec::new(), held: Vec::new(), stays: false };
+        let folder = own_folder(folder, self.run.as_str())?;
+        let mut place = Place { folder, instead: Vec::new(), held: Vec::new(), stays: false };
         let to = |part: &Part| match shelf {
             Some(shelf) => shelf.path(&self.key(part)),
             None => place.folder.join(self.key(part)),
@@ -331,6 +327,15 @@ fn fits(folder: &Utf8Path, need: &Need, forced: bool) -> Result<(), String> {
         return Err(format!("has room for {free} more files, and {} are copied", need.files));
     }
     Ok(())
+}
+
+/// Makes a folder that only this account reads, and that [`clear_dead`] knows as this process's.
+fn own_folder(parent: &Utf8Path, what: &str) -> io::Result<Utf8PathBuf> {
+    let me = Watcher::current();
+    let folder = tempfile::Builder::new()
+        .prefix(&format!("{PREFIX}{what}-{}-{}-", me.pid, me.started))
+        .tempdir_in(parent)?;
+    Utf8PathBuf::try_from(folder.keep()).map_err(io::Error::other)
 }
 
 /// Removes what jobs of this account left in `folder` that were killed.

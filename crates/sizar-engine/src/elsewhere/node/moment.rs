@@ -8,6 +8,7 @@ use fs_err as fs;
 use super::part::{Part, tree_of};
 use super::relocate::plan_moved;
 use super::shelf;
+use crate::elsewhere::sent::LOCK;
 use crate::home::Home;
 use crate::run::RunPlan;
 
@@ -48,11 +49,11 @@ pub(in super::super) fn for_a_moment(shared: &Home, plan: &RunPlan) -> io::Resul
     let own = std::env::temp_dir();
     let places = Utf8Path::from_path(&own).into_iter().chain(["/var/tmp".into()]);
     for place in places {
+        super::clear_dead(place);
         if super::fits(place, &part.need, false).is_err() {
             continue;
         }
-        let folder = tempfile::Builder::new().prefix("sizar-moment-").tempdir_in(place)?;
-        let folder = Utf8PathBuf::try_from(folder.keep()).map_err(io::Error::other)?;
+        let folder = super::own_folder(place, "moment")?;
         let to = folder.join("tree");
         let moves = [(tree.clone(), to.clone())];
         let moment = Moment { folder: Some(folder), plan: plan_moved(plan, &moves) };
@@ -70,16 +71,18 @@ pub(in super::super) fn for_a_moment(shared: &Home, plan: &RunPlan) -> io::Resul
 /// As [`for_a_moment`].
 pub(in super::super) fn unpack_in_place(shared: &Home, plan: &RunPlan) -> io::Result<()> {
     let Some(tree) = packed_tree(shared, plan) else { return Ok(()) };
-    let part = Part::folder(shared, tree.clone());
     let parent = tree.parent().unwrap_or(Utf8Path::new("."));
+    // of the tasks of an array one unpacks it; who sweeps takes this lock, too
+    let name = parent.file_name().unwrap_or_default();
+    let _turn = shared.lock(&format!("{LOCK}{name}"), || {}).map_err(io::Error::other)?;
+    if tree.exists() {
+        return Ok(());
+    }
+    let part = Part::folder(shared, tree.clone());
     let staging = tempfile::Builder::new().prefix(".new-").tempdir_in(parent)?;
     let new = Utf8PathBuf::try_from(staging.path().join("tree")).map_err(io::Error::other)?;
     part.bring(shared, &new, &[])?;
-    match fs::rename(&new, &tree) {
-        // somebody else was sooner
-        Err(_) if tree.is_dir() => Ok(()),
-        renamed => renamed,
-    }
+    fs::rename(&new, &tree)
 }
 
 /// Returns the tree in which the environment of a plan was sent, where it is not unpacked.

@@ -1,8 +1,7 @@
 //! Copies on a node's own disk that the jobs of one account share.
 //!
-//! One job makes a copy, under the kernel's lock of its name, and those that want it meanwhile wait.
-//! Who uses one holds that lock with others: it ends with the process, however that ends. What
-//! nobody uses may go. The folder is for this account alone, and a copy that was made before the
+//! One job makes a copy, and those that want it meanwhile wait at its gate. Who uses one shares the
+//! kernel's lock of its mark: that ends with the process, however it ends. What nobody uses may go. The folder is for this account alone, and a copy that was made before the
 //! node was started anew counts for nothing: nobody knows how much of it reached the disk.
 
 use std::io::{self, Write as _};
@@ -12,11 +11,10 @@ use std::time::{Duration, SystemTime};
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 
-/// How often a copy is looked for again that went, or was locked, just then; and how long after.
-const TRIES: u32 = 500;
-const MOMENT: Duration = Duration::from_millis(20);
-/// How the name of a lock ends.
-const LOCK: &str = "lock";
+/// How the names of the two files beside a copy end: the one that says that it is whole, which users
+/// lock, and the one that is locked while it is made or removed.
+const MARK: &str = "mark";
+const GATE: &str = "gate";
 
 /// The folder with this account's copies.
 #[derive(Clone, Debug)]
@@ -29,9 +27,9 @@ pub(super) struct Shelf {
 /// A copy that is in use.
 #[derive(Debug)]
 pub(super) struct Held {
-    path: Utf8PathBuf,
-    lock: fs::File,
-    lock_path: Utf8PathBuf,
+    shelf: Shelf,
+    key: String,
+    mark: fs::File,
 }
 
 impl Shelf {
@@ -70,13 +68,13 @@ impl Shelf {
         self.folder.join(key)
     }
 
-    fn lock_path(&self, key: &str) -> Utf8PathBuf {
-        self.folder.join(format!("{key}.{LOCK}"))
+    fn mark_path(&self, key: &str) -> Utf8PathBuf {
+        self.folder.join(format!("{key}.{MARK}"))
     }
 
     /// Returns whether a copy is there.
     pub fn has(&self, key: &str) -> bool {
-        let marked = fs::read_to_string(self.lock_path(key));
+        let marked = fs::read_to_string(self.mark_path(key));
         marked.is_ok_and(|boot| boot == self.boot) && self.path(key).is_dir()
     }
 
@@ -91,46 +89,51 @@ impl Shelf {
         key: &str,
         mut make: impl FnMut(&Utf8Path) -> io::Result<()>,
     ) -> io::Result<(Held, bool)> {
-        let mut made = false;
-        for _ in 0..TRIES {
-            let lock_path = self.lock_path(key);
-            let lock = match open(&lock_path) {
+        let gate = self.gate(key, true)?;
+        let mark_path = self.mark_path(key);
+        let mark = open(&mark_path)?;
+        // who removes holds the gate, too: nobody is waited for here
+        mark.file().lock_shared()?;
+        let made = !self.has(key);
+        if made {
+            self.fill(key, &mark, &mut make)?;
+        }
+        // what clears away looks at the time
+        let _ = mark.file().set_modified(SystemTime::now());
+        drop(gate);
+        Ok((Held { shelf: self.clone(), key: key.to_owned(), mark }, made))
+    }
+
+    /// Takes the right to make or remove the copy `key`; with `waits`, after whoever does either.
+    fn gate(&self, key: &str, waits: bool) -> io::Result<fs::File> {
+        let path = self.folder.join(format!("{key}.{GATE}"));
+        loop {
+            let gate = match open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     self.make()?;
                     continue;
                 }
-                lock => lock?,
+                gate => gate?,
             };
-            lock.file().lock_shared()?;
-            if is_at(&lock, &lock_path) && self.has(key) {
-                // what clears away looks at the time
-                let _ = lock.file().set_modified(SystemTime::now());
-                return Ok((Held { path: self.path(key), lock, lock_path }, made));
+            if waits {
+                gate.file().lock()?;
+            } else {
+                gate.file().try_lock().map_err(io::Error::from)?;
             }
-            lock.file().unlock()?;
-            // whoever waits for it alone would wait until the last user has ended
-            match lock.file().try_lock() {
-                Err(std::fs::TryLockError::WouldBlock) => {
-                    std::thread::sleep(MOMENT);
-                    continue;
-                }
-                locked => locked?,
-            }
-            if is_at(&lock, &lock_path) && !self.has(key) {
-                self.fill(key, &lock, &mut make)?;
-                made = true;
+            // whoever removed the copy removed this, too
+            if is_at(&gate, &path) {
+                return Ok(gate);
             }
         }
-        Err(io::Error::other(format!("the copy `{key}` goes as often as it is made")))
     }
 
     fn fill(
         &self,
         key: &str,
-        mut lock: &fs::File,
+        mut mark: &fs::File,
         make: &mut impl FnMut(&Utf8Path) -> io::Result<()>,
     ) -> io::Result<()> {
-        lock.set_len(0)?;
+        mark.set_len(0)?;
         let (new, path) = (self.folder.join(format!("{key}.new")), self.path(key));
         // of one that was killed, and of before the node was started
         for old in [&new, &path] {
@@ -141,14 +144,14 @@ impl Shelf {
             return Err(error);
         }
         fs::rename(&new, &path)?;
-        lock.write_all(self.boot.as_bytes())
+        mark.write_all(self.boot.as_bytes())
     }
 
     /// Removes what nobody uses and nobody took for so long.
     pub fn clear(&self, unused_for: Duration) {
         for (key, age) in self.by_age() {
             if age >= unused_for {
-                let _ = self.remove_unused(&key);
+                let _ = self.remove_unused(&key, false);
             }
         }
     }
@@ -159,7 +162,7 @@ impl Shelf {
             if is_enough() {
                 return;
             }
-            let _ = self.remove_unused(&key);
+            let _ = self.remove_unused(&key, false);
         }
     }
 
@@ -168,7 +171,7 @@ impl Shelf {
         let now = SystemTime::now();
         let mut all = Vec::new();
         for entry in self.folder.read_dir_utf8().into_iter().flatten().flatten() {
-            let key = entry.path().file_stem().filter(|_| entry.path().extension() == Some(LOCK));
+            let key = entry.path().file_stem().filter(|_| entry.path().extension() == Some(MARK));
             let modified = entry.metadata().and_then(|metadata| metadata.modified());
             if let (Some(key), Ok(modified)) = (key, modified) {
                 all.push((key.to_owned(), now.duration_since(modified).unwrap_or_default()));
@@ -178,14 +181,20 @@ impl Shelf {
         all
     }
 
-    fn remove_unused(&self, key: &str) -> io::Result<()> {
-        let lock_path = self.lock_path(key);
-        let lock = fs::OpenOptions::new().read(true).write(true).open(&lock_path)?;
-        lock.file().try_lock().map_err(io::Error::from)?;
-        if is_at(&lock, &lock_path) {
-            remove(&self.folder.join(format!("{key}.new")))?;
-            remove_copy(&self.path(key), &lock, &lock_path)?;
-        }
+    /// Removes the copy `key`, unless somebody uses it.
+    fn remove_unused(&self, key: &str, waits: bool) -> io::Result<()> {
+        let gate = self.gate(key, waits)?;
+        let mark_path = self.mark_path(key);
+        let mark = open(&mark_path)?;
+        mark.file().try_lock().map_err(io::Error::from)?;
+        // what is half gone is no copy
+        mark.set_len(0)?;
+        remove(&self.folder.join(format!("{key}.new")))?;
+        remove(&self.path(key))?;
+        fs::remove_file(mark_path)?;
+        fs::remove_file(gate.path())?;
+        // only where nothing else lies in it
+        let _ = fs::remove_dir(&self.folder);
         Ok(())
     }
 }
@@ -193,27 +202,12 @@ impl Shelf {
 impl Held {
     /// Ends the use; unless it is to stay, the last one that used it removes it.
     pub fn let_go(self, stays: bool) {
-        if stays || self.lock.file().unlock().is_err() || self.lock.file().try_lock().is_err() {
-            return;
-        }
-        if is_at(&self.lock, &self.lock_path)
-            && let Err(error) = remove_copy(&self.path, &self.lock, &self.lock_path)
-        {
+        let Self { shelf, key, mark } = self;
+        drop(mark);
+        if !stays && let Err(error) = shelf.remove_unused(&key, true) {
             tracing::debug!(%error, "a copy on the node was not removed");
         }
-        if let Some(shelf) = self.path.parent() {
-            // only where nothing else lies in it
-            let _ = fs::remove_dir(shelf);
-        }
     }
-}
-
-/// Removes a copy, under its lock.
-fn remove_copy(path: &Utf8Path, lock: &fs::File, lock_path: &Utf8Path) -> io::Result<()> {
-    // what is half gone is no copy
-    lock.set_len(0)?;
-    remove(path)?;
-    fs::remove_file(lock_path)
 }
 
 fn open(path: &Utf8Path) -> io::Result<fs::File> {
@@ -272,7 +266,7 @@ mod tests {
                         one_file(to)
                     };
                     let (held, _) = shelf.take("env", make).unwrap();
-                    assert_eq!(fs::read_to_string(held.path.join("x")).unwrap(), "1");
+                    assert_eq!(fs::read_to_string(shelf.path("env").join("x")).unwrap(), "1");
                     together.wait();
                     held.let_go(false);
                 });
@@ -294,7 +288,7 @@ mod tests {
         for (key, seconds) in [("old", 100), ("older", 200), ("used", 300)] {
             let (held, _) = shelf.take(key, one_file).unwrap();
             let then = SystemTime::now() - Duration::from_secs(seconds);
-            held.lock.file().set_modified(then).unwrap();
+            held.mark.file().set_modified(then).unwrap();
         }
         shelf.make_room(|| !shelf.has("older"));
         assert!(shelf.has("old") && shelf.has("used"));
