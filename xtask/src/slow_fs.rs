@@ -41,9 +41,11 @@ pub struct SlowFs {
 
 /// Shows it until it is unmounted.
 pub fn mount(args: &SlowFs) -> anyhow::Result<()> {
+    let count = fs_err::File::create(&args.count)?;
+    count.file().write_all_at(b"0", 0)?;
     let shared = Arc::new(Shared {
         delay: Duration::from_secs_f64(args.delay / 1e3),
-        asked: Mutex::new((0, fs_err::File::create(&args.count)?)),
+        asked: Mutex::new((0, count)),
         names: Mutex::new(Names {
             paths: HashMap::from([(1, args.from.clone())]),
             next: 2,
