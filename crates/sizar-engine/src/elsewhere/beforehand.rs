@@ -9,11 +9,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::inspection::Sighting;
 use sizar_model::resources::ByteSize;
 use sizar_model::{Checkout, DataBinding, DataMode, Inspection, SafeUrl};
+use url::Url;
 
 use super::carry::Carrier;
 use super::downloads::{caches, concerning, named};
 use super::ship;
 use crate::dataset::{Address, BEGINS};
+use crate::http::inner::is_public;
 use crate::http::{Client, Patience};
 use crate::run::{self, RunRequest, chain};
 use crate::target::{Place, Profile};
@@ -152,13 +154,26 @@ fn weights(seen: &Sighting) -> Option<Weights> {
         None => seen.text.clone(),
     };
     let web = seen.text.starts_with("https://") || seen.text.starts_with("http://");
-    let plain = matches!(read(&address)?, Address::Web { .. }) && web;
+    let plain = matches!(read(&address)?, Address::Web { .. }) && web && may_be_asked(&seen.text);
     (plain && !name.contains(['%', '\\'])).then(|| Weights {
         address,
         places: caches.iter().map(|cache| Utf8Path::new(cache).join(&name)).collect(),
         name,
         seen: format!("{}:{}", seen.path, seen.line),
     })
+}
+
+/// Names inner hosts that foreign code may have asked, by commas.
+const HOSTS: &str = "SIZAR_WEIGHTS_HOSTS";
+
+/// Returns whether a server may be asked that foreign code names: one of the public internet, or an
+/// inner one that the user named.
+fn may_be_asked(address: &str) -> bool {
+    let named = std::env::var(HOSTS).unwrap_or_default();
+    let host = Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned));
+    is_public(address)
+        || host
+            .is_some_and(|host| named.split(',').any(|one| one.trim().eq_ignore_ascii_case(&host)))
 }
 
 /// Returns how the SHA-256 digest of a file begins, where its name says so: `resnet50-0676ba61.pth`.
@@ -241,6 +256,7 @@ mod tests {
             ("torch_url", "load_url(url)"),
             ("torch_url", "http://x.org/a-0676ba61.pth"),
             ("torch_url", "https://x.org/"),
+            ("torch_url", "https://192.168.0.7/a.pth"),
             ("torch_url", "doi:10.5281/zenodo.1"),
             ("torch_url", "https://doi.org/10.5281/zenodo.1"),
         ] {

@@ -8,6 +8,7 @@
 mod client;
 mod download;
 mod error;
+pub(crate) mod inner;
 
 pub use client::{Client, Document, Patience};
 pub use download::{Download, Downloaded, sha256_of};

@@ -127,8 +127,13 @@ fn weights_are_fetched_before_the_job(site: &Site) {
     site.world.write("code/load.py", &LOAD.replace("ADDRESS", &address));
     let run = |options: &[&str]| {
         let line = [&["run", "./code", "--on", "slurm"], options, &["--", "load.py"]].concat();
-        site.sizar(&line)
+        site.forget_logins();
+        site.world.said(site.world.command(&line).env("SIZAR_WEIGHTS_HOSTS", "127.0.0.1"))
     };
+    // foreign code does not have this machine's neighbours asked
+    let said =
+        site.sizar(&["run", "./code", "--on", "slurm", "--dry-run", "--", "load.py"]).exits(0);
+    assert!(said.stderr.contains("load.py:14") && server.requests().is_empty(), "{said}");
     let name = format!("load.py:14 would download `net-{sum}.pth`");
     let said = run(&["--dry-run"]).exits(0);
     assert!(
