@@ -136,10 +136,7 @@ impl Sending<'_> {
                     peer.send(&pack(Kind::End, &[], None))?;
                 }
                 Kind::Safe => self.note_safe(&frame, None),
-                Kind::Done => {
-                    peer.send(&pack(Kind::Bye, &[], None))?;
-                    return Ok(peer.rest());
-                }
+                Kind::Done => return Ok(peer.rest()),
                 other => return Err(TransferError::Protocol(format!("{other:?} came"))),
             }
         }

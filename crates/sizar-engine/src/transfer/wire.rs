@@ -39,15 +39,13 @@ pub(super) enum Kind {
     Safe,
     /// It still works.
     Alive,
-    /// The tree is there, or all has been sent.
+    /// The tree is there, or all has been sent; neither end says more.
     Done,
     /// It cannot go on; JSON.
     Failed,
-    /// The client says nothing more.
-    Bye,
 }
 
-const KINDS: [(Kind, u8); 10] = [
+const KINDS: [(Kind, u8); 9] = [
     (Kind::Request, b'q'),
     (Kind::List, b'l'),
     (Kind::Missing, b'm'),
@@ -57,7 +55,6 @@ const KINDS: [(Kind, u8); 10] = [
     (Kind::Alive, b'a'),
     (Kind::Done, b'o'),
     (Kind::Failed, b'x'),
-    (Kind::Bye, b'b'),
 ];
 
 #[derive(Debug, PartialEq, Eq)]

@@ -105,8 +105,9 @@ pub trait Transport: Send {
 
     /// Runs one step that has the channel to itself, both ways, and speaks with it.
     ///
-    /// The step reads exactly what is meant for it, and ends with status 0 when it has. `talk`
-    /// returns what came after the step's last word.
+    /// The step reads exactly what is meant for it, and ends with status 0 when it has. What is said
+    /// to it may go on its way with the order that starts it. `talk` returns what came after the
+    /// step's last word.
     ///
     /// # Errors
     ///

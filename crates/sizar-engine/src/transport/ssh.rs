@@ -10,15 +10,16 @@ use camino::Utf8PathBuf;
 use sizar_model::{Progress, Silent};
 
 use super::budget::{Budget, Outcome};
-use super::control_path::control_path;
+use super::control_path::{control_path, is_open};
 use super::diagnose::{Failed, diagnose};
-use super::remote_config::RemoteConfig;
+use super::remote_config::{Asking, RemoteConfig};
 use super::session::{NoSession, Opening, Session};
 use super::{
     Answer, Clock, Counters, SshAddress, Step, SystemClock, Talk, Transport, TransportError,
 };
 use crate::home::Home;
 use crate::process::Control;
+use crate::tree_digest::write_by_rename;
 
 /// How long a connection may take where the user's settings say nothing.
 const CONNECT_TIMEOUT: u64 = 20;
@@ -135,18 +136,18 @@ impl Ssh {
 
     /// Opens a session, with one attempt to log in at most.
     fn open(&mut self) -> Result<Session, TransportError> {
+        let early = self.early()?;
         let config = self.config()?;
         let socket = self.socket(&config);
         let mut way = Way::LogIn;
-        if let Some(path) = socket.as_ref().filter(|path| self.master("check", path.as_str())) {
-            match self.open_by(Way::Shared, &config, Some(path.as_str())) {
-                Ok(session) => return Ok(session),
-                // the connection is in use, and the site allows one session in it
-                Err(TransportError::SessionRefused { .. }) => way = Way::LogInAlone,
-                Err(error @ TransportError::Stopped { .. }) => return Err(error),
-                // it was about to end
-                Err(_) => {}
-            }
+        match early.or_else(|| self.shared(&config)) {
+            None => {}
+            Some(Ok(session)) => return Ok(session),
+            // the connection is in use, and the site allows one session in it
+            Some(Err(TransportError::SessionRefused { .. })) => way = Way::LogInAlone,
+            Some(Err(error @ TransportError::Stopped { .. })) => return Err(error),
+            // it was about to end
+            Some(Err(_)) => {}
         }
         let key = self.key(&config);
         let target = self.name();
@@ -165,6 +166,54 @@ impl Ssh {
             Err(_) => Outcome::Failed,
         })?;
         result
+    }
+
+    /// Opens a session in the shared connection, if there is one.
+    fn shared(&self, config: &RemoteConfig) -> Option<Result<Session, TransportError>> {
+        let socket = self.socket(config).filter(|path| is_open(path))?;
+        Some(self.open_by(Way::Shared, config, Some(socket.as_str())))
+    }
+
+    /// Opens a session in the shared connection that the settings led to the last time, while `ssh`
+    /// reads them: it takes longer than the connection does. A session that they do not lead to any
+    /// more is left again, before it was given anything to do.
+    fn early(&mut self) -> Result<Option<Result<Session, TransportError>>, TransportError> {
+        if self.config.is_some() {
+            return Ok(None);
+        }
+        let asking = Asking::begin(&self.arguments())?;
+        let known = self.remembered();
+        let opened = known.as_ref().and_then(|known| self.shared(known));
+        let config = asking.answer()?;
+        let is_same = known.as_ref() == Some(&config);
+        if !is_same {
+            self.remember(&config);
+        }
+        self.config = Some(config);
+        Ok(opened.filter(|_| is_same))
+    }
+
+    /// Returns the file with what the settings made of this address.
+    fn remembered_at(&self) -> Utf8PathBuf {
+        let text = self.arguments().join("\0");
+        let name = &blake3::hash(text.as_bytes()).to_hex()[..16];
+        self.options.home.root().join("cache/ssh").join(format!("{name}.json"))
+    }
+
+    fn remembered(&self) -> Option<RemoteConfig> {
+        serde_json::from_slice(&fs_err::read(self.remembered_at()).ok()?).ok()
+    }
+
+    fn remember(&self, config: &RemoteConfig) {
+        let path = self.remembered_at();
+        let write = || -> std::io::Result<()> {
+            self.options.home.folder("cache/ssh").map_err(std::io::Error::other)?;
+            write_by_rename(&path, &serde_json::to_vec(config)?)
+        };
+        // without it the next connection takes a moment longer
+        if let Err(error) = write() {
+            tracing::debug!(%path, %error, "what ssh's settings say is not remembered");
+        }
     }
 
     fn open_by(
@@ -263,7 +312,7 @@ impl Ssh {
 
     fn config(&mut self) -> Result<RemoteConfig, TransportError> {
         if self.config.is_none() {
-            self.config = Some(RemoteConfig::ask(&self.arguments())?);
+            self.config = Some(Asking::begin(&self.arguments())?.answer()?);
         }
         Ok(self.config.clone().unwrap_or_default())
     }
