@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sizar_model::progress::Unit;
 use sizar_model::{Activity, Progress};
 
+use super::beside::RoundTrip;
 use super::channel::{Came, Channel};
 use super::checksum::Checksum;
 use super::frame::{Heard, Outputs, Reader};
@@ -36,6 +37,9 @@ pub(super) struct Session {
     exact: bool,
     /// The number of the latest batch.
     number: u64,
+    /// When it was sent, until the shell says that it came.
+    sent_at: Option<Instant>,
+    round_trip: RoundTrip,
     litter: (u64, u64),
     counters: Counters,
     control: Control,
@@ -125,6 +129,8 @@ impl Session {
             channel,
             exact: false,
             number: 0,
+            sent_at: None,
+            round_trip: RoundTrip::default(),
             litter: (0, 0),
             counters: Counters { shells: 1, ..Counters::default() },
             control: opening.control,
@@ -188,6 +194,18 @@ impl Session {
         }
     }
 
+    /// Returns its shortest round trip, which is kept up to date.
+    pub fn round_trip(&self) -> RoundTrip {
+        self.round_trip.clone()
+    }
+
+    /// Notes that the latest batch has come there.
+    fn note_begun(&mut self) {
+        if let Some(sent) = self.sent_at.take() {
+            self.round_trip.note(sent.elapsed());
+        }
+    }
+
     /// Returns the process that carries it.
     pub fn process(&self) -> u32 {
         self.channel.process()
@@ -219,6 +237,7 @@ impl Session {
         }
         self.counters.steps += steps as u64;
         self.counters.round_trips += 1;
+        self.sent_at = Some(Instant::now());
         Ok(())
     }
 
@@ -244,6 +263,7 @@ impl Session {
                 }
                 Some(Heard::Garbled) => true,
                 Some(Heard::Begun) => {
+                    self.note_begun();
                     watch.begun();
                     continue;
                 }
@@ -358,7 +378,10 @@ impl Session {
         let tag = self.number.to_string();
         while let Some(heard) = self.reader.next(&tag, 0) {
             match heard {
-                Heard::Begun | Heard::Stream => return Ok(true),
+                Heard::Begun | Heard::Stream => {
+                    self.note_begun();
+                    return Ok(true);
+                }
                 Heard::Ready { folder: false, .. } => return Err(self.no_folder()),
                 Heard::Ready { exact, .. } => self.exact = exact,
                 _ => {}
