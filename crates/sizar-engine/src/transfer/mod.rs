@@ -23,6 +23,7 @@ mod segment;
 mod serve;
 mod stat_cache;
 mod store;
+mod taking;
 mod upload;
 mod wire;
 

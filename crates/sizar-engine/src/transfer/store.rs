@@ -83,6 +83,21 @@ impl Store {
         self.root.join("trees")
     }
 
+    /// Returns the file with the list of the tree `name`, while contents of it arrive.
+    pub(super) fn offered(&self, name: &str) -> Utf8PathBuf {
+        self.parts().join(format!("{name}.list"))
+    }
+
+    /// Shows the list of a tree to conversations that help to bring it, until what is returned is
+    /// dropped; without it there are none.
+    pub(super) fn offer(&self, manifest: &Manifest) -> Offer {
+        let path = self.offered(&manifest.name());
+        if let Err(error) = write_by_rename(&path, &manifest.to_bytes()) {
+            tracing::debug!(%path, %error, "no other conversation can help");
+        }
+        Offer(path)
+    }
+
     /// Returns where the tree `name` lies; it is never changed.
     pub fn tree(&self, name: &str) -> Utf8PathBuf {
         self.trees().join(name)
@@ -277,6 +292,16 @@ impl Store {
             }
         }
         length(&part).min(blob.size) / CHUNK as u64 * CHUNK as u64
+    }
+}
+
+/// The list of a tree that is shown for a while.
+pub(super) struct Offer(Utf8PathBuf);
+
+impl Drop for Offer {
+    fn drop(&mut self) {
+        // a sweep takes what is left
+        let _ = fs::remove_file(&self.0);
     }
 }
 

@@ -103,7 +103,16 @@ impl Sending<'_> {
     pub fn over(&mut self, line: &mut dyn Line) -> Result<Vec<u8>, TransferError> {
         let mut peer = Peer::new(line);
         let (client, list) = (self.client.to_owned(), self.manifest.length() as u64);
-        introduce(&mut peer, &Request::Store { client, list }, self.manifest)?;
+        let mut head = json(Kind::Request, &Request::Store { client, list });
+        for piece in self.manifest.pieces(PIECE) {
+            head.extend(pack(Kind::List, &piece, Some(1)));
+            if head.len() > PIECE {
+                peer.send(&head)?;
+                head.clear();
+            }
+        }
+        peer.send(&head)?;
+        drop(head);
         let blobs = blobs_of(self.manifest);
         let mut sent = HashSet::new();
         loop {
@@ -162,14 +171,14 @@ impl Sending<'_> {
         // what was lost once goes over this line alone
         let lines = round_trip.filter(|_| self.rounds == 0).map_or(0, |it| going.further_lines(it));
         self.rounds += 1;
-        let (client, list) = (self.client.to_owned(), self.manifest.length() as u64);
-        let request = Request::Assist { client, list };
+        let (client, tree) = (self.client.to_owned(), self.manifest.name());
+        let request = json(Kind::Request, &Request::Assist { client, tree });
         let further = |ready: &Ready<'_>| -> Result<(), TransferError> {
             let Some((beside, step)) = self.beside.as_ref() else { return Ok(()) };
             let mut failed = None;
             let talked = beside.talk(step, &mut |line| {
                 let mut peer = Peer::new(line);
-                introduce(&mut peer, &request, self.manifest)
+                peer.send(&request)
                     .and_then(|()| ready.over(peer))
                     .map_err(|error| transport_error(error, &mut failed))
             });
@@ -179,23 +188,6 @@ impl Sending<'_> {
         self.safe += going.safe();
         sent
     }
-}
-
-/// Says what is wanted, and which tree it is about.
-fn introduce(
-    peer: &mut Peer<'_>,
-    request: &Request,
-    manifest: &Manifest,
-) -> Result<(), TransferError> {
-    let mut head = json(Kind::Request, request);
-    for piece in manifest.pieces(PIECE) {
-        head.extend(pack(Kind::List, &piece, Some(1)));
-        if head.len() > PIECE {
-            peer.send(&head)?;
-            head.clear();
-        }
-    }
-    peer.send(&head)
 }
 
 /// Makes an error of the connection of any, and keeps in `failed` what it really was.

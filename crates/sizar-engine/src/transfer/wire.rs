@@ -73,9 +73,9 @@ pub(super) enum Request {
         client: String,
         list: u64,
     },
-    /// Contents of a tree that another conversation brings there come over this one, too: its
-    /// manifest follows, of so many bytes.
-    Assist { client: String, list: u64 },
+    /// Contents of the tree of this name, which another conversation brings there just now, come over
+    /// this one, too.
+    Assist { client: String, tree: String },
     /// Contents below a folder are to come here: their list follows, of so many bytes.
     Give {
         folder: String,
