@@ -237,8 +237,9 @@ impl TreeDigester<'_> {
     ///
     /// [`UnreadableTree`] if the root cannot be read.
     pub fn digest(&self, root: &Utf8Path) -> Result<TreeDigest, UnreadableTree> {
-        let entries = walk(root, self.without)?;
-        let known = self.cache.map(load).unwrap_or_default();
+        let (entries, known) =
+            rayon::join(|| walk(root, self.without), || self.cache.map(load).unwrap_or_default());
+        let entries = entries?;
         let now = SystemTime::now();
         let contents = contents_of(root, &entries, &known);
         let mut tree = TreeDigest {

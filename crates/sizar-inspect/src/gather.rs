@@ -8,7 +8,7 @@ use sizar_model::inspection::{Citation, Finding, Sighting};
 use crate::audit::{Facts, Reading, citation, finding, licence, text};
 use crate::language::Languages;
 use crate::notebook::Notebook;
-use crate::python::{SourceFile, Told, decode};
+use crate::python::{SourceFile, Told, decode, into_text};
 use crate::tree::{MAX_CODE, MAX_NOTEBOOK, Tree, TreeFile};
 
 /// The most bytes of a README or script that are read.
@@ -88,7 +88,7 @@ pub(crate) fn gather(tree: &Tree, languages: &Languages) -> Gathered {
 
 fn python(tree: &Tree, file: &TreeFile) -> Piece {
     let Some(bytes) = tree.read(file, MAX_CODE) else { return unreadable(file) };
-    let (source, facts) = read(file.path.clone(), decode(&bytes));
+    let (source, facts) = read(file.path.clone(), into_text(bytes));
     Piece { source: Some(source), facts, ..Piece::default() }
 }
 
@@ -152,7 +152,7 @@ fn texts(tree: &Tree) -> Texts {
             continue;
         }
         let Some(bytes) = tree.read(file, MAX_TEXT) else { continue };
-        let content = decode(&bytes);
+        let content = into_text(bytes);
         if cff {
             texts.citation = citation::cff(&content, &file.path).or(texts.citation.take());
             continue;

@@ -203,7 +203,8 @@ impl Tree {
         let handle = fs::File::open(self.disk_path(file)).ok()?;
         let mut bytes = Vec::with_capacity(file.size as usize + 1);
         // a file may grow between the walk and now, or be one of /proc's, whose size is 0
-        handle.take(limit + 1).read_to_end(&mut bytes).ok()?;
+        // (by the inner file: into fs_err's, the room would be cleared before it is filled)
+        handle.file().take(limit + 1).read_to_end(&mut bytes).ok()?;
         (bytes.len() as u64 <= limit).then_some(bytes)
     }
 

@@ -66,6 +66,13 @@ fn bit(length: usize) -> u64 {
 }
 
 impl Known {
+    /// Whether one of the words may be the beginning of `word`, by its first letter and length.
+    fn has_beginning_of(&self, word: &[u8]) -> bool {
+        let lengths = word.first().and_then(|&first| self.lengths.get(usize::from(first)));
+        let shortest = lengths.map_or(u32::MAX, |lengths| lengths.trailing_zeros());
+        shortest as usize <= word.len()
+    }
+
     fn word(&self, word: &str) -> Option<&String> {
         // most words differ from all others by what is cheap to see
         let first = word.bytes().next()?;
@@ -165,6 +172,8 @@ pub fn in_text(text: &str) -> Option<(&'static str, &str)> {
     let known = &*KNOWN;
     let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let words = text.as_bytes().split(|byte| !in_word(byte)).filter(|word| word.len() > 2);
+    // what is looked up are beginnings of the word
+    let words = words.filter(|word| known.has_beginning_of(word));
     for word in words.filter_map(|word| std::str::from_utf8(word).ok()) {
         // `glove.6B.300d.txt` is `glove.6B`
         let shorter = std::iter::successors(Some(word), |word| Some(word.rsplit_once('.')?.0));

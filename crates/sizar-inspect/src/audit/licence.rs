@@ -38,7 +38,7 @@ pub fn of_tree(tree: &Tree) -> Option<Licence> {
 }
 
 fn text_of(tree: &Tree, file: &TreeFile) -> Option<String> {
-    tree.read(file, MAX_TEXT).map(|bytes| crate::python::parse::decode(&bytes))
+    tree.read(file, MAX_TEXT).map(crate::python::into_text)
 }
 
 fn is_licence(file: &TreeFile) -> bool {

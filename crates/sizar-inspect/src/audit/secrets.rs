@@ -72,7 +72,7 @@ fn may_hold_one(text: &str) -> bool {
         b's' => here(at, b"sk-"),
         b'g' => here(at, b"gh") && here(at + 3, b"_") || here(at, b"github_pat_"),
         b'x' => here(at, b"xox"),
-        b':' => here(at, b"://") || here(at, b":AA"),
+        b':' => here(at, b"://") && memchr::memchr(b'@', bytes).is_some() || here(at, b":AA"),
         b'-' => here(at, b"-----BEGIN "),
         _ => false,
     })

@@ -11,7 +11,24 @@ use regex::Regex;
 use super::popular;
 use super::read::Read;
 use super::readme::pinned;
-use super::text::{group, pattern};
+use super::text::{group, pattern, words};
+
+/// Words of headings under which requirements are listed.
+const ASKING: &[&str] = &[
+    "requirement",
+    "requirements",
+    "dependency",
+    "dependencies",
+    "prerequisite",
+    "prerequisites",
+    "environment",
+    "install",
+    "installation",
+    "installing",
+    "setup",
+    "packages",
+    "libraries",
+];
 
 /// What a heading says of the lines under it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,11 +39,8 @@ pub(super) struct Section {
 impl Section {
     /// Returns the section that `line` begins, if it is a heading.
     pub(super) fn begun_by(line: &str) -> Option<Self> {
-        pattern!(
-            ASKS,
-            r"(?i)\b(?:requirements?|dependenc(?:y|ies)|prerequisites?|environment|install(?:ation|ing)?|set-?up|packages|libraries)\b"
-        );
-        Some(Self { asks: ASKS.is_match(heading(line.trim())?) })
+        let heading = heading(line.trim())?.to_ascii_lowercase().replace("set-up", "setup");
+        Some(Self { asks: words(&heading).any(|word| ASKING.contains(&word)) })
     }
 }
 
@@ -270,6 +284,8 @@ mod tests {
             "numpy scipy nibabel"
         );
         assert_eq!(told("Training requires numpy.", Section::default()), "");
+        assert_eq!(Section::begun_by("## 2. Set-Up of it"), Some(asks));
+        assert_eq!(Section::begun_by("## Reset-up, installed"), Some(Section::default()));
         assert_eq!(Section::begun_by("## Results"), Some(Section::default()));
         assert_eq!(Section::begun_by("some words of prose, with more"), None);
     }

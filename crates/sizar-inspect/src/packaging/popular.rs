@@ -64,8 +64,7 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
 }
 
 fn differs_in_a_digit(a: &str, b: &str) -> bool {
-    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-    digits(a) != digits(b)
+    a.bytes().filter(u8::is_ascii_digit).ne(b.bytes().filter(u8::is_ascii_digit))
 }
 
 /// Returns the distribution that a word or phrase of prose means.

@@ -5,14 +5,12 @@ use super::kind::Kind;
 use super::mentions::{self, Section};
 use super::read::Read;
 use super::requirement::is_specifiers;
-use super::text::{group, pattern, plain};
+use super::text::{group, pattern, plain, words};
 use super::version_table::VersionTable;
 
 /// Reads a README, in Markdown, reStructuredText or plain text.
 pub(super) fn read(path: &str, text: &str) -> Read {
     pattern!(SPAN, r"``([^`]+)``|`([^`\n]+)`", needs["`"]);
-    // a line that ends before its version
-    pattern!(BROKEN, r"(?i)\b(?:python|pytorch|tensorflow|keras|version)$", needs ["python", "pytorch", "tensorflow", "keras", "version"]);
     let mut read = Read::new(path, Kind::Readme);
     let lines = joined(text);
     let mut section = Section::default();
@@ -41,7 +39,7 @@ pub(super) fn read(path: &str, text: &str) -> Read {
             command_line::read(&mut read, command, line, "mentioned");
         }
         let next = lines.get(index + 1).map_or("", |(_, next)| next.as_str());
-        if BROKEN.is_match(&written) {
+        if ends_before_a_version(&written) {
             prose(&mut read, &format!("{written} {next}"), line);
         } else {
             prose(&mut read, &written, line);
@@ -52,6 +50,12 @@ pub(super) fn read(path: &str, text: &str) -> Read {
         }
     }
     read
+}
+
+/// Whether what a line names last has its version on the next one.
+fn ends_before_a_version(line: &str) -> bool {
+    let named = ["python", "pytorch", "tensorflow", "keras", "version"];
+    words(line).next_back().is_some_and(|last| named.iter().any(|it| last.eq_ignore_ascii_case(it)))
 }
 
 /// Joins lines that end in a backslash.

@@ -7,14 +7,14 @@ use regex::{Captures, Match, Regex, Replacer};
 
 /// Decodes a packaging file: UTF-16 (PowerShell's `pip freeze > requirements.txt`), UTF-8, or
 /// Latin-1. Nothing fails.
-pub(super) fn decode(bytes: &[u8]) -> String {
-    match bytes {
+pub(super) fn decode(bytes: Vec<u8>) -> String {
+    match &*bytes {
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes),
         // without a mark: Latin text in UTF-16 has a zero in every second byte
-        [a, 0, b, 0, ..] if *a != 0 && *b != 0 => utf_16(bytes, u16::from_le_bytes),
-        [0, a, 0, b, ..] if *a != 0 && *b != 0 => utf_16(bytes, u16::from_be_bytes),
-        _ => crate::python::parse::decode(bytes),
+        [a, 0, b, 0, ..] if *a != 0 && *b != 0 => utf_16(&bytes, u16::from_le_bytes),
+        [0, a, 0, b, ..] if *a != 0 && *b != 0 => utf_16(&bytes, u16::from_be_bytes),
+        _ => crate::python::into_text(bytes),
     }
 }
 
@@ -135,6 +135,12 @@ pub(super) fn holds(text: &str, word: &str) -> bool {
         .any(|at| text.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word)))
 }
 
+/// Returns what `\b` of a [`pattern!`] stands around: runs of ASCII letters, digits and `_`, and
+/// nothing where two other characters meet.
+pub(super) fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
+    text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
+}
+
 /// Compiles a pattern of this crate, whose classes mean ASCII: those of Unicode cost a hundred
 /// times more to compile, and the formats are ASCII where the patterns look.
 pub(super) fn compile(source: &str) -> Regex {
@@ -177,13 +183,13 @@ mod tests {
         let text = "numpy==1.19.5\r\ntorch==1.7.1\r\n";
         let mut bytes = vec![0xff, 0xfe];
         bytes.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
-        assert_eq!(decode(&bytes), text);
-        assert_eq!(decode(&bytes[2..]), text);
+        assert_eq!(decode(bytes[2..].to_vec()), text);
+        assert_eq!(decode(bytes), text);
         let big: Vec<u8> = [0xfe, 0xff]
             .into_iter()
             .chain(text.encode_utf16().flat_map(u16::to_be_bytes))
             .collect();
-        assert_eq!(decode(&big), text);
+        assert_eq!(decode(big), text);
     }
 
     #[test]

@@ -231,10 +231,7 @@ struct Files<'a> {
 impl Tree for Files<'_> {
     fn read(&self, path: &str) -> Option<String> {
         // only what was listed: a reader that asks for anything else gets nothing
-        self.is_file(path)
-            .then(|| (self.bytes)(path))
-            .flatten()
-            .map(|bytes| super::text::decode(&bytes))
+        self.is_file(path).then(|| (self.bytes)(path)).flatten().map(super::text::decode)
     }
 
     fn is_file(&self, path: &str) -> bool {

@@ -21,7 +21,7 @@ pub(super) struct Flattened {
 
 /// Blanks what nests too deeply, and returns the text as it was where nothing does.
 pub(super) fn flatten(text: String) -> Flattened {
-    if !Glance::new(text.as_bytes()).may_be_deep() {
+    if !may_be_deep(text.as_bytes()) {
         return Flattened { text, lines: Vec::new() };
     }
     let deep = Scan::new(text.as_bytes()).run();
@@ -127,7 +127,7 @@ impl Depth {
     }
 }
 
-/// What a byte means to a [`Glance`].
+/// What a byte means to [`may_be_deep`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
     /// Nothing but what may be an operator.
@@ -159,86 +159,66 @@ const MARKS: [Mark; 256] = {
     table
 };
 
-/// A quick look at a text, which takes every byte of code for an operator.
+/// Takes a quick look at a text, in which every byte of code counts as an operator.
 ///
 /// Hardly any file holds a statement that is deep even so; one that does gets a [`Scan`].
-struct Glance<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// Bytes since the last comma, for each open bracket.
-    levels: Vec<usize>,
-    /// The same outside of brackets.
-    outside: usize,
-    total: usize,
-}
-
-impl<'a> Glance<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, levels: Vec::new(), outside: 0, total: 0 }
-    }
-
-    fn may_be_deep(mut self) -> bool {
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|&byte| MARKS[usize::from(byte)] != Mark::Plain);
-            self.add(plain.unwrap_or(rest.len()));
-            if self.total > DEEPEST as usize {
-                return true;
+fn may_be_deep(bytes: &[u8]) -> bool {
+    // bytes since the last comma of the innermost open bracket, the same for each bracket around
+    // it and for what is outside of all, and all of these together
+    let (mut level, mut around, mut total) = (0, Vec::new(), 0);
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..) {
+        let plain = rest.iter().take_while(|&&byte| MARKS[usize::from(byte)] == Mark::Plain);
+        let plain = plain.count();
+        level += plain;
+        total += plain;
+        if total > DEEPEST as usize {
+            return true;
+        }
+        let Some(&byte) = rest.get(plain) else { break };
+        at += plain + 1;
+        match MARKS[usize::from(byte)] {
+            Mark::Newline if around.is_empty() => {
+                (level, total) = (0, 0);
+                let indent = indent_at(bytes, at);
+                if indent > DEEPEST_BLOCK {
+                    return true;
+                }
+                at += indent;
             }
-            let Some(&byte) = self.bytes.get(self.at) else { return false };
-            self.at += 1;
-            match MARKS[usize::from(byte)] {
-                Mark::Plain => {}
-                Mark::Newline if self.levels.is_empty() => {
-                    (self.outside, self.total) = (0, 0);
-                    if self.begins_deep_block() {
-                        return true;
-                    }
-                }
-                Mark::Newline => {}
-                Mark::Open => {
-                    self.count(1);
-                    self.levels.push(1);
-                    self.total += 1;
-                }
-                Mark::Close => self.total -= self.levels.pop().unwrap_or(0),
-                Mark::Comma => {
-                    let (level, kept) = match self.levels.last_mut() {
-                        Some(level) => (level, 1),
-                        None => (&mut self.outside, 0),
-                    };
-                    self.total -= *level - kept;
-                    *level = kept;
-                }
-                Mark::Quote => {
-                    self.at -= 1;
-                    (self.at, _) = skip_string(self.bytes, self.at, byte);
-                }
-                Mark::Comment => {
-                    let rest = self.bytes.get(self.at..).unwrap_or_default();
-                    self.at += memchr(b'\n', rest).unwrap_or(rest.len());
-                }
-                Mark::Backslash => self.at += 1,
+            Mark::Plain | Mark::Newline => {}
+            Mark::Open => {
+                around.push(level + 1);
+                level = 1;
+                total += 2;
             }
+            Mark::Close => {
+                if let Some(outer) = around.pop() {
+                    total -= level;
+                    level = outer;
+                }
+            }
+            Mark::Comma => {
+                // the bracket itself stays
+                let kept = usize::from(!around.is_empty());
+                total -= level - kept;
+                level = kept;
+            }
+            Mark::Quote => (at, _) = skip_string(bytes, at - 1, byte),
+            Mark::Comment => {
+                let rest = bytes.get(at..).unwrap_or_default();
+                at += memchr(b'\n', rest).unwrap_or(rest.len());
+            }
+            Mark::Backslash => at += 1,
         }
     }
+    false
+}
 
-    fn add(&mut self, bytes: usize) {
-        self.at += bytes;
-        self.count(bytes);
-    }
-
-    fn count(&mut self, bytes: usize) {
-        *self.levels.last_mut().unwrap_or(&mut self.outside) += bytes;
-        self.total += bytes;
-    }
-
-    /// Returns whether a line is indented so far that it may be in too many blocks.
-    fn begins_deep_block(&self) -> bool {
-        let line = self.bytes.get(self.at..).unwrap_or_default();
-        line.get(..=DEEPEST_BLOCK)
-            .is_some_and(|start| start.iter().all(|byte| matches!(byte, b' ' | b'\t')))
-    }
+/// Returns how many blanks begin at `at`.
+fn indent_at(bytes: &[u8], at: usize) -> usize {
+    let line = bytes.get(at..).unwrap_or_default();
+    line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
 /// The bytes that words consist of; those of other scripts count as letters.
@@ -344,7 +324,7 @@ impl<'a> Scan<'a> {
         self.depth.reset();
         self.statement = (self.at, self.line);
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let indent = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let indent = indent_at(self.bytes, self.at);
         // Empty lines and comments do not change the block.
         if matches!(rest.get(indent), None | Some(b'\n' | b'\r' | b'#')) {
             return;
@@ -444,7 +424,7 @@ mod tests {
         ) {
             let text = parts.concat().repeat(times);
             let deep = Scan::new(text.as_bytes()).run();
-            prop_assert!(deep.is_empty() || Glance::new(text.as_bytes()).may_be_deep());
+            prop_assert!(deep.is_empty() || may_be_deep(text.as_bytes()));
         }
     }
 

@@ -8,9 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use ruff_python_ast::token::Token;
 use ruff_python_ast::{ModModule, PythonVersion, Stmt};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, UnsupportedSyntaxError, parse_unchecked};
-use ruff_source_file::LineIndex;
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
+use super::lines::Lines;
 use super::nesting;
 
 /// The largest text that is parsed; a tree takes some thirty times as much memory.
@@ -21,7 +21,7 @@ pub struct Module {
     /// The text as it was parsed; statements that nest too deeply to be read are blank in it.
     pub text: String,
     parsed: Stage,
-    lines: LineIndex,
+    lines: Lines,
     unread: Vec<Unread>,
 }
 
@@ -69,14 +69,14 @@ impl Module {
             std::mem::forget(parsed);
             return Self::unread(text, message);
         }
-        let lines = LineIndex::from_source_text(&text);
+        let lines = Lines::of(&text);
         Self { text, parsed: Stage::Whole(parsed), lines, unread }
     }
 
     fn unread(text: String, message: &'static str) -> Self {
         let parsed = parse_module("");
         // Offsets of such a text are never asked for, since there are no nodes.
-        let lines = LineIndex::from_source_text("");
+        let lines = Lines::of("");
         let unread = vec![Unread { line: 1, message }];
         Self { text, parsed: Stage::Whole(parsed), lines, unread }
     }
@@ -152,7 +152,7 @@ impl Module {
 
     /// Returns the line of an offset, from 1.
     pub fn line(&self, offset: TextSize) -> u32 {
-        self.lines.line_index(offset).get() as u32
+        self.lines.line(offset.to_u32())
     }
 
     /// Returns the line of a node, from 1.
@@ -174,14 +174,25 @@ fn parse_module(text: &str) -> Parsed<ModModule> {
         .expect("the module mode parses a module")
 }
 
+/// What some editors write before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Decodes a source file as Python would, without failing: UTF-8 (with or without a byte order
 /// mark), else Latin-1, which every sequence of bytes is.
 pub fn decode(bytes: &[u8]) -> String {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
     }
+}
+
+/// As [`decode`]; bytes that are UTF-8 become the text without being copied.
+pub fn into_text(bytes: Vec<u8>) -> String {
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        return decode(&bytes);
+    }
+    String::from_utf8(bytes).unwrap_or_else(|error| decode(error.as_bytes()))
 }
 
 #[cfg(test)]
@@ -197,7 +208,10 @@ mod tests {
 
     #[test]
     fn latin_1_is_decoded() {
-        assert_eq!(decode(b"# caf\xe9"), "# caf\u{e9}");
+        for bytes in [&b"# caf\xe9"[..], b"# caf\xc3\xa9", b"\xef\xbb\xbf# caf\xc3\xa9"] {
+            assert_eq!(decode(bytes), "# caf\u{e9}");
+            assert_eq!(into_text(bytes.to_vec()), "# caf\u{e9}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use sizar_model::inspection::DriverOption;
 
 use super::argument::default_source;
 use super::fields::kind_of_literal;
-use super::scope::{Meaning, Scopes};
+use super::scope::{Meaning, Scopes, spells};
 use crate::python::expression::last_name;
 
 /// Returns the function that an experiment of `file` starts with.
@@ -52,7 +52,7 @@ fn decorated<'s, 'p, 'a>(
     file: usize,
 ) -> impl Iterator<Item = (&'a StmtFunctionDef, &'a str)> + use<'s, 'p, 'a> {
     let source = scopes.project.files.get(file);
-    let uses_sacred = source.is_some_and(|source| source.module.text.contains("sacred"));
+    let uses_sacred = source.is_some_and(|source| spells(&source.module.text, &["sacred"]));
     let statements = source.filter(|_| uses_sacred).map_or(&[][..], |s| s.module.statements());
     statements.iter().filter_map(move |statement| {
         let Stmt::FunctionDef(function) = statement else { return None };

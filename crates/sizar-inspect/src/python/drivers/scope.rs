@@ -1,9 +1,10 @@
 //! The names of a module, and what they mean across files.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 
 use memchr::memmem;
 use rayon::prelude::*;
+use regex::Regex;
 use ruff_python_ast::{
     Expr, Number, Stmt, StmtClassDef, StmtFunctionDef, StmtImport, StmtImportFrom,
 };
@@ -159,10 +160,11 @@ pub(super) struct Scopes<'p, 'a> {
     pub(super) defines_flags: Vec<bool>,
 }
 
-/// Whether calls into a file are followed without a parser being handed over.
-fn builds_parsers(text: &str) -> bool {
-    spells(text, &["add_argument", "parse_args", "ArgumentParser", "OptionParser", "add_option"])
-}
+/// What a file spells into which calls are followed without a parser being handed over.
+static BUILDING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("add_argument|parse_args|ArgumentParser|OptionParser|add_option")
+        .expect("it is valid")
+});
 
 /// Whether one of the words is in a text, which is a whole file.
 pub(super) fn spells(text: &str, words: &[&str]) -> bool {
@@ -175,7 +177,9 @@ impl<'p, 'a> Scopes<'p, 'a> {
         let resolved = project.files.iter().map(|_| Mutex::default()).collect();
         let files = project.files.par_iter().map(|file| file.module.text.as_str());
         let (builders, (spells_parsers, defines_flags)): (Vec<_>, (Vec<_>, Vec<_>)) = files
-            .map(|text| (builds_parsers(text), (spells_parsers(text), spells(text, &["DEFINE_"]))))
+            .map(|text| {
+                (BUILDING.is_match(text), (spells_parsers(text), spells(text, &["DEFINE_"])))
+            })
             .unzip();
         let imports_one = |resolution: &Resolution| match resolution {
             Resolution::FirstParty(files) => {

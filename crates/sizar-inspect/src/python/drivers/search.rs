@@ -1,8 +1,10 @@
 //! Finds everything of a tree that can be started.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use rayon::prelude::*;
+use regex::Regex;
 use ruff_python_ast::Stmt;
 use sizar_model::inspection::{Driver, DriverOption};
 
@@ -67,8 +69,10 @@ fn imported(project: &Project<'_>) -> Vec<bool> {
 }
 
 /// What a file spells that reads its options when it is started.
-const PARSING: [&str; 7] =
-    ["parse_args(", "OptionParser", "docopt(", "Fire(", "sys.argv", ".run(", "getopt("];
+static PARSING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"parse_args\(|OptionParser|docopt\(|Fire\(|sys\.argv|\.run\(|getopt\(")
+        .expect("it is valid")
+});
 
 pub(super) struct Search<'p, 'a, 'r> {
     pub(super) scopes: Scopes<'p, 'a>,
@@ -127,7 +131,7 @@ impl Search<'_, '_, '_> {
         let imported = self.imported.get(file).copied().unwrap_or(false);
         let stands_alone = facts.works_at_top_level && !imported;
         let text = source.module.text.as_str();
-        let may_parse = !imported && spells(text, &PARSING);
+        let may_parse = !imported && PARSING.is_match(text);
         let is_script = stands_alone && is_place_of_scripts(&source.path);
         if !(guarded || may_parse || is_script) {
             return None;
