@@ -10,6 +10,7 @@ mod elsewhere;
 mod error;
 mod exit_code;
 mod interrupt;
+mod log;
 mod output;
 mod progress;
 mod session;
@@ -24,6 +25,7 @@ use crate::args::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    log::begin();
     // hidden subcommands are this program's own other halves: no parsing, no start-up cost
     if let Some(code) = commands::internal::dispatch() {
         return code;
