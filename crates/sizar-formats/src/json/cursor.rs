@@ -148,6 +148,61 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Takes a list of numbers.
+    #[inline]
+    pub fn floats(&mut self, each: impl FnMut(f64)) -> Result<()> {
+        self.numbers(number::short_float, Self::float, each)
+    }
+
+    /// Takes a list of pixel counts, sizes or the like.
+    #[inline]
+    pub fn sizes(&mut self, each: impl FnMut(u32)) -> Result<()> {
+        self.numbers(number::short_integer, Self::size, each)
+    }
+
+    /// Walks through a list of numbers: with `short` from comma to comma, and with `any` where
+    /// that takes none.
+    #[inline]
+    fn numbers<T>(
+        &mut self,
+        short: impl Fn(&[u8]) -> Option<(T, usize)>,
+        any: impl Fn(&mut Self) -> Result<T>,
+        mut each: impl FnMut(T),
+    ) -> Result<()> {
+        self.expect(b'[', "a list")?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        let mut index = 0_usize;
+        loop {
+            let mut rest = &self.text[self.at..];
+            while let Some((value, length)) = short(rest) {
+                each(value);
+                index += 1;
+                rest = &rest[length..];
+                rest = rest.strip_prefix(b" ").unwrap_or(rest);
+            }
+            self.at = self.text.len() - rest.len();
+            match any(self) {
+                Ok(value) => each(value),
+                Err(mut error) => {
+                    error.path.push(format!("[{index}]").into());
+                    return Err(error);
+                }
+            }
+            index += 1;
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(self.unexpected("`,` or `]`")),
+            }
+        }
+    }
+
     /// Takes a number.
     #[inline]
     pub fn float(&mut self) -> Result<f64> {
