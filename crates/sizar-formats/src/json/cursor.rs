@@ -41,6 +41,40 @@ pub struct Cursor<'a> {
     at: usize,
 }
 
+/// What lists of numbers are read as.
+pub trait Number: Sized {
+    /// Takes one of a common form with a comma after it, and tells how many bytes both take.
+    fn before_comma(text: &[u8]) -> Option<(Self, usize)>;
+
+    /// Takes any.
+    fn take(cursor: &mut Cursor<'_>) -> Result<Self>;
+}
+
+impl Number for f64 {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call for each coordinate takes a third longer")]
+    fn before_comma(text: &[u8]) -> Option<(Self, usize)> {
+        number::short_float(text)
+    }
+
+    fn take(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.float()
+    }
+}
+
+/// Pixel counts, sizes or the like.
+impl Number for u32 {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn before_comma(text: &[u8]) -> Option<(Self, usize)> {
+        number::short_integer(text)
+    }
+
+    fn take(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.size()
+    }
+}
+
 /// Values nested deeper than this are refused.
 const DEEPEST: usize = 100;
 
@@ -148,27 +182,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes a list of numbers.
+    /// Takes a list of numbers: mostly from comma to comma, and as values where that takes none.
     #[inline]
-    pub fn floats(&mut self, each: impl FnMut(f64)) -> Result<()> {
-        self.numbers(number::short_float, Self::float, each)
-    }
-
-    /// Takes a list of pixel counts, sizes or the like.
-    #[inline]
-    pub fn sizes(&mut self, each: impl FnMut(u32)) -> Result<()> {
-        self.numbers(number::short_integer, Self::size, each)
-    }
-
-    /// Walks through a list of numbers: with `short` from comma to comma, and with `any` where
-    /// that takes none.
-    #[inline]
-    fn numbers<T>(
-        &mut self,
-        short: impl Fn(&[u8]) -> Option<(T, usize)>,
-        any: impl Fn(&mut Self) -> Result<T>,
-        mut each: impl FnMut(T),
-    ) -> Result<()> {
+    pub fn numbers<T: Number>(&mut self, mut each: impl FnMut(T)) -> Result<()> {
         self.expect(b'[', "a list")?;
         if self.peek() == Some(b']') {
             self.at += 1;
@@ -177,14 +193,14 @@ impl<'a> Cursor<'a> {
         let mut index = 0_usize;
         loop {
             let mut rest = &self.text[self.at..];
-            while let Some((value, length)) = short(rest) {
+            while let Some((value, length)) = T::before_comma(rest) {
                 each(value);
                 index += 1;
                 rest = &rest[length..];
                 rest = rest.strip_prefix(b" ").unwrap_or(rest);
             }
             self.at = self.text.len() - rest.len();
-            match any(self) {
+            match T::take(self) {
                 Ok(value) => each(value),
                 Err(mut error) => {
                     error.path.push(format!("[{index}]").into());

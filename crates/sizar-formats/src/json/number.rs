@@ -63,7 +63,8 @@ fn digit(text: &[u8], at: usize) -> Option<u64> {
 
 /// A number of one of the forms that most coordinates have, with a comma after it, and how many
 /// bytes both take; `None` says nothing.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a call takes as long as the number")]
 pub fn short_float(text: &[u8]) -> Option<(f64, usize)> {
     let word = Word::of(text)?;
     (word.float::<3, 2>())
@@ -79,7 +80,8 @@ pub fn short_float(text: &[u8]) -> Option<(f64, usize)> {
 
 /// A whole number of one to four digits, with a comma after it, and how many bytes both take;
 /// `None` says nothing.
-#[inline]
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a call takes as long as the number")]
 pub fn short_integer(text: &[u8]) -> Option<(u32, usize)> {
     let word = Word::of(text)?;
     (word.digits::<3, 0>())

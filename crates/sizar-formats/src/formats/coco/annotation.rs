@@ -83,7 +83,7 @@ fn bbox(cursor: &mut Cursor<'_>) -> Result<Option<Box2>> {
     cursor.peek();
     let begin = cursor.at();
     let (mut sides, mut count) = ([0.0; 4], 0);
-    cursor.floats(|value| {
+    cursor.numbers(|value| {
         if let Some(side) = sides.get_mut(count) {
             *side = value;
         }
@@ -112,7 +112,7 @@ fn segmentation(cursor: &mut Cursor<'_>, scratch: &mut Scratch) -> Result<Shape>
             return Err(cursor.unexpected("a list of coordinates"));
         }
         scratch.coordinates.clear();
-        cursor.floats(|value| scratch.coordinates.push(value))?;
+        cursor.numbers(|value| scratch.coordinates.push(value))?;
         let (pairs, []) = scratch.coordinates.as_chunks() else {
             return Err(JsonError::new(begin, "a polygon with an odd number of coordinates"));
         };
@@ -147,7 +147,7 @@ fn rle(cursor: &mut Cursor<'_>, scratch: &mut Scratch) -> Result<Shape> {
             }
             b"counts" => {
                 scratch.runs.clear();
-                cursor.sizes(|run| scratch.runs.push(run))?;
+                cursor.numbers(|run| scratch.runs.push(run))?;
                 counts = Some(Counts::Runs(Box::from(&*scratch.runs)));
             }
             _ => {
@@ -176,7 +176,7 @@ fn keypoints(cursor: &mut Cursor<'_>, made: &mut Annotation) -> Result<()> {
     cursor.peek();
     let begin = cursor.at();
     let mut numbers = Vec::with_capacity(51);
-    cursor.floats(|value| numbers.push(value))?;
+    cursor.numbers(|value: f64| numbers.push(value))?;
     if numbers.len() % 3 != 0 {
         return Err(JsonError::new(begin, "keypoints are threes of x, y and visibility"));
     }
