@@ -254,18 +254,23 @@ mod tests {
 
     #[test]
     fn short_numbers_are_those_that_all_eight_bytes_show() {
-        for (text, value) in [
-            ("123.45,--", 123.45),
-            ("0.05,]   ", 0.05),
-            ("7, 8, 9  ", 7.0),
-            ("480, 640 ", 480.0),
-        ] {
+        for (text, value) in
+            [("123.45,--", 123.45), ("0.05,]   ", 0.05), ("7, 8, 9  ", 7.0), ("480, 640 ", 480.0)]
+        {
             let length = text.find(',').unwrap() + 1;
             assert_eq!(short_float(text.as_bytes()), Some((value, length)), "{text}");
         }
         assert_eq!(short_integer(b"307,200,1"), Some((307, 4)));
         // at the end of a list or the text, too long, with two points, with what is not ASCII
-        for text in ["1.5]    ", "1.5,", "12345678", "1.234,  ", "1.5.3,  ", "1.\u{e9}5,    ", "1\u{ff}1.5,  "] {
+        for text in [
+            "1.5]    ",
+            "1.5,",
+            "12345678",
+            "1.234,  ",
+            "1.5.3,  ",
+            "1.\u{e9}5,    ",
+            "1\u{ff}1.5,  ",
+        ] {
             assert_eq!(short_float(text.as_bytes()), None, "{text}");
         }
     }
