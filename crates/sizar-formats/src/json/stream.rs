@@ -32,9 +32,9 @@ pub struct Piece {
 }
 
 /// A piece is cut at the first object's end after so many bytes.
-const PIECE: usize = 2 << 20;
+const PIECE: usize = 1 << 19;
 /// How much is read at a time.
-const BLOCK: usize = 1 << 18;
+const BLOCK: usize = 1 << 17;
 /// One object, or a value that isn't a list, may not be longer.
 const LONGEST: usize = 1 << 28;
 
