@@ -13,8 +13,22 @@ const SLACK: f64 = 0.5;
 
 /// Checks all that needs no file.
 pub fn check(dataset: &Dataset, findings: &mut Vec<Finding>) {
+    let (found, others) = rayon::join(
+        || annotations(dataset),
+        || {
+            let mut others = Vec::new();
+            ids(dataset, &mut others);
+            categories(dataset, &mut others);
+            others
+        },
+    );
+    findings.extend(found);
+    findings.extend(others);
+}
+
+fn annotations(dataset: &Dataset) -> Vec<Finding> {
     let some_have_categories = dataset.annotations.iter().any(|a| a.category.is_some());
-    let found: Vec<Finding> = dataset
+    dataset
         .annotations
         .par_iter()
         .enumerate()
@@ -33,10 +47,7 @@ pub fn check(dataset: &Dataset, findings: &mut Vec<Finding>) {
             }
             found.into_iter().map(move |(kind, what)| Finding::new(kind, place(dataset, at), what))
         })
-        .collect();
-    findings.extend(found);
-    ids(dataset, findings);
-    categories(dataset, findings);
+        .collect()
 }
 
 fn of_annotation(
@@ -124,6 +135,7 @@ fn ids(dataset: &Dataset, findings: &mut Vec<Finding>) {
         }
     }
     let mut names: FxHashMap<(&str, crate::model::SplitSet), usize> = FxHashMap::default();
+    names.reserve(dataset.images.len());
     for image in &dataset.images {
         *names.entry((&image.name, image.splits)).or_default() += 1;
     }
