@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::inspection::Driver;
 use sizar_model::{Ending, EventKind, JobSpec, Progress, Resources, RunId};
 
-use super::carry::Carrier;
+use super::carry::{Carrier, Look};
 use super::prepare::put;
 use super::{ElsewhereError, Layout, plain, sent};
 use crate::dataset;
@@ -122,7 +122,9 @@ pub fn has_all(
     let (trees, paths) = builds_on(plan, &layout, plain::is_plain(program));
     let program = Some(program).filter(|program| !plain::is_plain(program));
     let carrier = Carrier { home, layout: &layout, program, progress };
-    if !carrier.has(place, &layout.run(folder), &trees)?.into_iter().all(|has| has) {
+    let look = Look { folder: &layout.run(folder), names: trees };
+    let there = carrier.look(place, &look)?;
+    if !look.names.iter().all(|name| there.contains(name)) {
         return Ok(false);
     }
     let step = Step::script(ALL_THERE).args(paths.iter().map(|path| path.as_str()));

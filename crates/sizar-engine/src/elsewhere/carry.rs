@@ -1,21 +1,21 @@
 //! Carries trees to a target, unless they are there.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
 use camino::Utf8Path;
 use fs_err as fs;
+use sizar_model::Progress;
 use sizar_model::resources::ByteSize;
-use sizar_model::{Progress, counted};
 
 use super::there::HAS;
-use super::tree::Source;
 use super::{ElsewhereError, Layout};
 use crate::home::Home;
 use crate::target::Place;
 use crate::transfer::{Manifest, Pace, Sharing, Upload, alike, alike_words};
-use crate::transport::Step;
 use crate::transport::transfer::put_tree;
+use crate::transport::{Answer, Step};
 use crate::tree_digest::write_by_rename;
 
 /// How long looking at trees may take: at each file of them, on a file server.
@@ -30,6 +30,35 @@ for name; do [ -d "$trees/$name" ] && echo 1 || echo 0; done"#;
 const FOLDS_CASE: &str = r#"umask 077; mkdir -p "$1" && cd "$1" || exit 1
 : > ".case-$$" && [ -e ".CASE-$$" ] && echo 1; rm -f ".case-$$""#;
 
+/// A look at what is there.
+#[derive(Clone, Debug)]
+pub(super) struct Look<'a> {
+    /// A folder that is made.
+    pub folder: &'a Utf8Path,
+    /// Trees by their names.
+    pub names: Vec<String>,
+}
+
+impl Look<'_> {
+    /// Has the sizar there look, which the words of `step` come to.
+    pub fn by(&self, step: Step, layout: &Layout) -> Step {
+        let step = step.args([HAS, layout.root().as_str(), self.folder.as_str()]);
+        step.args(&self.names).limit(LOOK)
+    }
+
+    /// Returns which trees are there and sound.
+    pub fn read(&self, answer: Option<&Answer>) -> Result<HashSet<String>, ElsewhereError> {
+        let Some(answer) = answer.filter(|answer| answer.is_success()) else {
+            let said = answer.map(|answer| String::from_utf8_lossy(&answer.stderr));
+            let message = said.unwrap_or_default().trim().to_owned();
+            return Err(ElsewhereError::Step { step: "look at what is there", message });
+        };
+        let text = answer.text();
+        let named = self.names.iter().zip(text.lines());
+        Ok(named.filter(|(_, is_there)| *is_there == "1").map(|(name, _)| name.clone()).collect())
+    }
+}
+
 /// What carrying needs.
 #[derive(Clone, Copy)]
 pub(super) struct Carrier<'a> {
@@ -41,44 +70,21 @@ pub(super) struct Carrier<'a> {
 }
 
 impl Carrier<'_> {
-    /// Makes the folder `folder` there, and tells of each tree whether it is there and sound.
-    pub fn has(
+    /// Makes the folder of `look` there; returns which of its trees are there and sound.
+    pub fn look(
         &self,
         place: &mut Place,
-        folder: &Utf8Path,
-        names: &[String],
-    ) -> Result<Vec<bool>, ElsewhereError> {
+        look: &Look<'_>,
+    ) -> Result<HashSet<String>, ElsewhereError> {
         let step = match self.program {
-            Some(program) => Step::program(program.as_str(), [HAS, self.layout.root().as_str()])
-                .arg(folder.as_str()),
-            None => {
-                Step::script(HAS_PLAINLY).arg(self.layout.trees().as_str()).arg(folder.as_str())
-            }
+            Some(program) => look.by(Step::program(program.as_str(), [""; 0]), self.layout),
+            None => Step::script(HAS_PLAINLY)
+                .arg(self.layout.trees().as_str())
+                .arg(look.folder.as_str())
+                .args(&look.names)
+                .limit(LOOK),
         };
-        let step = step.args(names).limit(LOOK);
-        let answers = place.transport.run(&[step])?;
-        let Some(answer) = answers.first().filter(|answer| answer.is_success()) else {
-            let said = answers.first().map(|answer| String::from_utf8_lossy(&answer.stderr));
-            let message = said.unwrap_or_default().trim().to_owned();
-            return Err(ElsewhereError::Step { step: "look at what is there", message });
-        };
-        Ok(answer.text().lines().map(|line| line == "1").collect())
-    }
-
-    /// Brings a source's tree there; makes the folder of its run.
-    pub fn source(
-        &self,
-        place: &mut Place,
-        source: &Source<'_>,
-        run: &Utf8Path,
-    ) -> Result<(), ElsewhereError> {
-        let name = source.manifest.name();
-        if self.has(place, run, &[name])?.first() == Some(&true) {
-            return Ok(());
-        }
-        let files = source.manifest.tree.entries().len() as u64;
-        let what = counted(files, "file", "files");
-        self.tree(place, &source.manifest.tree, source.checkout.path.as_std_path(), &what)
+        look.read(place.transport.run(&[step])?.first())
     }
 
     /// Sends what is missing of a tree, and has it laid out there.

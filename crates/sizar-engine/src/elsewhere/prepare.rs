@@ -6,12 +6,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::{Checkout, Locator, Progress, RunId};
 
 use super::beforehand::Beforehand;
-use super::carry::Carrier;
+use super::carry::{Carrier, Look};
 use super::forward::Forward;
 use super::manifest::Manifest;
-use super::push::push as bring_program;
+use super::push::push_and_look;
 use super::remembered::{self, Remembered};
 use super::sent::Form;
+use super::ship::Freight;
 use super::there::{PREPARE, REHEARSE, Request, SETTLE};
 use super::tree::Source;
 use super::{ElsewhereError, Layout, plain, push, sent, ship};
@@ -82,7 +83,7 @@ pub fn prepare(
         let read = read(home, locator, request, progress);
         (connecting.join(), read)
     });
-    let Read { checkout, found, mut manifest, notes } = read?;
+    let Read { checkout, found, mut manifest, freight, notes } = read?;
     connected.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let source = Source { checkout: &checkout, manifest: &manifest };
     let known = Remembered::read(home, place, &checkout);
@@ -101,22 +102,32 @@ pub fn prepare(
     for sentence in &beforehand.sentences {
         progress.note(sentence.as_str());
     }
-    let worker = match bring_program(home, place, &layout, progress) {
-        Ok(program) => Some(program),
+    let run_there = layout.run(run);
+    let names = std::iter::once(manifest.name()).chain(freight.names()).collect();
+    let look = Look { folder: &run_there, names };
+    let (worker, seen) = match push_and_look(home, place, &layout, &look, progress) {
+        Ok((program, seen)) => (Some(program), Some(seen)),
         Err(ElsewhereError::NotExecutable { message }) => {
             let name = &place.name;
             progress.note(format!(
                 "sizar does not execute on {name} ({message}): a plain script does its work there, \
                  without a sandbox"
             ));
-            None
+            (None, None)
         }
         Err(error) => return Err(error),
     };
     let carrier = Carrier { home, layout: &layout, program: worker.as_deref(), progress };
-    carrier.source(place, &source, &layout.run(run))?;
+    let seen = match seen {
+        Some(seen) => seen,
+        None => carrier.look(place, &look)?,
+    };
+    if !seen.contains(&manifest.name()) {
+        source.send(place, &carrier)?;
+    }
     let there = source.there(&layout);
-    let (mut moved, inputs) = ship::data(place, &carrier, request, &found.inputs)?;
+    let (mut moved, inputs) =
+        ship::data(place, &carrier, request, &found.inputs, (freight, &seen))?;
     moved.job.args.clone_from(&found.args);
     let fetched = beforehand.fetch(place, &carrier);
     let asked = Request { checkout: there, request: moved, inputs, fetched };
@@ -167,6 +178,8 @@ struct Read {
     checkout: Checkout,
     found: Found,
     manifest: Manifest,
+    /// The user's data.
+    freight: Freight,
     /// What the user should know of what goes.
     notes: Vec<String>,
 }
@@ -184,7 +197,8 @@ fn read(
     }
     let found = run::inputs(home, &checkout, &request.job.args, request);
     let (manifest, notes) = Manifest::of(home, &checkout.path, &request.job.args)?;
-    Ok(Read { checkout, found, manifest, notes })
+    let freight = Freight::of(home, request, &found.inputs, progress)?;
+    Ok(Read { checkout, found, manifest, freight, notes })
 }
 
 /// A run of a source that was sent before.

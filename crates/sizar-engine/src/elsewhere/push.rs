@@ -4,6 +4,7 @@
 //! target's can be too old for. It lies beside this program as `sizar-worker-ARCHITECTURE`; without
 //! one this program itself is brought.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -13,11 +14,12 @@ use fs_err as fs;
 use sizar_model::resources::ByteSize;
 use sizar_model::{Digest, Progress, RunId};
 
+use super::carry::Look;
 use super::{ElsewhereError, Layout};
 use crate::home::Home;
 use crate::run::chain;
 use crate::target::{Machine, Place, Profile, WorkerWish};
-use crate::transport::Step;
+use crate::transport::{Answer, Step};
 use crate::tree_digest::{FileStat, SETTLE, write_by_rename};
 
 /// Names the program that is brought, where it is neither the worker nor this one.
@@ -26,9 +28,9 @@ const VARIABLE: &str = "SIZAR_REMOTE_PROGRAM";
 /// How the workers are called that lie beside this program; then the processor, as `uname -m` says.
 const WORKER: &str = "sizar-worker-";
 
-/// Starts the program `$1`; it ends with 3 where that is not there, since it is there whole or not
+/// Starts the program `$1` with what follows; it ends with 3 where that is not there, since it is there whole or not
 /// at all.
-const TRY: &str = r#"[ -e "$1" ] || exit 3; "$1" --version"#;
+const TRY: &str = r#"[ -e "$1" ] || exit 3; "$@""#;
 
 /// Unpacks standard input to `$1`, under its name only when it is whole.
 const UNPACK: &str = r#"umask 077
@@ -47,6 +49,32 @@ pub(super) fn push(
     layout: &Layout,
     progress: &dyn Progress,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
+    bring(home, place, layout, None, progress).map(|(program, _)| program)
+}
+
+/// As [`push`], and looks by it at what is there, in the same round trip.
+///
+/// # Errors
+///
+/// As [`push`], and [`ElsewhereError::Step`] where it cannot look.
+pub(super) fn push_and_look(
+    home: &Home,
+    place: &mut Place,
+    layout: &Layout,
+    look: &Look<'_>,
+    progress: &dyn Progress,
+) -> Result<(Utf8PathBuf, HashSet<String>), ElsewhereError> {
+    let (program, answer) = bring(home, place, layout, Some(look), progress)?;
+    Ok((program, look.read(Some(&answer))?))
+}
+
+fn bring(
+    home: &Home,
+    place: &mut Place,
+    layout: &Layout,
+    look: Option<&Look<'_>>,
+    progress: &dyn Progress,
+) -> Result<(Utf8PathBuf, Answer), ElsewhereError> {
     if place.profile.worker == WorkerWish::None {
         let message = format!("the profile of {} says `worker = \"none\"`", place.name);
         return Err(ElsewhereError::NotExecutable { message });
@@ -54,8 +82,9 @@ pub(super) fn push(
     let local = program_for(&place.profile.machine)?;
     let failed = |source| ElsewhereError::File { path: local.clone(), source };
     let remote = layout.program(&digest_of(home, &local).map_err(failed)?.short());
-    match tried(place, &remote)? {
-        Tried::Works => return Ok(remote),
+    let trial = || Trial { program: &remote, layout, look };
+    match trial().tried(place)? {
+        Tried::Works(looked) => return Ok((remote, looked)),
         Tried::Refused(message) => return Err(ElsewhereError::NotExecutable { message }),
         Tried::NotThere => {}
     }
@@ -76,8 +105,8 @@ pub(super) fn push(
         let message = String::from_utf8_lossy(&answer.stderr).trim().to_owned();
         return Err(ElsewhereError::Step { step: "send sizar", message });
     }
-    match tried(place, &remote)? {
-        Tried::Works => Ok(remote),
+    match trial().tried(place)? {
+        Tried::Works(looked) => Ok((remote, looked)),
         Tried::NotThere => Err(ElsewhereError::NotExecutable { message: "it is gone".to_owned() }),
         Tried::Refused(message) => Err(ElsewhereError::NotExecutable { message }),
     }
@@ -85,23 +114,43 @@ pub(super) fn push(
 
 /// What came of starting the program there.
 enum Tried {
-    Works,
+    /// With its answer.
+    Works(Answer),
     NotThere,
     /// It is there, and does not run.
     Refused(String),
 }
 
-fn tried(place: &mut Place, program: &Utf8Path) -> Result<Tried, ElsewhereError> {
-    let answers = place.transport.run(&[Step::script(TRY).arg(program.as_str())])?;
-    Ok(match answers.first() {
-        Some(answer) if answer.is_success() => Tried::Works,
-        Some(answer) if answer.status() == Some(3) => Tried::NotThere,
-        Some(answer) => {
-            let said = String::from_utf8_lossy(&answer.stderr).into_owned();
-            Tried::Refused(last_words(&said).unwrap_or("it did not start").to_owned())
+/// The program there, and what it is to look at.
+struct Trial<'a> {
+    program: &'a Utf8Path,
+    layout: &'a Layout,
+    look: Option<&'a Look<'a>>,
+}
+
+impl Trial<'_> {
+    fn tried(&self, place: &mut Place) -> Result<Tried, ElsewhereError> {
+        let start = Step::script(TRY).arg(self.program.as_str());
+        let step = match self.look {
+            Some(look) => look.by(start, self.layout),
+            None => start.arg("--version"),
+        };
+        let Some(answer) = place.transport.run(&[step])?.pop() else { return Ok(Tried::NotThere) };
+        match answer.status() {
+            Some(0) => return Ok(Tried::Works(answer)),
+            Some(3) => return Ok(Tried::NotThere),
+            _ => {}
         }
-        None => Tried::NotThere,
-    })
+        // it does not run there, or it could not look
+        if self.look.is_some() {
+            return Ok(match (Trial { look: None, ..*self }).tried(place)? {
+                Tried::Works(_) => Tried::Works(answer),
+                other => other,
+            });
+        }
+        let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+        Ok(Tried::Refused(last_words(&said).unwrap_or("it did not start").to_owned()))
+    }
 }
 
 /// Returns what a shell says at last of a program that it could not start.

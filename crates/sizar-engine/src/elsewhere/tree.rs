@@ -4,11 +4,13 @@
 use std::os::unix::ffi::OsStrExt as _;
 
 use camino::Utf8PathBuf;
-use sizar_model::Checkout;
+use sizar_model::{Checkout, counted};
 
+use super::carry::Carrier;
 use super::manifest::{Change, Manifest};
 use super::whole::{CHANGE, FILES};
 use super::{ElsewhereError, Layout};
+use crate::target::Place;
 use crate::transfer::{Content, Store};
 use crate::transport::Step;
 
@@ -39,6 +41,13 @@ impl Source<'_> {
     pub fn there(&self, layout: &Layout) -> Checkout {
         let path = layout.tree(&self.manifest.name());
         Checkout { path, ..self.checkout.clone() }
+    }
+
+    /// Brings its tree there.
+    pub fn send(&self, place: &mut Place, carrier: &Carrier<'_>) -> Result<(), ElsewhereError> {
+        let files = self.manifest.tree.entries().len() as u64;
+        let what = counted(files, "file", "files");
+        carrier.tree(place, &self.manifest.tree, self.checkout.path.as_std_path(), &what)
     }
 
     /// Returns the step that leaves what changed there, if it is little, once all of `needed` is

@@ -10,7 +10,7 @@ use sizar_model::{Activity, Digest, Progress};
 
 use super::segment::{Bytes, CHUNK, SMALL, finish, pull};
 use super::upload::SERVE;
-use super::wire::{Kind, Peer, Request, json, pack, write_list};
+use super::wire::{Kind, Peer, Request, json, write_list};
 use super::{Pace, TransferError};
 use crate::sparse::{update_file, update_zeros};
 use crate::transport::{Line, Step, Transport, TransportError};
@@ -218,10 +218,7 @@ impl Receiving<'_> {
                         unit: Unit::Bytes,
                     });
                 }
-                Kind::Done => {
-                    peer.send(&pack(Kind::Bye, &[], None))?;
-                    return Ok(peer.rest());
-                }
+                Kind::Done => return Ok(peer.rest()),
                 other => return Err(TransferError::Protocol(format!("{other:?} came"))),
             }
         }

@@ -13,6 +13,7 @@ mod gc;
 mod lay_out;
 mod lend;
 mod manifest;
+mod outgoing;
 #[cfg(test)]
 mod over_a_pipe;
 mod pace;

@@ -3,8 +3,8 @@
 use std::io::{PipeWriter, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -18,7 +18,9 @@ use super::scan::Scan;
 use super::segment::CHUNK;
 use super::store::{Store, blobs_of};
 use super::{Pace, Sharing, TransferError, Upload, serve};
-use crate::transport::{Answer, Counters, Line, LostStep, Step, Talk, Transport, TransportError};
+use crate::transport::{
+    Answer, Beside, Counters, Line, LostStep, Step, Talk, Transport, TransportError,
+};
 
 /// The program at the other end, as a thread; the line breaks after so many bytes of each try.
 struct Pipe {
@@ -27,6 +29,7 @@ struct Pipe {
     cuts: Mutex<Vec<(usize, usize)>>,
     counters: Counters,
     sharing: Sharing,
+    further: Option<Arc<Far>>,
 }
 
 impl Pipe {
@@ -36,6 +39,7 @@ impl Pipe {
             cuts: Mutex::new(Vec::new()),
             counters: Counters::default(),
             sharing: Sharing::default(),
+            further: None,
         }
     }
 
@@ -117,36 +121,14 @@ impl Transport for Pipe {
     }
 
     fn talk(&mut self, _: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
-        let (mut there, to) = std::io::pipe().unwrap();
-        let (mut came, back) = std::io::pipe().unwrap();
-        let (root, sharing) = (self.root.clone(), self.sharing.clone());
-        let server = std::thread::spawn(move || serve(&root, &sharing, &mut there, back));
-        let (bytes, from) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = vec![0; 64 << 10];
-            while let Ok(count @ 1..) = came.read(&mut buffer) {
-                if bytes.send(buffer[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
         let left = self.cuts.lock().unwrap().pop().unwrap_or((usize::MAX, usize::MAX));
-        let mut ends = Ends { to: Some(to), from, left, sent: 0, received: 0 };
-        let talked = talk(&mut ends);
-        self.counters.bytes_sent += ends.sent;
-        self.counters.bytes_received += ends.received;
-        let broken = talked.is_err();
-        drop(ends);
-        let served = server.join().unwrap();
-        assert!(broken || served.is_ok(), "{served:?}");
-        talked.map(|_| Answer {
-            end: crate::transport::End::Exited(0),
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            stdout_size: 0,
-            stderr_size: 0,
-            duration: Duration::ZERO,
-        })
+        let (talked, used) = converse(&self.root, &self.sharing, left, talk);
+        self.counters = self.counters.plus(used);
+        talked
+    }
+
+    fn beside(&mut self) -> Option<Box<dyn Beside>> {
+        Some(Box::new(Further(Arc::clone(self.further.as_ref()?))))
     }
 
     fn counters(&self) -> Counters {
@@ -155,6 +137,74 @@ impl Transport for Pipe {
 
     fn name(&self) -> String {
         "pipe".to_owned()
+    }
+}
+
+/// Holds one conversation with the program at the other end, which is a thread.
+fn converse(
+    root: &Utf8Path,
+    sharing: &Sharing,
+    left: (usize, usize),
+    talk: &mut Talk<'_>,
+) -> (Result<Answer, TransportError>, Counters) {
+    let (mut there, to) = std::io::pipe().unwrap();
+    let (mut came, back) = std::io::pipe().unwrap();
+    let (root, sharing) = (root.to_owned(), sharing.clone());
+    let server = std::thread::spawn(move || serve(&root, &sharing, &mut there, back));
+    let (bytes, from) = channel();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = came.read(&mut buffer) {
+            if bytes.send(buffer[..count].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    let mut ends = Ends { to: Some(to), from, left, sent: 0, received: 0 };
+    let talked = talk(&mut ends);
+    let used =
+        Counters { bytes_sent: ends.sent, bytes_received: ends.received, ..Counters::default() };
+    let broken = talked.is_err();
+    drop(ends);
+    let served = server.join().unwrap();
+    assert!(broken || served.is_ok(), "{served:?}");
+    let answer = talked.map(|_| Answer {
+        end: crate::transport::End::Exited(0),
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+        stdout_size: 0,
+        stderr_size: 0,
+        duration: Duration::ZERO,
+    });
+    (answer, used)
+}
+
+/// Further lines beside a pipe, which is said to be long.
+struct Far {
+    root: Utf8PathBuf,
+    cuts: Mutex<Vec<(usize, usize)>>,
+    /// How many bytes each carried.
+    sent: Mutex<Vec<u64>>,
+}
+
+impl Far {
+    fn to(root: &Utf8Path, cuts: Vec<(usize, usize)>) -> Arc<Self> {
+        Arc::new(Self { root: root.to_owned(), cuts: Mutex::new(cuts), sent: Mutex::default() })
+    }
+}
+
+struct Further(Arc<Far>);
+
+impl Beside for Further {
+    fn round_trip(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+
+    fn talk(&self, _: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
+        let left = self.0.cuts.lock().unwrap().pop().unwrap_or((usize::MAX, usize::MAX));
+        let (talked, used) = converse(&self.0.root, &Sharing::default(), left, talk);
+        self.0.sent.lock().unwrap().push(used.bytes_sent);
+        talked
     }
 }
 
@@ -251,6 +301,48 @@ fn a_line_that_breaks_ten_times_costs_a_chunk_each_time_at_most() {
     let most = payload + 11 * (CHUNK as u64 + (64 << 10));
     assert!(sent < most, "{sent} of {payload}");
     assert!(fs::read_dir(Store::at(world.there()).parts()).unwrap().next().is_none());
+}
+
+#[test]
+fn several_lines_share_the_work_and_what_they_lose_goes_again() {
+    let cut = |after: usize| (after, usize::MAX);
+    for cuts in [Vec::new(), vec![cut(2_000_000), cut(20), cut(700_000)]] {
+        let world = World::new();
+        for number in 0..4 {
+            fs::write(world.here().join(format!("large{number}")), noise(number, 3 << 20)).unwrap();
+        }
+        for number in 0..600_u64 {
+            fs::write(world.here().join(format!("a/{number}")), noise(number + 9, 20_000)).unwrap();
+        }
+        let payload = world.scan().bytes();
+        let far = Far::to(&world.there(), cuts.clone());
+        let mut pipe = Pipe { further: Some(Arc::clone(&far)), ..Pipe::to(&world.there()) };
+        let name = world.send(&mut pipe).unwrap();
+        world.is_whole(&name);
+        let further = far.sent.lock().unwrap().clone();
+        assert_eq!(further.len(), 3);
+        let all = pipe.counters.bytes_sent + further.iter().sum::<u64>();
+        if cuts.is_empty() {
+            // each was told what the tree holds
+            assert!(all < payload + (1 << 20), "{all} of {payload}");
+            let trees = Store::at(world.there()).parts();
+            assert!(fs::read_dir(trees).unwrap().next().is_none());
+        } else {
+            assert!(all < payload + 3 * (4 << 20), "{all} of {payload}");
+        }
+        assert!(pipe.counters.bytes_sent < all, "{:?}", pipe.counters);
+    }
+    // a file that changed ends all of them
+    let world = World::new();
+    for number in 0..600_u64 {
+        fs::write(world.here().join(format!("a/{number}")), noise(number, 20_000)).unwrap();
+    }
+    let manifest = world.scan();
+    fs::write(world.here().join("a/300"), "short").unwrap();
+    let further = Some(Far::to(&world.there(), Vec::new()));
+    let error =
+        world.upload(&mut Pipe { further, ..Pipe::to(&world.there()) }, &manifest).unwrap_err();
+    assert!(matches!(&error, TransferError::Changed { path } if path == "a/300"), "{error}");
 }
 
 #[test]

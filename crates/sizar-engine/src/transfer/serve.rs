@@ -123,8 +123,7 @@ fn answer(
     let request = expect(input, Kind::Request)?;
     match request.json().map_err(io::Error::other)? {
         Request::Store { client, list } => {
-            let manifest =
-                Manifest::from_bytes(&read_list(input, list)?).map_err(io::Error::other)?;
+            let manifest = read_manifest(input, list)?;
             let store = Store::at(root);
             if sharing.group {
                 open_to_group(&store, root)?;
@@ -134,13 +133,23 @@ fn answer(
             let taking = Taking { store: &store, who, output, awaited };
             taking.tree(&manifest, &sharing.lenders, input)?;
         }
+        Request::Assist { client, list } => {
+            let manifest = read_manifest(input, list)?;
+            let store = Store::at(root);
+            fs::create_dir_all(store.parts())?;
+            let (client, token) = (plain(&client), token());
+            let who = Who { client: &client, token: &token };
+            let taking = Taking { store: &store, who, output, awaited };
+            taking.contents(&blobs_of(&manifest), None, input)?;
+            output.send(&pack(Kind::Done, &[], None))?;
+        }
         Request::Give { folder, list, pace } => {
             let wanted = download::read_list(&read_list(input, list)?)
                 .ok_or_else(|| io::Error::other("the list of what is wanted is torn"))?;
             give(Utf8Path::new(&folder), &wanted, Pace::new(pace), output)?;
         }
     }
-    expect(input, Kind::Bye).map(drop)
+    Ok(())
 }
 
 fn expect(input: &mut impl Read, kind: Kind) -> io::Result<Frame> {
@@ -149,6 +158,10 @@ fn expect(input: &mut impl Read, kind: Kind) -> io::Result<Frame> {
         Some(frame) => Err(io::Error::other(format!("{:?} came, and not {kind:?}", frame.kind))),
         None => Err(io::ErrorKind::UnexpectedEof.into()),
     }
+}
+
+fn read_manifest(input: &mut impl Read, length: u64) -> io::Result<Manifest> {
+    Manifest::from_bytes(&read_list(input, length)?).map_err(io::Error::other)
 }
 
 fn read_list(input: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
@@ -198,7 +211,7 @@ impl Taking<'_> {
             self.output.send(&pack(Kind::Missing, &write_missing(&missing), Some(1)))?;
             let laying = Laying::begin(self.store, manifest)?;
             if !missing.is_empty() {
-                self.contents(&blobs, &laying, input)?;
+                self.contents(&blobs, Some(&laying), input)?;
                 // what came with another content is asked for again
                 if missing.iter().any(|(index, _)| !self.is_there(&blobs, *index)) {
                     continue;
@@ -223,11 +236,11 @@ impl Taking<'_> {
         blobs.get(index as usize).is_some_and(|(blob, _)| self.store.blob(blob).exists())
     }
 
-    /// Takes contents in up to the end of the round.
+    /// Takes contents in up to the end of the round: into the tree that is laid out here, if one is.
     fn contents(
         &self,
         blobs: &[(Blob, usize)],
-        laying: &Laying<'_>,
+        laying: Option<&Laying<'_>>,
         input: &mut impl Read,
     ) -> io::Result<()> {
         let safe = AtomicU64::new(0);
@@ -254,7 +267,7 @@ impl Taking<'_> {
                             if broken.load(Ordering::SeqCst) {
                                 continue;
                             }
-                            let written = small(blobs, laying, &frame, &|| self.one_less());
+                            let written = self.small(blobs, laying, &frame);
                             if let Err(error) = written.and_then(&count) {
                                 fail(error);
                             }
@@ -290,6 +303,30 @@ impl Taking<'_> {
             Some(error) => Err(error),
             None => read,
         }
+    }
+
+    /// Keeps the small contents of a frame; returns how many bytes they have.
+    fn small(
+        &self,
+        blobs: &[(Blob, usize)],
+        laying: Option<&Laying<'_>>,
+        mut frame: &[u8],
+    ) -> io::Result<u64> {
+        let mut bytes = 0;
+        while let Some(piece) = pull(&mut frame) {
+            let (blob, entry, piece) = known(blobs, piece)?;
+            let Bytes::Data(content) = piece.bytes else { return Err(torn()) };
+            // what is not what it should be is asked for again
+            if content.len() as u64 == blob.size && Digest::of(content) == blob.digest {
+                match laying {
+                    Some(laying) => laying.put(&blob, entry, content)?,
+                    None => self.store.put(&blob, content)?,
+                }
+                self.one_less();
+            }
+            bytes += content.len() as u64;
+        }
+        Ok(bytes)
     }
 
     /// Keeps a piece of a large content, and the content when it is whole.
@@ -329,29 +366,6 @@ impl Taking<'_> {
         }
         Ok(bytes)
     }
-}
-
-/// Keeps the small contents of a frame; returns how many bytes they have.
-///
-/// `kept` is called for each.
-fn small(
-    blobs: &[(Blob, usize)],
-    laying: &Laying<'_>,
-    mut frame: &[u8],
-    kept: &dyn Fn(),
-) -> io::Result<u64> {
-    let mut bytes = 0;
-    while let Some(piece) = pull(&mut frame) {
-        let (blob, entry, piece) = known(blobs, piece)?;
-        let Bytes::Data(content) = piece.bytes else { return Err(torn()) };
-        // what is not what it should be is asked for again
-        if content.len() as u64 == blob.size && Digest::of(content) == blob.digest {
-            laying.put(&blob, entry, content)?;
-            kept();
-        }
-        bytes += content.len() as u64;
-    }
-    Ok(bytes)
 }
 
 fn next(waiting: &Mutex<Receiver<Vec<u8>>>) -> Option<Vec<u8>> {

@@ -1,32 +1,25 @@
 //! Sends trees: what is missing there, and no more.
 
 use std::collections::HashSet;
-use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::Mutex;
 
 use camino::Utf8Path;
-use sizar_model::progress::Unit;
-use sizar_model::{Activity, Progress};
+use sizar_model::Progress;
 
-use super::manifest::{Content, Manifest};
-use super::packer::Packer;
-use super::segment::{SMALL, read_missing};
+use super::manifest::Manifest;
+use super::outgoing::{Outgoing, Ready, one};
+use super::segment::read_missing;
 use super::store::{Blob, blobs_of};
-use super::wire::{Frame, Kind, PIECE, Peer, Request, json, pack};
+use super::wire::{Kind, PIECE, Peer, Request, json, pack};
 use super::{Pace, Sharing, TransferError};
 use crate::sparse::digest_of;
-use crate::transport::{Line, Step, Transport};
+use crate::transport::{Beside, Line, Step, Transport, TransportError};
 
 /// The hidden first argument of the target's end.
 pub const SERVE: &str = "__there-transfer";
 /// How often the line may break without anything having become safe before it is given up.
 const TRIES: u32 = 4;
-/// How many files are read at once.
-const READERS: usize = 2;
-/// How many small files one reader takes.
-const AT_ONCE: usize = 128;
 
 /// The way to a target's store.
 pub struct Upload<'a> {
@@ -60,20 +53,16 @@ impl Upload<'_> {
                 manifest,
                 from,
                 client: self.client,
-                pace: self.pace.clone(),
+                pace: Mutex::new(self.pace.clone()),
                 progress: self.progress,
+                beside: self.transport.beside().map(|beside| (beside, &step)),
+                rounds: 0,
                 safe: 0,
                 missing: u64::MAX,
             };
             let mut failed = None;
             let talked = self.transport.talk(&step, &mut |line| {
-                sending.over(line).map_err(|error| match error {
-                    TransferError::Transport(error) => error,
-                    other => {
-                        failed = Some(other);
-                        crate::transport::TransportError::Garbled { target: String::new() }
-                    }
-                })
+                sending.over(line).map_err(|error| transport_error(error, &mut failed))
             });
             if sending.safe > 0 || sending.missing < least {
                 (tries, least) = (0, least.min(sending.missing));
@@ -97,8 +86,12 @@ pub(super) struct Sending<'a> {
     pub manifest: &'a Manifest,
     pub from: &'a Path,
     pub client: &'a str,
-    pub pace: Pace,
+    pub pace: Mutex<Pace>,
     pub progress: &'a dyn Progress,
+    /// A way to further lines, and the program that listens at their other ends.
+    pub beside: Option<(Box<dyn Beside>, &'a Step)>,
+    /// How often contents were sent.
+    pub rounds: u32,
     /// How many bytes are safe there.
     pub safe: u64,
     /// How many bytes were missing there at first.
@@ -110,16 +103,7 @@ impl Sending<'_> {
     pub fn over(&mut self, line: &mut dyn Line) -> Result<Vec<u8>, TransferError> {
         let mut peer = Peer::new(line);
         let (client, list) = (self.client.to_owned(), self.manifest.length() as u64);
-        let mut head = json(Kind::Request, &Request::Store { client, list });
-        for piece in self.manifest.pieces(PIECE) {
-            head.extend(pack(Kind::List, &piece, Some(1)));
-            if head.len() > PIECE {
-                peer.send(&head)?;
-                head.clear();
-            }
-        }
-        peer.send(&head)?;
-        drop(head);
+        introduce(&mut peer, &Request::Store { client, list }, self.manifest)?;
         let blobs = blobs_of(self.manifest);
         let mut sent = HashSet::new();
         loop {
@@ -135,21 +119,12 @@ impl Sending<'_> {
                     self.contents(&mut peer, &blobs, missing)?;
                     peer.send(&pack(Kind::End, &[], None))?;
                 }
-                Kind::Safe => self.note_safe(&frame, None),
-                Kind::Done => {
-                    peer.send(&pack(Kind::Bye, &[], None))?;
-                    return Ok(peer.rest());
-                }
+                // the rest of what was sent
+                Kind::Safe => {}
+                Kind::Done => return Ok(peer.rest()),
                 other => return Err(TransferError::Protocol(format!("{other:?} came"))),
             }
         }
-    }
-
-    fn note_safe(&mut self, frame: &Frame, total: Option<u64>) {
-        if let Ok(bytes) = frame.bytes.as_slice().try_into() {
-            self.safe = u64::from_le_bytes(bytes);
-        }
-        self.progress.report(Activity::Advanced { done: self.safe, total, unit: Unit::Bytes });
     }
 
     /// Looks at files that are asked for once more: they may not be any more what they were.
@@ -173,118 +148,63 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Sends contents: the small ones first.
+    /// Sends contents: the small ones first, over further lines too where one does not fill the line.
     fn contents(
         &mut self,
         peer: &mut Peer<'_>,
         blobs: &[(Blob, usize)],
         missing: Vec<(u32, u64)>,
     ) -> Result<(), TransferError> {
-        let mut total = 0;
-        for (index, have) in &missing {
-            let (blob, _) = one(blobs, *index)?;
-            total += blob.size.saturating_sub(*have);
-        }
-        self.missing = self.missing.min(total);
-        let is_small = |(index, _): &(u32, u64)| {
-            blobs.get(*index as usize).is_some_and(|(blob, _)| blob.size <= SMALL)
+        let tree = (self.manifest, self.from);
+        let going = Outgoing::new(tree, blobs, missing, &self.pace, self.progress)?;
+        self.missing = self.missing.min(going.total());
+        let round_trip = self.beside.as_ref().and_then(|(beside, _)| beside.round_trip());
+        // what was lost once goes over this line alone
+        let lines = round_trip.filter(|_| self.rounds == 0).map_or(0, |it| going.further_lines(it));
+        self.rounds += 1;
+        let (client, list) = (self.client.to_owned(), self.manifest.length() as u64);
+        let request = Request::Assist { client, list };
+        let further = |ready: &Ready<'_>| -> Result<(), TransferError> {
+            let Some((beside, step)) = self.beside.as_ref() else { return Ok(()) };
+            let mut failed = None;
+            let talked = beside.talk(step, &mut |line| {
+                let mut peer = Peer::new(line);
+                introduce(&mut peer, &request, self.manifest)
+                    .and_then(|()| ready.over(peer))
+                    .map_err(|error| transport_error(error, &mut failed))
+            });
+            failed.map_or(talked.map(drop).map_err(Into::into), Err)
         };
-        let (small, large): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_small);
-        let (frames, ready) = sync_channel::<Result<Vec<u8>, TransferError>>(READERS * 2);
-        let next = AtomicUsize::new(0);
-        let over = AtomicBool::new(false);
-        let reading = Reading { manifest: self.manifest, from: self.from, blobs };
-        std::thread::scope(|scope| {
-            for number in 0..READERS {
-                let frames = frames.clone();
-                let (small, large, next, over, reading) = (&small, &large, &next, &over, &reading);
-                scope.spawn(move || {
-                    let mut packer = Packer::default();
-                    let mut read = || -> Result<(), TransferError> {
-                        while !over.load(Ordering::Relaxed) {
-                            let from = next.fetch_add(AT_ONCE, Ordering::Relaxed);
-                            let Some(some) = small.get(from..) else { break };
-                            for missing in some.iter().take(AT_ONCE) {
-                                reading.file(*missing, &mut packer, &frames)?;
-                            }
-                            if some.is_empty() {
-                                break;
-                            }
-                        }
-                        reading.flush(&mut packer, &frames)?;
-                        // what is in one piece has one reader
-                        for missing in large.iter().filter(|_| number == 0) {
-                            reading.file(*missing, &mut packer, &frames)?;
-                        }
-                        Ok(())
-                    };
-                    if let Err(error) = read() {
-                        let _ = frames.send(Err(error));
-                    }
-                });
-            }
-            drop(frames);
-            let sent = (|| {
-                for frame in &ready {
-                    let frame = frame?;
-                    self.pace.hold(frame.len() as u64);
-                    peer.send(&frame)?;
-                    while let Some(frame) = peer.poll()? {
-                        self.note_safe(&frame, Some(total));
-                    }
-                }
-                Ok(())
-            })();
-            over.store(true, Ordering::Relaxed);
-            drop(ready);
-            sent
-        })
+        let sent = going.send(peer, lines, &further);
+        self.safe += going.safe();
+        sent
     }
 }
 
-fn one(blobs: &[(Blob, usize)], index: u32) -> Result<(Blob, usize), TransferError> {
-    let known = blobs.get(index as usize).copied();
-    known.ok_or_else(|| TransferError::Protocol("it misses what it was not told of".to_owned()))
-}
-
-/// What readers read.
-struct Reading<'a> {
-    manifest: &'a Manifest,
-    from: &'a Path,
-    blobs: &'a [(Blob, usize)],
-}
-
-type Frames = SyncSender<Result<Vec<u8>, TransferError>>;
-
-impl Reading<'_> {
-    fn file(
-        &self,
-        (index, have): (u32, u64),
-        packer: &mut Packer,
-        frames: &Frames,
-    ) -> Result<(), TransferError> {
-        let (blob, entry) = one(self.blobs, index)?;
-        let entry = &self.manifest.entries()[entry];
-        debug_assert!(matches!(entry.content, Content::File { .. }));
-        let path = self.from.join(entry.path());
-        packer
-            .file(&path, index, have.min(blob.size)..blob.size, &mut |frame| emit(frames, frame))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => {
-                    TransferError::Changed { path: entry.name() }
-                }
-                _ => TransferError::file(&path, error),
-            })
+/// Says what is wanted, and which tree it is about.
+fn introduce(
+    peer: &mut Peer<'_>,
+    request: &Request,
+    manifest: &Manifest,
+) -> Result<(), TransferError> {
+    let mut head = json(Kind::Request, request);
+    for piece in manifest.pieces(PIECE) {
+        head.extend(pack(Kind::List, &piece, Some(1)));
+        if head.len() > PIECE {
+            peer.send(&head)?;
+            head.clear();
+        }
     }
-
-    fn flush(&self, packer: &mut Packer, frames: &Frames) -> Result<(), TransferError> {
-        packer
-            .flush(&mut |frame| emit(frames, frame))
-            .map_err(|error| TransferError::file(self.from, error))
-    }
+    peer.send(&head)
 }
 
-fn emit(frames: &Frames, frame: Vec<u8>) -> io::Result<()> {
-    // nobody sends any more: why is known there
-    frames.send(Ok(frame)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+/// Makes an error of the connection of any, and keeps in `failed` what it really was.
+fn transport_error(error: TransferError, failed: &mut Option<TransferError>) -> TransportError {
+    match error {
+        TransferError::Transport(error) => error,
+        other => {
+            *failed = Some(other);
+            TransportError::Garbled { target: String::new() }
+        }
+    }
 }

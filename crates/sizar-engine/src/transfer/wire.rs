@@ -39,15 +39,13 @@ pub(super) enum Kind {
     Safe,
     /// It still works.
     Alive,
-    /// The tree is there, or all has been sent.
+    /// The tree is there, or all has been sent; neither end says more.
     Done,
     /// It cannot go on; JSON.
     Failed,
-    /// The client says nothing more.
-    Bye,
 }
 
-const KINDS: [(Kind, u8); 10] = [
+const KINDS: [(Kind, u8); 9] = [
     (Kind::Request, b'q'),
     (Kind::List, b'l'),
     (Kind::Missing, b'm'),
@@ -57,7 +55,6 @@ const KINDS: [(Kind, u8); 10] = [
     (Kind::Alive, b'a'),
     (Kind::Done, b'o'),
     (Kind::Failed, b'x'),
-    (Kind::Bye, b'b'),
 ];
 
 #[derive(Debug, PartialEq, Eq)]
@@ -76,6 +73,9 @@ pub(super) enum Request {
         client: String,
         list: u64,
     },
+    /// Contents of a tree that another conversation brings there come over this one, too: its
+    /// manifest follows, of so many bytes.
+    Assist { client: String, list: u64 },
     /// Contents below a folder are to come here: their list follows, of so many bytes.
     Give {
         folder: String,

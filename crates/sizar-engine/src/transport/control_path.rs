@@ -1,7 +1,7 @@
 //! Where the socket of a shared connection lies.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
@@ -31,6 +31,11 @@ pub(super) fn control_path(home: &Home, key: &str) -> Option<Utf8PathBuf> {
         (path.as_str().len() <= LONGEST && is_private(&folder) && takes_sockets(&path))
             .then_some(path)
     })
+}
+
+/// Returns whether a process listens at the socket `path`: one that ended leaves it behind.
+pub(super) fn is_open(path: &Utf8Path) -> bool {
+    UnixStream::connect(path).is_ok()
 }
 
 /// Makes the folder, and returns whether it is this user's alone.

@@ -6,6 +6,7 @@
 //! be taken for an answer. [`transfer`] moves trees and files.
 
 mod address;
+mod beside;
 mod budget;
 mod channel;
 mod checksum;
@@ -17,6 +18,7 @@ mod error;
 mod frame;
 mod local;
 mod quote;
+mod reach;
 mod remote_config;
 mod script;
 mod session;
@@ -27,12 +29,14 @@ mod transfer_host;
 mod watch;
 
 pub use address::{InvalidAddress, SshAddress};
+pub use beside::{Beside, WINDOW};
 pub use clock::{Clock, SystemClock};
 pub use counters::Counters;
 pub use error::{LostStep, TransportError};
 pub use local::Local;
 pub use quote::quoted;
-pub use ssh::{Ssh, SshOptions};
+pub use reach::SshOptions;
+pub use ssh::Ssh;
 pub use step::{Answer, End, Step};
 pub use transfer_host::WithTransferHost;
 
@@ -105,13 +109,20 @@ pub trait Transport: Send {
 
     /// Runs one step that has the channel to itself, both ways, and speaks with it.
     ///
-    /// The step reads exactly what is meant for it, and ends with status 0 when it has. `talk`
-    /// returns what came after the step's last word.
+    /// The step reads exactly what is meant for it, and ends with status 0 when it has. What is said
+    /// to it may go on its way with the order that starts it. `talk` returns what came after the
+    /// step's last word.
     ///
     /// # Errors
     ///
     /// As [`Transport::run`], and what `talk` returns: the session ends then.
     fn talk(&mut self, step: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError>;
+
+    /// Returns a way to further channels of the connection that [`Transport::talk`] uses, if it is open
+    /// and others may share it.
+    fn beside(&mut self) -> Option<Box<dyn Beside>> {
+        None
+    }
 
     /// Returns what was used so far.
     fn counters(&self) -> Counters;

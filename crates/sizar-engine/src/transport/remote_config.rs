@@ -1,11 +1,13 @@
 //! What the user's own `ssh_config` makes of an address, as `ssh -G` tells.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use serde::{Deserialize, Serialize};
 
 use super::TransportError;
 
 /// The settings that matter here.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RemoteConfig {
     pub host: String,
     pub port: u16,
@@ -20,23 +22,35 @@ pub(super) struct RemoteConfig {
     pub server_alive_interval: u64,
 }
 
-impl RemoteConfig {
-    /// Asks `ssh`, which connects to nothing for this.
-    pub fn ask(arguments: &[String]) -> Result<Self, TransportError> {
-        let output = Command::new("ssh")
-            .arg("-G")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
+/// An `ssh -G` that reads the settings; it connects to nothing.
+pub(super) struct Asking(Child);
+
+impl Asking {
+    /// Asks what the settings make of `arguments`.
+    pub fn begin(arguments: &[String]) -> Result<Self, TransportError> {
+        let mut command = Command::new("ssh");
+        command.arg("-G").args(arguments).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let started = command.spawn();
+        started.map(Self).map_err(|source| TransportError::Start { program: "ssh".into(), source })
+    }
+
+    /// Waits for the answer.
+    pub fn answer(self) -> Result<RemoteConfig, TransportError> {
+        let output = self
+            .0
+            .wait_with_output()
             .map_err(|source| TransportError::Start { program: "ssh".into(), source })?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             let said = super::diagnose::last_lines(&said).join("; ");
             return Err(TransportError::Configuration { said });
         }
-        Ok(Self::read(&String::from_utf8_lossy(&output.stdout)))
+        Ok(RemoteConfig::read(&String::from_utf8_lossy(&output.stdout)))
     }
+}
 
+impl RemoteConfig {
     fn read(text: &str) -> Self {
         let mut config = Self { port: 22, ..Self::default() };
         for line in text.lines() {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use sizar_model::progress::Unit;
 use sizar_model::{Activity, Progress};
 
+use super::beside::RoundTrip;
 use super::channel::{Came, Channel};
 use super::checksum::Checksum;
 use super::frame::{Heard, Outputs, Reader};
@@ -32,8 +33,13 @@ pub(super) struct Session {
     nonce: Nonce,
     channel: Channel,
     reader: Reader,
+    /// Whether its shell reads orders no further than they go, so that more may follow at once.
+    exact: bool,
     /// The number of the latest batch.
     number: u64,
+    /// When it was sent, until the shell says that it came.
+    sent_at: Option<Instant>,
+    round_trip: RoundTrip,
     litter: (u64, u64),
     counters: Counters,
     control: Control,
@@ -67,6 +73,8 @@ pub(super) enum NoSession {
 struct Held<'a> {
     session: &'a mut Session,
     place: LostStep,
+    /// When the shell has to have read the order; none once it has.
+    begins: Option<Instant>,
 }
 
 impl Line for Held<'_> {
@@ -80,7 +88,10 @@ impl Line for Held<'_> {
 
     fn receive(&mut self, patience: Duration) -> Result<Option<Vec<u8>>, TransportError> {
         let session = &mut *self.session;
-        let came = session.reader.take();
+        if self.begins.is_some() && session.has_begun()? {
+            self.begins = None;
+        }
+        let came = if self.begins.is_none() { session.reader.take() } else { Vec::new() };
         if !came.is_empty() {
             return Ok(Some(came));
         }
@@ -88,9 +99,14 @@ impl Line for Held<'_> {
             return Err(TransportError::Stopped { target: session.target.clone() });
         }
         match session.channel.receive(patience) {
+            Came::Bytes(bytes) if self.begins.is_some() => {
+                session.reader.push(&bytes);
+                // it may be what was waited for
+                self.receive(Duration::ZERO)
+            }
             Came::Bytes(bytes) => Ok(Some(bytes)),
-            Came::Nothing => Ok(None),
-            Came::End => Err(session.lost(self.place)),
+            Came::Nothing if self.begins.is_none_or(|until| Instant::now() < until) => Ok(None),
+            _ => Err(session.lost(self.place)),
         }
     }
 }
@@ -111,7 +127,10 @@ impl Session {
             reader: Reader::new(nonce.word()),
             nonce,
             channel,
+            exact: false,
             number: 0,
+            sent_at: None,
+            round_trip: RoundTrip::default(),
             litter: (0, 0),
             counters: Counters { shells: 1, ..Counters::default() },
             control: opening.control,
@@ -175,6 +194,18 @@ impl Session {
         }
     }
 
+    /// Returns its shortest round trip, which is kept up to date.
+    pub fn round_trip(&self) -> RoundTrip {
+        self.round_trip.clone()
+    }
+
+    /// Notes that the latest batch has come there.
+    fn note_begun(&mut self) {
+        if let Some(sent) = self.sent_at.take() {
+            self.round_trip.note(sent.elapsed());
+        }
+    }
+
     /// Returns the process that carries it.
     pub fn process(&self) -> u32 {
         self.channel.process()
@@ -206,6 +237,7 @@ impl Session {
         }
         self.counters.steps += steps as u64;
         self.counters.round_trips += 1;
+        self.sent_at = Some(Instant::now());
         Ok(())
     }
 
@@ -231,10 +263,15 @@ impl Session {
                 }
                 Some(Heard::Garbled) => true,
                 Some(Heard::Begun) => {
+                    self.note_begun();
                     watch.begun();
                     continue;
                 }
                 Some(Heard::Ready { folder: false, .. }) => return Err(self.no_folder()),
+                Some(Heard::Ready { exact, .. }) => {
+                    self.exact = exact;
+                    continue;
+                }
                 Some(_) => continue,
                 None => false,
             };
@@ -325,22 +362,32 @@ impl Session {
 
     /// Waits until the shell has read the whole order.
     fn await_begin(&mut self, watch: &Watch) -> Result<(), TransportError> {
-        let tag = self.number.to_string();
         let until = Instant::now() + Watch::BEGIN;
-        loop {
-            while let Some(heard) = self.reader.next(&tag, 0) {
-                match heard {
-                    Heard::Begun | Heard::Stream => return Ok(()),
-                    Heard::Ready { folder: false, .. } => return Err(self.no_folder()),
-                    _ => {}
-                }
-            }
+        while !self.has_begun()? {
             match self.channel.receive(REGULARLY) {
                 Came::Bytes(bytes) => self.reader.push(&bytes),
                 Came::Nothing if Instant::now() < until => {}
                 _ => return Err(self.lost(watch.place())),
             }
         }
+        Ok(())
+    }
+
+    /// Returns whether what came says that the shell has read the whole order.
+    fn has_begun(&mut self) -> Result<bool, TransportError> {
+        let tag = self.number.to_string();
+        while let Some(heard) = self.reader.next(&tag, 0) {
+            match heard {
+                Heard::Begun | Heard::Stream => {
+                    self.note_begun();
+                    return Ok(true);
+                }
+                Heard::Ready { folder: false, .. } => return Err(self.no_folder()),
+                Heard::Ready { exact, .. } => self.exact = exact,
+                _ => {}
+            }
+        }
+        Ok(false)
     }
 
     /// Runs a step and passes its output on.
@@ -410,8 +457,13 @@ impl Session {
         let order = script::talk(&self.nonce, self.number + 1, step)?;
         self.begin(&order, 1)?;
         let mut watch = Watch::new(vec![step.limit]);
-        self.await_begin(&watch)?;
-        let rest = talk(&mut Held { place: watch.place(), session: self }).inspect_err(|_| {
+        let mut begins = Some(Instant::now() + Watch::BEGIN);
+        if !self.exact {
+            self.await_begin(&watch)?;
+            begins = None;
+        }
+        let held = &mut Held { place: watch.place(), session: self, begins };
+        let rest = talk(held).inspect_err(|_| {
             // nobody knows what the step has read
             self.channel.close(Duration::ZERO);
         })?;

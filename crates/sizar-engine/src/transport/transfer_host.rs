@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use sizar_model::{Progress, Silent};
 
-use super::{Answer, Counters, Step, Talk, Transport, TransportError};
+use super::{Answer, Beside, Counters, Step, Talk, Transport, TransportError};
 
 /// Runs batches through one transport, and moves bulk data through another to the same disks.
 ///
@@ -64,6 +64,10 @@ impl<C: Transport, T: Transport> Transport for WithTransferHost<C, T> {
 
     fn talk(&mut self, step: &Step, talk: &mut Talk<'_>) -> Result<Answer, TransportError> {
         self.bulk(&Silent)?.talk(step, talk)
+    }
+
+    fn beside(&mut self) -> Option<Box<dyn Beside>> {
+        self.bulk(&Silent).ok()?.beside()
     }
 
     fn counters(&self) -> Counters {
