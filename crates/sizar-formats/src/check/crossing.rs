@@ -72,6 +72,7 @@ impl<'a> Bounds<'a> {
     /// Tells which boxes from `first` on meet that of the side `a`: as numbers as wide as those that
     /// are compared, so that all are compared at once.
     #[inline]
+    #[expect(clippy::needless_bitwise_bool, reason = "no branches: eight at once")]
     fn meets(&self, a: usize, first: usize) -> Option<[u32; LANES]> {
         let left: &[f32; LANES] = self.left[first..].first_chunk()?;
         let right: &[f32; LANES] = self.right[first..].first_chunk()?;
@@ -142,7 +143,7 @@ mod tests {
             // about a circle, which seldom crosses itself
             let round: Vec<Point> = (0..count)
                 .map(|at| {
-                    let (sin, cos) = (jitter[at] * at as f64 / count as f64 * 6.28).sin_cos();
+                    let (sin, cos) = (jitter[at] * at as f64 / count as f64 * std::f64::consts::TAU).sin_cos();
                     Point::new(1e7 + cos * 50.0, sin * 50.0)
                 })
                 .collect();
