@@ -1,8 +1,9 @@
 //! Annotations: a COCO file of half a gigabyte, made by a script with the distribution of
-//! `instances_train2017`, is read by `sizar-formats` and pycocotools; a twentieth of it becomes YOLO and
-//! Pascal VOC by sizar, globox and datumaro. Both of these write boxes only, and so does sizar here;
-//! how long outlines and masks take it is measured, too. Masks are made of the same polygons by
-//! `sizar-formats` and by pycocotools' C, and 10,000 files of PAGE become one of COCO.
+//! `instances_train2017`, is read and checked by `sizar-formats`, and read by pycocotools; a
+//! twentieth of it becomes YOLO and Pascal VOC by sizar, globox and datumaro. Both of these write
+//! boxes only, and so does sizar here; how long outlines and masks take it is measured, too. Masks
+//! are made of the same polygons by `sizar-formats` and by pycocotools' C, and 10,000 files of PAGE
+//! become one of COCO.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -51,6 +52,14 @@ pub fn measure(bench: &Bench) -> anyhow::Result<()> {
     compare(
         bench.rounds.min(3),
         &[
+            Contender {
+                name: "sizar-formats: read and check",
+                command: Box::new(|| {
+                    let mut command = Command::new(examples.join("measure"));
+                    command.args([file.as_str(), "check"]);
+                    command
+                }),
+            },
             Contender {
                 name: "sizar-formats: read",
                 command: Box::new(|| {

@@ -6,15 +6,29 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::crossing::crosses;
 use super::finding::{Finding, Kind, place};
 use crate::model::shape::ring_area;
-use crate::model::{Annotation, Dataset, Image, Shape, features};
+use crate::model::{Annotation, Dataset, Image, Shape};
 
 /// Half a pixel beyond the border is rounding, not a mistake.
 const SLACK: f64 = 0.5;
 
 /// Checks all that needs no file.
 pub fn check(dataset: &Dataset, findings: &mut Vec<Finding>) {
+    let (found, others) = rayon::join(
+        || annotations(dataset),
+        || {
+            let mut others = Vec::new();
+            ids(dataset, &mut others);
+            categories(dataset, &mut others);
+            others
+        },
+    );
+    findings.extend(found);
+    findings.extend(others);
+}
+
+fn annotations(dataset: &Dataset) -> Vec<Finding> {
     let some_have_categories = dataset.annotations.iter().any(|a| a.category.is_some());
-    let found: Vec<Finding> = dataset
+    dataset
         .annotations
         .par_iter()
         .enumerate()
@@ -33,10 +47,7 @@ pub fn check(dataset: &Dataset, findings: &mut Vec<Finding>) {
             }
             found.into_iter().map(move |(kind, what)| Finding::new(kind, place(dataset, at), what))
         })
-        .collect();
-    findings.extend(found);
-    ids(dataset, findings);
-    categories(dataset, findings);
+        .collect()
 }
 
 fn of_annotation(
@@ -109,17 +120,22 @@ fn of_annotation(
 }
 
 fn ids(dataset: &Dataset, findings: &mut Vec<Finding>) {
-    let mut seen: FxHashSet<i64> = FxHashSet::default();
-    seen.reserve(dataset.annotations.len());
-    for (at, annotation) in dataset.annotations.iter().enumerate() {
-        if let Some(id) = annotation.id
-            && !seen.insert(id)
-        {
-            let message = format!("another annotation has the id {id}");
-            findings.push(Finding::new(Kind::DuplicateId, place(dataset, at), message));
+    // sorted by all cores, which says that there are none, mostly; then no place need be found
+    let mut all: Vec<i64> = dataset.annotations.iter().filter_map(|a| a.id).collect();
+    all.par_sort_unstable();
+    if all.windows(2).any(|two| two[0] == two[1]) {
+        let mut seen: FxHashSet<i64> = FxHashSet::default();
+        for (at, annotation) in dataset.annotations.iter().enumerate() {
+            if let Some(id) = annotation.id
+                && !seen.insert(id)
+            {
+                let message = format!("another annotation has the id {id}");
+                findings.push(Finding::new(Kind::DuplicateId, place(dataset, at), message));
+            }
         }
     }
     let mut names: FxHashMap<(&str, crate::model::SplitSet), usize> = FxHashMap::default();
+    names.reserve(dataset.images.len());
     for image in &dataset.images {
         *names.entry((&image.name, image.splits)).or_default() += 1;
     }
@@ -132,18 +148,15 @@ fn ids(dataset: &Dataset, findings: &mut Vec<Finding>) {
 }
 
 fn categories(dataset: &Dataset, findings: &mut Vec<Finding>) {
-    let used = features::used(dataset);
-    if used.contains_key(&crate::model::Feature::UnusedCategories) {
-        let mut is_used = vec![false; dataset.categories.len()];
-        for category in dataset.annotations.iter().filter_map(|a| a.category) {
-            if let Some(used) = is_used.get_mut(category as usize) {
-                *used = true;
-            }
+    let mut is_used = vec![false; dataset.categories.len()];
+    for category in dataset.annotations.iter().filter_map(|a| a.category) {
+        if let Some(used) = is_used.get_mut(category as usize) {
+            *used = true;
         }
-        for (category, _) in dataset.categories.iter().zip(&is_used).filter(|(_, used)| !**used) {
-            let message = "nothing is of this category";
-            findings.push(Finding::new(Kind::UnusedCategory, &*category.name, message));
-        }
+    }
+    for (category, _) in dataset.categories.iter().zip(&is_used).filter(|(_, used)| !**used) {
+        let message = "nothing is of this category";
+        findings.push(Finding::new(Kind::UnusedCategory, &*category.name, message));
     }
     let mut names: FxHashMap<&str, usize> = FxHashMap::default();
     for category in &dataset.categories {

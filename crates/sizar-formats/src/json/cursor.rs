@@ -41,6 +41,40 @@ pub struct Cursor<'a> {
     at: usize,
 }
 
+/// What lists of numbers are read as.
+pub trait Number: Sized {
+    /// Takes one of a common form with a comma after it, and tells how many bytes both take.
+    fn before_comma(text: &[u8]) -> Option<(Self, usize)>;
+
+    /// Takes any.
+    fn take(cursor: &mut Cursor<'_>) -> Result<Self>;
+}
+
+impl Number for f64 {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a call for each coordinate takes a third longer")]
+    fn before_comma(text: &[u8]) -> Option<(Self, usize)> {
+        number::short_float(text)
+    }
+
+    fn take(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.float()
+    }
+}
+
+/// Pixel counts, sizes or the like.
+impl Number for u32 {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn before_comma(text: &[u8]) -> Option<(Self, usize)> {
+        number::short_integer(text)
+    }
+
+    fn take(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.size()
+    }
+}
+
 /// Values nested deeper than this are refused.
 const DEEPEST: usize = 100;
 
@@ -135,6 +169,43 @@ impl<'a> Cursor<'a> {
             if let Err(mut error) = each(self) {
                 error.path.push(format!("[{index}]").into());
                 return Err(error);
+            }
+            index += 1;
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(self.unexpected("`,` or `]`")),
+            }
+        }
+    }
+
+    /// Takes a list of numbers: mostly from comma to comma, and as values where that takes none.
+    #[inline]
+    pub fn numbers<T: Number>(&mut self, mut each: impl FnMut(T)) -> Result<()> {
+        self.expect(b'[', "a list")?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        let mut index = 0_usize;
+        loop {
+            let mut rest = &self.text[self.at..];
+            while let Some((value, length)) = T::before_comma(rest) {
+                each(value);
+                index += 1;
+                rest = &rest[length..];
+                rest = rest.strip_prefix(b" ").unwrap_or(rest);
+            }
+            self.at = self.text.len() - rest.len();
+            match T::take(self) {
+                Ok(value) => each(value),
+                Err(mut error) => {
+                    error.path.push(format!("[{index}]").into());
+                    return Err(error);
+                }
             }
             index += 1;
             match self.peek() {

@@ -61,6 +61,96 @@ fn digit(text: &[u8], at: usize) -> Option<u64> {
     (digit < 10).then_some(u64::from(digit))
 }
 
+/// A number of one of the forms that most coordinates have, with a comma after it, and how many
+/// bytes both take; `None` says nothing.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a call takes as long as the number")]
+pub fn short_float(text: &[u8]) -> Option<(f64, usize)> {
+    let word = Word::of(text)?;
+    (word.float::<3, 2>())
+        .or_else(|| word.float::<2, 2>())
+        .or_else(|| word.float::<3, 1>())
+        .or_else(|| word.float::<2, 1>())
+        .or_else(|| word.float::<1, 2>())
+        .or_else(|| word.float::<1, 1>())
+        .or_else(|| word.float::<3, 0>())
+        .or_else(|| word.float::<2, 0>())
+        .or_else(|| word.float::<1, 0>())
+}
+
+/// A whole number of one to four digits, with a comma after it, and how many bytes both take;
+/// `None` says nothing.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a call takes as long as the number")]
+pub fn short_integer(text: &[u8]) -> Option<(u32, usize)> {
+    let word = Word::of(text)?;
+    (word.digits::<3, 0>())
+        .or_else(|| word.digits::<2, 0>())
+        .or_else(|| word.digits::<1, 0>())
+        .or_else(|| word.digits::<4, 0>())
+}
+
+/// Eight bytes of a text, looked at together.
+///
+/// Where a number ends is when the next can begin to be read. In a loop over digits, or where the
+/// end is computed, a processor waits for it. With forms of a fixed length it guesses right which
+/// one is next, and reads several numbers at a time.
+struct Word {
+    /// Digits have become 0 to 9.
+    values: u64,
+    /// The top bit of each byte that is no digit.
+    others: u64,
+}
+
+impl Word {
+    #[inline]
+    fn of(text: &[u8]) -> Option<Self> {
+        let values = u64::from_le_bytes(*text.first_chunk()?) ^ all(b'0');
+        // what carries into the next byte is none, and comes first
+        let others = (values.wrapping_add(all(0x76)) | values) & all(0x80);
+        Some(Self { values, others })
+    }
+
+    /// Takes a number of `WHOLE` digits and `DECIMALS` decimals, and a comma.
+    #[inline]
+    fn float<const WHOLE: u32, const DECIMALS: u32>(&self) -> Option<(f64, usize)> {
+        let (digits, length) = self.digits::<WHOLE, DECIMALS>()?;
+        Some((f64::from(digits) / POWERS[DECIMALS as usize], length))
+    }
+
+    /// The same as its digits, without the point.
+    #[inline]
+    fn digits<const WHOLE: u32, const DECIMALS: u32>(&self) -> Option<(u32, usize)> {
+        let point = if DECIMALS == 0 { 0 } else { 0x80 << (8 * WHOLE) };
+        let end = WHOLE + DECIMALS + u32::from(DECIMALS > 0);
+        let up_to_end = u64::MAX >> (56 - 8 * end);
+        let byte = |at: u32| (self.values >> (8 * at)) as u8 ^ b'0';
+        if self.others & up_to_end != point | 0x80 << (8 * end)
+            || (DECIMALS > 0 && byte(WHOLE) != b'.')
+            || (WHOLE > 1 && byte(0) == b'0')
+            || byte(end) != b','
+        {
+            return None;
+        }
+        let before_point = (1 << (8 * WHOLE)) - 1;
+        let digits = match DECIMALS {
+            0 => self.values,
+            _ => self.values & before_point | self.values >> 8 & !before_point,
+        };
+        // the last digit comes to the top; then neighbours join to pairs, to fours and to all eight
+        let digits = digits << (64 - 8 * (WHOLE + DECIMALS));
+        let pairs = digits.wrapping_mul(10 << 8 | 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+        let fours = pairs.wrapping_mul(100 << 16 | 1) >> 16 & 0x0000_ffff_0000_ffff;
+        let eight = fours.wrapping_mul(10_000 << 32 | 1) >> 32;
+        Some((eight as u32, end as usize + 1))
+    }
+}
+
+/// The same byte eight times.
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
 /// Writes a number with as few digits as read back as the same, as the standard library does.
 ///
 /// Most coordinates have at most two decimals. Where a whole number below 10¹⁵ over a power of ten is the
@@ -110,7 +200,7 @@ fn digits(text: &mut String, whole: i64, decimals: usize) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{float, push};
+    use super::{float, push, short_float, short_integer};
 
     fn written(value: f64) -> String {
         let mut text = String::new();
@@ -154,9 +244,35 @@ mod tests {
     fn what_is_no_number_in_json_is_none_here() {
         for text in ["", "-", "01", "-01", "1.", ".5", "1e", "1e+", "NaN", "Infinity", "+1"] {
             assert_eq!(float(text.as_bytes()), None, "{text}");
+            let text = format!("{text},       ");
+            assert_eq!(short_float(text.as_bytes()), None, "{text}");
+            assert_eq!(short_integer(text.as_bytes()), None, "{text}");
         }
         assert_eq!(float(b"12.50,"), Some((12.5, 5)));
         assert_eq!(float(b"-0 "), Some((-0.0, 2)));
+    }
+
+    #[test]
+    fn short_numbers_are_those_that_all_eight_bytes_show() {
+        for (text, value) in
+            [("123.45,--", 123.45), ("0.05,]   ", 0.05), ("7, 8, 9  ", 7.0), ("480, 640 ", 480.0)]
+        {
+            let length = text.find(',').unwrap() + 1;
+            assert_eq!(short_float(text.as_bytes()), Some((value, length)), "{text}");
+        }
+        assert_eq!(short_integer(b"307,200,1"), Some((307, 4)));
+        // at the end of a list or the text, too long, with two points, with what is not ASCII
+        for text in [
+            "1.5]    ",
+            "1.5,",
+            "12345678",
+            "1.234,  ",
+            "1.5.3,  ",
+            "1.\u{e9}5,    ",
+            "1\u{ff}1.5,  ",
+        ] {
+            assert_eq!(short_float(text.as_bytes()), None, "{text}");
+        }
     }
 
     proptest! {
@@ -171,6 +287,13 @@ mod tests {
                 let (read, length) = float(text.as_bytes()).unwrap();
                 prop_assert_eq!(read.to_bits(), expected.to_bits(), "{}", &text);
                 prop_assert_eq!(length, text.len());
+                let text = format!("{text},       ");
+                if let Some(short) = short_float(text.as_bytes()) {
+                    prop_assert_eq!(short, (expected, length + 1), "{}", &text);
+                }
+                if let Some((short, end)) = short_integer(text.as_bytes()) {
+                    prop_assert_eq!((f64::from(short), end), (expected, length + 1), "{}", &text);
+                }
             }
         }
 

@@ -32,9 +32,9 @@ pub struct Piece {
 }
 
 /// A piece is cut at the first object's end after so many bytes.
-const PIECE: usize = 2 << 20;
+const PIECE: usize = 1 << 19;
 /// How much is read at a time.
-const BLOCK: usize = 1 << 18;
+const BLOCK: usize = 1 << 17;
 /// One object, or a value that isn't a list, may not be longer.
 const LONGEST: usize = 1 << 28;
 
@@ -179,16 +179,21 @@ struct Cutter<'a, R, S> {
 
 impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
     fn new(input: R, spare: &'a Mutex<Vec<Vec<u8>>>, send: S) -> Self {
-        let buffer = Vec::with_capacity(PIECE + BLOCK);
+        let buffer = Vec::with_capacity(PIECE + 2 * BLOCK);
         Self { input, spare, send, buffer, offset: 0, at: 0, index: 0 }
     }
 
-    /// Copies the beginning of the buffer into memory that was used before, if there is some.
-    fn text(&self, end: usize) -> Vec<u8> {
+    /// Gives away the buffer as the text up to `end`, and goes on in another with what is read
+    /// and comes after `self.at`.
+    fn text(&mut self, end: usize) -> Vec<u8> {
         let spare = self.spare.lock().ok().and_then(|mut spare| spare.pop());
-        let mut text = spare.unwrap_or_default();
-        text.clear();
-        text.extend_from_slice(&self.buffer[..end]);
+        let mut next = spare.unwrap_or_else(|| Vec::with_capacity(PIECE + 2 * BLOCK));
+        next.clear();
+        next.extend_from_slice(&self.buffer[self.at..]);
+        let mut text = std::mem::replace(&mut self.buffer, next);
+        text.truncate(end);
+        self.offset += self.at as u64;
+        self.at = 0;
         text
     }
 
@@ -249,8 +254,9 @@ impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
     fn whole(&mut self, key: &str) -> Result<(), Cut> {
         self.mark()?;
         self.value()?;
+        let offset = self.offset;
         let text = self.text(self.at);
-        self.deliver(key, false, [0, 0], self.offset, text)
+        self.deliver(key, false, [0, 0], offset, text)
     }
 
     /// Sends the objects of a list in pieces.
@@ -285,8 +291,9 @@ impl<'a, R: Read, S: FnMut(Piece) -> bool> Cutter<'a, R, S> {
             };
             self.at += 1;
             if is_last || end >= PIECE {
+                let offset = self.offset;
                 let text = self.text(end);
-                self.deliver(key, true, [first, count], self.offset, text)?;
+                self.deliver(key, true, [first, count], offset, text)?;
                 if is_last {
                     return Ok(());
                 }

@@ -19,7 +19,10 @@ pub fn locate(dataset: &mut Dataset, extra: &[Utf8PathBuf]) -> Result<()> {
     if dataset.lacks_images {
         return Ok(());
     }
-    let roots: Vec<Utf8PathBuf> = extra.iter().chain(&dataset.roots).cloned().collect();
+    // of the places where a format has its images most aren't there, mostly
+    let is_there = |root: &&Utf8PathBuf| root.as_str().is_empty() || root.is_dir();
+    let roots: Vec<Utf8PathBuf> =
+        extra.iter().chain(&dataset.roots).filter(is_there).cloned().collect();
     dataset.images.par_iter_mut().for_each(|image| {
         if image.file.is_none() {
             let name = Utf8Path::new(&*image.name);

@@ -65,59 +65,37 @@ impl Rle {
         // each number ends with the byte that has no 0x20 on top of `0`: no more memory than that
         let ends = text.iter().filter(|byte| byte.wrapping_sub(48) & 0x20 == 0).count();
         let mut counts: Vec<u32> = Vec::with_capacity(ends);
-        // the last two runs
-        let mut before = [0_i64; 2];
         let mut at = 0;
         while at < text.len() {
-            let mut value = 0_i64;
-            let mut shift = 0;
-            loop {
-                let Some(byte) = text.get(at) else { return Err(RleError::Cut) };
-                let group = byte.wrapping_sub(48);
-                if group > 63 || shift > 35 {
-                    return Err(RleError::Byte { at });
-                }
-                value |= i64::from(group & 0x1f) << shift;
-                shift += 5;
-                at += 1;
-                if group & 0x20 == 0 {
-                    if group & 0x10 != 0 {
-                        value |= -1 << shift;
-                    }
-                    break;
-                }
+            if let [_, .., last_but_one, last] = counts[..]
+                && let Some(eight) = text[at..].first_chunk()
+                && let Some(runs) = short_runs(*eight, [last_but_one, last])
+            {
+                counts.extend_from_slice(&runs);
+                at += runs.len();
+                continue;
             }
             let index = counts.len();
+            let mut length = number(text, &mut at)?;
             if index > 2 {
-                value += before[0];
+                length += i64::from(counts[index - 2]);
             }
-            before = [before[1], value];
-            let run =
-                u32::try_from(value).map_err(|_| RleError::Length { at: index, length: value })?;
-            counts.push(run);
+            counts.push(u32::try_from(length).map_err(|_| RleError::Length { at: index, length })?);
         }
         Ok(Self { width, height, counts: counts.into(), compressed: true })
     }
 
     /// Returns the compressed text of COCO.
     pub fn to_text(&self) -> String {
-        let mut text = String::with_capacity(self.counts.len() * 2);
-        for (at, run) in self.counts.iter().enumerate() {
-            let mut value = i64::from(*run);
-            if at > 2 {
-                value -= i64::from(self.counts[at - 2]);
-            }
-            loop {
-                let group = (value & 0x1f) as u8;
-                value >>= 5;
-                let more = if group & 0x10 != 0 { value != -1 } else { value != 0 };
-                text.push(char::from(group + if more { 0x20 } else { 0 } + 48));
-                if !more {
-                    break;
-                }
-            }
+        let mut text = Vec::with_capacity(self.counts.len() * 2);
+        for run in self.counts.iter().take(3) {
+            push_number(&mut text, i64::from(*run));
         }
-        text
+        for runs in self.counts.windows(3).skip(1) {
+            push_number(&mut text, i64::from(runs[2]) - i64::from(runs[0]));
+        }
+        // it is ASCII
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Reads a mask whose pixels lie column after column; what is not 0 is set.
@@ -225,6 +203,56 @@ impl Rle {
     }
 }
 
+/// Takes eight runs of one byte each, which are differences to the runs before; `None` where they
+/// aren't.
+#[inline]
+fn short_runs(text: [u8; 8], before: [u32; 2]) -> Option<[u32; 8]> {
+    // all eight at once: a byte below 48 shows by itself, whatever it takes from the next
+    let groups = u64::from_le_bytes(text).wrapping_sub(u64::from_le_bytes([48; 8]));
+    if groups & u64::from_le_bytes([0xe0; 8]) != 0 {
+        return None;
+    }
+    let mut before = before.map(i64::from);
+    let mut signs = 0;
+    let runs = groups.to_le_bytes().map(|group| {
+        // bit 4 is the sign
+        let run = before[0] + i64::from(group ^ 0x10) - 0x10;
+        before = [before[1], run];
+        signs |= run;
+        run as u32
+    });
+    u32::try_from(signs).is_ok().then_some(runs)
+}
+
+/// Takes a number in groups of five bits, the lowest first, and goes past it.
+fn number(text: &[u8], at: &mut usize) -> Result<i64, RleError> {
+    let (mut value, mut bits) = (0_i64, 0);
+    loop {
+        let Some(byte) = text.get(*at) else { return Err(RleError::Cut) };
+        let group = byte.wrapping_sub(48);
+        if group > 63 || bits > 35 {
+            return Err(RleError::Byte { at: *at });
+        }
+        value |= i64::from(group & 0x1f) << bits;
+        bits += 5;
+        *at += 1;
+        if group & 0x20 == 0 {
+            // the highest bit is the sign
+            return Ok(value << (64 - bits) >> (64 - bits));
+        }
+    }
+}
+
+/// Writes a number in groups of five bits; most take one.
+#[inline]
+fn push_number(text: &mut Vec<u8>, mut value: i64) {
+    while !(-16..16).contains(&value) {
+        text.push((value & 0x1f) as u8 + 0x20 + 48);
+        value >>= 5;
+    }
+    text.push((value & 0x1f) as u8 + 48);
+}
+
 /// A mask of more pixels is not decoded.
 pub const MOST_PIXELS: u64 = 1 << 30;
 
@@ -264,5 +292,62 @@ impl<'a> Runs<'a> {
             self.set = !self.set;
         }
         self.left > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{RleError, number};
+    use crate::model::Rle;
+
+    fn runs(text: &[u8]) -> Result<Vec<u32>, RleError> {
+        Rle::from_text(text, 4, 4).map(|mask| mask.counts.into())
+    }
+
+    /// Reads one number after the other.
+    fn slowly(text: &[u8]) -> Result<Vec<u32>, RleError> {
+        let (mut counts, mut at) = (Vec::new(), 0);
+        while at < text.len() {
+            let index = counts.len();
+            let before = if index > 2 { i64::from(counts[index - 2]) } else { 0 };
+            let length = before + number(text, &mut at)?;
+            let run = u32::try_from(length).map_err(|_| RleError::Length { at: index, length });
+            counts.push(run?);
+        }
+        Ok(counts)
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_where_it_is() {
+        assert_eq!(runs(b"52203O1O"), Ok(vec![5, 2, 2, 2, 5, 1, 6, 0]));
+        assert_eq!(runs(b"5550000000J0"), Err(RleError::Length { at: 10, length: -1 }));
+        assert_eq!(runs(b"55500000000/0"), Err(RleError::Byte { at: 11 }));
+        assert_eq!(runs(b"5550000000000P"), Err(RleError::Cut));
+    }
+
+    proptest! {
+        #[test]
+        fn runs_come_back_from_their_text(
+            counts in prop::collection::vec(
+                prop_oneof![4 => 0_u32..20, 1 => 0_u32..2000, 1 => any::<u32>()],
+                0..60,
+            ),
+        ) {
+            let mask = Rle { width: 4, height: 4, counts: counts.clone().into(), compressed: true };
+            prop_assert_eq!(runs(mask.to_text().as_bytes()), Ok(counts));
+        }
+
+        #[test]
+        fn any_text_is_read_as_one_number_after_the_other(
+            text in prop_oneof![
+                prop::collection::vec(48_u8..80, 0..60),
+                prop::collection::vec(47_u8..113, 0..60),
+                prop::collection::vec(prop_oneof![30 => 48_u8..60, 1 => any::<u8>()], 0..60),
+            ],
+        ) {
+            prop_assert_eq!(runs(&text), slowly(&text));
+        }
     }
 }

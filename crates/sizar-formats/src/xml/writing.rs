@@ -22,7 +22,7 @@ impl Writer {
 
     /// Begins a document without a declaration, indented by tabs, as Pascal VOC's files are.
     pub fn bare() -> Self {
-        Self { out: String::new(), open: Vec::new(), indent: "\t" }
+        Self { out: String::with_capacity(1 << 12), open: Vec::new(), indent: "\t" }
     }
 
     /// Opens an element.
@@ -36,7 +36,7 @@ impl Writer {
     pub fn close(&mut self) {
         if let Some(name) = self.open.pop() {
             self.pad();
-            let _ = writeln!(self.out, "</{name}>");
+            self.end(name);
         }
     }
 
@@ -63,7 +63,7 @@ impl Writer {
         let begin = self.out.len();
         let _ = write!(self.out, "{text}");
         self.escape_from(begin, false);
-        let _ = writeln!(self.out, "</{name}>");
+        self.end(name);
     }
 
     /// Closes what is open and returns the document.
@@ -87,6 +87,12 @@ impl Writer {
         }
     }
 
+    fn end(&mut self, name: &str) {
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push_str(">\n");
+    }
+
     fn pad(&mut self) {
         for _ in 0..self.open.len() {
             self.out.push_str(self.indent);
@@ -101,7 +107,9 @@ impl Writer {
             '\n' | '\t' | '"' => false,
             c => c < ' ' || matches!(c, '\u{fffe}' | '\u{ffff}'),
         };
-        if !self.out[begin..].contains(special) {
+        // the two that are beyond ASCII begin with 0xef
+        let may_be_special = |byte: &u8| matches!(byte, ..b' ' | b'&' | b'<' | b'>' | b'"' | 0xef);
+        if !self.out.as_bytes()[begin..].iter().any(may_be_special) {
             return;
         }
         let raw = self.out.split_off(begin);

@@ -22,7 +22,7 @@ pub struct Unresolved {
 /// Memory that is used for one annotation after the other.
 #[derive(Default)]
 pub struct Scratch {
-    points: Vec<Point>,
+    coordinates: Vec<f64>,
     parts: Vec<Part>,
     runs: Vec<u32>,
 }
@@ -83,13 +83,11 @@ fn bbox(cursor: &mut Cursor<'_>) -> Result<Option<Box2>> {
     cursor.peek();
     let begin = cursor.at();
     let (mut sides, mut count) = ([0.0; 4], 0);
-    cursor.list(|cursor| {
-        let value = cursor.float()?;
+    cursor.numbers(|value| {
         if let Some(side) = sides.get_mut(count) {
             *side = value;
         }
         count += 1;
-        Ok(())
     })?;
     let [x, y, width, height] = sides;
     match count {
@@ -110,23 +108,15 @@ fn segmentation(cursor: &mut Cursor<'_>, scratch: &mut Scratch) -> Result<Shape>
     cursor.list(|cursor| {
         cursor.peek();
         let begin = cursor.at();
-        scratch.points.clear();
-        let mut x = None;
         if cursor.peek() != Some(b'[') {
             return Err(cursor.unexpected("a list of coordinates"));
         }
-        cursor.list(|cursor| {
-            let value = cursor.float()?;
-            match x.take() {
-                None => x = Some(value),
-                Some(x) => scratch.points.push(Point::new(x, value)),
-            }
-            Ok(())
-        })?;
-        if x.is_some() {
+        scratch.coordinates.clear();
+        cursor.numbers(|value| scratch.coordinates.push(value))?;
+        let (pairs, []) = scratch.coordinates.as_chunks() else {
             return Err(JsonError::new(begin, "a polygon with an odd number of coordinates"));
-        }
-        let outer = Box::from(&*scratch.points);
+        };
+        let outer = pairs.iter().map(|[x, y]| Point::new(*x, *y)).collect();
         scratch.parts.push(Part { outer, holes: Box::default() });
         Ok(())
     })?;
@@ -157,7 +147,7 @@ fn rle(cursor: &mut Cursor<'_>, scratch: &mut Scratch) -> Result<Shape> {
             }
             b"counts" => {
                 scratch.runs.clear();
-                cursor.list(|cursor| Ok(scratch.runs.push(cursor.size()?)))?;
+                cursor.numbers(|run| scratch.runs.push(run))?;
                 counts = Some(Counts::Runs(Box::from(&*scratch.runs)));
             }
             _ => {
@@ -186,7 +176,7 @@ fn keypoints(cursor: &mut Cursor<'_>, made: &mut Annotation) -> Result<()> {
     cursor.peek();
     let begin = cursor.at();
     let mut numbers = Vec::with_capacity(51);
-    cursor.list(|cursor| Ok(numbers.push(cursor.float()?)))?;
+    cursor.numbers(|value: f64| numbers.push(value))?;
     if numbers.len() % 3 != 0 {
         return Err(JsonError::new(begin, "keypoints are threes of x, y and visibility"));
     }

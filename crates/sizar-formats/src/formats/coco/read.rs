@@ -3,6 +3,7 @@
 #![expect(clippy::unit_arg, reason = "a push in a walk through a list is all that it does")]
 
 use camino::Utf8Path;
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::annotation::{self, Scratch, Unresolved};
@@ -209,27 +210,35 @@ impl Lists {
         let images = ids(file, "images", images.iter().map(|image| image.id), notes);
         let categories =
             ids(file, "categories", categories.iter().map(|category| category.id), notes);
-        let mut before = (i64::MIN, 0);
+        let all_known = annotations
+            .par_iter_mut()
+            .zip(&named)
+            .map(|(annotation, (image, category))| {
+                let image = images.get(image).copied();
+                annotation.image = image.unwrap_or_default();
+                annotation.category = category.and_then(|id| categories.get(&id).copied());
+                image.is_some() && annotation.category.is_some() == category.is_some()
+            })
+            // not `all`, which would leave the others as they are
+            .reduce(|| true, |a, b| a && b);
+        if all_known {
+            return Ok(dataset);
+        }
         let mut named = named.into_iter().enumerate();
-        annotations.retain_mut(|annotation| {
+        annotations.retain(|annotation| {
             let Some((at, (image, category))) = named.next() else { return false };
             let mut note = |code, message| {
                 let at = Position::element(file, format!("{list}[{at}]"));
                 notes.push(Note { code, at, message });
             };
-            if before.0 != image {
-                let Some(found) = images.get(&image) else {
-                    note("unknown-image", format!("there is no image of the id {image}"));
-                    return false;
-                };
-                before = (image, *found);
+            if !images.contains_key(&image) {
+                note("unknown-image", format!("there is no image of the id {image}"));
+                return false;
             }
-            annotation.image = before.1;
-            if let Some(category) = category {
-                annotation.category = categories.get(&category).copied();
-                if annotation.category.is_none() {
-                    note("unknown-category", format!("there is no category of the id {category}"));
-                }
+            if let Some(category) = category
+                && annotation.category.is_none()
+            {
+                note("unknown-category", format!("there is no category of the id {category}"));
             }
             true
         });

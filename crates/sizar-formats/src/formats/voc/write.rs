@@ -1,7 +1,5 @@
 //! Writes Pascal VOC, in the folders of the development kit.
 
-use std::fmt::Write as _;
-
 use rayon::prelude::*;
 
 use super::super::mask::{palette, regions, unique_stems};
@@ -175,7 +173,8 @@ fn lists(
     if splits.is_empty() {
         splits.push(("trainval".into(), (0..names.len()).collect()));
     }
-    let by_image = dataset.by_image();
+    // a list for each class costs images × classes; VOC has 20
+    let states = if dataset.categories.len() > 200 { Vec::new() } else { states(dataset) };
     for (split, images) in splits {
         let list = |images: &mut dyn Iterator<Item = usize>| {
             images.fold(String::new(), |text, at| text + &names[at].0 + "\n")
@@ -187,30 +186,42 @@ fn lists(
             let text = list(&mut masked);
             output.write(format!("ImageSets/Segmentation/{split}.txt"), text.as_bytes())?;
         }
-        // a list for each class costs images × classes; VOC has 20
-        if dataset.categories.len() > 200 {
-            continue;
-        }
-        for (category, known) in dataset.categories.iter().enumerate() {
-            let mut text = String::new();
+        states.par_iter().zip(&dataset.categories).try_for_each(|(states, category)| {
+            let mut text = String::with_capacity(images.len() * 16);
             for at in &images {
-                let things: Vec<bool> = by_image
-                    .of(*at)
-                    .iter()
-                    .map(|thing| &dataset.annotations[*thing as usize])
-                    .filter(|thing| thing.category == Some(category as u32))
-                    .map(|thing| thing.flags.has(Flags::DIFFICULT))
-                    .collect();
-                let state = match things.contains(&false) {
-                    true => 1,
-                    false if things.is_empty() => -1,
-                    false => 0,
-                };
-                let _ = writeln!(text, "{} {state:2}", names[*at].0);
+                text.push_str(&names[*at].0);
+                text.push_str(match states[*at] {
+                    State::Absent => " -1\n",
+                    State::Difficult => "  0\n",
+                    State::Present => "  1\n",
+                });
             }
-            let name = known.name.replace('/', "_");
-            output.write(format!("ImageSets/Main/{name}_{split}.txt"), text.as_bytes())?;
-        }
+            let name = category.name.replace('/', "_");
+            output.write(format!("ImageSets/Main/{name}_{split}.txt"), text.as_bytes())
+        })?;
     }
     Ok(())
+}
+
+/// What the list of a class says of an image.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Absent,
+    /// Only things that are hard to see.
+    Difficult,
+    Present,
+}
+
+/// Returns for each class what its list says of each image.
+fn states(dataset: &Dataset) -> Vec<Vec<State>> {
+    let mut states = vec![vec![State::Absent; dataset.images.len()]; dataset.categories.len()];
+    for annotation in &dataset.annotations {
+        let Some(category) = annotation.category else { continue };
+        let of_class = states.get_mut(category as usize);
+        if let Some(state) = of_class.and_then(|states| states.get_mut(annotation.image as usize)) {
+            let is_difficult = annotation.flags.has(Flags::DIFFICULT);
+            *state = (*state).max(if is_difficult { State::Difficult } else { State::Present });
+        }
+    }
+    states
 }

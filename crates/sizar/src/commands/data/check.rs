@@ -71,7 +71,8 @@ pub fn check(session: &Session, args: &CheckArgs) -> CommandResult {
         }
         mend(&mut opened.dataset);
         let options = WriteOptions::default();
-        save(&mut opened.dataset, opened.format, out, Placing::Link, &options)?;
+        let format = opened.format;
+        save(&mut opened.dataset, format, out, Placing::Link, &options)?;
         let left = find(&opened.dataset, None)?.len();
         session.say(&format!("wrote {out}, in which {left} findings are left to decide"));
     }

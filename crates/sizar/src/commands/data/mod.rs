@@ -5,6 +5,8 @@ mod convert;
 mod inspect;
 mod stats;
 
+use std::mem::ManuallyDrop;
+
 use camino::Utf8PathBuf;
 use sizar_formats::formats::ReadOptions;
 use sizar_formats::formats::zooniverse::Agreement;
@@ -71,12 +73,19 @@ struct Reading {
 }
 
 impl Reading {
-    fn open(&self, path: &Utf8PathBuf) -> CommandResult<Opened> {
+    fn open(&self, path: &Utf8PathBuf) -> CommandResult<ManuallyDrop<Opened>> {
         self.open_with(path, self.images_of.as_ref())
     }
 
     /// Opens what lies at `path`, where a list of results means the images of `truth`.
-    fn open_with(&self, path: &Utf8PathBuf, truth: Option<&Utf8PathBuf>) -> CommandResult<Opened> {
+    ///
+    /// It is in memory until the program ends: to let go of a million annotations one by one takes
+    /// as long as to check them.
+    fn open_with(
+        &self,
+        path: &Utf8PathBuf,
+        truth: Option<&Utf8PathBuf>,
+    ) -> CommandResult<ManuallyDrop<Opened>> {
         let classes = match &self.names {
             Some(file) => {
                 let text = fs_err::read_to_string(file)?;
@@ -94,7 +103,7 @@ impl Reading {
                 agreement: Agreement { overlap: self.overlap, share: self.share },
             },
         };
-        Ok(open(path, &options)?)
+        Ok(ManuallyDrop::new(open(path, &options)?))
     }
 }
 
