@@ -7,7 +7,9 @@ pub const VARIABLE: &str = "SIZAR_LOG";
 
 /// Shows what is told on standard error, if the environment asks for it.
 pub fn begin() {
-    let Some(asked) = std::env::var(VARIABLE).ok().filter(|asked| !asked.is_empty()) else { return };
+    let Some(asked) = std::env::var(VARIABLE).ok().filter(|asked| !asked.is_empty()) else {
+        return;
+    };
     match asked.parse::<LevelFilter>() {
         Ok(level) => {
             tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use sizar_engine::acquire::limits::Limits;
 use sizar_engine::transport::{
-    End, Ssh, Step, Transport, TransportError, WithTransferHost, transfer,
+    End, Line, Ssh, Step, Transport, TransportError, WithTransferHost, transfer,
 };
 use sizar_model::Silent;
 use sizar_testkit::{Sshd, write_program};
@@ -105,6 +105,60 @@ fn slow_a_login_is_kept_for_the_next_sizar() {
     }
     assert_eq!(sshd.logins(), 1);
     Ssh::new(client.options(config)).log_out().unwrap();
+}
+
+#[test]
+fn slow_where_the_settings_lead_now_counts_and_not_where_they_led() {
+    let (one, other) = (Sshd::start(&[]), Sshd::start(&[]));
+    let client = Client::new();
+    let config = one.client_config(&[]);
+    let port = |config: &Utf8Path| {
+        let text = fs_err::read_to_string(config).unwrap();
+        text.lines().find_map(|line| line.trim().strip_prefix("Port ")).unwrap().to_owned()
+    };
+    let reached = || {
+        let mut ssh = Ssh::new(client.options(config.clone()));
+        let answers = ssh.run(&[Step::script("echo \"${SSH_CONNECTION##* }\"")]).unwrap();
+        (answers[0].text().trim_end().to_owned(), ssh.counters().logins)
+    };
+    let first = port(&config);
+    // the third is remembered from the first, whose connection is still open
+    assert_eq!([reached(), reached()], [(first.clone(), 1), (first, 0)]);
+    fs_err::copy(other.client_config(&[]), &config).unwrap();
+    let second = port(&config);
+    assert_eq!([reached(), reached()], [(second.clone(), 1), (second, 0)]);
+    Ssh::new(client.options(config.clone())).log_out().unwrap();
+    fs_err::copy(one.client_config(&[]), &config).unwrap();
+    Ssh::new(client.options(config)).log_out().unwrap();
+}
+
+#[test]
+fn slow_further_channels_need_no_login() {
+    let step = Step::script("head -c 3");
+    let mut say = |line: &mut dyn Line| {
+        line.send(b"abc")?;
+        let mut came = Vec::new();
+        while came.len() < 3 {
+            came.extend(line.receive(Duration::from_millis(100))?.unwrap_or_default());
+        }
+        assert_eq!(&came[..3], b"abc");
+        Ok(came.split_off(3))
+    };
+    for (sessions, further) in [("MaxSessions 10", true), ("MaxSessions 1", false)] {
+        let sshd = Sshd::start(&[sessions]);
+        let client = Client::new();
+        let mut ssh = Ssh::new(client.options(sshd.client_config(&[])));
+        assert!(ssh.beside().is_none(), "nothing is open");
+        assert!(ssh.talk(&step, &mut say).unwrap().is_success());
+        let beside = ssh.beside().unwrap();
+        assert!(beside.round_trip().is_some());
+        let talked = beside.talk(&step, &mut say);
+        assert_eq!(talked.is_ok(), further, "{talked:?}");
+        assert_eq!(sshd.logins(), 1);
+        let shells = if further { 2 } else { 1 };
+        assert_eq!((ssh.counters().shells, ssh.counters().logins), (shells, 1));
+        ssh.log_out().unwrap();
+    }
 }
 
 #[test]
