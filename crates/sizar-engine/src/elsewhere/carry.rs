@@ -11,10 +11,10 @@ use sizar_model::resources::ByteSize;
 
 use super::there::HAS;
 use super::{ElsewhereError, Layout};
-use crate::home::Home;
+use crate::home::{Home, Lock};
 use crate::target::Place;
 use crate::transfer::{Manifest, Pace, Sharing, Upload, alike, alike_words};
-use crate::transport::transfer::put_tree;
+use crate::transport::transfer::{To, put_tree};
 use crate::transport::{Answer, Step};
 use crate::tree_digest::write_by_rename;
 
@@ -98,11 +98,7 @@ impl Carrier<'_> {
         let Some(program) = self.program else {
             return self.plainly(place, manifest, from, what);
         };
-        let client = client(self.home)?;
-        // two of this home that send the same do so one after the other
-        let _sending = self.home.lock(&format!("sending-{}", place.name), || {
-            self.progress.note("another sizar sends something there; this one waits for it");
-        })?;
+        let Sender { client, .. } = &Sender::alone(self.home, place, self.progress)?;
         let size = ByteSize(manifest.bytes());
         self.progress.begin(format!("sending {what} ({size}) to {}", place.name));
         let pace = Pace::new(place.pace);
@@ -121,7 +117,7 @@ impl Carrier<'_> {
                 transport: &mut *place.transport,
                 program,
                 root: self.layout.root(),
-                client: &client,
+                client,
                 pace,
                 sharing,
                 progress: self.progress,
@@ -167,13 +163,40 @@ impl Carrier<'_> {
         let paths = paths.collect::<Result<Vec<_>, _>>()?;
         self.progress.begin(format!("sending {what} ({size}) to {}", place.name));
         let there = self.layout.tree(&manifest.name());
+        let sender = Sender::alone(self.home, place, self.progress)?;
         let sent = place.sending(|place| {
             let transport = &mut *place.transport;
-            put_tree(transport, root, Some(&paths), there.as_str(), self.progress)
+            let to = To { path: there.as_str(), sender: &sender.word };
+            put_tree(transport, root, Some(&paths), to, self.progress)
         });
         sent.0?;
         self.progress.end(format!("sent {what} ({size}) to {}", place.name));
         Ok(())
+    }
+}
+
+/// The one process of this home that sends something to a target.
+pub(super) struct Sender {
+    /// Names the home.
+    pub client: String,
+    /// Names the home and the target, of which several may have the same files.
+    pub word: String,
+    _turn: Lock,
+}
+
+impl Sender {
+    /// Waits until no other process of this home sends anything to the target.
+    pub fn alone(
+        home: &Home,
+        place: &Place,
+        progress: &dyn Progress,
+    ) -> Result<Self, ElsewhereError> {
+        let client = client(home)?;
+        let word = format!("{}-{}", &client[..8], place.name);
+        let turn = home.lock(&format!("sending-{}", place.name), || {
+            progress.note("another sizar sends something there; this one waits for it");
+        })?;
+        Ok(Self { client, word, _turn: turn })
     }
 }
 

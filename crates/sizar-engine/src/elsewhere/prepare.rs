@@ -321,7 +321,7 @@ fn here(
     progress: &dyn Progress,
 ) -> Result<RunPlan, ElsewhereError> {
     let local = run::plan_for(work.home, work.checkout, work.request, progress)?;
-    let (plan, sent) = moved_plan(place, &local, asked, Form::OneFile, progress)?;
+    let (plan, sent) = moved_plan((work.home, place), &local, asked, Form::OneFile, progress)?;
     put(place, &work.layout.plan(work.run), plan.to_json()?, "write the plan")?;
     if sent {
         let arguments = [SETTLE, work.layout.root().as_str(), work.run.as_str()];
@@ -335,13 +335,13 @@ fn here(
 
 /// Sends the environment of a plan of this machine's, and returns the plan as it is there.
 fn moved_plan(
-    place: &mut Place,
+    (home, place): (&Home, &mut Place),
     local: &RunPlan,
     asked: &Request,
     form: Form,
     progress: &dyn Progress,
 ) -> Result<(RunPlan, bool), ElsewhereError> {
-    let (mut plan, sent) = sent::send(place, local, form, progress)?;
+    let (mut plan, sent) = sent::send(home, place, local, form, progress)?;
     plan.checkout = asked.checkout.clone();
     plan.job = asked.request.job.clone();
     plan.inputs.clone_from(&asked.inputs);
@@ -366,7 +366,7 @@ fn without_worker(
         let rehearsed = rehearsed.unwrap_or_else(|error| unknown(run::chain(&error)));
         judge_rehearsal("this machine", Some(rehearsed), progress)?;
     }
-    let (plan, _) = moved_plan(place, &local, asked, Form::Folder, progress)?;
+    let (plan, _) = moved_plan((work.home, place), &local, asked, Form::Folder, progress)?;
     let text = plain::script(&plan, run, layout)?;
     put(place, &layout.plain(run), text, "write the script that executes the run")?;
     // the plan is what is written last

@@ -12,14 +12,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::resources::ByteSize;
 use sizar_model::{Progress, Scratch};
 
-use super::ElsewhereError;
-use super::node;
+use super::carry::Sender;
 use super::node::packed::{SENT, TREE, archive, list, pack};
 use super::node::relocate::{Move, plan_moved};
+use super::{ElsewhereError, node};
 use crate::home::Home;
 use crate::run::RunPlan;
 use crate::target::{Machine, Place};
-use crate::transport::transfer::{put_archive, put_file};
+use crate::transport::transfer::{To, put_archive, put_file};
 use crate::transport::{Answer, Step};
 
 /// Where environments lie that were sent, below the root.
@@ -111,6 +111,7 @@ pub(super) fn evidence_there(root: &Utf8Path, plan: &RunPlan) -> Utf8PathBuf {
 ///
 /// [`ElsewhereError::Environment`] where it cannot work there, or does not start there.
 pub(super) fn send(
+    home: &Home,
     place: &mut Place,
     plan: &RunPlan,
     form: Form,
@@ -132,32 +133,17 @@ pub(super) fn send(
         }
         Form::Folder => starts(place, &evidence, libraries.as_deref()),
     };
-    let sent = !is_there(place)?;
-    if sent {
-        let mut spool = tempfile::tempfile().map_err(spooled)?;
-        progress.begin("packing the environment");
-        pack_all(&moves, form, &mut spool).map_err(spooled)?;
-        let length = spool.stream_position().map_err(spooled)?;
-        spool.rewind().map_err(spooled)?;
-        let what = format!("the environment ({}) to {}", ByteSize(length), place.name);
-        progress.begin(format!("sending {what}"));
-        let (went, _) = place.sending(|place| {
-            let transport = &mut *place.transport;
-            match form {
-                Form::OneFile => {
-                    put_file(transport, &mut spool, length, evidence.as_str(), progress)
-                }
-                Form::Folder => {
-                    let tree = folder.join(TREE);
-                    put_archive(transport, &mut spool, length, tree.as_str(), progress)
-                }
+    let mut sent = false;
+    if !is_there(place)? {
+        let sender = Sender::alone(home, place, progress)?;
+        // unless another sent it meanwhile
+        sent = !is_there(place)?;
+        if sent {
+            pack_and_send(place, &moves, (form, &evidence, &folder), &sender, progress)?;
+            if form == Form::Folder && !is_there(place)? {
+                let message = DOES_NOT_START.to_owned();
+                return Err(ElsewhereError::Environment { message, hints: Vec::new() });
             }
-        });
-        went?;
-        progress.end(format!("sent {what}"));
-        if form == Form::Folder && !is_there(place)? {
-            let message = DOES_NOT_START.to_owned();
-            return Err(ElsewhereError::Environment { message, hints: Vec::new() });
         }
     }
     let mut plan = plan_moved(plan, &places(&moves));
@@ -165,6 +151,38 @@ pub(super) fn send(
         plan.variables.entry(LIBRARIES.to_owned()).or_insert(libraries);
     }
     Ok((plan, sent))
+}
+
+fn pack_and_send(
+    place: &mut Place,
+    moves: &[Moving],
+    (form, evidence, folder): (Form, &Utf8Path, &Utf8Path),
+    sender: &Sender,
+    progress: &dyn Progress,
+) -> Result<(), ElsewhereError> {
+    let mut spool = tempfile::tempfile().map_err(spooled)?;
+    progress.begin("packing the environment");
+    pack_all(moves, form, &mut spool).map_err(spooled)?;
+    let length = spool.stream_position().map_err(spooled)?;
+    spool.rewind().map_err(spooled)?;
+    let what = format!("the environment ({}) to {}", ByteSize(length), place.name);
+    progress.begin(format!("sending {what}"));
+    let (went, _) = place.sending(|place| {
+        let transport = &mut *place.transport;
+        let to = |path| To { path, sender: &sender.word };
+        match form {
+            Form::OneFile => {
+                put_file(transport, &mut spool, length, to(evidence.as_str()), progress)
+            }
+            Form::Folder => {
+                let tree = folder.join(TREE);
+                put_archive(transport, &mut spool, length, to(tree.as_str()), progress)
+            }
+        }
+    });
+    went?;
+    progress.end(format!("sent {what}"));
+    Ok(())
 }
 
 /// Makes sure, on the target, that an environment starts that came as one file; it is unpacked where

@@ -73,7 +73,26 @@ const DIGESTS: &str = "\
 command -v sha256sum >/dev/null 2>&1 || exit 3
 for f; do if [ -f \"$f\" ]; then sha256sum <\"$f\" || echo -; else echo -; fi; done";
 
-/// Sends the folder `local`, or only its `paths`, to the folder `remote`, replacing what is there.
+/// Where something goes.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'a> {
+    pub path: &'a str,
+    /// Who sends it: no other process that sends at the same time has the same word. Two that add to
+    /// one file would spoil it; one word of the sender's next try is what it goes on by.
+    pub sender: &'a str,
+}
+
+impl To<'_> {
+    /// Returns the path, and the file in which the content `name` arrives.
+    fn remote_and_part(&self, name: &str) -> (OsString, OsString) {
+        let remote = operand(self.path.as_ref());
+        let mut part = remote.clone();
+        part.push(format!(".sizar-{name}-{}.part", self.sender));
+        (remote, part)
+    }
+}
+
+/// Sends the folder `local`, or only its `paths`, to a folder, replacing what is there.
 ///
 /// Returns how many bytes went. Links go as links.
 ///
@@ -84,7 +103,7 @@ pub fn put_tree(
     transport: &mut dyn Transport,
     local: &Utf8Path,
     paths: Option<&[Utf8PathBuf]>,
-    remote: &str,
+    to: To<'_>,
     progress: &dyn Progress,
 ) -> Result<u64, TransportError> {
     let mut spool = tempfile::tempfile().map_err(TransportError::Read)?;
@@ -92,12 +111,11 @@ pub fn put_tree(
         .map_err(|source| TransportError::File { path: local.to_owned(), source })?;
     let length = spool.stream_position().map_err(TransportError::Read)?;
     spool.rewind().map_err(TransportError::Read)?;
-    put_archive(transport, &mut spool, length, remote, progress)?;
+    put_archive(transport, &mut spool, length, to, progress)?;
     Ok(length)
 }
 
-/// Unpacks the `length` bytes of a tar archive of ours as the folder `remote`, replacing what is
-/// there.
+/// Unpacks the `length` bytes of a tar archive of ours as a folder, replacing what is there.
 ///
 /// # Errors
 ///
@@ -106,11 +124,11 @@ pub fn put_archive(
     transport: &mut dyn Transport,
     archive: &mut (impl Read + Seek),
     length: u64,
-    remote: &str,
+    to: To<'_>,
     progress: &dyn Progress,
 ) -> Result<(), TransportError> {
     if length <= CHUNK {
-        let step = Step::script(UNPACK).arg(operand(remote.as_ref())).limit(LIMIT);
+        let step = Step::script(UNPACK).arg(operand(to.path.as_ref())).limit(LIMIT);
         let mut tries = 0;
         let answer = loop {
             archive.rewind().map_err(TransportError::Read)?;
@@ -122,9 +140,7 @@ pub fn put_archive(
         return succeeded(transport, "writing the files", &answer);
     }
     let (checksum, name) = sums(archive)?;
-    let remote = operand(remote.as_ref());
-    let mut part = remote.clone();
-    part.push(format!(".sizar-{name}.part"));
+    let (remote, part) = to.remote_and_part(&name);
     put_chunks(transport, archive, length, &part, progress)?;
     let step = Step::script(UNPACK_PART)
         .arg(remote)
@@ -135,7 +151,7 @@ pub fn put_archive(
     answers.iter().try_for_each(|answer| succeeded(transport, "writing the files", answer))
 }
 
-/// Writes the `length` bytes of `content` to the file `remote`: under its name only when it is whole.
+/// Writes the `length` bytes of `content` to a file: under its name only when it is whole.
 ///
 /// # Errors
 ///
@@ -144,13 +160,11 @@ pub fn put_file(
     transport: &mut dyn Transport,
     content: &mut (impl Read + Seek),
     length: u64,
-    remote: &str,
+    to: To<'_>,
     progress: &dyn Progress,
 ) -> Result<(), TransportError> {
     let (checksum, name) = sums(content)?;
-    let remote = operand(remote.as_ref());
-    let mut part = remote.clone();
-    part.push(format!(".sizar-{name}.part"));
+    let (remote, part) = to.remote_and_part(&name);
     put_chunks(transport, content, length, &part, progress)?;
     let step = Step::script(KEEP_PART)
         .arg(remote)

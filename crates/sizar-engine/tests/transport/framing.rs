@@ -11,6 +11,10 @@ use sizar_engine::transport::{End, Local, Step, Transport, TransportError, trans
 use sizar_model::{Invocation, Silent};
 
 /// A program that starts a shell as sshd does, in the middle of noise.
+fn to(path: &str) -> transfer::To<'_> {
+    transfer::To { path, sender: "tests" }
+}
+
 fn through(wrapper: &str) -> Local {
     Local::through(["bash", "-c", wrapper, "bash"])
 }
@@ -267,6 +271,27 @@ fn small_files_go_within_a_batch() {
 }
 
 #[test]
+fn two_that_send_one_file_at_once_do_not_spoil_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = Utf8Path::from_path(folder.path()).unwrap().join("packed");
+    let content = sizar_testkit::noise(1, 3 * transfer::CHUNK as usize + 7);
+    std::thread::scope(|scope| {
+        for sender in ["one", "other"] {
+            let (there, content) = (&there, &content);
+            scope.spawn(move || {
+                let to = transfer::To { path: there.as_str(), sender };
+                let (mut bytes, length) = (std::io::Cursor::new(content), content.len() as u64);
+                transfer::put_file(&mut Local::new(), &mut bytes, length, to, &Silent).unwrap();
+                // whole from the moment on that it is there
+                assert!(fs_err::read(there).unwrap() == *content);
+            });
+        }
+    });
+    assert!(fs_err::read(&there).unwrap() == content);
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn trees_go_both_ways_whole() {
     let folder = tempfile::tempdir().unwrap();
     let root = Utf8Path::from_path(folder.path()).unwrap();
@@ -280,7 +305,7 @@ fn trees_go_both_ways_whole() {
     fs_err::create_dir_all(&there).unwrap();
     fs_err::write(there.join("old"), "old").unwrap();
     let mut local = Local::new();
-    transfer::put_tree(&mut local, &here, None, there.as_str(), &Silent).unwrap();
+    transfer::put_tree(&mut local, &here, None, to(there.as_str()), &Silent).unwrap();
     assert!(!there.join("old").exists());
     assert_eq!(fs_err::read_link(there.join("link")).unwrap().to_str(), Some("deep/er/x"));
     let back = root.join("back");
@@ -295,7 +320,8 @@ fn trees_go_both_ways_whole() {
     let digests = transfer::digests(&mut local, &files).unwrap().unwrap();
     let two = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3";
     assert_eq!(digests, [Some(two.to_owned()), None]);
-    let error = transfer::put_tree(&mut local, &here, None, "/dev/null/x", &Silent).unwrap_err();
+    let error =
+        transfer::put_tree(&mut local, &here, None, to("/dev/null/x"), &Silent).unwrap_err();
     assert!(matches!(error, TransportError::Failed { .. }), "{error:?}");
     assert_eq!(fs_err::read_dir(root.join("th ere")).unwrap().count(), 1, "nothing is left");
 }

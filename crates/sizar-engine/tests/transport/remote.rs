@@ -12,6 +12,10 @@ use sizar_testkit::{Sshd, write_program};
 
 use crate::world::Client;
 
+fn to(path: &str) -> transfer::To<'_> {
+    transfer::To { path, sender: "tests" }
+}
+
 fn echo(ssh: &mut Ssh, word: &str) -> String {
     let answers = ssh.run(&[Step::program("echo", [word])]).unwrap();
     answers[0].text().trim_end().to_owned()
@@ -78,7 +82,7 @@ fn slow_one_session_is_enough() {
     fs_err::create_dir(root.join("a")).unwrap();
     fs_err::write(root.join("a/data"), vec![7; 5_000_000]).unwrap();
     let there = root.join("b");
-    transfer::put_tree(&mut first, &root.join("a"), None, there.as_str(), &Silent).unwrap();
+    transfer::put_tree(&mut first, &root.join("a"), None, to(there.as_str()), &Silent).unwrap();
     let back = root.join("c");
     transfer::get_tree(&mut first, there.as_str(), &[], &back, Limits::default(), &Silent).unwrap();
     assert_eq!(fs_err::read(back.join("data")).unwrap().len(), 5_000_000);
@@ -221,7 +225,7 @@ fn slow_data_goes_through_its_own_host_or_the_login_node() {
         let transfer = client.alone(data.client_config(&[]));
         let mut site = WithTransferHost::new(control, transfer);
         let there = root.join(there);
-        transfer::put_tree(&mut site, &root.join("a"), None, there.as_str(), &Silent).unwrap();
+        transfer::put_tree(&mut site, &root.join("a"), None, to(there.as_str()), &Silent).unwrap();
         assert_eq!(fs_err::read_to_string(there.join("x")).unwrap(), "x");
         assert_eq!(data.logins(), logins);
     }
