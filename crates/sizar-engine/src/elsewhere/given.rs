@@ -1,8 +1,7 @@
 //! What a batch scheduler gave a job, and what it means when it asks it to end.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
@@ -18,15 +17,25 @@ use crate::run::Allotment;
 /// scheduler signals all processes of a job, one after the other.
 const NEWS: Duration = Duration::from_millis(500);
 
-pub(super) fn was_told(told: &AtomicBool) -> bool {
-    let end = Instant::now() + NEWS;
-    while !told.load(Ordering::SeqCst) {
-        if Instant::now() > end {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(10));
+/// Whether this process was asked to end.
+#[derive(Default)]
+pub(super) struct Told {
+    so_far: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Told {
+    fn note(&self) {
+        *self.so_far.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
     }
-    true
+
+    /// Returns whether it was, or is within [`NEWS`].
+    pub fn by_now(&self) -> bool {
+        let so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(so_far, NEWS, |told| !*told);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// Says what an ending means where the scheduler may have asked for it: it cancels a job by the
@@ -66,14 +75,14 @@ pub(super) fn ahead_of(walltime: Walltime, kept: u64, began: Instant) -> Walltim
 }
 
 /// Turns signals into wishes, in a thread of their own.
-pub(super) fn obey_signals(control: &Control, told: &Arc<AtomicBool>) {
+pub(super) fn obey_signals(control: &Control, told: &Arc<Told>) {
     let (control, told) = (control.clone(), Arc::clone(told));
     let signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]);
     let Ok(mut signals) = signals else { return };
     std::thread::spawn(move || {
         for signal in signals.forever() {
             if matches!(signal, SIGTERM | SIGINT | SIGUSR1 | SIGUSR2) {
-                told.store(true, Ordering::SeqCst);
+                told.note();
                 control.stop();
             }
         }

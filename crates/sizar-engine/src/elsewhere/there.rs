@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use camino::Utf8PathBuf;
@@ -15,7 +14,7 @@ use sizar_model::resources::Walltime;
 use sizar_model::{Activity, Checkout, DataBinding, Ending, Progress, Receipt, RunId};
 
 use super::addresses::{self, Unfetched};
-use super::given::{ahead_of, allotment, granted, kept, meaning, obey_signals, was_told};
+use super::given::{Told, ahead_of, allotment, granted, kept, meaning, obey_signals};
 use super::node::{self, Chosen};
 use super::whole::whole;
 use super::{Layout, after, array, marks, sent, store_sweep};
@@ -326,7 +325,7 @@ fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, S
     let (run, attempt) = (&work.run, work.attempt);
     whole(layout, &plan.checkout.path)?;
     let variables: BTreeMap<String, String> = std::env::vars().collect();
-    let told = Arc::new(AtomicBool::new(false));
+    let told = Arc::new(Told::default());
     let control = Control::default();
     obey_signals(&control, &told);
     let given = variables.get(node::VARIABLE).map(String::as_str);
@@ -360,7 +359,7 @@ fn attempt_of(layout: &Layout, work: &Work, began: Instant) -> Result<Receipt, S
     }
     let judge = |ending: Ending| {
         let over = walltime.is_some_and(|time| began.elapsed().as_secs() + after(time) >= time.0);
-        meaning(ending, || was_told(&told), over)
+        meaning(ending, || told.by_now(), over)
     };
     if let Chosen::InPlace { note } = &chosen {
         allotment.notes.extend(note.clone());
