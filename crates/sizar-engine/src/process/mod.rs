@@ -26,3 +26,11 @@ pub use execute::{Finished, execute};
 pub use limits::Limits;
 pub(crate) use oom::Kills;
 pub use output::Io;
+
+/// Returns whether something waits at this process's standard input that nobody typed: programs that
+/// [`execute`] starts have none.
+pub fn input_waits() -> bool {
+    let input = std::io::stdin();
+    !rustix::termios::isatty(&input)
+        && rustix::io::ioctl_fionread(&input).is_ok_and(|bytes| bytes > 0)
+}

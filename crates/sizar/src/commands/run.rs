@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::dataset;
 use sizar_engine::failpoint;
-use sizar_engine::process::Control;
+use sizar_engine::process::{Control, input_waits};
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
@@ -225,6 +225,12 @@ pub fn run(session: &Session, args: &RunArgs) -> CommandResult<u8> {
 
 fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     let request = request(session, args)?;
+    if input_waits() {
+        session.say(
+            "the program gets no standard input, because a run can be done again without you; \
+             give what you pipe as a file",
+        );
+    }
     if let Some(target) = &args.on {
         if args.queue.batch.is_some() {
             let error = anyhow::anyhow!("`--batch` queues runs on this machine only");
