@@ -9,6 +9,7 @@ use fs_err as fs;
 use sizar_model::Progress;
 use sizar_model::resources::ByteSize;
 
+use super::last_sent::LastSent;
 use super::there::HAS;
 use super::{ElsewhereError, Layout};
 use crate::home::{Home, Lock};
@@ -87,12 +88,12 @@ impl Carrier<'_> {
         look.read(place.transport.run(&[step])?.first())
     }
 
-    /// Sends what is missing of a tree, and has it laid out there.
+    /// Sends what is missing of a tree, and has it laid out there; `here` is the place that it is of.
     pub fn tree(
         &self,
         place: &mut Place,
         manifest: &Manifest,
-        from: &Path,
+        (from, here): (&Path, &Utf8Path),
         what: &str,
     ) -> Result<(), ElsewhereError> {
         let Some(program) = self.program else {
@@ -112,6 +113,8 @@ impl Carrier<'_> {
             ));
         }
         let sharing = Sharing { group: profile.group_readable, lenders };
+        let last = LastSent::of(self.home, place.name.as_str(), here);
+        let before = last.read();
         let (sent, moved) = place.sending(|place| {
             Upload {
                 transport: &mut *place.transport,
@@ -120,11 +123,13 @@ impl Carrier<'_> {
                 client,
                 pace,
                 sharing,
+                before: before.as_ref(),
                 progress: self.progress,
             }
             .tree(manifest, from)
         });
         sent.map_err(|error| error.on(place.name.as_str()))?;
+        last.write(manifest);
         let line = ByteSize(moved);
         self.progress
             .end(format!("sent {what} ({size}, {line} of it on the line) to {}", place.name));

@@ -21,6 +21,7 @@ mod error;
 mod forward;
 mod given;
 mod ignored;
+mod last_sent;
 mod layout;
 mod leftovers;
 mod manifest;

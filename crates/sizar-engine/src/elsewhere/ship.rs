@@ -209,7 +209,7 @@ fn one(
             Some(cargo) => cargo,
             None => list(carrier.home, here, carrier.progress)?,
         };
-        match carrier.tree(place, &cargo.manifest, cargo.root.as_std_path(), &what) {
+        match carrier.tree(place, &cargo.manifest, (cargo.root.as_std_path(), here), &what) {
             Ok(()) => return Ok(cargo.there(carrier.layout)),
             Err(ElsewhereError::Transfer(TransferError::Changed { path })) if tries + 1 < TRIES => {
                 carrier.progress.note(format!("`{path}` changed while it was sent; it goes anew"));

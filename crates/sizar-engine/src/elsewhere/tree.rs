@@ -47,7 +47,8 @@ impl Source<'_> {
     pub fn send(&self, place: &mut Place, carrier: &Carrier<'_>) -> Result<(), ElsewhereError> {
         let files = self.manifest.tree.entries().len() as u64;
         let what = counted(files, "file", "files");
-        carrier.tree(place, &self.manifest.tree, self.checkout.path.as_std_path(), &what)
+        let path = &self.checkout.path;
+        carrier.tree(place, &self.manifest.tree, (path.as_std_path(), path), &what)
     }
 
     /// Returns the step that leaves what changed there, if it is little, once all of `needed` is

@@ -298,6 +298,10 @@ impl Arriving {
                 self.file.file().write_all_at(bytes, self.length).map_err(failed(one))?;
                 self.hasher.update(bytes);
             }
+            // the other end knows of nothing that is here
+            Bytes::Copy { .. } => {
+                return Err(TransferError::Protocol("a piece is a copy".to_owned()));
+            }
             Bytes::Hole(length) => {
                 self.file.set_len(self.length + length).map_err(failed(one))?;
                 update_zeros(&mut self.hasher, length);

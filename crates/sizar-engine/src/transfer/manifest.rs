@@ -116,7 +116,7 @@ impl Entry {
     }
 }
 
-fn push(to: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn push(to: &mut Vec<u8>, bytes: &[u8]) {
     to.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     to.extend_from_slice(bytes);
 }
@@ -127,7 +127,7 @@ fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     head.try_into().ok()
 }
 
-fn pull<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn pull<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = u32::from_le_bytes(take(from)?) as usize;
     let (head, rest) = from.split_at_checked(length)?;
     *from = rest;
@@ -233,9 +233,18 @@ impl Manifest {
 
     /// Returns what makes this tree of `base`: the paths that go, and the entries that come.
     pub fn since(&self, base: &Self) -> (Vec<Box<[u8]>>, Self) {
-        let gone = base.entries.iter().filter(|entry| self.get(&entry.path).is_none());
-        let new = self.entries.iter().filter(|entry| base.get(&entry.path) != Some(entry));
-        (gone.map(|entry| entry.path.clone()).collect(), Self { entries: new.cloned().collect() })
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        let mut before = base.entries.iter().peekable();
+        for entry in &self.entries {
+            while let Some(old) = before.next_if(|old| old.path < entry.path) {
+                gone.push(old.path.clone());
+            }
+            if before.next_if(|old| old.path == entry.path) != Some(entry) {
+                new.push(entry.clone());
+            }
+        }
+        gone.extend(before.map(|old| old.path.clone()));
+        (gone, Self { entries: new })
     }
 
     /// Returns the tree with `new` in it, and without `gone`.

@@ -7,6 +7,7 @@
 //! only when its digest is right.
 
 mod case;
+mod change;
 mod download;
 mod error;
 mod gc;
@@ -14,6 +15,7 @@ mod lay_out;
 mod lend;
 mod manifest;
 mod outgoing;
+mod outline;
 #[cfg(test)]
 mod over_a_pipe;
 mod pace;

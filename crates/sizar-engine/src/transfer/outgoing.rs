@@ -1,5 +1,6 @@
 //! Contents on their way: readers make frames of them, and one or several lines take these.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -11,6 +12,7 @@ use sizar_model::progress::Unit;
 use sizar_model::{Activity, Progress};
 
 use super::manifest::{Content, Manifest};
+use super::outline::Outline;
 use super::packer::Packer;
 use super::segment::SMALL;
 use super::store::Blob;
@@ -39,7 +41,9 @@ pub(super) struct Outgoing<'a> {
     /// How many bytes are missing there.
     total: u64,
     small: Vec<(u32, u64)>,
-    /// Large contents of which a part is there already: the first line has it.
+    /// What large contents are like that are there.
+    outlines: HashMap<u32, Outline>,
+    /// Large contents of which a part is there already, or one like them: the first line has it.
     begun: Vec<(u32, u64)>,
     large: Vec<(u32, u64)>,
     next_small: AtomicUsize,
@@ -58,7 +62,7 @@ impl<'a> Outgoing<'a> {
     pub fn new(
         (manifest, from): (&'a Manifest, &'a Path),
         blobs: &'a [(Blob, usize)],
-        missing: Vec<(u32, u64)>,
+        (missing, outlines): (Vec<(u32, u64)>, HashMap<u32, Outline>),
         pace: &'a Mutex<Pace>,
         progress: &'a dyn Progress,
     ) -> Result<Self, TransferError> {
@@ -70,7 +74,8 @@ impl<'a> Outgoing<'a> {
             blobs.get(*index as usize).is_some_and(|(blob, _)| blob.size <= SMALL)
         };
         let (small, large): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_small);
-        let (begun, large) = large.into_iter().partition(|(_, have)| *have > 0);
+        let is_begun = |(index, have): &(u32, u64)| *have > 0 || outlines.contains_key(index);
+        let (begun, large) = large.into_iter().partition(is_begun);
         Ok(Self {
             manifest,
             from,
@@ -79,6 +84,7 @@ impl<'a> Outgoing<'a> {
             progress,
             total,
             small,
+            outlines,
             begun,
             large,
             next_small: AtomicUsize::new(0),
@@ -203,9 +209,12 @@ impl<'a> Outgoing<'a> {
         let entry = &self.manifest.entries()[entry];
         debug_assert!(matches!(entry.content, Content::File { .. }));
         let path = self.from.join(entry.path());
-        packer.file(&path, index, have.min(blob.size)..blob.size, emit).map_err(|error| match error
-            .kind()
-        {
+        let range = have.min(blob.size)..blob.size;
+        let packed = match self.outlines.get(&index) {
+            Some(outline) => packer.like(&path, index, range, outline, emit),
+            None => packer.file(&path, index, range, emit),
+        };
+        packed.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound => {
                 TransferError::Changed { path: entry.name() }
             }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
+use super::outline::Outline;
 use super::segment::{Bytes, CHUNK, Piece, SMALL, push};
 use super::wire::{Kind, pack};
 use crate::sparse::data_from;
@@ -32,6 +33,14 @@ impl Default for Packer {
     fn default() -> Self {
         Self { batch: Vec::new(), level: LEVELS.start, leave: 0 }
     }
+}
+
+/// Bytes of a file that another content has, too.
+struct Same {
+    offset: u64,
+    /// Where the other has them.
+    from: u64,
+    length: u64,
 }
 
 type Emit<'a> = dyn FnMut(Vec<u8>) -> io::Result<()> + 'a;
@@ -59,7 +68,7 @@ impl Packer {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         push(&mut self.batch, Piece { index, offset: 0, bytes: Bytes::Data(&bytes) });
-        if self.batch.len() >= CHUNK { self.flush(emit) } else { Ok(()) }
+        self.flush_when_full(emit)
     }
 
     fn large(
@@ -92,6 +101,82 @@ impl Packer {
             self.flush(emit)?;
         }
         Ok(())
+    }
+
+    /// Adds the bytes `range` of a large file, which ends there; of what the content of `outline` has,
+    /// only where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::file`].
+    pub fn like(
+        &mut self,
+        path: &Path,
+        index: u32,
+        range: Range<u64>,
+        outline: &Outline,
+        emit: &mut Emit<'_>,
+    ) -> io::Result<()> {
+        self.flush(emit)?;
+        let file = fs::File::open(path)?;
+        if file.metadata()?.len() != range.end {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut at = range.start;
+        let mut same: Option<Same> = None;
+        while at < range.end {
+            let data = data_from(&file, at, range.end);
+            if at < data.start {
+                self.copied(index, same.take(), emit)?;
+                let bytes = Bytes::Hole(data.start - at);
+                push(&mut self.batch, Piece { index, offset: at, bytes });
+            }
+            at = data.end;
+            let mut offset = data.start;
+            outline.compare(&file, data, |chunk| {
+                let length = chunk.bytes.len() as u64;
+                match (&mut same, chunk.known) {
+                    (Some(same), Some(from)) if same.from + same.length == from => {
+                        same.length += length;
+                    }
+                    (_, Some(from)) => {
+                        let before = same.replace(Same { offset, from, length });
+                        self.copied(index, before, emit)?;
+                    }
+                    (_, None) => {
+                        self.copied(index, same.take(), emit)?;
+                        // a chunk may be longer than a frame
+                        for bytes in chunk.bytes.chunks(CHUNK) {
+                            let bytes = Bytes::Data(bytes);
+                            push(&mut self.batch, Piece { index, offset, bytes });
+                            offset += bytes.len();
+                            self.flush_when_full(emit)?;
+                        }
+                        return Ok(());
+                    }
+                }
+                offset += length;
+                Ok(())
+            })?;
+        }
+        self.copied(index, same, emit)?;
+        self.flush(emit)
+    }
+
+    /// Adds what is there already, a frame's worth at a time: so much the other end says at once.
+    fn copied(&mut self, index: u32, same: Option<Same>, emit: &mut Emit<'_>) -> io::Result<()> {
+        let Some(Same { offset, from, length }) = same else { return Ok(()) };
+        for at in (0..length).step_by(CHUNK) {
+            let length = (length - at).min(CHUNK as u64);
+            let bytes = Bytes::Copy { from: from + at, length };
+            push(&mut self.batch, Piece { index, offset: offset + at, bytes });
+            self.flush_when_full(emit)?;
+        }
+        Ok(())
+    }
+
+    fn flush_when_full(&mut self, emit: &mut Emit<'_>) -> io::Result<()> {
+        if self.batch.len() >= CHUNK { self.flush(emit) } else { Ok(()) }
     }
 
     /// Sends what is left.
@@ -147,6 +232,7 @@ mod tests {
                 match piece.unwrap().bytes {
                     Bytes::Data(data) => bytes += data.len() as u64,
                     Bytes::Hole(hole) => holes += hole,
+                    Bytes::Copy { .. } => panic!("of what?"),
                 }
             }
             frames += 1;

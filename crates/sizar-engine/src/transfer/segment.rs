@@ -9,6 +9,7 @@ pub(super) const CHUNK: usize = 1 << 20;
 
 const DATA: u8 = 0;
 const HOLE: u8 = 1;
+const COPY: u8 = 2;
 
 /// A piece of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,25 +25,36 @@ pub(super) enum Bytes<'a> {
     Data(&'a [u8]),
     /// So many zeros, of which a file keeps nothing.
     Hole(u64),
+    /// So many bytes from a place on of the content that the other end said this one is like.
+    Copy {
+        from: u64,
+        length: u64,
+    },
 }
 
 impl Bytes<'_> {
     pub fn len(&self) -> u64 {
         match self {
             Self::Data(bytes) => bytes.len() as u64,
-            Self::Hole(length) => *length,
+            Self::Hole(length) | Self::Copy { length, .. } => *length,
         }
     }
 }
 
 /// Adds a piece to a frame.
 pub(super) fn push(to: &mut Vec<u8>, piece: Piece<'_>) {
-    to.push(if matches!(piece.bytes, Bytes::Data(_)) { DATA } else { HOLE });
+    to.push(match piece.bytes {
+        Bytes::Data(_) => DATA,
+        Bytes::Hole(_) => HOLE,
+        Bytes::Copy { .. } => COPY,
+    });
     to.extend_from_slice(&piece.index.to_le_bytes());
     to.extend_from_slice(&piece.offset.to_le_bytes());
     to.extend_from_slice(&piece.bytes.len().to_le_bytes());
-    if let Bytes::Data(bytes) = piece.bytes {
-        to.extend_from_slice(bytes);
+    match piece.bytes {
+        Bytes::Data(bytes) => to.extend_from_slice(bytes),
+        Bytes::Hole(_) => {}
+        Bytes::Copy { from, .. } => to.extend_from_slice(&from.to_le_bytes()),
     }
 }
 
@@ -66,6 +78,10 @@ fn read<'a>(from: &mut &'a [u8]) -> Option<Piece<'a>> {
             (Bytes::Data(bytes), rest)
         }
         HOLE => (Bytes::Hole(length), rest),
+        COPY => {
+            let (from, rest) = rest.split_first_chunk::<8>()?;
+            (Bytes::Copy { from: u64::from_le_bytes(*from), length }, rest)
+        }
         _ => return None,
     };
     *from = rest;
@@ -103,6 +119,7 @@ mod tests {
         let pieces = [
             Piece { index: 1, offset: 0, bytes: Bytes::Data(b"abc") },
             Piece { index: 70_000, offset: 1 << 40, bytes: Bytes::Hole(1 << 50) },
+            Piece { index: 3, offset: 9, bytes: Bytes::Copy { from: 1 << 41, length: 8 } },
             Piece { index: 2, offset: 5, bytes: Bytes::Data(b"") },
         ];
         let mut frame = Vec::new();
@@ -113,7 +130,7 @@ mod tests {
         let read: Vec<_> = std::iter::from_fn(|| pull(&mut rest)).map(Result::unwrap).collect();
         assert_eq!(read, pieces);
         let mut torn = &frame[..frame.len() - 1];
-        assert!(std::iter::from_fn(|| pull(&mut torn)).take(3).any(|piece| piece.is_err()));
+        assert!(std::iter::from_fn(|| pull(&mut torn)).take(4).any(|piece| piece.is_err()));
         let missing = [(1, 0), (7, 1 << 33)];
         assert_eq!(read_missing(&write_missing(&missing)).unwrap(), missing);
         assert_eq!(read_missing(&[1, 2]), None);

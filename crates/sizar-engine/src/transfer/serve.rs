@@ -13,13 +13,14 @@ use fs_err as fs;
 use sizar_model::resources::ByteSize;
 
 use super::Pace;
+use super::change::Change;
 use super::download::{self, Wanted};
 use super::lay_out::is_full;
 use super::lend::{Sharing, open_to_group};
 use super::manifest::Manifest;
 use super::packer::Packer;
 use super::store::{Store, Who, blobs_of, token};
-use super::taking::{Awaited, Taking};
+use super::taking::{Awaited, Bases, Taking};
 use super::wire::{Failed, Frame, Kind, Request, Room, json, pack};
 use crate::home::free_bytes;
 
@@ -110,14 +111,28 @@ fn answer(
         Request::Store { client, list } => {
             let manifest =
                 Manifest::from_bytes(&read_list(input, list)?).map_err(io::Error::other)?;
-            let store = Store::at(root);
-            if sharing.group {
-                open_to_group(&store, root)?;
+            take((root, sharing), &client, (&manifest, None), input, (output, awaited))?;
+        }
+        Request::Change { client, base, tree, list } => {
+            let change = Change::from_bytes(&read_list(input, list)?).map_err(io::Error::other)?;
+            let base = Store::at(root).read_manifest(&plain(&base));
+            let made = base.as_ref().map(|base| change.of(base));
+            match made.filter(|made| made.name() == tree) {
+                Some(made) => {
+                    drop(change);
+                    take(
+                        (root, sharing),
+                        &client,
+                        (&made, base.as_ref()),
+                        input,
+                        (output, awaited),
+                    )?;
+                }
+                None => {
+                    output.send(&pack(Kind::Whole, &[], None))?;
+                    return answer((root, sharing), input, output, awaited);
+                }
             }
-            let (client, token) = (plain(&client), token());
-            let who = Who { client: &client, token: &token };
-            let taking = Taking { store: &store, who, output, awaited };
-            taking.tree(&manifest, &sharing.lenders, input)?;
         }
         Request::Assist { client, tree } => {
             let store = Store::at(root);
@@ -127,7 +142,7 @@ fn answer(
             let (client, token) = (plain(&client), token());
             let who = Who { client: &client, token: &token };
             let taking = Taking { store: &store, who, output, awaited };
-            taking.contents(&blobs_of(&manifest), None, input)?;
+            taking.contents(&blobs_of(&manifest), None, &Bases::new(), input)?;
             output.send(&pack(Kind::Done, &[], None))?;
         }
         Request::Give { folder, list, pace } => {
@@ -137,6 +152,24 @@ fn answer(
         }
     }
     Ok(())
+}
+
+/// Takes a tree in; `base` is one that it was made of.
+fn take(
+    (root, sharing): (&Utf8Path, &Sharing),
+    client: &str,
+    (manifest, base): (&Manifest, Option<&Manifest>),
+    input: &mut impl Read,
+    (output, awaited): (&Output, &Awaited),
+) -> io::Result<()> {
+    let store = Store::at(root);
+    if sharing.group {
+        open_to_group(&store, root)?;
+    }
+    let (client, token) = (plain(client), token());
+    let who = Who { client: &client, token: &token };
+    let taking = Taking { store: &store, who, output, awaited };
+    taking.tree((manifest, base), &sharing.lenders, input)
 }
 
 fn expect(input: &mut impl Read, kind: Kind) -> io::Result<Frame> {

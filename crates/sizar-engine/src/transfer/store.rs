@@ -148,7 +148,8 @@ impl Store {
         let whole = self.read_manifest(name).is_some_and(|manifest| {
             manifest.entries().par_iter().with_min_len(64).all(|entry| match &entry.content {
                 Content::File { size, digest, .. } => {
-                    *size == 0 || is_sound(&tree.as_std_path().join(entry.path()), *size, digest)
+                    let path = tree.as_std_path().join(entry.path());
+                    *size == 0 || look(&path, *size, digest) == Some(true)
                 }
                 Content::Link(_) | Content::Folder => true,
             })
@@ -175,14 +176,11 @@ impl Store {
     /// Returns whether a content is there and right; one that is not right is removed.
     pub(super) fn has(&self, blob: &Blob) -> bool {
         let path = self.blob(blob);
-        if !path.is_file() {
-            return false;
-        }
-        let sound = is_sound(path.as_std_path(), blob.size, &blob.digest);
-        if !sound {
+        let found = look(path.as_std_path(), blob.size, &blob.digest);
+        if found == Some(false) {
             let _ = fs::remove_file(&path);
         }
-        sound
+        found == Some(true)
     }
 
     /// Keeps a content whose digest was taken.
@@ -317,18 +315,19 @@ fn part_of(blob: &Blob) -> String {
     format!("{}{}.", blob.digest, if blob.program { ".x" } else { "" })
 }
 
-/// Returns whether the file at `path` still holds what it was sealed with.
-fn is_sound(path: &Path, size: u64, digest: &Digest) -> bool {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return false };
-    if !metadata.is_file() || metadata.len() != size {
-        return false;
+/// Returns whether the file at `path` still holds what it was sealed with; nothing where there is none.
+fn look(path: &Path, size: u64, digest: &Digest) -> Option<bool> {
+    let metadata = fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    if metadata.len() != size {
+        return Some(false);
     }
     if metadata.mtime() == SEALED && metadata.mode() & 0o222 == 0 {
-        return true;
+        return Some(true);
     }
     // somebody wrote to it, or touched it: its content tells
     let right = digest_of(path).is_ok_and(|(_, found)| found == *digest);
-    right && fs::File::open(path).and_then(|file| seal(&file, metadata.mode() & 0o111 != 0)).is_ok()
+    let seal = || fs::File::open(path).and_then(|file| seal(&file, metadata.mode() & 0o111 != 0));
+    Some(right && seal().is_ok())
 }
 
 /// Makes a file read only, with the time of all that is sealed.

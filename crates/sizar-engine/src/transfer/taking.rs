@@ -1,5 +1,6 @@
 //! A tree that arrives on the target: what is missing of it is asked for until it is whole.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,8 +14,9 @@ use sizar_model::Digest;
 use super::case::refuse_alike;
 use super::lay_out::{Bad, Laying};
 use super::lend::borrow;
-use super::manifest::Manifest;
-use super::segment::{Bytes, Piece, SMALL, finish, pull, write_missing};
+use super::manifest::{Content, Manifest};
+use super::outline::Outline;
+use super::segment::{Bytes, CHUNK, Piece, SMALL, finish, pull, write_missing};
 use super::serve::Output;
 use super::store::{Blob, Store, Who, blobs_of};
 use super::wire::{Frame, Kind, pack};
@@ -32,6 +34,9 @@ pub(super) struct Awaited {
     pub files: AtomicU64,
 }
 
+/// By their numbers, what large contents are like that are here.
+pub(super) type Bases = BTreeMap<u32, Utf8PathBuf>;
+
 /// A tree that is taken in.
 pub(super) struct Taking<'a> {
     pub store: &'a Store,
@@ -43,7 +48,7 @@ pub(super) struct Taking<'a> {
 impl Taking<'_> {
     pub fn tree(
         &self,
-        manifest: &Manifest,
+        (manifest, base): (&Manifest, Option<&Manifest>),
         lenders: &[Utf8PathBuf],
         input: &mut impl Read,
     ) -> io::Result<()> {
@@ -63,10 +68,16 @@ impl Taking<'_> {
             // for conversations that help with it
             let _offer = (round == 0 && rest > WINDOW).then(|| self.store.offer(manifest));
             self.awaited.files.store(missing.len() as u64, Ordering::SeqCst);
+            // what comes of copies and is not right comes whole
+            let base = base.filter(|_| round == 0);
+            let bases = match base {
+                Some(base) => self.bases(manifest, base, &blobs, &missing)?,
+                None => Bases::new(),
+            };
             self.output.send(&pack(Kind::Missing, &write_missing(&missing), Some(1)))?;
             let laying = Laying::begin(self.store, manifest)?;
             if !missing.is_empty() {
-                self.contents(&blobs, Some(&laying), input)?;
+                self.contents(&blobs, Some(&laying), &bases, input)?;
                 // what came with another content is asked for again
                 if missing.iter().any(|(index, _)| !self.is_there(&blobs, *index)) {
                     continue;
@@ -80,6 +91,35 @@ impl Taking<'_> {
             }
         }
         Err(io::Error::other("what arrives is again and again not what was sent"))
+    }
+
+    /// Says of large contents that are missing what those are made of that the tree `base` has in
+    /// their places.
+    fn bases(
+        &self,
+        manifest: &Manifest,
+        base: &Manifest,
+        blobs: &[(Blob, usize)],
+        missing: &[(u32, u64)],
+    ) -> io::Result<Bases> {
+        let mut bases = Bases::new();
+        for (index, _) in missing {
+            let Some((blob, entry)) = blobs.get(*index as usize) else { continue };
+            let entry = manifest.entries().get(*entry);
+            let Some(before) = entry.and_then(|entry| base.get(&entry.path)) else { continue };
+            let Content::File { size, digest, program } = before.content else { continue };
+            let before = Blob { digest, program, size };
+            if blob.size <= SMALL || size <= SMALL || !self.store.has(&before) {
+                continue;
+            }
+            let path = self.store.blob(&before);
+            // what cannot be read is no help, and no harm
+            if let Ok(Some(outline)) = Outline::of(path.as_std_path()) {
+                self.output.send(&pack(Kind::Outline, &outline.to_bytes(*index), None))?;
+                bases.insert(*index, path);
+            }
+        }
+        Ok(bases)
     }
 
     fn one_less(&self) {
@@ -96,6 +136,7 @@ impl Taking<'_> {
         &self,
         blobs: &[(Blob, usize)],
         laying: Option<&Laying<'_>>,
+        bases: &Bases,
         input: &mut impl Read,
     ) -> io::Result<()> {
         let safe = AtomicU64::new(0);
@@ -140,7 +181,8 @@ impl Taking<'_> {
                             frames.send(frame.bytes).map_err(io::Error::other)?;
                         }
                         Kind::Data => {
-                            self.large(blobs, &frame.bytes, &mut large).and_then(&count)?;
+                            let came = self.large(blobs, bases, &frame.bytes, &mut large);
+                            came.and_then(&count)?;
                         }
                         other => {
                             return Err(io::Error::other(format!("{other:?} came for contents")));
@@ -188,6 +230,7 @@ impl Taking<'_> {
     fn large(
         &self,
         blobs: &[(Blob, usize)],
+        bases: &Bases,
         mut frame: &[u8],
         arriving: &mut Option<Arriving>,
     ) -> io::Result<u64> {
@@ -201,7 +244,7 @@ impl Taking<'_> {
                     Arriving::at(path, piece.index, piece.offset)?
                 }
             };
-            content.add(&piece)?;
+            content.add(&piece, bases.get(&piece.index))?;
             bytes += piece.bytes.len();
             if content.length < blob.size {
                 *arriving = Some(content);
@@ -256,6 +299,10 @@ struct Arriving {
     /// None where others wrote a part of it: the disk tells then.
     hasher: Option<blake3::Hasher>,
     length: u64,
+    /// What it is like, once a piece is a copy of that.
+    base: Option<fs::File>,
+    /// Whether a copy could not be made: what comes is not right, and is asked for whole.
+    spoiled: bool,
 }
 
 impl Arriving {
@@ -266,7 +313,8 @@ impl Arriving {
         if offset == 0 {
             let _ = fs::remove_file(&path);
             let file = options.create_new(true).open(&path)?;
-            return Ok(Self { path, index, file, hasher: Some(blake3::Hasher::new()), length: 0 });
+            let hasher = Some(blake3::Hasher::new());
+            return Ok(Self { path, index, file, hasher, length: 0, base: None, spoiled: false });
         }
         let file = options.open(&path).or_else(|error| match error.kind() {
             // taken over meanwhile: what comes is not whole, and is asked for again
@@ -274,10 +322,10 @@ impl Arriving {
             _ => Err(error),
         })?;
         file.set_len(offset)?;
-        Ok(Self { path, index, file, hasher: None, length: offset })
+        Ok(Self { path, index, file, hasher: None, length: offset, base: None, spoiled: false })
     }
 
-    fn add(&mut self, piece: &Piece<'_>) -> io::Result<()> {
+    fn add(&mut self, piece: &Piece<'_>, base: Option<&Utf8PathBuf>) -> io::Result<()> {
         if piece.offset != self.length {
             return Err(io::Error::other("a piece of a content is missing"));
         }
@@ -286,6 +334,7 @@ impl Arriving {
                 self.file.file().write_all_at(bytes, self.length)?;
                 self.hasher.as_mut().map(|hasher| hasher.update(bytes));
             }
+            Bytes::Copy { from, length } => self.copy(from, length, base)?,
             Bytes::Hole(length) => {
                 self.file.set_len(self.length + length)?;
                 if let Some(hasher) = &mut self.hasher {
@@ -297,8 +346,26 @@ impl Arriving {
         Ok(())
     }
 
+    /// Takes bytes of the content that this one is like.
+    fn copy(&mut self, from: u64, length: u64, base: Option<&Utf8PathBuf>) -> io::Result<()> {
+        if length > CHUNK as u64 {
+            return Err(torn());
+        }
+        let mut bytes = vec![0; length as usize];
+        if self.base.is_none() {
+            self.base = base.and_then(|base| fs::File::open(base).ok());
+        }
+        let read = self.base.as_ref().map(|base| base.file().read_exact_at(&mut bytes, from));
+        // swept away meanwhile, or not readable any more
+        self.spoiled |= !matches!(read, Some(Ok(())));
+        self.file.file().write_all_at(&bytes, self.length)?;
+        self.hasher.as_mut().map(|hasher| hasher.update(&bytes));
+        Ok(())
+    }
+
     fn is(&self, digest: &Digest) -> bool {
         match &self.hasher {
+            _ if self.spoiled => false,
             Some(hasher) => finish(hasher) == *digest,
             None => digest_of(self.path.as_std_path()).is_ok_and(|(_, found)| found == *digest),
         }

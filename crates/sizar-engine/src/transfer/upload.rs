@@ -1,14 +1,16 @@
 //! Sends trees: what is missing there, and no more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 
 use camino::Utf8Path;
 use sizar_model::Progress;
 
+use super::change::Change;
 use super::manifest::Manifest;
 use super::outgoing::{Outgoing, Ready, one};
+use super::outline::Outline;
 use super::segment::read_missing;
 use super::store::{Blob, blobs_of};
 use super::wire::{Kind, PIECE, Peer, Request, json, pack};
@@ -32,6 +34,8 @@ pub struct Upload<'a> {
     pub client: &'a str,
     pub pace: Pace,
     pub sharing: Sharing,
+    /// What was sent before from the same place: if it is still there, only what changed goes.
+    pub before: Option<&'a Manifest>,
     pub progress: &'a dyn Progress,
 }
 
@@ -53,6 +57,7 @@ impl Upload<'_> {
                 manifest,
                 from,
                 client: self.client,
+                before: self.before,
                 pace: Mutex::new(self.pace.clone()),
                 progress: self.progress,
                 beside: self.transport.beside().map(|beside| (beside, &step)),
@@ -86,6 +91,7 @@ pub(super) struct Sending<'a> {
     pub manifest: &'a Manifest,
     pub from: &'a Path,
     pub client: &'a str,
+    pub before: Option<&'a Manifest>,
     pub pace: Mutex<Pace>,
     pub progress: &'a dyn Progress,
     /// A way to further lines, and the program that listens at their other ends.
@@ -102,6 +108,41 @@ impl Sending<'_> {
     /// Holds the conversation; returns what came after it.
     pub fn over(&mut self, line: &mut dyn Line) -> Result<Vec<u8>, TransferError> {
         let mut peer = Peer::new(line);
+        match self.before.and_then(|before| self.change(before)) {
+            Some(change) => peer.send(&change)?,
+            None => self.list(&mut peer)?,
+        }
+        let blobs = blobs_of(self.manifest);
+        let mut sent = HashSet::new();
+        let mut outlines = HashMap::new();
+        loop {
+            let frame = peer.next()?;
+            match frame.kind {
+                Kind::Whole => self.list(&mut peer)?,
+                Kind::Outline => {
+                    let (index, outline) = Outline::from_bytes(&frame.bytes).ok_or_else(torn)?;
+                    outlines.insert(index, outline);
+                }
+                Kind::Missing => {
+                    let missing = read_missing(&frame.bytes).ok_or_else(torn)?;
+                    if missing.is_empty() {
+                        continue;
+                    }
+                    self.check_again(&blobs, &missing, &mut sent)?;
+                    let outlines = std::mem::take(&mut outlines);
+                    self.contents(&mut peer, &blobs, (missing, outlines))?;
+                    peer.send(&pack(Kind::End, &[], None))?;
+                }
+                // the rest of what was sent
+                Kind::Safe => {}
+                Kind::Done => return Ok(peer.rest()),
+                other => return Err(TransferError::Protocol(format!("{other:?} came"))),
+            }
+        }
+    }
+
+    /// Sends what the tree holds.
+    fn list(&self, peer: &mut Peer<'_>) -> Result<(), TransferError> {
         let (client, list) = (self.client.to_owned(), self.manifest.length() as u64);
         let mut head = json(Kind::Request, &Request::Store { client, list });
         for piece in self.manifest.pieces(PIECE) {
@@ -111,29 +152,22 @@ impl Sending<'_> {
                 head.clear();
             }
         }
-        peer.send(&head)?;
-        drop(head);
-        let blobs = blobs_of(self.manifest);
-        let mut sent = HashSet::new();
-        loop {
-            let frame = peer.next()?;
-            match frame.kind {
-                Kind::Missing => {
-                    let missing = read_missing(&frame.bytes)
-                        .ok_or_else(|| TransferError::Protocol("a list is torn".to_owned()))?;
-                    if missing.is_empty() {
-                        continue;
-                    }
-                    self.check_again(&blobs, &missing, &mut sent)?;
-                    self.contents(&mut peer, &blobs, missing)?;
-                    peer.send(&pack(Kind::End, &[], None))?;
-                }
-                // the rest of what was sent
-                Kind::Safe => {}
-                Kind::Done => return Ok(peer.rest()),
-                other => return Err(TransferError::Protocol(format!("{other:?} came"))),
-            }
+        peer.send(&head)
+    }
+
+    /// Makes the frames that say what makes the tree of `before`, unless little is left of that.
+    fn change(&self, before: &Manifest) -> Option<Vec<u8>> {
+        let change = Change::between(before, self.manifest).to_bytes();
+        if change.len() > self.manifest.length() + PIECE {
+            return None;
         }
+        let (client, list) = (self.client.to_owned(), change.len() as u64);
+        let (base, tree) = (before.name(), self.manifest.name());
+        let mut frames = json(Kind::Request, &Request::Change { client, base, tree, list });
+        for piece in change.chunks(PIECE) {
+            frames.extend(pack(Kind::List, piece, Some(1)));
+        }
+        Some(frames)
     }
 
     /// Looks at files that are asked for once more: they may not be any more what they were.
@@ -162,7 +196,7 @@ impl Sending<'_> {
         &mut self,
         peer: &mut Peer<'_>,
         blobs: &[(Blob, usize)],
-        missing: Vec<(u32, u64)>,
+        missing: (Vec<(u32, u64)>, HashMap<u32, Outline>),
     ) -> Result<(), TransferError> {
         let tree = (self.manifest, self.from);
         let going = Outgoing::new(tree, blobs, missing, &self.pace, self.progress)?;
@@ -188,6 +222,10 @@ impl Sending<'_> {
         self.safe += going.safe();
         sent
     }
+}
+
+fn torn() -> TransferError {
+    TransferError::Protocol("a list is torn".to_owned())
 }
 
 /// Makes an error of the connection of any, and keeps in `failed` what it really was.

@@ -29,6 +29,11 @@ pub(super) enum Kind {
     Request,
     /// A piece of a manifest, or of a list of what is wanted.
     List,
+    /// The tree that one was to be made of is not there: the whole list is wanted.
+    Whole,
+    /// What a content is made of that one of those that are missing is like: see
+    /// [`outline`](super::outline).
+    Outline,
     /// Which contents are missing, and from where on.
     Missing,
     /// Contents: see [`segment`](super::segment).
@@ -45,9 +50,11 @@ pub(super) enum Kind {
     Failed,
 }
 
-const KINDS: [(Kind, u8); 9] = [
+const KINDS: [(Kind, u8); 11] = [
     (Kind::Request, b'q'),
     (Kind::List, b'l'),
+    (Kind::Whole, b'w'),
+    (Kind::Outline, b'u'),
     (Kind::Missing, b'm'),
     (Kind::Data, b'd'),
     (Kind::End, b'e'),
@@ -73,6 +80,9 @@ pub(super) enum Request {
         client: String,
         list: u64,
     },
+    /// A tree is to be there, made of one that was sent before: what changed follows, of so many
+    /// bytes.
+    Change { client: String, base: String, tree: String, list: u64 },
     /// Contents of the tree of this name, which another conversation brings there just now, come over
     /// this one, too.
     Assist { client: String, tree: String },
