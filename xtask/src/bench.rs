@@ -5,6 +5,7 @@ mod classify;
 mod control;
 mod cut;
 mod data;
+mod edits;
 mod environment;
 mod inspect;
 mod overhead;
@@ -22,7 +23,7 @@ use crate::shell::{command, root, run};
 
 #[derive(clap::Args)]
 pub struct BenchArgs {
-    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `cut`, `environment`, `watch`; without any, all
+    /// `start`, `inspect`, `classify`, `overhead`, `queue`, `sweep`, `control`, `data`, `transfer`, `edits`, `cut`, `environment`, `watch`; without any, all
     names: Vec<String>,
     /// How often each command is timed
     #[arg(long, default_value_t = 9)]
@@ -51,7 +52,7 @@ pub struct Bench {
 
 type Measurement = fn(&Bench) -> anyhow::Result<()>;
 
-const ALL: [(&str, Measurement); 12] = [
+const ALL: [(&str, Measurement); 13] = [
     ("start", start::measure),
     ("inspect", inspect::measure),
     ("classify", classify::measure),
@@ -61,6 +62,7 @@ const ALL: [(&str, Measurement); 12] = [
     ("control", control::measure),
     ("data", data::measure),
     ("transfer", transfer::measure),
+    ("edits", edits::measure),
     ("cut", cut::measure),
     ("environment", environment::measure),
     ("watch", watch::measure),

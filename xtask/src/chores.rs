@@ -1,13 +1,14 @@
 //! Checks and tests, with what they need installed first.
 
 use anyhow::Context as _;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::shell::{command, exists, output, run, say};
+use crate::shell::{command, exists, output, root, run, say};
 
 /// Format, lint, licences, generated files, links of the guide.
 pub fn check() -> anyhow::Result<()> {
     lint()?;
+    crate::generate::check()?;
     deny()
 }
 
@@ -20,8 +21,7 @@ fn lint() -> anyhow::Result<()> {
     // tests may unwrap, and read better without some of what pedantry asks of a library
     let mut tests = command("cargo", &["clippy", "--workspace", "--tests", "--locked", "--quiet"]);
     tests.args(["--", "-D", "warnings", "-A", "clippy::unwrap_used", "-A", "clippy::pedantic"]);
-    run(tests)?;
-    crate::generate::check()
+    run(tests)
 }
 
 /// Licences, duplicates and sources of what is used.
@@ -35,16 +35,50 @@ fn deny() -> anyhow::Result<()> {
 /// Sets up what the tests need and runs them all.
 pub fn test() -> anyhow::Result<()> {
     set_up()?;
-    lint()?;
+    run(command("cargo", &["fmt", "--all", "--check"]))?;
     run(command("cargo", &["build", "--workspace", "--all-targets", "--locked", "--quiet"]))?;
+    crate::generate::check()?;
     run(command("cargo", &["nextest", "run", "--workspace", "--locked"]))?;
     run(command("cargo", &["test", "--workspace", "--doc", "--locked", "--quiet"]))?;
-    let slow = || {
-        run(command("cargo", &["nextest", "run", "--workspace", "--locked", "--profile", "slow"]))
-    };
-    beside(deny, slow)?;
+    let built = Built::list()?;
+    // the slow tests do not ask cargo, which has one lock for all that builds
+    beside(|| lint().and_then(|()| deny()), || run(built.nextest("slow")))?;
     // last, for it links another program where the tests look for theirs
     crate::wheel::build_and_try(crate::wheel::Build::Debug)
+}
+
+/// The tests that are built, as nextest lists them.
+struct Built {
+    binaries: Utf8PathBuf,
+    packages: Utf8PathBuf,
+}
+
+impl Built {
+    fn list() -> anyhow::Result<Self> {
+        let folder = root().join("target/nextest");
+        fs_err::create_dir_all(&folder)?;
+        let write = |name: &str, listed: String| -> anyhow::Result<Utf8PathBuf> {
+            let path = folder.join(name);
+            fs_err::write(&path, listed)?;
+            Ok(path)
+        };
+        let list = ["nextest", "list", "--workspace", "--locked", "--list-type", "binaries-only"];
+        let mut binaries = command("cargo", &list);
+        binaries.args(["--message-format", "json"]);
+        let packages = command("cargo", &["metadata", "--format-version", "1", "--locked"]);
+        Ok(Self {
+            binaries: write("binaries.json", output(binaries)?)?,
+            packages: write("packages.json", output(packages)?)?,
+        })
+    }
+
+    /// Makes the command that runs those of a profile.
+    fn nextest(&self, profile: &str) -> std::process::Command {
+        let mut run = command("cargo", &["nextest", "run", "--profile", profile]);
+        run.args(["--binaries-metadata", self.binaries.as_str()]);
+        run.args(["--cargo-metadata", self.packages.as_str()]);
+        run
+    }
 }
 
 /// Does `quiet` in a thread of its own while `main` is done, and returns the first error of both.

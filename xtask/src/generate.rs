@@ -28,10 +28,11 @@ pub fn check() -> anyhow::Result<()> {
 }
 
 fn write_to(folder: &Utf8Path) -> anyhow::Result<()> {
-    run(command(
-        "cargo",
-        &["run", "--quiet", "--locked", "-p", "sizar", "--", "__reference", folder.as_str()],
-    ))
+    // the same program as the tests have: of one package alone it would have other features
+    let build = ["build", "--quiet", "--locked", "--workspace", "--bin", "sizar"];
+    run(command("cargo", &build))?;
+    let program = root().join("target/debug/sizar");
+    run(command(program.as_str(), &["__reference", folder.as_str()]))
 }
 
 /// Checks that every relative link of a Markdown page leads to a file.

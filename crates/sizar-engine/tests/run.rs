@@ -195,6 +195,25 @@ print((pathlib.Path.home() / 'voc/v.txt').read_text())
 }
 
 #[test]
+fn what_a_program_reads_is_a_file_or_nothing() {
+    let world = World::new();
+    world.write("a.py", "import sys\nprint(repr(sys.stdin.read()))");
+    let typed = world.root.join("typed.txt");
+    fs::write(&typed, "typed").unwrap();
+    let mut job = world.job("a.py", &[]);
+    job.sandbox = false;
+    assert_eq!(log(&world.run(job.clone()).1.unwrap()), "''\n");
+    job.data = vec![DataBinding::stdin(typed.clone())];
+    let outcome = world.run(job.clone()).1.unwrap();
+    assert_eq!(log(&outcome), "'typed'\n");
+    assert_eq!(paths(&outcome), Vec::<&str>::new());
+    fs::remove_file(&typed).unwrap();
+    let (_, outcome) = world.run(job);
+    let RunError::Process(error) = outcome.unwrap_err() else { panic!("another error") };
+    assert!(error.to_string().contains(typed.as_str()), "{error}");
+}
+
+#[test]
 fn a_run_is_executed_by_one_process() {
     let world = World::new();
     world.write("a.py", "open('x', 'a').write('x')");
@@ -304,6 +323,7 @@ fn slow_data_and_inputs_are_shown_in_the_sandbox() {
         "a.py",
         "
 import os, pathlib, sys
+print(sys.stdin.read())
 for path in ['data/1.png', '/mnt/voc/v.txt', os.path.expanduser('~/voc/v.txt'), 'mine.wav',
              *sys.argv[1:]]:
     print(pathlib.Path(path).read_text())
@@ -338,12 +358,13 @@ except OSError:
         bind("voc", "/mnt/voc", DataMode::ReadOnly),
         bind("voc", "/mnt/copy", DataMode::Copy),
         bind("voc", "~/voc", DataMode::ReadOnly),
+        DataBinding::stdin(user.join("mine.wav")),
     ];
     let plan = world.plan(job).with_inputs(world.found(&["mine.wav", "../up.wav"], false));
     let outcome = world.run_plan(&plan).1.unwrap();
     assert_eq!(
         log(&outcome),
-        "imgs/1.png\nvoc/v.txt\nvoc/v.txt\nmine.wav\nmine.wav\nup\n30\n30\n30\nhidden\n"
+        "mine.wav\nimgs/1.png\nvoc/v.txt\nvoc/v.txt\nmine.wav\nmine.wav\nup\n30\n30\n30\nhidden\n"
     );
     assert_eq!(outcome.receipt.sandbox, "bubblewrap");
     assert_eq!(paths(&outcome), Vec::<&str>::new());
@@ -379,8 +400,8 @@ fn slow_data_is_shown_under_landlock() {
     world.write(
         "a.py",
         "
-import pathlib
-print(pathlib.Path('data/v.txt').read_text())
+import pathlib, sys
+print(pathlib.Path('data/v.txt').read_text(), sys.stdin.read())
 for path in ['data/v.txt', '../../../journal.sqlite']:
     try:
         pathlib.Path(path).open('a')
@@ -393,13 +414,18 @@ pathlib.Path('made').write_text('x')
     fs::create_dir_all(&user).unwrap();
     fs::write(user.join("v.txt"), "voc").unwrap();
     let mut job = world.job("a.py", &[]);
-    job.data = vec![DataBinding { here: user, there: "data".into(), mode: DataMode::ReadOnly }];
+    let typed = world.root.join("user/typed.txt");
+    fs::write(&typed, "typed").unwrap();
+    job.data = vec![
+        DataBinding { here: user, there: "data".into(), mode: DataMode::ReadOnly },
+        DataBinding::stdin(typed),
+    ];
     let mut journal = world.journal();
     let run = journal.create(&world.prepared(job)).unwrap();
     let status =
         world.worker().arg(run.as_str()).env("SIZAR_SANDBOX", "landlock").status().unwrap();
     let attempt = Attempt::of(&world.home, &run, 1);
-    assert_eq!(read(attempt.log()), "voc\n13\n13\n");
+    assert_eq!(read(attempt.log()), "voc typed\n13\n13\n");
     assert!(status.success());
     let receipt = attempt.receipt().unwrap();
     assert_eq!(receipt.sandbox, "landlock");

@@ -18,6 +18,9 @@ pub struct Invocation {
     /// The folder it starts in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<Utf8PathBuf>,
+    /// The file that its standard input reads; without one that is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Utf8PathBuf>,
     #[serde(default)]
     pub network: NetworkAccess,
 }
@@ -72,6 +75,12 @@ impl Invocation {
     /// Sets the folder it starts in.
     pub fn cwd(mut self, cwd: impl Into<Utf8PathBuf>) -> Self {
         self.cwd = Some(cwd.into());
+        self
+    }
+
+    /// Sets the file that its standard input reads.
+    pub fn stdin(mut self, file: Option<Utf8PathBuf>) -> Self {
+        self.stdin = file;
         self
     }
 

@@ -44,6 +44,26 @@ pub struct JobSpec {
     pub task: Option<Task>,
 }
 
+/// Where the program sees what its standard input reads: the binding of this name is both.
+pub const STDIN: &str = "~/.sizar-stdin";
+
+impl DataBinding {
+    /// Makes the standard input of a program of a file.
+    pub fn stdin(here: Utf8PathBuf) -> Self {
+        Self { here, there: STDIN.into(), mode: DataMode::ReadOnly }
+    }
+
+    /// Returns whether this is the program's standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.there == STDIN
+    }
+
+    /// Says what the program sees it as.
+    pub fn seen_as(&self) -> &str {
+        if self.is_stdin() { "standard input" } else { self.there.as_str() }
+    }
+}
+
 /// A file or folder of the user's that the program sees under another name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataBinding {

@@ -33,7 +33,8 @@ pub fn measure(bench: &Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Way<'a> {
+/// A way to the cluster over a line.
+pub struct Way<'a> {
     bench: &'a Bench,
     cluster: &'a Cluster,
     line: Line,
@@ -42,7 +43,7 @@ struct Way<'a> {
 }
 
 impl<'a> Way<'a> {
-    fn new(bench: &'a Bench, cluster: &'a Cluster, delay: Duration) -> anyhow::Result<Self> {
+    pub fn new(bench: &'a Bench, cluster: &'a Cluster, delay: Duration) -> anyhow::Result<Self> {
         let line = cluster.line("slurm", delay)?;
         let folder = bench.folder.join(format!("line-{}", delay.as_millis()));
         fs_err::create_dir_all(&folder)?;
@@ -57,6 +58,15 @@ impl<'a> Way<'a> {
         Ok(way)
     }
 
+    pub fn folder(&self) -> &Utf8Path {
+        &self.folder
+    }
+
+    /// Returns the configuration of `ssh` that leads there.
+    pub fn config(&self) -> &Utf8Path {
+        self.line.ssh_config()
+    }
+
     fn sizar(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.bench.sizar);
         command.args(args).env("SIZAR_HOME", &self.home).current_dir(&self.bench.folder);
@@ -64,7 +74,7 @@ impl<'a> Way<'a> {
     }
 
     /// Sends by sizar; returns how long it took, and how many bytes went.
-    fn send(&self, path: &Utf8Path) -> anyhow::Result<(Duration, u64)> {
+    pub fn send(&self, path: &Utf8Path) -> anyhow::Result<(Duration, u64)> {
         let began = Instant::now();
         let said = output(self.sizar(&["__send", "slurm", path.as_str()]))?;
         let took = began.elapsed();
@@ -72,7 +82,8 @@ impl<'a> Way<'a> {
         Ok((took, bytes.parse()?))
     }
 
-    fn ssh(&self, shared: bool) -> String {
+    /// Returns the words that start `ssh`, on a shared connection or on one of its own.
+    pub fn ssh(&self, shared: bool) -> String {
         let config = self.line.ssh_config();
         let socket = self.folder.join("mux-%C");
         if shared {
@@ -84,7 +95,8 @@ impl<'a> Way<'a> {
         }
     }
 
-    fn shell(&self, text: &str) -> anyhow::Result<Duration> {
+    /// Runs a line of shell in the folder; returns how long it took.
+    pub fn shell(&self, text: &str) -> anyhow::Result<Duration> {
         let mut command = Command::new("sh");
         command.args(["-c", text]).current_dir(&self.folder);
         let began = Instant::now();
@@ -101,13 +113,13 @@ impl<'a> Way<'a> {
         self.cluster.ssh(
             "slurm",
             "mkdir -p aside && new=$(mktemp -d aside/XXXXXX) && \
-             for old in .sizar/store .sizar/trees peer peer.bin; do \
+             for old in .sizar/store .sizar/trees peer peer.bin peer2.bin; do \
              [ ! -e \"$old\" ] || mv \"$old\" \"$new\"; done",
         );
     }
 
     /// Removes all that was moved out of the way.
-    fn clear(&self) {
+    pub fn clear(&self) {
         self.forget();
         self.cluster.ssh("slurm", "chmod -R u+w aside; rm -rf aside");
     }
@@ -205,7 +217,7 @@ impl<'a> Way<'a> {
 }
 
 /// Prints the medians of sizar and its peers.
-fn report(what: &str, times: &[Vec<Duration>; 3], peers: &[&str; 2]) {
+pub fn report(what: &str, times: &[Vec<Duration>; 3], peers: &[&str; 2]) {
     let median = |times: &Vec<Duration>| {
         let mut times = times.clone();
         times.sort_unstable();

@@ -59,7 +59,9 @@ pub(super) fn script(
     for (name, value) in &command.variables {
         line(&format!("        {} \\", placed(&format!("{name}={value}"), &place)));
     }
-    line("        \"$@\"\n}\n");
+    let stdin = plan.job.data.iter().find(|binding| binding.is_stdin());
+    let stdin = stdin.map_or("/dev/null".to_owned(), |stdin| shell_word(stdin.here.as_str()));
+    line(&format!("        \"$@\" <{stdin}\n}}\n"));
     script.push_str(WORK);
     Ok(script)
 }
@@ -195,7 +197,7 @@ mod tests {
 
     /// Changes one file of its tree, leaves another as it is, and makes two.
     const GO: &str = "#!/bin/sh\ncat data/in.txt > out.txt\necho new > changed.txt\n\
-                      echo \"$1|$2|$SLURM_JOB_ID|${SLURM_JWT:-}|$HOME\" > ~/said.txt\nexit 3\n";
+                      echo \"$1|$2|$SLURM_JOB_ID|${SLURM_JWT:-}|$HOME|$(cat)\" > ~/said.txt\nexit 3\n";
 
     fn plan(root: &Utf8Path, there: &str) -> RunPlan {
         let source = json!({
@@ -210,7 +212,10 @@ mod tests {
             "args": ["it's", "a\nb"],
             "job": {
                 "driver": "go.sh", "args": [], "network": false, "sandbox": true,
-                "data": [{"here": root.join("data"), "there": there, "mode": "read_only"}],
+                "data": [
+                    {"here": root.join("data"), "there": there, "mode": "read_only"},
+                    DataBinding::stdin(root.join("data/it's typed")),
+                ],
             },
         });
         serde_json::from_value(plan).unwrap()
@@ -225,6 +230,7 @@ mod tests {
             ("tree/changed.txt", "old\n"),
             ("tree/same.txt", "same\n"),
             ("data/in.txt", "data\n"),
+            ("data/it's typed", "typed\n"),
         ] {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs::write(root.join(path), text).unwrap();
@@ -251,7 +257,7 @@ mod tests {
         paths.sort_unstable();
         assert_eq!(paths, ["home/said.txt", "work/changed.txt", "work/out.txt"]);
         let said = fs::read_to_string(attempt.join("home/said.txt")).unwrap();
-        assert_eq!(said, format!("it's|a\nb|7||{attempt}/home\n"));
+        assert_eq!(said, format!("it's|a\nb|7||{attempt}/home|typed\n"));
         // the tree itself is as it was
         assert_eq!(fs::read_to_string(root.join("tree/changed.txt")).unwrap(), "old\n");
     }

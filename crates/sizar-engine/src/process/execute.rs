@@ -13,7 +13,7 @@ use sizar_model::{Invocation, Usage};
 use super::adopted::Claim;
 use super::affinity::Narrowed;
 use super::gpus::Gpus;
-use super::launch::Launch;
+use super::launch::{Feed, Launch};
 use super::meter::Meter;
 use super::output::Output;
 use super::supervise::{Chain, Started, supervise};
@@ -38,7 +38,7 @@ pub struct Finished {
 
 /// Runs a program to its end, and with it everything that it started.
 ///
-/// Its standard input is empty: a run must not depend on who is typing.
+/// Its standard input is a file or empty: a run must not depend on who is typing.
 ///
 /// # Errors
 ///
@@ -75,9 +75,9 @@ pub fn execute(
     let failed = |source| ProcessError::Spawn { program: invocation.program.clone(), source };
     let Spawned { mut child, claim, note } = spawn(&mut launch, limits).map_err(failed)?;
     finished.notes.extend(note);
-    if let (Some(mut stdin), Some(text)) = (child.stdin.take(), launch.stdin.take()) {
+    if let (Some(mut stdin), Feed::Order(text)) = (child.stdin.take(), &launch.stdin) {
         // Fails only where the helper has died, and then it says why.
-        let _ = stdin.write_all(&text);
+        let _ = stdin.write_all(text);
     }
     output.attach(child.stdout.take().map(Into::into), child.stderr.take().map(Into::into));
     let started = Started { child, claim, chain: launch.chain };
@@ -121,7 +121,14 @@ fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<Spawned> {
     // What children inherit are attributes of this thread and process, so one at a time.
     static SPAWNING: Mutex<()> = Mutex::new(());
     let _one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-    let stdin = if launch.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+    let stdin = match std::mem::replace(&mut launch.stdin, Feed::Nothing) {
+        Feed::Nothing => Stdio::null(),
+        Feed::File(file) => file.into_file().into(),
+        order @ Feed::Order(_) => {
+            launch.stdin = order;
+            Stdio::piped()
+        }
+    };
     launch.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The terminal's Ctrl-C is for sizar alone, which passes it on to the program and not to what
     // watches it.

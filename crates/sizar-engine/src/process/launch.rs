@@ -12,12 +12,19 @@ use super::supervise::Chain;
 use super::{Limits, ProcessError, environment};
 use crate::sandbox::{self, Confinement, IndexHosts, Order, Proxy, SandboxKind, Upstream, helper};
 
+/// What the first process reads from its standard input.
+pub enum Feed {
+    Nothing,
+    /// What a helper is told.
+    Order(Vec<u8>),
+    File(fs::File),
+}
+
 /// A program that is ready to be started.
 pub struct Launch {
     pub command: Command,
     pub chain: Chain,
-    /// What the first process reads from its standard input.
-    pub stdin: Option<Vec<u8>>,
+    pub stdin: Feed,
     pub notes: Vec<String>,
     pub proxy: Option<Proxy>,
     /// What is needed outside while it runs.
@@ -50,6 +57,9 @@ impl Launch {
         for path in confinement.readable.iter().chain(&confinement.writable).chain(bindings) {
             fs::metadata(path).map_err(unusable(path))?;
         }
+        if let Some(path) = &invocation.stdin {
+            fs::metadata(path).map_err(unusable(path))?;
+        }
         let cwd = invocation.cwd.as_deref().unwrap_or(&confinement.home);
         fs::metadata(cwd).map_err(unusable(cwd))?;
         let user: BTreeMap<String, String> = std::env::vars_os()
@@ -75,7 +85,11 @@ impl Launch {
         let (command, chain, stdin, proxy) = match plan.confinement.kind {
             SandboxKind::Bubblewrap => {
                 let (command, proxy) = plan.bubblewrap()?;
-                (command, Chain::Bubblewrap, None, proxy)
+                let feed = match &invocation.stdin {
+                    Some(path) => Feed::File(fs::File::open(path).map_err(unusable(path))?),
+                    None => Feed::Nothing,
+                };
+                (command, Chain::Bubblewrap, feed, proxy)
             }
             SandboxKind::Landlock | SandboxKind::None => {
                 let (order, proxy) = plan.order()?;
@@ -83,7 +97,7 @@ impl Launch {
                     .map_err(|error| ProcessError::Sandbox { message: error.to_string() })?;
                 let mut command = Command::new(helper()?);
                 command.arg(helper::WARDEN).env_clear();
-                (command, Chain::Warden, Some(text), proxy)
+                (command, Chain::Warden, Feed::Order(text), proxy)
             }
         };
         Ok(Self { command, chain, stdin, notes: plan.notes, proxy, _scratch: scratch })
@@ -138,6 +152,7 @@ impl Plan<'_> {
             args: self.invocation.args.clone(),
             env: self.variables.clone(),
             cwd: self.cwd.to_owned(),
+            stdin: self.invocation.stdin.clone(),
             own_network: false,
             fence: None,
         };

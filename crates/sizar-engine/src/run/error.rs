@@ -26,6 +26,11 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+    #[error("the standard input could not be kept for the run")]
+    Stdin {
+        #[source]
+        source: std::io::Error,
+    },
     #[error("`{here}` could not be shown to the program as `{there}`")]
     Binding {
         here: Utf8PathBuf,

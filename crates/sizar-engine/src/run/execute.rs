@@ -325,7 +325,8 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
     for (name, value) in &plan.job.env {
         invocation = invocation.env(name, value);
     }
-    invocation.network(network).cwd(work)
+    let stdin = plan.job.data.iter().find(|binding| binding.is_stdin());
+    invocation.network(network).cwd(work).stdin(stdin.map(|binding| binding.here.clone()))
 }
 
 /// A command as it is without a sandbox, and with nothing of this machine's.

@@ -18,6 +18,7 @@ mod plan;
 mod prepare;
 mod rehearse;
 pub mod runner;
+mod stdin;
 mod working_copy;
 
 pub use attempt::Attempt;
@@ -34,6 +35,7 @@ pub use prepare::{
     prepare, remembered_plan,
 };
 pub use rehearse::{Rehearsed, rehearse};
+pub use stdin::keep_stdin;
 pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use carry::PARTIAL;

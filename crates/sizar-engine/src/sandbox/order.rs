@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use camino::Utf8PathBuf;
+use fs_err::File;
 use serde::{Deserialize, Serialize};
 
 /// A program to become, and what to give up before.
@@ -17,6 +18,8 @@ pub struct Order {
     pub args: Vec<String>,
     pub env: BTreeMap<String, String>,
     pub cwd: Utf8PathBuf,
+    /// The file that its standard input reads.
+    pub stdin: Option<Utf8PathBuf>,
     /// Whether it gets a network namespace of its own, by `unshare`.
     pub own_network: bool,
     pub fence: Option<Fence>,
@@ -48,12 +51,16 @@ impl Order {
 
     /// Becomes the program; returns only where it cannot.
     pub fn exec(&self) -> std::io::Error {
+        let stdin = match self.stdin.as_ref().map(File::open).transpose() {
+            Ok(file) => file.map_or_else(Stdio::null, |file| file.into_file().into()),
+            Err(error) => return error,
+        };
         Command::new(&self.program)
             .args(&self.args)
             .env_clear()
             .envs(&self.env)
             .current_dir(&self.cwd)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .exec()
     }
 }

@@ -36,6 +36,7 @@ impl Default for Packer {
 }
 
 /// Bytes of a file that another content has, too.
+#[derive(Clone, Copy)]
 struct Same {
     offset: u64,
     /// Where the other has them.

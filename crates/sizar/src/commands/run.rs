@@ -1,6 +1,7 @@
 //! `sizar run`.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::dataset;
@@ -39,6 +40,7 @@ Examples:
   sizar run ./code --data ~/scans:data/imgs --cpus 2 --time 30m -- predict.py --input data/imgs
   sizar run github:owner/name@v1.0 --dry-run -- train.py --epochs 1
   sizar run ./code --data voc:./mypages --dry-run -- train.py   where it expects VOC, and why
+  sizar run pypi:langid --stdin letters.txt -- langid --line   what the program reads
   sizar run ./code --detach -- train.py          queue it; `sizar runs` follows it
   sizar run ./code --batch seeds.txt -- train.py one run for each line of seeds.txt
   sizar run ./code --on tours --gpus 1 --time 4h -- train.py    on a cluster (`sizar target add`)
@@ -60,6 +62,10 @@ pub struct RunArgs {
     /// looks, converted if need be; FORMAT:PATH:THERE says where
     #[arg(long, value_name = "HERE:THERE|FORMAT:PATH")]
     data: Vec<String>,
+    /// What the program reads from its standard input: a file, or `-` for what is piped to this
+    /// command, which is kept with the run
+    #[arg(long, value_name = "FILE|-")]
+    stdin: Option<Utf8PathBuf>,
     /// Set a variable for the program
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     variables: Vec<(String, String)>,
@@ -225,10 +231,10 @@ pub fn run(session: &Session, args: &RunArgs) -> CommandResult<u8> {
 
 fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     let request = request(session, args)?;
-    if input_waits() {
+    if args.stdin.is_none() && input_waits() {
         session.say(
-            "the program gets no standard input, because a run can be done again without you; \
-             give what you pipe as a file",
+            "the program gets no standard input; `--stdin -` gives it what you pipe, and keeps it \
+             with the run",
         );
     }
     if let Some(target) = &args.on {
@@ -311,6 +317,8 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
             .map(|binding| fetched(session, binding))
             .collect::<CommandResult<Vec<_>>>()?,
     };
+    let stdin = args.stdin.as_deref().map(|file| stdin(session, file, &cwd, &args.queue));
+    let data: Vec<_> = data.into_iter().chain(stdin.transpose()?).collect();
     let own = matches!(args.source, Locator::Folder(_));
     let resources = &args.resources;
     let job = &args.batch_job;
@@ -360,6 +368,32 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         rehearsal: !job.no_rehearsal,
         weights: job.weights.0,
     })
+}
+
+/// Returns what the program reads from its standard input.
+fn stdin(
+    session: &Session,
+    file: &Utf8Path,
+    cwd: &Utf8Path,
+    queue: &QueueOptions,
+) -> CommandResult<DataBinding> {
+    let wrong = |why: String| Failure::new(ExitCode::Usage, anyhow::anyhow!("`--stdin`: {why}"));
+    if file != "-" {
+        let path = cwd.join(file).canonicalize_utf8();
+        let path = path.map_err(|error| wrong(format!("`{file}` cannot be read: {error}")))?;
+        if !path.is_file() {
+            return Err(wrong(format!("`{file}` is no file")));
+        }
+        return Ok(DataBinding::stdin(path));
+    }
+    if queue.batch.as_deref().is_some_and(|batch| batch == "-") {
+        return Err(wrong("`--batch -` reads the standard input already".to_owned()));
+    }
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return Err(wrong("nothing is piped to this command; name a file".to_owned()));
+    }
+    Ok(run::keep_stdin(&session.home, &mut input.lock(), &session.reporter)?)
 }
 
 /// Up to how many bytes of weights are fetched; none where nothing is.
@@ -515,7 +549,7 @@ fn page(plan: &RunPlan) -> String {
     line("command", &shell_words::join(std::iter::once(&program).chain(&args)));
     line("in", "a new copy of the checkout");
     for binding in plan.bindings() {
-        line("shows", &format!("{} as {} ({:?})", binding.here, binding.there, binding.mode));
+        line("shows", &format!("{} as {} ({:?})", binding.here, binding.seen_as(), binding.mode));
     }
     let resources = &plan.job.resources;
     let limits: Vec<String> = [

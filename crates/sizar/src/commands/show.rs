@@ -181,7 +181,7 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
         match run.job.origins.iter().find(is_of) {
             // said below
             Some(origin) if origin.converted => {}
-            _ => line("data", &format!("{} as {}", binding.here, binding.there)),
+            _ => line("data", &format!("{} as {}", binding.here, binding.seen_as())),
         }
     }
     for origin in &run.job.origins {

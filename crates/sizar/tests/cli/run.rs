@@ -298,3 +298,36 @@ fn slow_a_sweep_here_is_queued_retried_and_shown() {
         assert!(said.stderr.contains("is failed"), "{said}");
     }
 }
+
+#[test]
+fn slow_what_is_piped_to_it_reaches_the_program_and_stays_with_the_run() {
+    let world = world_with_shared_cache();
+    let source = script(
+        &world,
+        "count.py",
+        "import sys\nif __name__ == '__main__':\n    print(sum(len(line.split()) for line in sys.stdin))\n",
+    );
+    let words = world.write("words.txt", "one two\nthree\n");
+    let mut piped = world.command(&["run", "-q", &source, "--stdin", "-", "--", "count.py"]);
+    piped.stdin(fs::File::open(&words).unwrap().into_file());
+    assert_eq!(world.said(&mut piped).exits(0).stdout, "3\n");
+    let run = newest(&world);
+    assert_eq!(run["job"]["data"][0]["there"], "~/.sizar-stdin", "{run}");
+    // what was piped is there when it is done again
+    fs::remove_file(&words).unwrap();
+    let id = run["id"].as_str().unwrap();
+    let shown = world.sizar(&["show", id]).exits(0);
+    assert!(shown.stdout.contains("as standard input"), "{shown}");
+    // a file, a wrong one, and none where nothing is piped
+    world.write("two.txt", "one two\n");
+    let read =
+        |file: &str| ["run", "-q", &source, "--stdin", file, "--", "count.py"].map(str::to_owned);
+    let run = |args: [String; 7]| world.sizar(&args.each_ref().map(String::as_str));
+    assert_eq!(run(read("two.txt")).exits(0).stdout, "2\n");
+    let said = run(read("none.txt")).exits(125);
+    assert!(said.stderr.contains("`--stdin`: `none.txt` cannot be read"), "{said}");
+    let mut silent = world.command(&["run", &source, "--", "count.py"]);
+    silent.stdin(fs::File::open(world.here().join("two.txt")).unwrap().into_file());
+    let said = world.said(&mut silent).exits(0);
+    assert_eq!(said.stdout, "0\n", "{said}");
+}

@@ -85,7 +85,14 @@ fn takes_data_along(site: &Site, target: &str) {
     site.world.write("input.txt", "an argument\n");
     site.run(target, &["--", "--read", "input.txt"]).exits(0);
     let of_argument = site.ended(&site.newest(), "completed");
-    for (run, text) in [(of_data, "from the laptop\n"), (of_argument, "an argument\n")] {
+    site.world.write("piped.txt", "read from there\n");
+    site.run(target, &["--stdin", "piped.txt", "--", "--read", "-"]).exits(0);
+    let of_stdin = site.ended(&site.newest(), "completed");
+    for (run, text) in [
+        (of_data, "from the laptop\n"),
+        (of_argument, "an argument\n"),
+        (of_stdin, "read from there\n"),
+    ] {
         // what went there does not come back
         let results = Site::results(&run);
         assert_eq!(results, ["out/first.txt", "out/last.txt", "out/read.txt"], "{run}");

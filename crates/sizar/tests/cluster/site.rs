@@ -10,7 +10,7 @@ use sizar_testkit::{Cluster, Said, World};
 
 /// A driver that prints, writes and ends as its options say; it needs no package.
 const TRAIN: &str = r"
-import argparse, os, time
+import argparse, os, sys, time
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser()
@@ -23,7 +23,8 @@ if __name__ == '__main__':
     with open('out/first.txt', 'w') as file:
         file.write('first\n')
     if args.read:
-        with open(args.read) as file, open('out/read.txt', 'w') as copy:
+        file = sys.stdin if args.read == '-' else open(args.read)
+        with open('out/read.txt', 'w') as copy:
             copy.write(file.read())
     time.sleep(args.sleep)
     print('epoch 2', flush=True)
