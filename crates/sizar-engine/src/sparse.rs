@@ -43,20 +43,29 @@ pub(crate) fn update_zeros(hasher: &mut blake3::Hasher, mut count: u64) {
     }
 }
 
+/// Is told how many bytes more were digested.
+pub(crate) type Told<'a> = dyn Fn(u64) + 'a;
+
 /// Adds a file from its start to a digest, and does not read its holes.
-pub(crate) fn update_file(hasher: &mut blake3::Hasher, file: &mut fs::File) -> io::Result<()> {
+pub(crate) fn update_file(
+    hasher: &mut blake3::Hasher,
+    file: &mut fs::File,
+    told: &Told<'_>,
+) -> io::Result<()> {
     let metadata = file.metadata()?;
     let end = if is_sparse(&metadata) { metadata.len() } else { 0 };
     let mut at = 0;
     while at < end {
         let data = data_from(file, at, end);
         update_zeros(hasher, data.start - at);
+        told(data.start - at);
         file.seek(SeekFrom::Start(data.start))?;
         let before = hasher.count();
         update_reader(
             hasher,
             Read::take(&mut *file, data.end - data.start),
             data.end - data.start,
+            told,
         )?;
         if hasher.count() - before < data.end - data.start {
             // it is shorter than it was
@@ -66,16 +75,23 @@ pub(crate) fn update_file(hasher: &mut blake3::Hasher, file: &mut fs::File) -> i
     }
     // also what was added meanwhile
     file.seek(SeekFrom::Start(at))?;
-    update_reader(hasher, file, metadata.len().saturating_sub(at))
+    update_reader(hasher, file, metadata.len().saturating_sub(at), told)
 }
 
 /// From this size on, a content is digested by several threads.
 const LARGE: u64 = 4 << 20;
 
 /// Adds about `length` bytes, up to the end of what is read.
-fn update_reader(hasher: &mut blake3::Hasher, from: impl Read, length: u64) -> io::Result<()> {
+fn update_reader(
+    hasher: &mut blake3::Hasher,
+    from: impl Read,
+    length: u64,
+    told: &Told<'_>,
+) -> io::Result<()> {
     if length < LARGE {
-        return hasher.update_reader(from).map(drop);
+        hasher.update_reader(from)?;
+        told(length);
+        return Ok(());
     }
     let mut from = from;
     let mut buffer = vec![0; LARGE as usize];
@@ -90,6 +106,7 @@ fn update_reader(hasher: &mut blake3::Hasher, from: impl Read, length: u64) -> i
             }
         }
         hasher.update_rayon(&buffer[..count]);
+        told(count as u64);
         if count < buffer.len() {
             return Ok(());
         }
@@ -98,8 +115,13 @@ fn update_reader(hasher: &mut blake3::Hasher, from: impl Read, length: u64) -> i
 
 /// Returns how long a file is, and the digest of what it holds.
 pub(crate) fn digest_of(path: &Path) -> io::Result<(u64, Digest)> {
+    digest_telling(path, &|_| ())
+}
+
+/// As [`digest_of`], and tells how far it has come.
+pub(crate) fn digest_telling(path: &Path, told: &Told<'_>) -> io::Result<(u64, Digest)> {
     let mut hasher = blake3::Hasher::new();
-    update_file(&mut hasher, &mut fs::File::open(path)?)?;
+    update_file(&mut hasher, &mut fs::File::open(path)?, told)?;
     Ok((hasher.count(), Digest::from_bytes(*hasher.finalize().as_bytes())))
 }
 

@@ -9,7 +9,7 @@ use fs_err as fs;
 use rayon::prelude::*;
 use sizar_inspect::packaging::recognise;
 use sizar_inspect::python::{decode, traits};
-use sizar_model::Digest;
+use sizar_model::{Digest, Progress, Silent};
 
 use super::ElsewhereError;
 use super::ignored::Ignored;
@@ -60,6 +60,7 @@ pub(super) fn code<T>(
         rules: Rules::Code { leave: &leave },
         cache,
         settle: SETTLE,
+        progress: &Silent,
     })?;
     Ok((looked, ignored.sentences()))
 }
@@ -76,11 +77,13 @@ impl Manifest {
         home: &Home,
         root: &Utf8Path,
         args: &[String],
+        progress: &dyn Progress,
     ) -> Result<(Self, Vec<String>), ElsewhereError> {
         let cache = cache(home, root);
         code(home, root, args, cache.as_deref(), |scan| {
             // what cannot be read was said when the source was looked at
-            Ok(Self { tree: scan.run()?.manifest, code: BTreeMap::new() })
+            let tree = Scan { progress, ..scan }.run()?.manifest;
+            Ok(Self { tree, code: BTreeMap::new() })
         })
     }
 
@@ -207,7 +210,7 @@ mod tests {
     }
 
     fn of(home: &Home, root: &Utf8Path) -> Manifest {
-        Manifest::of(home, root, &[]).unwrap().0
+        Manifest::of(home, root, &[], &Silent).unwrap().0
     }
 
     #[test]

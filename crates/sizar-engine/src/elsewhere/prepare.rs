@@ -196,7 +196,7 @@ fn read(
         progress.note(note.as_str());
     }
     let found = run::inputs(home, &checkout, &request.job.args, request);
-    let (manifest, notes) = Manifest::of(home, &checkout.path, &request.job.args)?;
+    let (manifest, notes) = Manifest::of(home, &checkout.path, &request.job.args, progress)?;
     let freight = Freight::of(home, request, &found.inputs, progress)?;
     Ok(Read { checkout, found, manifest, freight, notes })
 }

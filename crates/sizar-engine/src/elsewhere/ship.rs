@@ -176,7 +176,7 @@ fn list(home: &Home, here: &Utf8Path, progress: &dyn Progress) -> Result<Cargo, 
     let real = here.canonicalize_utf8().map_err(failed)?;
     let is_folder = fs::metadata(&real).map_err(failed)?.is_dir();
     let cache = cache(home, &real);
-    let scan = Scan { cache: cache.as_deref(), ..Scan::data(real.as_std_path()) };
+    let scan = Scan { cache: cache.as_deref(), progress, ..Scan::data(real.as_std_path()) };
     let file = real.file_name().filter(|_| !is_folder).map(str::to_owned);
     let (root, scanned) = match (&file, real.parent()) {
         (Some(name), Some(parent)) => {

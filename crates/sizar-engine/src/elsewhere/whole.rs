@@ -83,6 +83,8 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::super::manifest::Manifest;
+    use sizar_model::Silent;
+
     use super::*;
     use crate::home::Home;
 
@@ -92,7 +94,7 @@ mod tests {
         let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
         let (home, layout) = (Home::at(root.join("home")), Layout::at(root.join("there")));
         let store = Store::at(layout.root());
-        let of = |path: &Utf8Path| Manifest::of(&home, path, &[]).unwrap().0;
+        let of = |path: &Utf8Path| Manifest::of(&home, path, &[], &Silent).unwrap().0;
         let code = root.join("code");
         fs::create_dir_all(code.join("a/empty")).unwrap();
         fs::create_dir_all(code.join("gone")).unwrap();

@@ -281,7 +281,7 @@ impl Arriving {
                 options.create(true).truncate(false).read(true).write(true).open(one.part())?;
             file.set_len(offset)?;
             let mut hasher = blake3::Hasher::new();
-            update_file(&mut hasher, &mut file)?;
+            update_file(&mut hasher, &mut file, &|_| ())?;
             Ok((file, hasher))
         };
         let (file, hasher) = opened().map_err(failed(one))?;

@@ -7,17 +7,20 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use camino::Utf8Path;
 use fs_err as fs;
 use rayon::prelude::*;
-use sizar_model::Digest;
+use sizar_model::progress::Unit;
+use sizar_model::resources::ByteSize;
+use sizar_model::{Activity, Digest, Progress, Silent};
 
 use super::TransferError;
 use super::manifest::{Content, Entry, Manifest, stays_inside};
 use super::stat_cache::{Known, Remembering, Stat};
-use crate::sparse::digest_of;
+use crate::sparse::digest_telling;
 use crate::tree_digest::{SETTLE, is_excluded};
 
 /// What of a tree counts.
@@ -42,7 +45,13 @@ pub struct Scan<'a> {
     pub cache: Option<&'a Utf8Path>,
     /// See [`SETTLE`].
     pub settle: Duration,
+    pub progress: &'a dyn Progress,
 }
+
+/// From how many bytes on it is said that files are read: about a second's work.
+const TOLD: u64 = 512 << 20;
+/// How often it is said how much has been read.
+const STEP: u64 = 64 << 20;
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +83,7 @@ enum Kind {
 impl<'a> Scan<'a> {
     /// Lists `root` as data.
     pub fn data(root: &'a Path) -> Self {
-        Self { root, rules: Rules::Data, cache: None, settle: SETTLE }
+        Self { root, rules: Rules::Data, cache: None, settle: SETTLE, progress: &Silent }
     }
 
     /// Lists the tree.
@@ -100,13 +109,15 @@ impl<'a> Scan<'a> {
         let unread = |(found, digest): &(&mut Found, &mut Option<Digest>)| {
             matches!(found.kind, Kind::File { .. }) && digest.is_none()
         };
+        let reading = Reading::of(self, &found, &digests);
         let hashed = found
             .par_iter_mut()
             .zip(&mut digests)
             .with_min_len(16)
             .filter(unread)
-            .map(|(found, digest)| self.read(found, digest))
+            .map(|(found, digest)| self.read(found, digest, &reading))
             .count();
+        reading.end();
         self.remember(now, hashed, &found, &digests);
         let mut scanned = Scanned { hashed, ..Scanned::default() };
         let mut entries = Vec::with_capacity(found.len());
@@ -153,9 +164,9 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads the content of a file that is not known.
-    fn read(&self, found: &mut Found, digest: &mut Option<Digest>) {
+    fn read(&self, found: &mut Found, digest: &mut Option<Digest>, reading: &Reading<'_>) {
         let path = self.root.join(OsStr::from_bytes(&found.path));
-        match (digest_of(&path), &mut found.kind) {
+        match (digest_telling(&path, &|bytes| reading.read(bytes)), &mut found.kind) {
             (Ok((size, read)), Kind::File { stat, .. }) => {
                 if size != stat.size {
                     // it changes just now: what was read counts, and is not remembered
@@ -251,6 +262,51 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Files that are read because nothing is known of them.
+struct Reading<'a> {
+    progress: &'a dyn Progress,
+    total: u64,
+    done: AtomicU64,
+}
+
+impl<'a> Reading<'a> {
+    fn of(scan: &Scan<'a>, found: &[Found], digests: &[Option<Digest>]) -> Self {
+        let size = |(found, digest): (&Found, &Option<Digest>)| match &found.kind {
+            Kind::File { stat, .. } if digest.is_none() => stat.size,
+            _ => 0,
+        };
+        let reading = Self {
+            progress: scan.progress,
+            total: found.iter().zip(digests).map(size).sum(),
+            done: AtomicU64::new(0),
+        };
+        if reading.is_told() {
+            let name = scan.root.file_name().unwrap_or_default().to_string_lossy();
+            reading.progress.begin(format!("reading `{name}` ({})", ByteSize(reading.total)));
+        }
+        reading
+    }
+
+    fn is_told(&self) -> bool {
+        self.total >= TOLD
+    }
+
+    fn read(&self, bytes: u64) {
+        let before = self.done.fetch_add(bytes, Ordering::Relaxed);
+        let done = before + bytes;
+        if self.is_told() && before / STEP != done / STEP {
+            let total = Some(self.total);
+            self.progress.report(Activity::Advanced { done, total, unit: Unit::Bytes });
+        }
+    }
+
+    fn end(&self) {
+        if self.is_told() {
+            self.progress.end(format!("read {}", ByteSize(self.total)));
+        }
+    }
+}
+
 impl Rules<'_> {
     fn excludes(&self, name: &OsStr) -> bool {
         match self {
@@ -343,5 +399,43 @@ mod tests {
         let scanned = Scan::data(folder.path()).run().unwrap();
         assert_eq!(scanned.manifest.entries().len(), 3);
         assert!(scanned.manifest.get(b"\xff\xfe").is_some());
+    }
+
+    /// Keeps what it is told.
+    #[derive(Default)]
+    struct Heard(std::sync::Mutex<Vec<Activity>>);
+
+    impl Progress for Heard {
+        fn report(&self, activity: Activity) {
+            self.0.lock().unwrap().push(activity);
+        }
+    }
+
+    #[test]
+    fn what_takes_long_to_read_is_said_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let large = fs::File::create(data.join("large")).unwrap();
+        large.set_len(TOLD).unwrap();
+        fs::write(data.join("small"), "x").unwrap();
+        let cache = Utf8Path::from_path(folder.path()).unwrap().join("cache");
+        let heard = Heard::default();
+        let scan = Scan {
+            cache: Some(&cache),
+            settle: Duration::ZERO,
+            progress: &heard,
+            ..Scan::data(&data)
+        };
+        scan.run().unwrap();
+        let said = std::mem::take(&mut *heard.0.lock().unwrap());
+        let began = said.first().unwrap();
+        assert!(matches!(began, Activity::Began { what } if what.starts_with("reading `data`")));
+        assert!(matches!(said.last().unwrap(), Activity::Ended { .. }));
+        let advanced = |one: &Activity| matches!(one, Activity::Advanced { total, .. } if *total == Some(TOLD + 1));
+        assert!(said.len() > 2 && said[1..said.len() - 1].iter().all(advanced), "{said:?}");
+        // what is known is not read
+        scan.run().unwrap();
+        assert!(heard.0.lock().unwrap().is_empty());
     }
 }

@@ -82,6 +82,12 @@ pub trait Format: Sync {
         Ok(Vec::new())
     }
 
+    /// Returns the only ending of images that the field's loaders of this format look for, where
+    /// there is one.
+    fn image_ending(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Tells whether [`Format::write`] does something.
     fn is_written(&self) -> bool {
         true

@@ -57,6 +57,7 @@ fn data_is_looked_at_checked_and_converted() {
     assert!(!world.here().join("voc").exists());
     let said = world.sizar(&["data", "convert", "pages", "voc", "--to", "voc"]).exits(0);
     assert!(said.stderr.contains("can't hold") && said.stderr.contains("5 images"), "{said}");
+    assert!(said.stderr.contains("look for `.jpg` alone"), "{said}");
     assert!(world.here().join("voc/SegmentationClass/p3.png").exists());
     let said = world.sizar(&["data", "convert", "pages", "voc", "--to", "voc"]).exits(30);
     assert!(said.stderr.contains("`voc` exists"), "{said}");

@@ -27,6 +27,11 @@ impl Format for Voc {
         "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html"
     }
 
+    /// As torchvision's `datasets/voc.py` and the devkit's own `VOCinit.m` have it.
+    fn image_ending(&self) -> Option<&'static str> {
+        Some("jpg")
+    }
+
     fn holding(&self, feature: Feature) -> Holding {
         use Feature as F;
         match feature {

@@ -1,6 +1,6 @@
 //! `sizar data convert`.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use sizar_formats::FormatError;
 use sizar_formats::convert::{
@@ -8,6 +8,7 @@ use sizar_formats::convert::{
     tile,
 };
 use sizar_formats::formats::{self, Loss, WriteOptions, losses};
+use sizar_formats::model::Image;
 use sizar_formats::staging::{Encoding, Placing};
 
 use super::{Reading, say_notes};
@@ -187,6 +188,18 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
         ));
     }
     let dataset = &opened.dataset;
+    if let Some(ending) = target.image_ending().filter(|_| !matches!(args.images, Images::Jpeg)) {
+        let others = |image: &&Image| Utf8Path::new(&*image.name).extension() != Some(ending);
+        let count = dataset.images.iter().filter(others).count();
+        if count > 0 {
+            session.say(&format!(
+                "loaders of {} look for `.{ending}` alone, and {} called otherwise: `--images jpeg` \
+                 writes them so",
+                target.title(),
+                if count == 1 { "1 image is".to_owned() } else { format!("{count} images are") },
+            ));
+        }
+    }
     session.say(&format!(
         "wrote {} images and {} annotations to {}",
         dataset.images.len(),
