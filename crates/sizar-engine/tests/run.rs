@@ -324,6 +324,11 @@ fn slow_data_and_inputs_are_shown_in_the_sandbox() {
         "
 import os, pathlib, sys
 print(sys.stdin.read())
+try:
+    os.fchmod(0, 0o666)
+    os.write(os.open('/proc/self/fd/0', os.O_WRONLY | os.O_NONBLOCK), b'spoiled')
+except OSError:
+    pass
 for path in ['data/1.png', '/mnt/voc/v.txt', os.path.expanduser('~/voc/v.txt'), 'mine.wav',
              *sys.argv[1:]]:
     print(pathlib.Path(path).read_text())
@@ -346,6 +351,8 @@ except OSError:
         fs::write(user.join(path), path).unwrap();
     }
     fs::write(world.root.join("up.wav"), "up").unwrap();
+    let mode = || fs::metadata(user.join("mine.wav")).unwrap().permissions();
+    let before = mode();
     let bind = |here: &str, there: &str, mode| DataBinding {
         here: user.join(here),
         there: there.into(),
@@ -369,6 +376,9 @@ except OSError:
     assert_eq!(outcome.receipt.sandbox, "bubblewrap");
     assert_eq!(paths(&outcome), Vec::<&str>::new());
     assert_eq!(read(user.join("voc/v.txt")), "voc/v.txt");
+    // also not through what the program has open already
+    assert_eq!(read(user.join("mine.wav")), "mine.wav");
+    assert_eq!(mode(), before);
 }
 
 #[test]
@@ -402,6 +412,10 @@ fn slow_data_is_shown_under_landlock() {
         "
 import pathlib, sys
 print(pathlib.Path('data/v.txt').read_text(), sys.stdin.read())
+try:
+    open('/proc/self/fd/0', 'w')
+except OSError as error:
+    print(error.errno)
 for path in ['data/v.txt', '../../../journal.sqlite']:
     try:
         pathlib.Path(path).open('a')
@@ -425,7 +439,7 @@ pathlib.Path('made').write_text('x')
     let status =
         world.worker().arg(run.as_str()).env("SIZAR_SANDBOX", "landlock").status().unwrap();
     let attempt = Attempt::of(&world.home, &run, 1);
-    assert_eq!(read(attempt.log()), "voc typed\n13\n13\n");
+    assert_eq!(read(attempt.log()), "voc typed\n13\n13\n13\n");
     assert!(status.success());
     let receipt = attempt.receipt().unwrap();
     assert_eq!(receipt.sandbox, "landlock");

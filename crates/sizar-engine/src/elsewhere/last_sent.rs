@@ -20,7 +20,12 @@ pub(super) struct LastSent(Option<Utf8PathBuf>);
 
 impl LastSent {
     /// Takes what the target is called, and the place here.
+    ///
+    /// What sizar keeps itself has another place whenever it is another: nothing is remembered of that.
     pub fn of(home: &Home, target: &str, from: &Utf8Path) -> Self {
+        if from.starts_with(home.root()) {
+            return Self(None);
+        }
         let name = Digest::of(format!("{target}\n{from}").as_bytes()).short();
         Self(home.folder("cache/trees").ok().map(|folder| folder.join(format!("{name}.sent"))))
     }
@@ -53,6 +58,8 @@ mod tests {
     fn each_place_has_its_own_and_a_torn_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap());
+        LastSent::of(&home, "tours", &home.root().join("sources/x")).write(&Manifest::default());
+        assert!(!home.root().join("cache").exists());
         let last = |target, from: &str| LastSent::of(&home, target, Utf8Path::new(from));
         let tree = Manifest::default();
         last("tours", "/data").write(&tree);

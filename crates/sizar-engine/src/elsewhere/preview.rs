@@ -53,7 +53,7 @@ pub fn preview(
             continue;
         }
         let sizes = data(&binding.here)?;
-        goes.extend(of(&format!("as `{}`", binding.there), &sizes));
+        goes.extend(of(&format!("as `{}`", binding.seen_as()), &sizes));
     }
     goes.append(&mut sentences);
     goes.extend(Beforehand::of(&checkout, request, profile).sentences);

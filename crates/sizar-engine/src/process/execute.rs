@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use camino::Utf8PathBuf;
@@ -75,9 +75,8 @@ pub fn execute(
     let failed = |source| ProcessError::Spawn { program: invocation.program.clone(), source };
     let Spawned { mut child, claim, note } = spawn(&mut launch, limits).map_err(failed)?;
     finished.notes.extend(note);
-    if let (Some(mut stdin), Feed::Order(text)) = (child.stdin.take(), &launch.stdin) {
-        // Fails only where the helper has died, and then it says why.
-        let _ = stdin.write_all(text);
+    if let Some(stdin) = child.stdin.take() {
+        feed(std::mem::replace(&mut launch.stdin, Feed::Nothing), stdin);
     }
     output.attach(child.stdout.take().map(Into::into), child.stderr.take().map(Into::into));
     let started = Started { child, claim, chain: launch.chain };
@@ -121,13 +120,9 @@ fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<Spawned> {
     // What children inherit are attributes of this thread and process, so one at a time.
     static SPAWNING: Mutex<()> = Mutex::new(());
     let _one = SPAWNING.lock().unwrap_or_else(PoisonError::into_inner);
-    let stdin = match std::mem::replace(&mut launch.stdin, Feed::Nothing) {
+    let stdin = match launch.stdin {
         Feed::Nothing => Stdio::null(),
-        Feed::File(file) => file.into_file().into(),
-        order @ Feed::Order(_) => {
-            launch.stdin = order;
-            Stdio::piped()
-        }
+        Feed::Order(_) | Feed::File(_) => Stdio::piped(),
     };
     launch.command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     // The terminal's Ctrl-C is for sizar alone, which passes it on to the program and not to what
@@ -150,6 +145,25 @@ fn spawn(launch: &mut Launch, limits: &Limits) -> std::io::Result<Spawned> {
     drop(narrowed);
     let (child, claim) = child?;
     Ok(Spawned { child, claim, note })
+}
+
+/// Writes what the first process reads; of a file as long as anybody reads it.
+fn feed(what: Feed, mut stdin: ChildStdin) {
+    match what {
+        Feed::Nothing => {}
+        Feed::Order(text) => {
+            // Fails only where the helper has died, and then it says why.
+            let _ = stdin.write_all(&text);
+        }
+        Feed::File(mut file) => {
+            std::thread::spawn(move || {
+                // a program need not read to the end
+                if let Err(error) = std::io::copy(&mut file, &mut stdin) {
+                    tracing::debug!(%error, "not all of its standard input was read");
+                }
+            });
+        }
+    }
 }
 
 /// Reads the complaint of bubblewrap or the helper, if it made one instead of starting the program.

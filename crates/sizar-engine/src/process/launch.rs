@@ -17,6 +17,8 @@ pub enum Feed {
     Nothing,
     /// What a helper is told.
     Order(Vec<u8>),
+    /// A file goes through a pipe: opened out here it could be written to, by its name in `/proc`,
+    /// whatever is shown read only inside.
     File(fs::File),
 }
 

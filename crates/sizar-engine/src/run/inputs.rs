@@ -2,6 +2,7 @@
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use sizar_model::job::STDIN;
 use sizar_model::{DataBinding, DataMode};
 
 use crate::dataset::{Address, InvalidAddress, is_address};
@@ -216,6 +217,8 @@ pub enum InvalidBinding {
     Escapes { there: String },
     #[error("`{there}` belongs to the system")]
     System { there: String },
+    #[error("`{there}` is where the program's standard input lies")]
+    Stdin { there: String },
 }
 
 impl InvalidBinding {
@@ -231,6 +234,7 @@ impl InvalidBinding {
                 "download and unpack it, or show it as it is: `--data ADDRESS:THERE`".to_owned(),
             ),
             Self::Escapes { .. } => Some("an absolute path may be anywhere".to_owned()),
+            Self::Stdin { .. } => Some("`--stdin FILE` names what it reads".to_owned()),
             _ => None,
         }
     }
@@ -318,6 +322,9 @@ pub fn data_place(there: &str) -> Result<Utf8PathBuf, InvalidBinding> {
     let whole = normal.as_str().is_empty() || normal == "~";
     if whole {
         return Err(InvalidBinding::Escapes { there: there.to_owned() });
+    }
+    if normal == STDIN {
+        return Err(InvalidBinding::Stdin { there: there.to_owned() });
     }
     if normal == "/" || SYSTEM.iter().any(|folder| normal.starts_with(folder)) || normal == "/tmp" {
         return Err(InvalidBinding::System { there: there.to_owned() });

@@ -54,6 +54,8 @@ pub fn keep_stdin(
     let name = Digest::from_bytes(*hasher.finalize().as_bytes()).to_string();
     let kept = folder.join(name);
     file.set_permissions(std::fs::Permissions::from_mode(0o400)).map_err(stdin_error)?;
+    // its name says that it is whole, also after the power was cut
+    file.sync_all().map_err(stdin_error)?;
     fs::rename(&new, &kept).map_err(stdin_error)?;
     if said > 0 {
         progress.end(format!("read {} from standard input", ByteSize(done)));

@@ -6,8 +6,9 @@
 //! chunks that are not listed. Half of a digest is enough: the whole is digested in the end.
 
 use std::collections::HashMap;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use fastcdc::v2020::{Error, StreamCDC};
@@ -23,8 +24,12 @@ const AVERAGE: u64 = 64 << 10;
 const FINE: u64 = 4 << 30;
 /// The longest chunk in the middle, which is that of contents of 256 GiB.
 const MOST_AVERAGE: u64 = 4 << 20;
-/// How much one thread cuts: what is larger begins a new chunk there.
+/// How much one thread cuts at least: where a section begins a chunk does, which the other end has not.
 const SECTION: u64 = 64 << 20;
+/// How many chunks a section has, more or less.
+const IN_SECTION: u64 = 1024;
+/// How many sections are cut at once: each takes eight chunks of memory.
+const AT_ONCE: usize = 8;
 /// The most chunks of a list: three times those of 256 GiB, and no more than one frame holds.
 const MOST: usize = 200_000;
 /// The bytes of one chunk in a list.
@@ -56,44 +61,48 @@ impl Outline {
         let file = fs::File::open(path)?;
         let size = file.metadata()?.len();
         let average = average(size);
+        if size / u64::from(average) > MOST as u64 {
+            return Ok(None);
+        }
+        let step = SECTION.max(IN_SECTION * u64::from(average));
         let mut sections = Vec::new();
         let mut at = 0;
         while at < size {
             let data = data_from(&file, at, size);
-            let starts = (data.start..data.end).step_by(SECTION as usize);
-            sections.extend(starts.map(|start| start..(start + SECTION).min(data.end)));
+            let starts = (data.start..data.end).step_by(step as usize);
+            sections.extend(starts.map(|start| start..(start + step).min(data.end)));
             at = data.end;
         }
-        let listed = sections.into_par_iter().map(|section| {
-            let mut listed = Vec::new();
-            cut(&fs::File::open(path)?, section.clone(), average, |at, bytes| {
-                listed.push((half(&bytes), (section.start + at, bytes.len() as u32)));
-                Ok(())
-            })?;
-            Ok(listed)
-        });
-        let listed: Vec<_> = listed.collect::<io::Result<_>>()?;
-        let chunks: HashMap<_, _> = listed.into_iter().flatten().collect();
+        let list = |section: &Range<u64>| -> io::Result<Vec<_>> {
+            let file = fs::File::open(path)?;
+            cut(&file, section.clone(), average)
+                .map(|chunk| {
+                    let (at, bytes) = chunk?;
+                    Ok((half(&bytes), (section.start + at, bytes.len() as u32)))
+                })
+                .collect()
+        };
+        let mut chunks = HashMap::new();
+        for some in sections.chunks(AT_ONCE) {
+            let listed: Vec<_> = some.par_iter().map(list).collect::<io::Result<_>>()?;
+            chunks.extend(listed.into_iter().flatten());
+        }
         Ok((chunks.len() <= MOST).then_some(Self { average, chunks }))
     }
 
-    /// Cuts the bytes `range` of a file as the listed content is cut, and hands on each chunk.
-    pub fn compare(
-        &self,
-        file: &fs::File,
+    /// Cuts the bytes `range` of a file as the listed content is cut; they are fewer where it is not
+    /// as long as that.
+    pub fn chunks<'a>(
+        &'a self,
+        file: &'a fs::File,
         range: Range<u64>,
-        mut each: impl FnMut(Chunk) -> io::Result<()>,
-    ) -> io::Result<()> {
-        let length = range.end - range.start;
-        let mut seen = 0;
-        cut(file, range, self.average, |_, bytes| {
-            seen += bytes.len() as u64;
+    ) -> impl Iterator<Item = io::Result<Chunk>> + 'a {
+        cut(file, range, self.average).map(|chunk| {
+            let (_, bytes) = chunk?;
             let known = self.chunks.get(&half(&bytes));
             let known = known.filter(|(_, length)| *length as usize == bytes.len());
-            each(Chunk { known: known.map(|(at, _)| *at), bytes })
-        })?;
-        // it is not as long as it was
-        if seen == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+            Ok(Chunk { known: known.map(|(at, _)| *at), bytes })
+        })
     }
 
     /// Writes it, for the content `index` of a list that both ends have.
@@ -133,26 +142,38 @@ fn average(size: u64) -> u32 {
     wanted.clamp(AVERAGE, MOST_AVERAGE) as u32
 }
 
-/// Cuts the bytes `range` of a file; hands on each chunk with where it begins in the range.
+/// Cuts the bytes `range` of a file; returns each chunk with where it begins in the range.
 fn cut(
     file: &fs::File,
     range: Range<u64>,
     average: u32,
-    mut each: impl FnMut(u64, Vec<u8>) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut file = file.file();
-    file.seek(SeekFrom::Start(range.start))?;
+) -> impl Iterator<Item = io::Result<(u64, Vec<u8>)>> {
     let average = average as usize;
+    let from = Section { file, range };
     // a quarter and four times: what the paper takes
-    let from = file.take(range.end - range.start);
-    for chunk in StreamCDC::new(from, (average / 4).min(SMALL as usize), average, average * 4) {
+    StreamCDC::new(from, (average / 4).min(SMALL as usize), average, average * 4).map(|chunk| {
         let chunk = chunk.map_err(|error| match error {
             Error::IoError(error) => error,
             other => io::Error::other(other.to_string()),
         })?;
-        each(chunk.offset, chunk.data)?;
+        Ok((chunk.offset, chunk.data))
+    })
+}
+
+/// Reads a part of a file, wherever others read it.
+struct Section<'a> {
+    file: &'a fs::File,
+    range: Range<u64>,
+}
+
+impl io::Read for Section<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let most =
+            to.len().min(usize::try_from(self.range.end - self.range.start).unwrap_or(usize::MAX));
+        let count = self.file.file().read_at(&mut to[..most], self.range.start)?;
+        self.range.start += count as u64;
+        Ok(count)
     }
-    Ok(())
 }
 
 fn half(bytes: &[u8]) -> Half {
@@ -177,21 +198,21 @@ mod tests {
         let file = fs::File::open(path).unwrap();
         let size = file.metadata().unwrap().len();
         let mut new = 0;
-        let compared = outline.compare(&file, 0..size, |chunk| {
-            match chunk.known {
-                Some(at) => assert_eq!(old[at as usize..][..chunk.bytes.len()], chunk.bytes),
-                None => new += chunk.bytes.len() as u64,
+        for chunk in outline.chunks(&file, 0..size) {
+            let Chunk { bytes, known } = chunk.unwrap();
+            match known {
+                Some(at) => assert_eq!(old[at as usize..][..bytes.len()], bytes),
+                None => new += bytes.len() as u64,
             }
-            Ok(())
-        });
-        compared.unwrap();
+        }
         new
     }
 
     #[test]
     fn what_was_put_in_front_moves_no_cut() {
         let folder = tempfile::tempdir().unwrap();
-        let old = noise(1, 24 << 20);
+        // more than a section
+        let old = noise(1, 80 << 20);
         let outline = Outline::of(&write(folder.path(), "old", &old)).unwrap().unwrap();
         let (index, read) = Outline::from_bytes(&outline.to_bytes(7)).unwrap();
         assert_eq!((index, &read), (7, &outline));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use super::outline::Outline;
+use super::outline::{Chunk, Outline};
 use super::segment::{Bytes, CHUNK, Piece, SMALL, push};
 use super::wire::{Kind, pack};
 use crate::sparse::data_from;
@@ -20,10 +20,18 @@ use crate::sparse::data_from;
 const LEVELS: Range<i32> = 1..10;
 /// How many frames go as they are after one that did not pack.
 const LEAVE: u32 = 15;
+/// How much of contents one frame stands for at most: so much is lost by a cut among copies.
+const MOST_COVERED: u64 = 16 << 20;
+/// After how much without anything known a content is taken for another; at least a quarter of it.
+const UNLIKE: u64 = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Packer {
     batch: Vec<u8>,
+    /// How many bytes of contents it stands for.
+    covered: u64,
+    /// Its last piece, where that is a copy, and where it begins.
+    last: Option<(usize, Same)>,
     level: i32,
     /// How many frames go as they are.
     leave: u32,
@@ -31,17 +39,27 @@ pub(super) struct Packer {
 
 impl Default for Packer {
     fn default() -> Self {
-        Self { batch: Vec::new(), level: LEVELS.start, leave: 0 }
+        Self { batch: Vec::new(), covered: 0, last: None, level: LEVELS.start, leave: 0 }
     }
 }
 
 /// Bytes of a file that another content has, too.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Same {
-    offset: u64,
+    at: u64,
     /// Where the other has them.
     from: u64,
     length: u64,
+}
+
+impl Same {
+    /// Returns whether both can be one piece.
+    fn goes_on_with(&self, next: &Self) -> bool {
+        let ends = |start: u64| start.checked_add(self.length);
+        ends(self.at) == Some(next.at)
+            && ends(self.from) == Some(next.from)
+            && self.length + next.length <= CHUNK as u64
+    }
 }
 
 type Emit<'a> = dyn FnMut(Vec<u8>) -> io::Result<()> + 'a;
@@ -68,8 +86,7 @@ impl Packer {
         if bytes.len() as u64 != range.end {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        push(&mut self.batch, Piece { index, offset: 0, bytes: Bytes::Data(&bytes) });
-        self.flush_when_full(emit)
+        self.add(Piece { index, offset: 0, bytes: Bytes::Data(&bytes) }, emit)
     }
 
     fn large(
@@ -123,61 +140,73 @@ impl Packer {
         if file.metadata()?.len() != range.end {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let patience = UNLIKE.max((range.end - range.start) / 4);
         let mut at = range.start;
-        let mut same: Option<Same> = None;
+        let (mut read, mut found) = (0, false);
         while at < range.end {
             let data = data_from(&file, at, range.end);
             if at < data.start {
-                self.copied(index, same.take(), emit)?;
-                let bytes = Bytes::Hole(data.start - at);
-                push(&mut self.batch, Piece { index, offset: at, bytes });
+                self.add(Piece { index, offset: at, bytes: Bytes::Hole(data.start - at) }, emit)?;
+                at = data.start;
             }
-            at = data.end;
-            let mut offset = data.start;
-            outline.compare(&file, data, |chunk| {
-                let length = chunk.bytes.len() as u64;
-                match (&mut same, chunk.known) {
-                    (Some(same), Some(from)) if same.from + same.length == from => {
-                        same.length += length;
-                    }
-                    (_, Some(from)) => {
-                        let before = same.replace(Same { offset, from, length });
-                        self.copied(index, before, emit)?;
-                    }
-                    (_, None) => {
-                        self.copied(index, same.take(), emit)?;
-                        // a chunk may be longer than a frame
-                        for bytes in chunk.bytes.chunks(CHUNK) {
-                            let bytes = Bytes::Data(bytes);
-                            push(&mut self.batch, Piece { index, offset, bytes });
-                            offset += bytes.len();
-                            self.flush_when_full(emit)?;
+            for chunk in outline.chunks(&file, data.clone()) {
+                let Chunk { bytes, known } = chunk?;
+                let length = bytes.len() as u64;
+                match known {
+                    Some(from) => self.copied(index, &Same { at, from, length }, emit)?,
+                    // a chunk may be longer than a frame
+                    None => {
+                        for (number, bytes) in bytes.chunks(CHUNK).enumerate() {
+                            let offset = at + (number * CHUNK) as u64;
+                            self.add(Piece { index, offset, bytes: Bytes::Data(bytes) }, emit)?;
                         }
-                        return Ok(());
                     }
                 }
-                offset += length;
-                Ok(())
-            })?;
+                at += length;
+                read += length;
+                found |= known.is_some();
+                if !found && read > patience {
+                    // nothing like it: looking on costs more than it finds
+                    self.flush(emit)?;
+                    return self.large(path, index, at..range.end, emit);
+                }
+            }
+            // it is not as long as it was
+            if at != data.end {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
         }
-        self.copied(index, same, emit)?;
         self.flush(emit)
     }
 
-    /// Adds what is there already, a frame's worth at a time: so much the other end says at once.
-    fn copied(&mut self, index: u32, same: Option<Same>, emit: &mut Emit<'_>) -> io::Result<()> {
-        let Some(Same { offset, from, length }) = same else { return Ok(()) };
-        for at in (0..length).step_by(CHUNK) {
-            let length = (length - at).min(CHUNK as u64);
-            let bytes = Bytes::Copy { from: from + at, length };
-            push(&mut self.batch, Piece { index, offset: offset + at, bytes });
-            self.flush_when_full(emit)?;
+    /// Adds what the other end has, in one piece with the last where it goes on from that; a piece is no
+    /// more than a frame's worth.
+    fn copied(&mut self, index: u32, same: &Same, emit: &mut Emit<'_>) -> io::Result<()> {
+        let mut same = *same;
+        if let Some((start, last)) = self.last.take_if(|(_, last)| last.goes_on_with(&same)) {
+            self.batch.truncate(start);
+            self.covered -= last.length;
+            same = Same { length: last.length + same.length, ..last };
+        }
+        for ahead in (0..same.length).step_by(CHUNK) {
+            let (at, from) = (same.at + ahead, same.from + ahead);
+            let length = (same.length - ahead).min(CHUNK as u64);
+            let start = self.batch.len();
+            let bytes = Bytes::Copy { from, length };
+            self.add(Piece { index, offset: at, bytes }, emit)?;
+            // a frame that went takes no more
+            self.last = (self.batch.len() > start).then_some((start, Same { at, from, length }));
         }
         Ok(())
     }
 
-    fn flush_when_full(&mut self, emit: &mut Emit<'_>) -> io::Result<()> {
-        if self.batch.len() >= CHUNK { self.flush(emit) } else { Ok(()) }
+    /// Adds a piece, and sends what is enough for a frame.
+    fn add(&mut self, piece: Piece<'_>, emit: &mut Emit<'_>) -> io::Result<()> {
+        self.last = None;
+        push(&mut self.batch, piece);
+        self.covered += piece.bytes.len();
+        let full = self.batch.len() >= CHUNK || self.covered >= MOST_COVERED;
+        if full { self.flush(emit) } else { Ok(()) }
     }
 
     /// Sends what is left.
@@ -195,6 +224,8 @@ impl Packer {
             Some(_) => {}
         }
         self.batch.clear();
+        self.covered = 0;
+        self.last = None;
         let began = Instant::now();
         emit(frame)?;
         self.adapt(packing, began.elapsed());

@@ -281,7 +281,11 @@ impl<'a> Reading<'a> {
             done: AtomicU64::new(0),
         };
         if reading.is_told() {
-            let name = scan.root.file_name().unwrap_or_default().to_string_lossy();
+            let name = match scan.rules {
+                Rules::Only(name) => name,
+                Rules::Code { .. } | Rules::Data => scan.root.file_name().unwrap_or_default(),
+            };
+            let name = name.to_string_lossy();
             reading.progress.begin(format!("reading `{name}` ({})", ByteSize(reading.total)));
         }
         reading

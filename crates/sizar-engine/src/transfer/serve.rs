@@ -106,33 +106,24 @@ fn answer(
     output: &Output,
     awaited: &Awaited,
 ) -> io::Result<()> {
-    let request = expect(input, Kind::Request)?;
-    match request.json().map_err(io::Error::other)? {
+    let mut request: Request = expect(input, Kind::Request)?.json().map_err(io::Error::other)?;
+    if let Request::Change { client, base, tree, list } = &request {
+        let change = Change::from_bytes(&read_list(input, *list)?).map_err(io::Error::other)?;
+        let base = Store::at(root).read_manifest(&plain(base));
+        let made = base.as_ref().map(|base| change.of(base));
+        drop(change);
+        if let Some(made) = made.filter(|made| made.name() == *tree) {
+            return take((root, sharing), client, (&made, base.as_ref()), input, (output, awaited));
+        }
+        output.send(&pack(Kind::Whole, &[], None))?;
+        request = expect(input, Kind::Request)?.json().map_err(io::Error::other)?;
+    }
+    match request {
+        Request::Change { .. } => return Err(io::Error::other("the whole list was asked for")),
         Request::Store { client, list } => {
             let manifest =
                 Manifest::from_bytes(&read_list(input, list)?).map_err(io::Error::other)?;
             take((root, sharing), &client, (&manifest, None), input, (output, awaited))?;
-        }
-        Request::Change { client, base, tree, list } => {
-            let change = Change::from_bytes(&read_list(input, list)?).map_err(io::Error::other)?;
-            let base = Store::at(root).read_manifest(&plain(&base));
-            let made = base.as_ref().map(|base| change.of(base));
-            match made.filter(|made| made.name() == tree) {
-                Some(made) => {
-                    drop(change);
-                    take(
-                        (root, sharing),
-                        &client,
-                        (&made, base.as_ref()),
-                        input,
-                        (output, awaited),
-                    )?;
-                }
-                None => {
-                    output.send(&pack(Kind::Whole, &[], None))?;
-                    return answer((root, sharing), input, output, awaited);
-                }
-            }
         }
         Request::Assist { client, tree } => {
             let store = Store::at(root);

@@ -27,6 +27,13 @@ use crate::transport::WINDOW;
 const WRITERS: usize = 8;
 /// How often contents are asked for before it is given up: the network or the disk lies.
 const ROUNDS: u32 = 6;
+/// How many missing contents one frame lists.
+const LISTED: usize = if cfg!(test) { 100 } else { 100_000 };
+/// How many large contents at most are compared with older ones.
+const MOST_BASES: usize = 16;
+/// How many bytes of older contents are read for that: some minutes of a file server.
+const MOST_READ: u64 = 64 << 30;
+
 /// What is still to come.
 #[derive(Default)]
 pub(super) struct Awaited {
@@ -74,7 +81,15 @@ impl Taking<'_> {
                 Some(base) => self.bases(manifest, base, &blobs, &missing)?,
                 None => Bases::new(),
             };
-            self.output.send(&pack(Kind::Missing, &write_missing(&missing), Some(1)))?;
+            let mut lists = missing.chunks(LISTED).peekable();
+            loop {
+                let list = write_missing(lists.next().unwrap_or_default());
+                let kind = if lists.peek().is_some() { Kind::More } else { Kind::Missing };
+                self.output.send(&pack(kind, &list, Some(1)))?;
+                if kind == Kind::Missing {
+                    break;
+                }
+            }
             let laying = Laying::begin(self.store, manifest)?;
             if !missing.is_empty() {
                 self.contents(&blobs, Some(&laying), &bases, input)?;
@@ -102,21 +117,33 @@ impl Taking<'_> {
         blobs: &[(Blob, usize)],
         missing: &[(u32, u64)],
     ) -> io::Result<Bases> {
-        let mut bases = Bases::new();
-        for (index, _) in missing {
+        let mut worth: Vec<(u64, u32, Blob)> = Vec::new();
+        for (index, have) in missing {
             let Some((blob, entry)) = blobs.get(*index as usize) else { continue };
             let entry = manifest.entries().get(*entry);
             let Some(before) = entry.and_then(|entry| base.get(&entry.path)) else { continue };
             let Content::File { size, digest, program } = before.content else { continue };
-            let before = Blob { digest, program, size };
-            if blob.size <= SMALL || size <= SMALL || !self.store.has(&before) {
+            let rest = blob.size.saturating_sub(*have);
+            // what is read here has to be worth it
+            if rest > SMALL && size > SMALL && size / 4 <= rest {
+                worth.push((rest, *index, Blob { digest, program, size }));
+            }
+        }
+        // the others go over several lines, which these do not
+        worth.sort_by_key(|one| std::cmp::Reverse(one.0));
+        worth.truncate(MOST_BASES);
+        let mut bases = Bases::new();
+        let mut read = 0;
+        for (_, index, before) in worth {
+            if read + before.size > MOST_READ || !self.store.has(&before) {
                 continue;
             }
+            read += before.size;
             let path = self.store.blob(&before);
             // what cannot be read is no help, and no harm
             if let Ok(Some(outline)) = Outline::of(path.as_std_path()) {
-                self.output.send(&pack(Kind::Outline, &outline.to_bytes(*index), None))?;
-                bases.insert(*index, path);
+                self.output.send(&pack(Kind::Outline, &outline.to_bytes(index), None))?;
+                bases.insert(index, path);
             }
         }
         Ok(bases)
@@ -336,7 +363,11 @@ impl Arriving {
             }
             Bytes::Copy { from, length } => self.copy(from, length, base)?,
             Bytes::Hole(length) => {
-                self.file.set_len(self.length + length)?;
+                // an earlier conversation that is not over may be further on in the same file
+                let end = self.length + length;
+                if self.file.metadata()?.len() < end {
+                    self.file.set_len(end)?;
+                }
                 if let Some(hasher) = &mut self.hasher {
                     update_zeros(hasher, length);
                 }

@@ -22,6 +22,8 @@ use crate::transport::{Beside, Line, Step, Transport, TransportError};
 pub const SERVE: &str = "__there-transfer";
 /// How often the line may break without anything having become safe before it is given up.
 const TRIES: u32 = 4;
+/// How much longer a list may be that says what changed.
+const LITTLE: usize = 4 << 10;
 
 /// The way to a target's store.
 pub struct Upload<'a> {
@@ -57,7 +59,8 @@ impl Upload<'_> {
                 manifest,
                 from,
                 client: self.client,
-                before: self.before,
+                // what comparing cost the other end too much goes plainly
+                before: self.before.filter(|_| tries < 2),
                 pace: Mutex::new(self.pace.clone()),
                 progress: self.progress,
                 beside: self.transport.beside().map(|beside| (beside, &step)),
@@ -115,6 +118,7 @@ impl Sending<'_> {
         let blobs = blobs_of(self.manifest);
         let mut sent = HashSet::new();
         let mut outlines = HashMap::new();
+        let mut missing = Vec::new();
         loop {
             let frame = peer.next()?;
             match frame.kind {
@@ -123,8 +127,10 @@ impl Sending<'_> {
                     let (index, outline) = Outline::from_bytes(&frame.bytes).ok_or_else(torn)?;
                     outlines.insert(index, outline);
                 }
+                Kind::More => missing.extend(read_missing(&frame.bytes).ok_or_else(torn)?),
                 Kind::Missing => {
-                    let missing = read_missing(&frame.bytes).ok_or_else(torn)?;
+                    missing.extend(read_missing(&frame.bytes).ok_or_else(torn)?);
+                    let missing = std::mem::take(&mut missing);
                     if missing.is_empty() {
                         continue;
                     }
@@ -155,10 +161,12 @@ impl Sending<'_> {
         peer.send(&head)
     }
 
-    /// Makes the frames that say what makes the tree of `before`, unless little is left of that.
+    /// Makes the frames that say what makes the tree of `before`, unless that is longer than to say what it
+    /// holds.
     fn change(&self, before: &Manifest) -> Option<Vec<u8>> {
         let change = Change::between(before, self.manifest).to_bytes();
-        if change.len() > self.manifest.length() + PIECE {
+        // a little more is worth it where there is one large file, and another before it
+        if change.len() > self.manifest.length() + LITTLE {
             return None;
         }
         let (client, list) = (self.client.to_owned(), change.len() as u64);

@@ -34,7 +34,9 @@ pub(super) enum Kind {
     /// What a content is made of that one of those that are missing is like: see
     /// [`outline`](super::outline).
     Outline,
-    /// Which contents are missing, and from where on.
+    /// Which contents are missing, and from where on: the list goes on.
+    More,
+    /// As [`Kind::More`], and the list ends.
     Missing,
     /// Contents: see [`segment`](super::segment).
     Data,
@@ -50,11 +52,12 @@ pub(super) enum Kind {
     Failed,
 }
 
-const KINDS: [(Kind, u8); 11] = [
+const KINDS: [(Kind, u8); 12] = [
     (Kind::Request, b'q'),
     (Kind::List, b'l'),
     (Kind::Whole, b'w'),
     (Kind::Outline, b'u'),
+    (Kind::More, b'n'),
     (Kind::Missing, b'm'),
     (Kind::Data, b'd'),
     (Kind::End, b'e'),

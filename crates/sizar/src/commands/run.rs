@@ -317,8 +317,8 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
             .map(|binding| fetched(session, binding))
             .collect::<CommandResult<Vec<_>>>()?,
     };
-    let stdin = args.stdin.as_deref().map(|file| stdin(session, file, &cwd, &args.queue));
-    let data: Vec<_> = data.into_iter().chain(stdin.transpose()?).collect();
+    let stdin = args.stdin.as_deref().map(|file| stdin(session, file, &cwd, args)).transpose()?;
+    let data: Vec<_> = data.into_iter().chain(stdin.flatten()).collect();
     let own = matches!(args.source, Locator::Folder(_));
     let resources = &args.resources;
     let job = &args.batch_job;
@@ -370,13 +370,13 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
     })
 }
 
-/// Returns what the program reads from its standard input.
+/// Returns what the program reads from its standard input; nothing where it is not read yet.
 fn stdin(
     session: &Session,
     file: &Utf8Path,
     cwd: &Utf8Path,
-    queue: &QueueOptions,
-) -> CommandResult<DataBinding> {
+    args: &RunArgs,
+) -> CommandResult<Option<DataBinding>> {
     let wrong = |why: String| Failure::new(ExitCode::Usage, anyhow::anyhow!("`--stdin`: {why}"));
     if file != "-" {
         let path = cwd.join(file).canonicalize_utf8();
@@ -384,16 +384,20 @@ fn stdin(
         if !path.is_file() {
             return Err(wrong(format!("`{file}` is no file")));
         }
-        return Ok(DataBinding::stdin(path));
+        return Ok(Some(DataBinding::stdin(path)));
     }
-    if queue.batch.as_deref().is_some_and(|batch| batch == "-") {
+    if args.queue.batch.as_deref().is_some_and(|batch| batch == "-") {
         return Err(wrong("`--batch -` reads the standard input already".to_owned()));
     }
     let input = std::io::stdin();
     if input.is_terminal() {
         return Err(wrong("nothing is piped to this command; name a file".to_owned()));
     }
-    Ok(run::keep_stdin(&session.home, &mut input.lock(), &session.reporter)?)
+    if args.dry_run {
+        session.say("what is piped is kept with the run, and is the program's standard input");
+        return Ok(None);
+    }
+    Ok(Some(run::keep_stdin(&session.home, &mut input.lock(), &session.reporter)?))
 }
 
 /// Up to how many bytes of weights are fetched; none where nothing is.

@@ -315,6 +315,12 @@ fn slow_what_is_piped_to_it_reaches_the_program_and_stays_with_the_run() {
     assert_eq!(run["job"]["data"][0]["there"], "~/.sizar-stdin", "{run}");
     // what was piped is there when it is done again
     fs::remove_file(&words).unwrap();
+    let kept = run["job"]["data"][0]["here"].as_str().unwrap();
+    let kept = kept.replace("[WORLD]", world.sizar_home().parent().unwrap().as_str());
+    assert_eq!(fs::read_to_string(kept).unwrap(), "one two\nthree\n");
+    let inside = ["run", &source, "--data", "code:~/.sizar-stdin", "--", "count.py"];
+    let said = world.sizar(&inside).exits(125);
+    assert!(said.stderr.contains("--stdin FILE"), "{said}");
     let id = run["id"].as_str().unwrap();
     let shown = world.sizar(&["show", id]).exits(0);
     assert!(shown.stdout.contains("as standard input"), "{shown}");
