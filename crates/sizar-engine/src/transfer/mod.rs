@@ -6,6 +6,7 @@
 //! is open already: what is missing is asked for, what was cut goes on, and what arrives counts
 //! only when its digest is right.
 
+mod bases;
 mod case;
 mod change;
 mod download;

@@ -13,6 +13,7 @@ use fs_err as fs;
 use sizar_model::resources::ByteSize;
 
 use super::Pace;
+use super::bases::Bases;
 use super::change::Change;
 use super::download::{self, Wanted};
 use super::lay_out::is_full;
@@ -20,7 +21,7 @@ use super::lend::{Sharing, open_to_group};
 use super::manifest::Manifest;
 use super::packer::Packer;
 use super::store::{Store, Who, blobs_of, token};
-use super::taking::{Awaited, Bases, Taking};
+use super::taking::{Awaited, Taking};
 use super::wire::{Failed, Frame, Kind, Request, Room, json, pack};
 use crate::home::free_bytes;
 
