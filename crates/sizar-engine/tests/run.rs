@@ -195,6 +195,26 @@ print((pathlib.Path.home() / 'voc/v.txt').read_text())
 }
 
 #[test]
+fn a_script_starts_where_its_paths_lead_somewhere() {
+    let world = World::new();
+    world.write("data/words.txt", "some words").write(
+        "src/train.py",
+        "import os\nprint(open('../data/words.txt').read(), os.path.basename(os.getcwd()))\n\
+         open('made.txt', 'w').write('x')\n",
+    );
+    let mut job = world.job("src/train.py", &[]);
+    job.sandbox = false;
+    let outcome = world.run(job.clone()).1.unwrap();
+    assert_eq!(log(&outcome), "some words src\n");
+    assert_eq!(paths(&outcome), ["src/made.txt"]);
+    // at the root, if the user wants it there
+    job.folder = Some(".".into());
+    let outcome = world.run(job).1.unwrap();
+    assert_eq!(outcome.receipt.ending, Ending::Exited { code: 1 });
+    assert!(log(&outcome).contains("No such file"), "{}", log(&outcome));
+}
+
+#[test]
 fn what_a_program_reads_is_a_file_or_nothing() {
     let world = World::new();
     world.write("a.py", "import sys\nprint(repr(sys.stdin.read()))");

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 use crate::{Digest, Resources, RunId, Task};
 
 /// What to execute and what it needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// The driver as the user named it: a file of the checkout, an installed script, a module.
     pub driver: String,
     /// The driver's arguments, as they are handed over.
     pub args: Vec<String>,
+    /// The folder of the source in which it starts, as the user said; otherwise it is found out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Utf8PathBuf>,
     #[serde(default)]
     pub resources: Resources,
     #[serde(default)]

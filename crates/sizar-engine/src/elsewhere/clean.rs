@@ -172,6 +172,7 @@ mod tests {
             ended: days.map(at),
             reason: None,
             job: JobSpec {
+                folder: None,
                 driver: "train.py".into(),
                 args: Vec::new(),
                 resources: Resources::default(),

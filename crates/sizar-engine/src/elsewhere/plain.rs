@@ -41,6 +41,7 @@ pub(super) fn script(
     line(&format!("after={}", shell_word(&words(plan.job.after.iter().map(RunId::as_str)))));
     line(&format!("path={}", shell_word(command.variables.get("PATH").map_or("", String::as_str))));
     line(&format!("args={}", shell_word(&words(plan.args.iter().map(String::as_str)))));
+    line(&format!("starts_in={}", shell_word(plan.starts_in("work".into()).as_str())));
     line("furnish() {");
     for binding in plan.bindings() {
         if let Some(put) = furnish(binding)? {

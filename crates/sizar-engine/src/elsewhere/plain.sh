@@ -2,7 +2,7 @@
 # cluster. It makes a working copy, runs the program in it, lists what the program made with sizes
 # and SHA-256, and leaves a receipt, by renaming. No sandbox, and no use over time.
 #
-# Above this line the run's own: $tree, $limit, $after, $path, $args, and the functions `furnish`,
+# Above this line the run's own: $tree, $limit, $after, $path, $args, $starts_in, and the functions `furnish`,
 # `go_on` and `start`. $2 is the root of sizar's folders here; then come the run, the attempt, and of
 # a task of a sweep the file that tells its arguments, as words of the shell.
 root=$2 run=$3 attempt=$4 tasks=${5:-}
@@ -89,7 +89,7 @@ stop() {
     (sleep 10; kill -KILL "$child") >/dev/null 2>&1 &
 }
 trap 'asked=1; stop' TERM INT USR1 USR2
-(cd work && start "$@") &
+(cd "$starts_in" && start "$@") &
 child=$!
 [ -z "$asked" ] || stop
 if [ -n "$limit" ]; then

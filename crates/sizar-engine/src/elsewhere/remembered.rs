@@ -10,7 +10,7 @@ use sizar_model::{Checkout, Digest};
 
 use super::manifest::Manifest;
 use crate::home::Home;
-use crate::run::{Entry, RunPlan, RunRequest};
+use crate::run::{Entry, RunPlan, RunRequest, start_of};
 use crate::target::Place;
 use crate::transfer;
 use crate::tree_digest::write_by_rename;
@@ -134,6 +134,7 @@ impl Remembered {
         if !matches!(plan.entry, Entry::Module { .. } | Entry::Python) {
             plan.args.clone_from(&request.job.args);
         }
+        plan.folder = start_of(&checkout.path, &request.job).folder;
         plan.checkout = there;
         plan.job = request.job.clone();
         plan.carry_from = None;

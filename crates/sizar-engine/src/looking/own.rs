@@ -72,6 +72,7 @@ mod tests {
             source: "./code".into(),
             target: target.into(),
             job: JobSpec {
+                folder: None,
                 after: Vec::new(),
                 task: None,
                 restart: 0,

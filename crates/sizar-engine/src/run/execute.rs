@@ -326,7 +326,10 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
         invocation = invocation.env(name, value);
     }
     let stdin = plan.job.data.iter().find(|binding| binding.is_stdin());
-    invocation.network(network).cwd(work).stdin(stdin.map(|binding| binding.here.clone()))
+    invocation
+        .network(network)
+        .cwd(plan.starts_in(&work))
+        .stdin(stdin.map(|binding| binding.here.clone()))
 }
 
 /// A command as it is without a sandbox, and with nothing of this machine's.

@@ -25,6 +25,8 @@ pub struct Surroundings<'a> {
     /// The folder in which sizar keeps everything.
     pub sizar_home: &'a Utf8Path,
     pub checkout: &'a Utf8Path,
+    /// The folder of the checkout in which the driver starts.
+    pub folder: &'a Utf8Path,
     /// Whether the checkout is a folder of the user's own.
     pub own: bool,
     /// What `--data` shows: it wins where an argument names the same place.
@@ -105,7 +107,7 @@ fn look(value: &str, written: bool, around: Surroundings<'_>) -> Seen {
         return Seen::Nothing;
     }
     let here = around.cwd.join(typed);
-    let at = normal(Utf8Path::new(value));
+    let at = normal(&around.folder.join(value));
     if around.data.iter().any(|shown| shown.there.starts_with(&at) || at.starts_with(&shown.there))
     {
         return Seen::Nothing;
@@ -113,8 +115,9 @@ fn look(value: &str, written: bool, around: Surroundings<'_>) -> Seen {
     // what a link of the user's leads to is what has to be harmless
     let Ok(real) = here.canonicalize_utf8() else { return Seen::Nothing };
     let climbs = typed.components().any(|part| part == Utf8Component::ParentDir);
-    if typed.is_relative() && !climbs && around.checkout.join(typed).exists() {
-        let same = around.checkout.join(typed).canonicalize_utf8().is_ok_and(|other| other == real);
+    let inside = around.checkout.join(around.folder).join(typed);
+    if typed.is_relative() && !climbs && inside.exists() {
+        let same = inside.canonicalize_utf8().is_ok_and(|other| other == real);
         return if same {
             Seen::Nothing
         } else {
@@ -140,7 +143,7 @@ fn look(value: &str, written: bool, around: Surroundings<'_>) -> Seen {
         ));
     }
     if typed.is_relative() && !climbs {
-        return Seen::File { here: real, there: normal(typed), as_value: None };
+        return Seen::File { here: real, there: at, as_value: None };
     }
     let absolute = normal(&here);
     let as_value = climbs.then(|| absolute.to_string());
@@ -388,6 +391,7 @@ mod tests {
                 user_home: None,
                 sizar_home: &cwd.join("home"),
                 checkout: &cwd.join("source"),
+                folder: Utf8Path::new(""),
                 own: false,
                 data: &[shown(there)],
             };

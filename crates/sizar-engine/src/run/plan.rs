@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use sizar_model::{Checkout, DataBinding, JobSpec, ProjectInstall};
 
+use super::folder::start_of;
 use super::{Entry, Found, Input, RunError};
 
 /// The format of a stored plan.
@@ -42,6 +43,9 @@ pub struct RunPlan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fetched: Vec<DataBinding>,
     pub entry: Entry,
+    /// The folder of the working copy in which it starts; empty where that is its root.
+    #[serde(default, skip_serializing_if = "is_root")]
+    pub folder: Utf8PathBuf,
     /// The driver's arguments as they are handed over: those that name the user's own files may
     /// differ from what was typed.
     pub args: Vec<String>,
@@ -56,6 +60,7 @@ impl RunPlan {
         job: JobSpec,
         (entry, named): (Entry, usize),
     ) -> Self {
+        let checkout_path = checkout.path.clone();
         Self {
             version: VERSION,
             locator: checkout.source.locator.clone(),
@@ -69,6 +74,7 @@ impl RunPlan {
             inputs: Vec::new(),
             fetched: Vec::new(),
             entry,
+            folder: start_of(&checkout_path, &job).folder,
             args: job.args.iter().skip(named).cloned().collect(),
             job,
         }
@@ -132,17 +138,27 @@ impl RunPlan {
         self.prefix.join("bin/python")
     }
 
+    /// Returns the folder in which the program starts, for a working copy at `work`.
+    pub fn starts_in(&self, work: &Utf8Path) -> Utf8PathBuf {
+        if is_root(&self.folder) { work.to_owned() } else { work.join(&self.folder) }
+    }
+
     /// Returns the program and its arguments, for a working copy at `work`.
     pub fn command(&self, work: &Utf8Path) -> (String, Vec<String>) {
         let bin = self.prefix.join("bin");
         let python = self.python().into_string();
+        // as it is called in the folder where it starts
+        let named = |path: &str| match Utf8Path::new(path).strip_prefix(&self.folder) {
+            Ok(below) => below.to_string(),
+            Err(_) => work.join(path).into_string(),
+        };
         let (program, first): (String, Vec<String>) = match &self.entry {
-            Entry::Script { path } => (python, vec![path.clone()]),
+            Entry::Script { path } => (python, vec![named(path)]),
             Entry::Interpreted { interpreter, path } => match interpreter.split_first() {
                 Some((program, flags)) => {
-                    (program.clone(), flags.iter().cloned().chain([path.clone()]).collect())
+                    (program.clone(), flags.iter().cloned().chain([named(path)]).collect())
                 }
-                None => ("sh".to_owned(), vec![path.clone()]),
+                None => ("sh".to_owned(), vec![named(path)]),
             },
             Entry::Executable { path } => (work.join(path).into_string(), Vec::new()),
             Entry::Installed { name } => (python, vec![bin.join(name).into_string()]),
@@ -152,6 +168,10 @@ impl RunPlan {
         };
         (program, first.into_iter().chain(self.args.iter().cloned()).collect())
     }
+}
+
+fn is_root(folder: &Utf8Path) -> bool {
+    folder.as_str().is_empty()
 }
 
 /// How many links from one to the next are followed.

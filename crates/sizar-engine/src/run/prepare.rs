@@ -12,6 +12,7 @@ use sizar_model::{
     Checkout, Device, EnvLock, Inspection, JobSpec, Locator, Progress, PythonVersion,
 };
 
+use super::folder::start_of;
 use super::{Entry, EntryError, Found, Places, RunPlan, Surroundings, find_inputs, resolve};
 use crate::acquire::{AcquireError, AcquireOptions, acquire};
 use crate::environment::{self, Setup, SetupError, SetupRequest, SmokeBounds};
@@ -185,7 +186,7 @@ pub fn prepare(
     let mut plan = plan_for(home, &checkout, request, progress)?;
     plan.caller_cwd.clone_from(&request.caller_cwd);
     let found = inputs(home, &checkout, &plan.args, request);
-    for note in &found.notes {
+    for note in start_of(&checkout.path, &request.job).note.iter().chain(&found.notes) {
         progress.note(note.as_str());
     }
     Ok(plan.with_inputs(found))
@@ -237,6 +238,7 @@ pub fn inputs(home: &Home, checkout: &Checkout, args: &[String], request: &RunRe
             user_home: user_home.as_deref(),
             sizar_home: home.root(),
             checkout: &checkout.path,
+            folder: &start_of(&checkout.path, &request.job).folder,
             own: checkout.source.own,
             data: &request.job.data,
         },

@@ -111,7 +111,7 @@ fn play(plan: &RunPlan, ready: &Ready, order: &Order<'_>) -> Result<Played, RunE
     let call = Invocation::new(plan.python().as_str())
         .args([script.as_str(), answer.as_str(), told.as_str()])
         .network(NetworkAccess::None);
-    let call = with_variables(call, plan, attempt).cwd(attempt.work());
+    let call = with_variables(call, plan, attempt).cwd(plan.starts_in(&attempt.work()));
     let limits = Limits {
         walltime: Some(sizar_model::Walltime(LIMIT.as_secs())),
         cpus: Some(2),

@@ -58,6 +58,7 @@ impl World {
 
     pub fn job(&self, driver: &str, args: &[&str]) -> JobSpec {
         JobSpec {
+            folder: None,
             after: Vec::new(),
             task: None,
             restart: 0,
@@ -122,6 +123,7 @@ impl World {
             user_home: Some(&self.root.join("user/me")),
             sizar_home: self.home.root(),
             checkout: &self.source(),
+            folder: "".into(),
             own,
         };
         find_inputs(&args, around)

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use sizar_engine::dataset;
 use sizar_engine::failpoint;
 use sizar_engine::process::{Control, input_waits};
@@ -41,6 +41,7 @@ Examples:
   sizar run github:owner/name@v1.0 --dry-run -- train.py --epochs 1
   sizar run ./code --data voc:./mypages --dry-run -- train.py   where it expects VOC, and why
   sizar run pypi:langid --stdin letters.txt -- langid --line   what the program reads
+  sizar run ./code --in src -- main.py            as after `cd src`
   sizar run ./code --detach -- train.py          queue it; `sizar runs` follows it
   sizar run ./code --batch seeds.txt -- train.py one run for each line of seeds.txt
   sizar run ./code --on tours --gpus 1 --time 4h -- train.py    on a cluster (`sizar target add`)
@@ -66,6 +67,10 @@ pub struct RunArgs {
     /// command, which is kept with the run
     #[arg(long, value_name = "FILE|-")]
     stdin: Option<Utf8PathBuf>,
+    /// Start the driver in this folder of the source, as its README does after `cd FOLDER`; the driver
+    /// is named as it is called there. Without it, the README and the code say where; `.` is the root
+    #[arg(long = "in", value_name = "FOLDER")]
+    folder: Option<Utf8PathBuf>,
     /// Set a variable for the program
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     variables: Vec<(String, String)>,
@@ -300,6 +305,7 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         .map_err(|error| Failure::new(ExitCode::Failure, error))?;
     let (driver, words) =
         args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
+    let driver = in_folder(args.folder.as_deref(), driver)?;
     let driven = fitting::Driven {
         source: &args.source,
         acquire: args.environment.wish(&args.source)?.acquire(),
@@ -328,6 +334,7 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         job: JobSpec {
             args: [words, &filled].concat(),
             driver,
+            folder: args.folder.clone(),
             resources: Resources {
                 cpus: resources.cpus,
                 memory: resources.mem,
@@ -368,6 +375,25 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         rehearsal: !job.no_rehearsal,
         weights: job.weights.0,
     })
+}
+
+/// Returns a driver as it is called at the root of the source.
+fn in_folder(folder: Option<&Utf8Path>, driver: String) -> CommandResult<String> {
+    let Some(folder) = folder else { return Ok(driver) };
+    let leads_out = folder
+        .components()
+        .any(|part| !matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir));
+    if leads_out {
+        let error = anyhow::anyhow!("`--in {folder}` is no folder of the source");
+        let failure = Failure::new(ExitCode::Usage, error);
+        return Err(failure.hint("name it relative to the source's root, such as `--in src`"));
+    }
+    let folder = folder.as_str().trim_start_matches("./").trim_end_matches('/');
+    let is_file = driver.contains('/') || driver.ends_with(".py") || driver.ends_with(".sh");
+    if !is_file || matches!(folder, "" | ".") || Utf8Path::new(&driver).starts_with(folder) {
+        return Ok(driver);
+    }
+    Ok(format!("{folder}/{}", driver.trim_start_matches("./")))
 }
 
 /// Returns what the program reads from its standard input; nothing where it is not read yet.
@@ -551,7 +577,12 @@ fn page(plan: &RunPlan) -> String {
     line("checkout", plan.checkout.path.as_str());
     line("environment", plan.prefix.as_str());
     line("command", &shell_words::join(std::iter::once(&program).chain(&args)));
-    line("in", "a new copy of the checkout");
+    let folder = if plan.folder.as_str().is_empty() {
+        String::new()
+    } else {
+        format!("`{}` of ", plan.folder)
+    };
+    line("in", &format!("{folder}a new copy of the checkout"));
     for binding in plan.bindings() {
         line("shows", &format!("{} as {} ({:?})", binding.here, binding.seen_as(), binding.mode));
     }

@@ -7,6 +7,7 @@ use crate::store::{Filter, Prepared};
 
 fn job(after: &[RunId], task: Option<Task>) -> JobSpec {
     JobSpec {
+        folder: None,
         driver: "train.py".into(),
         args: Vec::new(),
         resources: Resources::default(),
