@@ -129,7 +129,7 @@ pub fn choose(
     wanted: Option<&str>,
 ) -> Result<Chosen, SetupError> {
     let Some(wanted) = wanted else {
-        let driver = most_telling(inspection).cloned();
+        let driver = most_telling(inspection).filter(|driver| speaks(inspection, driver)).cloned();
         let name = driver.as_ref().map(started_as);
         return Ok(Chosen { driver, name, named: false });
     };
@@ -162,6 +162,16 @@ pub fn choose(
         });
     }
     Ok(Chosen { driver: None, name: Some(plain.to_owned()), named: true })
+}
+
+/// Returns whether a driver speaks for the source: of a package that is installed, what lies among its
+/// documents, benchmarks and tests does not, and may import what nobody who uses the package needs.
+fn speaks(inspection: &Inspection, driver: &Driver) -> bool {
+    let is_package = inspection.packaging.iter().any(|file| {
+        let installs = matches!(file.kind.as_str(), "setup_py" | "setup_cfg" | "pyproject");
+        installs && file.name.is_some() && !file.path.contains('/')
+    });
+    driver.name.is_some() || !is_package || distance_from_purpose(&driver.path) <= 1
 }
 
 fn started_as(driver: &Driver) -> String {
@@ -357,5 +367,30 @@ mod tests {
         assert_eq!(distance("train.py", "trian.py"), 2);
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn the_benchmarks_of_a_package_do_not_speak_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for (file, text) in [
+            ("net/__init__.py", "import numpy\n"),
+            ("benchmarks/speed.py", "import rival\nif __name__ == '__main__':\n    print(1)\n"),
+        ] {
+            fs_err::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs_err::write(root.join(file), text).unwrap();
+        }
+        let chosen = |wanted: Option<&str>| {
+            let options = sizar_inspect::InspectOptions::default();
+            let inspection = sizar_inspect::inspect(root, &options).unwrap();
+            choose(&inspection, root, wanted).unwrap().name
+        };
+        let benchmark = Some("benchmarks/speed.py".to_owned());
+        // of code that is no package it is all there is
+        assert_eq!(chosen(None), benchmark);
+        let setup = "from setuptools import setup\nsetup(name='net', packages=['net'])\n";
+        fs_err::write(root.join("setup.py"), setup).unwrap();
+        assert_eq!(chosen(None), None);
+        assert_eq!(chosen(benchmark.as_deref()), benchmark);
     }
 }
