@@ -68,6 +68,7 @@ const FILES: &[(&str, &str)] = embedded![
     "cuda_operators.py",
     "cv2_headless.py",
     "fractions_gcd.py",
+    "horovod_alone.py",
     "imp.py",
     "inspect_getargspec.py",
     "matplotlib_headless.py",

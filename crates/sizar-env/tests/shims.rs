@@ -160,6 +160,16 @@ fn slow_calls_for_cuda_run_on_the_cpu_of_an_old_torch() {
 }
 
 #[test]
+fn slow_horovod_works_in_one_process_alone() {
+    let Some(python) = python("3.7") else { return eprintln!("there is no Python 3.7 here") };
+    let site = Site::with(&["horovod-alone"]);
+    let own = site.environment(&python, &["torch==1.4.0", "numpy<1.22"]);
+    assert!(site.run(&own, "shims_horovod.py").contains("all good"));
+    let ledger = fs_err::read_to_string(site.ledger()).unwrap();
+    assert!(!ledger.contains("\"error\"") && ledger.contains("horovod.init"), "{ledger}");
+}
+
+#[test]
 fn slow_operators_of_cuda_extensions_are_torchvisions() {
     let Some(python) = python("3.7") else { return eprintln!("there is no Python 3.7 here") };
     let site = Site::with(&["cuda-operators"]);
