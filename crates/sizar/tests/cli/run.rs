@@ -18,8 +18,10 @@ fn slow_the_exit_code_is_the_programs_and_results_are_what_it_wrote() {
     let source = script(
         &world,
         "work.py",
-        "import sys\nif __name__ == '__main__':\n    open('out.txt', 'w').write('made')\n    \
-         open('kept.txt', 'a').write('!')\n    print('said')\n    sys.exit(int(sys.argv[1]))\n",
+        // long enough that it is measured: by its own processor time, however slow the machine is
+        "import sys, time\nif __name__ == '__main__':\n    open('out.txt', 'w').write('made')\n    \
+         open('kept.txt', 'a').write('!')\n    print('said')\n    \
+         while time.process_time() < 0.5: pass\n    sys.exit(int(sys.argv[1]))\n",
     );
     world.write("code/kept.txt", "mine");
     let said = world.sizar(&["run", "-q", &source, "--", "work.py", "7"]).exits(7);
