@@ -1,6 +1,6 @@
 //! What to execute.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Resources, RunId, Task};
@@ -45,6 +45,14 @@ pub struct JobSpec {
     /// Its place in a sweep, where it is part of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Task>,
+}
+
+impl JobSpec {
+    /// Returns the file that the program's standard input reads.
+    pub fn stdin(&self) -> Option<&Utf8Path> {
+        let stdin = self.data.iter().find(|binding| binding.is_stdin());
+        stdin.map(|binding| binding.here.as_path())
+    }
 }
 
 /// Where the program sees what its standard input reads: the binding of this name is both.

@@ -60,9 +60,8 @@ pub(super) fn script(
     for (name, value) in &command.variables {
         line(&format!("        {} \\", placed(&format!("{name}={value}"), &place)));
     }
-    let stdin = plan.job.data.iter().find(|binding| binding.is_stdin());
-    let stdin = stdin.map_or("/dev/null".to_owned(), |stdin| shell_word(stdin.here.as_str()));
-    line(&format!("        \"$@\" <{stdin}\n}}\n"));
+    let stdin = plan.job.stdin().map_or("/dev/null", Utf8Path::as_str);
+    line(&format!("        \"$@\" <{}\n}}\n", shell_word(stdin)));
     script.push_str(WORK);
     Ok(script)
 }

@@ -28,7 +28,7 @@ pub(crate) use oom::Kills;
 pub use output::Io;
 
 /// Returns whether something waits at this process's standard input that nobody typed: programs that
-/// [`execute`] starts have none.
+/// [`execute`] starts do not read it.
 pub fn input_waits() -> bool {
     let input = std::io::stdin();
     !rustix::termios::isatty(&input)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use sizar_env::shims::LEDGER;
 use sizar_model::{Ending, EventKind, Invocation, NetworkAccess, Receipt, RunId, RunState};
@@ -325,11 +325,8 @@ fn invocation(plan: &RunPlan, attempt: &Attempt, claimed: &Claimed) -> Invocatio
     for (name, value) in &plan.job.env {
         invocation = invocation.env(name, value);
     }
-    let stdin = plan.job.data.iter().find(|binding| binding.is_stdin());
-    invocation
-        .network(network)
-        .cwd(plan.starts_in(&work))
-        .stdin(stdin.map(|binding| binding.here.clone()))
+    let stdin = plan.job.stdin().map(Utf8Path::to_owned);
+    invocation.network(network).cwd(plan.starts_in(&work)).stdin(stdin)
 }
 
 /// A command as it is without a sandbox, and with nothing of this machine's.

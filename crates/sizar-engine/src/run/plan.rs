@@ -60,7 +60,7 @@ impl RunPlan {
         job: JobSpec,
         (entry, named): (Entry, usize),
     ) -> Self {
-        let checkout_path = checkout.path.clone();
+        let folder = start_of(&checkout.path, &job).folder;
         Self {
             version: VERSION,
             locator: checkout.source.locator.clone(),
@@ -74,7 +74,7 @@ impl RunPlan {
             inputs: Vec::new(),
             fetched: Vec::new(),
             entry,
-            folder: start_of(&checkout_path, &job).folder,
+            folder,
             args: job.args.iter().skip(named).cloned().collect(),
             job,
         }

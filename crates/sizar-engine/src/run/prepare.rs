@@ -186,7 +186,7 @@ pub fn prepare(
     let mut plan = plan_for(home, &checkout, request, progress)?;
     plan.caller_cwd.clone_from(&request.caller_cwd);
     let found = inputs(home, &checkout, &plan.args, request);
-    for note in start_of(&checkout.path, &request.job).note.iter().chain(&found.notes) {
+    for note in &found.notes {
         progress.note(note.as_str());
     }
     Ok(plan.with_inputs(found))
@@ -228,21 +228,24 @@ pub fn remembered_plan(home: &Home, checkout: &Checkout, request: &RunRequest) -
     plan_for(home, checkout, request, &sizar_model::Silent).ok()
 }
 
-/// Finds the user's own files among the arguments of a driver.
+/// Finds the user's own files among the arguments of a driver, for the folder in which it starts.
 pub fn inputs(home: &Home, checkout: &Checkout, args: &[String], request: &RunRequest) -> Found {
     let user_home = std::env::var("HOME").ok().map(Utf8PathBuf::from);
-    find_inputs(
+    let start = start_of(&checkout.path, &request.job);
+    let mut found = find_inputs(
         args,
         Surroundings {
             cwd: &request.caller_cwd,
             user_home: user_home.as_deref(),
             sizar_home: home.root(),
             checkout: &checkout.path,
-            folder: &start_of(&checkout.path, &request.job).folder,
+            folder: &start.folder,
             own: checkout.source.own,
             data: &request.job.data,
         },
-    )
+    );
+    found.notes.extend(start.note);
+    found
 }
 
 /// Returns the driver that an environment has to be verified with: `python` and `-m` are none.

@@ -3,9 +3,6 @@
 //! A file that is as it was is not read again. One that changed within [`SETTLE`] before the walk is
 //! not remembered, because it may change again without a new time.
 
-#[cfg(test)]
-mod tests;
-
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -334,3 +331,6 @@ impl Rules<'_> {
 fn bytes(path: PathBuf) -> Box<[u8]> {
     path.into_os_string().into_vec().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,7 @@ pub mod reference;
 pub mod resume;
 pub mod run;
 pub mod run_elsewhere;
+mod run_start;
 pub mod runs;
 pub mod setup;
 pub mod show;

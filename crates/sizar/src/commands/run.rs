@@ -1,9 +1,8 @@
 //! `sizar run`.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
-use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::dataset;
 use sizar_engine::failpoint;
 use sizar_engine::process::{Control, input_waits};
@@ -22,6 +21,7 @@ use crate::commands::after;
 use crate::commands::environment_options::EnvironmentOptions;
 use crate::commands::fitting;
 use crate::commands::run_elsewhere;
+use crate::commands::run_start;
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
 use crate::interrupt::Interrupt;
@@ -305,7 +305,7 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         .map_err(|error| Failure::new(ExitCode::Failure, error))?;
     let (driver, words) =
         args.command.split_first().map_or((String::new(), &[][..]), |(d, w)| (d.clone(), w));
-    let driver = in_folder(args.folder.as_deref(), driver)?;
+    let driver = run_start::in_folder(args.folder.as_deref(), driver)?;
     let driven = fitting::Driven {
         source: &args.source,
         acquire: args.environment.wish(&args.source)?.acquire(),
@@ -323,7 +323,11 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
             .map(|binding| fetched(session, binding))
             .collect::<CommandResult<Vec<_>>>()?,
     };
-    let stdin = args.stdin.as_deref().map(|file| stdin(session, file, &cwd, args)).transpose()?;
+    let stdin = args
+        .stdin
+        .as_deref()
+        .map(|file| run_start::stdin(session, file, &cwd, args))
+        .transpose()?;
     let data: Vec<_> = data.into_iter().chain(stdin.flatten()).collect();
     let own = matches!(args.source, Locator::Folder(_));
     let resources = &args.resources;
@@ -375,55 +379,6 @@ pub fn request(session: &Session, args: &RunArgs) -> CommandResult<RunRequest> {
         rehearsal: !job.no_rehearsal,
         weights: job.weights.0,
     })
-}
-
-/// Returns a driver as it is called at the root of the source.
-fn in_folder(folder: Option<&Utf8Path>, driver: String) -> CommandResult<String> {
-    let Some(folder) = folder else { return Ok(driver) };
-    let leads_out = folder
-        .components()
-        .any(|part| !matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir));
-    if leads_out {
-        let error = anyhow::anyhow!("`--in {folder}` is no folder of the source");
-        let failure = Failure::new(ExitCode::Usage, error);
-        return Err(failure.hint("name it relative to the source's root, such as `--in src`"));
-    }
-    let folder = folder.as_str().trim_start_matches("./").trim_end_matches('/');
-    let is_file = driver.contains('/') || driver.ends_with(".py") || driver.ends_with(".sh");
-    if !is_file || matches!(folder, "" | ".") || Utf8Path::new(&driver).starts_with(folder) {
-        return Ok(driver);
-    }
-    Ok(format!("{folder}/{}", driver.trim_start_matches("./")))
-}
-
-/// Returns what the program reads from its standard input; nothing where it is not read yet.
-fn stdin(
-    session: &Session,
-    file: &Utf8Path,
-    cwd: &Utf8Path,
-    args: &RunArgs,
-) -> CommandResult<Option<DataBinding>> {
-    let wrong = |why: String| Failure::new(ExitCode::Usage, anyhow::anyhow!("`--stdin`: {why}"));
-    if file != "-" {
-        let path = cwd.join(file).canonicalize_utf8();
-        let path = path.map_err(|error| wrong(format!("`{file}` cannot be read: {error}")))?;
-        if !path.is_file() {
-            return Err(wrong(format!("`{file}` is no file")));
-        }
-        return Ok(Some(DataBinding::stdin(path)));
-    }
-    if args.queue.batch.as_deref().is_some_and(|batch| batch == "-") {
-        return Err(wrong("`--batch -` reads the standard input already".to_owned()));
-    }
-    let input = std::io::stdin();
-    if input.is_terminal() {
-        return Err(wrong("nothing is piped to this command; name a file".to_owned()));
-    }
-    if args.dry_run {
-        session.say("what is piped is kept with the run, and is the program's standard input");
-        return Ok(None);
-    }
-    Ok(Some(run::keep_stdin(&session.home, &mut input.lock(), &session.reporter)?))
 }
 
 /// Up to how many bytes of weights are fetched; none where nothing is.
