@@ -423,6 +423,22 @@ fn slow_a_driver_that_asks_for_a_device_is_imported_and_does_not_answer() {
 }
 
 #[test]
+fn slow_a_driver_is_asked_in_the_folder_in_which_it_starts() {
+    let world = World::new();
+    world.file("data/words.txt", "a b").file(
+        "src/train.py",
+        "import argparse\nimport words\nargparse.ArgumentParser().parse_args()\n\
+         open('list.txt').close()\n",
+    );
+    world.file("src/words.py", "WORDS = open('../data/words.txt').read().split()\n");
+    world.file("src/list.txt", "");
+    let made = world.setup(&request("src/train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Answers, "{checks}");
+    assert!(made.verified && checks.contains("`src/train.py --help` exits 0"), "{checks}");
+}
+
+#[test]
 fn slow_light_tests_of_the_source_are_run() {
     let world = World::new();
     world.python_scripts().file("model.py", "def double(x):\n    return 2 * x\n").file(

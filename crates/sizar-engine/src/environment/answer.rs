@@ -71,8 +71,9 @@ pub fn ask(
         return Ok(Asked::Silent { check });
     }
     let mut first = None;
+    let folder = subject.starts_in(scratch);
     for question in questions(framework) {
-        let call = start.invocation(scratch, question).env(LEDGER, workshop.ledger().as_str());
+        let call = start.invocation(&folder, question).env(LEDGER, workshop.ledger().as_str());
         let ended = workshop.run(&call, subject.view(scratch), Some(LIMIT))?;
         let asked = judge(&format!("`{name} {}`", question.join(" ")), framework, ended);
         if matches!(asked, Asked::Answers { .. }) {

@@ -111,7 +111,7 @@ pub fn imports(
     let mut call = Invocation::new(python.as_str())
         .args([program.as_str(), answer.as_str(), order.as_str()])
         // for an installed program outside the tree: its folders would hide what is installed
-        .cwd(if job.script.is_some() { scratch.to_owned() } else { workshop.answers() });
+        .cwd(if job.script.is_some() { subject.starts_in(scratch) } else { workshop.answers() });
     // the variables with which a run would start it
     let script = job.script.as_deref();
     let start = script.and_then(|path| launch(subject.prefix, subject.lock, scratch, path));

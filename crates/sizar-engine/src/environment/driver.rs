@@ -70,8 +70,9 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
     if let Some(module) = script.as_deref().and_then(|path| module_of(root, path)) {
         return Some(Launch { program: python, args: vec!["-m".to_owned(), module], env });
     }
-    if script.is_some() {
-        return Some(Launch { program: python, args: vec![driver.to_owned()], env });
+    // by its whole path: it may start in a folder of its own
+    if let Some(script) = script {
+        return Some(Launch { program: python, args: vec![script.into_string()], env });
     }
     let module = driver.split('.').all(|part| {
         !part.is_empty()

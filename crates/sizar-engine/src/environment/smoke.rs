@@ -214,7 +214,8 @@ fn work(
     let python = subject.prefix.join("bin/python");
     let mut call = Invocation::new(python.as_str())
         .args([program.as_str(), answer.as_str(), order.as_str()])
-        .cwd(scratch);
+        // tests are started at the root
+        .cwd(if job.mode == "network" { subject.starts_in(scratch) } else { scratch.to_owned() });
     // the variables with which a run would start its driver
     let name = subject.chosen.name.as_deref();
     let start = name.and_then(|name| launch(subject.prefix, subject.lock, scratch, name));

@@ -19,6 +19,7 @@ use super::offline;
 use super::scratch::copy_tree;
 use super::smoke::{self, Bounds};
 use super::workshop::{View, Workshop, is_system};
+use crate::run::start_of_script;
 
 /// What was seen to work.
 #[derive(Debug)]
@@ -65,6 +66,12 @@ impl Subject<'_> {
             None => chosen.name.as_deref()?,
         };
         (path.ends_with(".py") && root.join(path).is_file()).then_some(path)
+    }
+
+    /// Returns the folder in which a run would start the driver, in the tree at `root`.
+    pub fn starts_in(&self, root: &Utf8Path) -> Utf8PathBuf {
+        let start = self.script(root).and_then(|script| start_of_script(root, script));
+        start.map_or_else(|| root.to_owned(), |start| root.join(start.folder))
     }
 }
 

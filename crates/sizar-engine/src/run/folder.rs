@@ -33,13 +33,14 @@ pub fn start_of(checkout: &Utf8Path, job: &JobSpec) -> Start {
     if let Some(folder) = &job.folder {
         return Start { folder: inside(folder).unwrap_or_default(), note: None };
     }
-    guess(checkout, job).unwrap_or_default()
-}
-
-fn guess(checkout: &Utf8Path, job: &JobSpec) -> Option<Start> {
     let by_python = job.driver.starts_with("python");
     let first = job.args.first().map(String::as_str);
-    let script = if by_python { first? } else { job.driver.as_str() };
+    let script = if by_python { first } else { Some(job.driver.as_str()) };
+    script.and_then(|script| start_of_script(checkout, script)).unwrap_or_default()
+}
+
+/// Finds out where a script of the source starts, if not at its root.
+pub fn start_of_script(checkout: &Utf8Path, script: &str) -> Option<Start> {
     let script = inside(Utf8Path::new(script))?;
     let (folder, name) = (script.parent()?, script.file_name()?);
     if folder.as_str().is_empty() || !checkout.join(&script).is_file() {

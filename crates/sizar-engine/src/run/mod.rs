@@ -43,4 +43,4 @@ pub(crate) use carry::PARTIAL;
 pub(crate) use collect::digest;
 pub(crate) use error::chain;
 pub(crate) use execute::{bare_command, receipt_of};
-pub(crate) use folder::start_of;
+pub(crate) use folder::{start_of, start_of_script};
