@@ -7,6 +7,7 @@ use sizar_model::{EnvSpec, PythonVersion};
 use crate::build_steps;
 use crate::build_tools;
 use crate::date_search;
+use crate::deviations::CONDA_TRANSLATED;
 use crate::diagnosis::{
     Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
 };
@@ -112,6 +113,9 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let mut candidates = Vec::new();
     let step = build_steps::failed(&spec.build_steps, failure.output);
     let unreachable = Unreachable::find(&spec.requirements, failure.output).filter(|_| building);
+    if building {
+        candidates.extend(conda_only(spec, &diagnoses, package.as_ref(), facts));
+    }
     if step.is_some() {
         // it runs in the environment, which must have what it imports
         for diagnosis in &diagnoses {
@@ -216,6 +220,42 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
         candidates.extend(date_search::around(spec, failure.output, facts));
     }
     candidates
+}
+
+/// Leaves out what the authors had from conda, the code does not import and the index does not have
+/// of the time: programs and libraries, and strangers of the same name. Nothing else is changed for
+/// it.
+fn conda_only(
+    spec: &EnvSpec,
+    diagnoses: &[Diagnosis],
+    failed: Option<&String>,
+    facts: &Facts<'_>,
+) -> Option<Candidate> {
+    if !spec.deviations.iter().any(|deviation| deviation.rule == CONDA_TRANSLATED) {
+        return None;
+    }
+    let unsatisfiable = diagnoses.iter().flat_map(|diagnosis| match diagnosis {
+        Diagnosis::Unsatisfiable { packages, .. } => packages.as_slice(),
+        _ => &[],
+    });
+    let dated = diagnoses.iter().filter_map(|diagnosis| match diagnosis {
+        Diagnosis::AfterDate { package, .. } | Diagnosis::FirstPublished { package, .. } => {
+            Some(package)
+        }
+        other => named_in(other),
+    });
+    let mut named = failed.into_iter().chain(dated).chain(unsatisfiable);
+    let package = named.find(|package| {
+        let asked = spec.requirements.iter().any(|asked| name::of_requirement(asked) == **package);
+        asked && importance(package, facts) == 0 && !was_missing(spec, package, facts)
+    })?;
+    Some(Candidate {
+        rule: "conda-only-dropped".into(),
+        cause: format!(
+            "{package}, which the authors had from conda and the code does not import, cannot be had as a wheel of the time"
+        ),
+        changes: vec![Change::Act(Action::Drop(package.clone()))],
+    })
 }
 
 /// Returns the distribution that cannot be had at all.

@@ -438,10 +438,20 @@ mod tests {
     const FAILED: &str = "error: Failed to build `dlib==19.6.0`\n  CMake must be installed\n";
 
     fn next(conda: bool) -> Outcome {
+        next_of((Stage::Build, FAILED), conda, |spec| {
+            spec.requirements = vec!["dlib==19.6.0".into(), "six".into()];
+        })
+    }
+
+    fn next_of(
+        (stage, output): (Stage, &str),
+        conda: bool,
+        change: impl Fn(&mut EnvSpec),
+    ) -> Outcome {
         let python = [PythonVersion::minor(3, 8)];
         let mut spec =
             plan(&Inspection::default(), None, &python, &Wishes::default()).unwrap().spec;
-        spec.requirements = vec!["dlib==19.6.0".into(), "six".into()];
+        change(&mut spec);
         let facts = Facts {
             pythons: &python,
             available: &python,
@@ -455,8 +465,7 @@ mod tests {
             in_tree: &|_| false,
             conda_answers: &|| conda,
         };
-        let failure = Failure { stage: Stage::Build, output: FAILED };
-        Repairer::default().next(&spec, failure, &facts)
+        Repairer::default().next(&spec, Failure { stage, output }, &facts)
     }
 
     #[test]
@@ -467,5 +476,27 @@ mod tests {
         let conda = spec.conda.unwrap();
         assert_eq!((conda.path, conda.packages), (None, vec!["dlib=19.6.0".to_owned()]));
         assert!(!matches!(next(false), Outcome::Repair { rule, .. } if rule == "conda-binary"));
+    }
+
+    #[test]
+    fn what_only_conda_has_and_nothing_imports_moves_no_date() {
+        let output = "Because `hmmer` was filtered by `exclude-newer` to only include packages uploaded before \
+                      2023-07-11T00:00:00Z (earliest published at 2024-05-14T10:00:00Z).\n";
+        let asks = |translated: bool, imported: &str| {
+            let asked = [format!("{imported}==19.6.0"), "hmmer==3.3.2".to_owned()];
+            let next = next_of((Stage::Resolve, output), false, move |spec| {
+                spec.requirements = asked.to_vec();
+                spec.exclude_newer = Some("2023-07-11T00:00:00Z".parse().unwrap());
+                if translated {
+                    let rule = crate::deviations::CONDA_TRANSLATED.to_owned();
+                    spec.deviations.push(Deviation { rule, reason: String::new() });
+                }
+            });
+            let Outcome::Repair { spec, rule, .. } = next else { panic!("there is a way") };
+            (rule, spec.requirements.len())
+        };
+        assert_eq!(asks(true, "dlib"), ("conda-only-dropped".to_owned(), 1));
+        // who had it from the index meant it
+        assert_ne!(asks(false, "dlib").0, "conda-only-dropped");
     }
 }

@@ -12,8 +12,7 @@ use crate::environment::interpreters::{Interpreter, Interpreters};
 use crate::environment::setup::{Way, interpreters_for};
 use crate::failpoint;
 
-/// The rule of what conda was asked for and the package index gives.
-pub const TRANSLATED: &str = "conda-translated";
+pub use sizar_env::deviations::CONDA_TRANSLATED as TRANSLATED;
 
 /// Returns whether the source's own file asks conda for something.
 pub fn is_asked(spec: &EnvSpec) -> bool {
