@@ -16,6 +16,8 @@ pub struct Answer {
     pub stalls_at: Option<usize>,
     /// The server's mark of this content.
     pub etag: Option<&'static str>,
+    /// Where it says that it lies.
+    pub location: Option<String>,
 }
 
 impl Answer {
@@ -28,7 +30,13 @@ impl Answer {
             broken_at: None,
             stalls_at: None,
             etag: None,
+            location: None,
         }
+    }
+
+    /// Leads elsewhere.
+    pub fn redirect(location: impl Into<String>) -> Self {
+        Self { location: Some(location.into()), ..Self::status(302) }
     }
 
     pub fn status(status: u16) -> Self {
@@ -115,6 +123,8 @@ fn send(mut stream: TcpStream, request: &Request, answer: &Answer) -> std::io::R
     // what is not any more what a part of it is of goes whole
     let same = request.if_range.as_deref().is_none_or(|tag| answer.etag == Some(tag));
     let from = request.range.filter(|_| same).unwrap_or(0) as usize;
+    let location = answer.location.iter().map(|to| format!("location: {to}\r\n"));
+    let location: String = location.collect();
     let etag = answer.etag.map(|tag| format!("etag: {tag}\r\n")).unwrap_or_default();
     let (status, body) = match answer.status {
         200 if from > 0 && from >= answer.body.len() => (416, &[][..]),
@@ -123,7 +133,7 @@ fn send(mut stream: TcpStream, request: &Request, answer: &Answer) -> std::io::R
     };
     write!(
         stream,
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\ncontent-type: {}\r\n{etag}connection: close\r\n\r\n",
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\ncontent-type: {}\r\n{etag}{location}connection: close\r\n\r\n",
         body.len(),
         answer.media_type,
     )?;

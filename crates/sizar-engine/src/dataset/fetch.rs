@@ -6,7 +6,7 @@ use sizar_model::{Digest, Progress, SafeUrl};
 
 use super::address::{Address, RecordFile, files_of};
 use crate::home::{Home, HomeError};
-use crate::http::{Client, Download, HttpError};
+use crate::http::{Client, Download, HttpError, Patience, Reach};
 
 /// The most bytes of what is said of a record.
 const RECORD: u64 = 16 << 20;
@@ -88,6 +88,10 @@ impl DatasetError {
             | HttpError::WrongSize { .. } => {
                 vec!["nothing of it was kept; ask its publisher which one is right".to_owned()]
             }
+            HttpError::Inner { .. } => vec![
+                "it is not asked because foreign code names it; `SIZAR_WEIGHTS_HOSTS=HOST` allows one"
+                    .to_owned(),
+            ],
             HttpError::Downgraded { .. } => {
                 vec!["say what it must hold with `#sha256=DIGEST` at the end".to_owned()]
             }
@@ -121,6 +125,8 @@ impl DatasetError {
 
 /// Fetches what lies at an address, unless it is here; returns the file, or the folder of a record.
 ///
+/// `reach` says which servers may be asked; what is here already was fetched with the same.
+///
 /// It appears under its name when all of it is here, read only, and has the digests and the lengths
 /// that it should have. The time of its folder says when it was last wanted.
 ///
@@ -130,7 +136,7 @@ impl DatasetError {
 pub fn fetch(
     home: &Home,
     text: &str,
-    archive: &Archive,
+    (archive, reach): (&Archive, Reach),
     progress: &dyn Progress,
 ) -> Result<Utf8PathBuf, DatasetError> {
     let address: Address = text.parse()?;
@@ -153,7 +159,7 @@ pub fn fetch(
     let coming = Utf8PathBuf::from(format!("{folder}{COMING}"));
     let failed = |source| DatasetError::File { path: coming.clone(), source };
     fs::create_dir_all(&coming).map_err(failed)?;
-    let client = Client::new();
+    let client = Client::within(reach, Patience::default());
     let shown = SafeUrl::new(text);
     progress.begin(format!("fetching {shown}"));
     match &address {

@@ -14,6 +14,7 @@ use super::there::{GET, Said, Teller, tell};
 use super::{ElsewhereError, Layout};
 use crate::dataset::{self, Archive, DatasetError};
 use crate::home::Home;
+use crate::http::Reach;
 use crate::run::chain;
 use crate::target::Place;
 use crate::transfer::make_room;
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_mins(30);
 const TRIES: u32 = 4;
 /// How the address comes there: what may hold a token is in no list of processes.
 const VARIABLE: &str = "SIZAR_DATA_ADDRESS";
+/// Which servers may be asked for it: [`Reach::word`].
+const REACH: &str = "SIZAR_DATA_REACH";
 
 /// Why a target could not fetch something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +69,7 @@ pub(super) fn fetch(
     place: &mut Place,
     carrier: &Carrier<'_>,
     address: &Utf8Path,
+    reach: &Reach,
 ) -> Result<Option<Utf8PathBuf>, ElsewhereError> {
     let progress = carrier.progress;
     let name = place.name.to_string();
@@ -82,7 +86,10 @@ pub(super) fn fetch(
     let archive = Archive::from_environment();
     let step = || {
         let words = [GET, carrier.layout.root().as_str(), archive.zenodo.as_str()];
-        Step::program(program.as_str(), words).env(VARIABLE, address.as_str()).limit(PATIENCE)
+        Step::program(program.as_str(), words)
+            .env(VARIABLE, address.as_str())
+            .env(REACH, reach.word())
+            .limit(PATIENCE)
     };
     let mut tries = 0;
     let mut latest = 0;
@@ -157,8 +164,9 @@ impl Progress for Furthest<'_> {
 pub(super) fn there(layout: &Layout, zenodo: &str) -> ExitCode {
     let archive = Archive { zenodo: zenodo.to_owned() };
     let address = std::env::var(VARIABLE).unwrap_or_default();
+    let Ok(reach) = std::env::var(REACH).unwrap_or_default().parse();
     let telling = EverySecond { latest: Mutex::new(None) };
-    match dataset::fetch(&Home::at(layout.root()), &address, &archive, &telling) {
+    match dataset::fetch(&Home::at(layout.root()), &address, (&archive, reach), &telling) {
         Ok(path) => {
             tell(&Said::Fetched { path: path.into_string() });
             ExitCode::SUCCESS

@@ -9,14 +9,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_model::inspection::Sighting;
 use sizar_model::resources::ByteSize;
 use sizar_model::{Checkout, DataBinding, DataMode, Inspection, SafeUrl};
-use url::Url;
 
 use super::carry::Carrier;
 use super::downloads::{caches, concerning, named};
 use super::ship;
 use crate::dataset::{Address, BEGINS};
-use crate::http::inner::is_public;
-use crate::http::{Client, Patience};
+use crate::http::{Client, Patience, Reach};
 use crate::run::{self, RunRequest, chain};
 use crate::target::{Place, Profile};
 
@@ -61,11 +59,12 @@ impl Beforehand {
         }
         let Ok(inspection) = run::inspect(checkout) else { return Self::default() };
         let (wanted, others) = sorted(&inspection, request);
-        let client = Client::with_patience(Patience {
+        let patience = Patience {
             connect: Duration::from_secs(5),
             response: Duration::from_secs(10),
             ..Patience::default()
-        });
+        };
+        let client = Client::within(Reach::of_foreign_code(), patience);
         let mut unreached: Vec<(String, String)> = Vec::new();
         let sizes = wanted.into_iter().map(|weights| {
             // one server that is not reached is waited for, and not each
@@ -93,8 +92,9 @@ impl Beforehand {
     /// reason not to run.
     pub fn fetch(&self, place: &mut Place, carrier: &Carrier<'_>) -> Vec<DataBinding> {
         let mut bindings = Vec::new();
+        let reach = Reach::of_foreign_code();
         for Weights { address, name, seen, places } in &self.wanted {
-            match ship::address(place, carrier, Utf8Path::new(address)) {
+            match ship::address(place, carrier, Utf8Path::new(address), &reach) {
                 Ok(here) => bindings.extend(places.iter().map(|there| DataBinding {
                     here: here.clone(),
                     there: there.clone(),
@@ -154,26 +154,15 @@ fn weights(seen: &Sighting) -> Option<Weights> {
         None => seen.text.clone(),
     };
     let web = seen.text.starts_with("https://") || seen.text.starts_with("http://");
-    let plain = matches!(read(&address)?, Address::Web { .. }) && web && may_be_asked(&seen.text);
+    let plain = matches!(read(&address)?, Address::Web { .. })
+        && web
+        && Reach::of_foreign_code().allows(&seen.text);
     (plain && !name.contains(['%', '\\'])).then(|| Weights {
         address,
         places: caches.iter().map(|cache| Utf8Path::new(cache).join(&name)).collect(),
         name,
         seen: format!("{}:{}", seen.path, seen.line),
     })
-}
-
-/// Names inner hosts that foreign code may have asked, by commas.
-const HOSTS: &str = "SIZAR_WEIGHTS_HOSTS";
-
-/// Returns whether a server may be asked that foreign code names: one of the public internet, or an
-/// inner one that the user named.
-fn may_be_asked(address: &str) -> bool {
-    let named = std::env::var(HOSTS).unwrap_or_default();
-    let host = Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned));
-    is_public(address)
-        || host
-            .is_some_and(|host| named.split(',').any(|one| one.trim().eq_ignore_ascii_case(&host)))
 }
 
 /// Returns how the SHA-256 digest of a file begins, where its name says so: `resnet50-0676ba61.pth`.

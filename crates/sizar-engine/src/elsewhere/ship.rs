@@ -12,6 +12,7 @@ use super::push::push_and_look;
 use super::{ElsewhereError, Layout, addresses};
 use crate::dataset::{self, Archive, is_address};
 use crate::home::Home;
+use crate::http::Reach;
 use crate::run::{Input, RunRequest};
 use crate::target::Place;
 use crate::transfer::{Manifest, Rules, Scan, TransferError};
@@ -100,7 +101,7 @@ pub(super) fn data(
         let there = match within(&sent, &here) {
             Some((folder, below)) if below.as_str().is_empty() => folder.clone(),
             Some((folder, below)) => folder.join(below),
-            None if is_address(here.as_str()) => address(place, carrier, &here)?,
+            None if is_address(here.as_str()) => address(place, carrier, &here, &Reach::Anywhere)?,
             None => match freight.0.remove(&here) {
                 Some(cargo) if there.contains(&cargo.manifest.name()) => {
                     cargo.there(carrier.layout)
@@ -119,12 +120,14 @@ pub(super) fn address(
     place: &mut Place,
     carrier: &Carrier<'_>,
     address: &Utf8Path,
+    reach: &Reach,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
-    if let Some(there) = addresses::fetch(place, carrier, address)? {
+    if let Some(there) = addresses::fetch(place, carrier, address, reach)? {
         return Ok(there);
     }
     let archive = Archive::from_environment();
-    let here = dataset::fetch(carrier.home, address.as_str(), &archive, carrier.progress)?;
+    let from = (&archive, reach.clone());
+    let here = dataset::fetch(carrier.home, address.as_str(), from, carrier.progress)?;
     let cargo = list(carrier.home, &here, carrier.progress)?;
     let look = Look { folder: &carrier.layout.trees(), names: vec![cargo.manifest.name()] };
     if carrier.look(place, &look)?.contains(&cargo.manifest.name()) {

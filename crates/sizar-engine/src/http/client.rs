@@ -6,8 +6,15 @@ use std::time::Duration;
 use sizar_model::SafeUrl;
 use ureq::Agent;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::DefaultConnector;
+use url::Url;
 
 use super::HttpError;
+use super::reach::{Bounded, Inner, Reach};
+
+/// How often a server may say that it lies elsewhere.
+const REDIRECTS: u32 = 10;
 
 /// How long a client waits.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +45,7 @@ impl Default for Patience {
 pub struct Client {
     agent: Agent,
     patience: Patience,
+    reach: Reach,
 }
 
 /// A small document.
@@ -62,6 +70,11 @@ impl Client {
 
     /// Makes a client that waits for other times than usual.
     pub fn with_patience(patience: Patience) -> Self {
+        Self::within(Reach::Anywhere, patience)
+    }
+
+    /// Makes a client that asks certain servers only, wherever those lead.
+    pub fn within(reach: Reach, patience: Patience) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(patience.connect))
@@ -69,9 +82,13 @@ impl Client {
             .timeout_per_read(Some(patience.stalled))
             .timeout_per_write(Some(patience.stalled))
             .user_agent(concat!("sizar/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls())
-            .build();
-        Self { agent: config.new_agent(), patience }
+            .tls_config(tls());
+        // where not each server may be asked, each step is looked at here
+        let redirects = if reach == Reach::Anywhere { REDIRECTS } else { 0 };
+        let config = config.max_redirects(redirects).build();
+        let bounded = Bounded { reach: reach.clone(), resolver: DefaultResolver::default() };
+        let agent = Agent::with_parts(config, DefaultConnector::default(), bounded);
+        Self { agent, patience, reach }
     }
 
     /// Fetches a document of at most `limit` bytes, preferring the media types in `accept`.
@@ -141,26 +158,53 @@ impl Client {
         method: Method,
     ) -> Result<ureq::http::Response<ureq::Body>, HttpError> {
         // checked here, because ureq's own message about an address quotes it with its secrets
-        let parsed = url::Url::parse(url.expose()).ok();
+        let parsed = Url::parse(url.expose()).ok();
         let usable = parsed
             .is_some_and(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host());
         if !usable {
             return Err(HttpError::Address { url: url.clone() });
         }
-        let mut request = match method {
-            Method::Get => self.agent.get(url.expose()),
-            Method::Head => self.agent.head(url.expose()),
-        };
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        let mut address = url.expose().to_owned();
+        for _ in 0..=REDIRECTS {
+            if !self.reach.allows(&address) {
+                let host =
+                    Url::parse(&address).ok().and_then(|url| url.host_str().map(str::to_owned));
+                return Err(HttpError::Inner { url: url.clone(), host: host.unwrap_or_default() });
+            }
+            let mut request = match method {
+                Method::Get => self.agent.get(&address),
+                Method::Head => self.agent.head(&address),
+            };
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let response = request.call().map_err(|source| unreachable(url, source))?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response);
+            }
+            match self.elsewhere(&address, &response) {
+                Some(next) => address = next,
+                None => {
+                    return Err(HttpError::Status { url: url.clone(), status: status.as_u16() });
+                }
+            }
         }
-        let response = request.call().map_err(|source| unreachable(url, source))?;
-        let status = response.status();
-        if status.is_success() {
-            Ok(response)
-        } else {
-            Err(HttpError::Status { url: url.clone(), status: status.as_u16() })
+        Err(HttpError::Endless { url: url.clone() })
+    }
+
+    /// Returns where a server says that it lies, where that is followed here.
+    fn elsewhere(
+        &self,
+        address: &str,
+        response: &ureq::http::Response<ureq::Body>,
+    ) -> Option<String> {
+        let leads = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+        if !leads || self.reach == Reach::Anywhere {
+            return None;
         }
+        let there = response.headers().get("location")?.to_str().ok()?;
+        Some(Url::parse(address).ok()?.join(there).ok()?.into())
     }
 }
 
@@ -173,6 +217,11 @@ enum Method {
 fn unreachable(url: &SafeUrl, source: ureq::Error) -> HttpError {
     match source {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => HttpError::Address { url: url.clone() },
+        ureq::Error::Other(source) if source.is::<Inner>() => {
+            let host =
+                source.downcast_ref::<Inner>().map_or_else(String::new, |it| it.host.clone());
+            HttpError::Inner { url: url.clone(), host }
+        }
         source => HttpError::Unreachable { url: url.clone(), source: Box::new(source) },
     }
 }

@@ -34,6 +34,10 @@ pub enum HttpError {
     WrongSize { url: SafeUrl, expected: u64, found: u64 },
     #[error("`{url}` led to an address without encryption, and no digest tells what it holds")]
     Downgraded { url: SafeUrl },
+    #[error("`{url}` leads to `{host}`, which is a host of an inner network")]
+    Inner { url: SafeUrl, host: String },
+    #[error("`{url}` leads on and on")]
+    Endless { url: SafeUrl },
     #[error("the disk is full: `{folder}` has {free} free, and {needed} are still to come")]
     Full { folder: Utf8PathBuf, free: ByteSize, needed: ByteSize },
     #[error("`{path}` cannot be written")]

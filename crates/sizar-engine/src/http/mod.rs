@@ -8,8 +8,9 @@
 mod client;
 mod download;
 mod error;
-pub(crate) mod inner;
+mod reach;
 
 pub use client::{Client, Document, Patience};
 pub use download::{Download, Downloaded, sha256_of};
 pub use error::HttpError;
+pub use reach::Reach;

@@ -1,16 +1,123 @@
 //! Hosts that only this machine's neighbours reach: what foreign code names is not asked of them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
 use url::{Host, Url};
 
 /// Ends of names that no public server has (RFC 6761, RFC 6762, RFC 8375, and ICANN's `internal`).
 const INNER: [&str; 5] = ["localhost", "local", "internal", "home.arpa", "lan"];
 
-/// Returns whether an address names a host of the public internet, as far as its text tells.
+/// Which servers may be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Those that the user named, and wherever they lead.
+    #[default]
+    Anywhere,
+    /// Those of the public internet, and inner hosts that the user named: foreign code wrote the
+    /// address.
+    Public { and: Vec<String> },
+}
+
+/// Names inner hosts that foreign code may have asked, by commas.
+const HOSTS: &str = "SIZAR_WEIGHTS_HOSTS";
+/// How [`Reach::Public`] is written.
+const PUBLIC: &str = "public";
+
+impl Reach {
+    /// Returns what may be asked for foreign code, by the environment.
+    pub fn of_foreign_code() -> Self {
+        Self::public(&std::env::var(HOSTS).unwrap_or_default())
+    }
+
+    fn public(hosts: &str) -> Self {
+        let hosts = hosts.split(',').map(str::trim).filter(|host| !host.is_empty());
+        Self::Public { and: hosts.map(str::to_owned).collect() }
+    }
+
+    /// Returns whether a server may be asked, as far as the text of the address tells.
+    pub fn allows(&self, address: &str) -> bool {
+        match self {
+            Self::Anywhere => true,
+            Self::Public { .. } => is_public(address) || self.is_named(address),
+        }
+    }
+
+    fn is_named(&self, address: &str) -> bool {
+        let Self::Public { and } = self else { return false };
+        let host = Url::parse(address).ok().and_then(|url| url.host_str().map(str::to_owned));
+        host.is_some_and(|host| and.iter().any(|one| one.eq_ignore_ascii_case(&host)))
+    }
+
+    /// Returns a word that says it to another process.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Anywhere => String::new(),
+            Self::Public { and } => format!("{PUBLIC} {}", and.join(",")),
+        }
+    }
+}
+
+impl FromStr for Reach {
+    type Err = std::convert::Infallible;
+
+    /// Reads [`Reach::word`]; what is not understood reaches the public internet alone.
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        if word.is_empty() {
+            return Ok(Self::Anywhere);
+        }
+        Ok(Self::public(word.strip_prefix(PUBLIC).unwrap_or_default()))
+    }
+}
+
+/// A host that leads to a place that may not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{host}` is a host of an inner network")]
+pub(super) struct Inner {
+    pub host: String,
+}
+
+/// Looks names up, and leaves out what [`Reach`] does not: a public name may lead to an inner
+/// address.
 ///
-/// A public name may still lead to an inner address: that is the name server's business.
-pub(crate) fn is_public(address: &str) -> bool {
+/// What goes through a proxy is looked up by that, and its own name is the user's.
+#[derive(Debug)]
+pub(super) struct Bounded {
+    pub reach: Reach,
+    pub resolver: DefaultResolver,
+}
+
+impl Resolver for Bounded {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = self.resolver.resolve(uri, config, timeout)?;
+        let is_proxy =
+            config.proxy().is_some_and(|proxy| proxy.uri().authority() == uri.authority());
+        if self.reach == Reach::Anywhere || is_proxy || self.reach.is_named(&uri.to_string()) {
+            return Ok(found);
+        }
+        let mut public = self.empty();
+        for address in found.iter().filter(|address| is_public_ip(address.ip())) {
+            public.push(*address);
+        }
+        if public.is_empty() {
+            let host = uri.host().unwrap_or_default().to_owned();
+            return Err(ureq::Error::Other(Box::new(Inner { host })));
+        }
+        Ok(public)
+    }
+}
+
+/// Returns whether an address names a host of the public internet, as far as its text tells.
+fn is_public(address: &str) -> bool {
     let Ok(url) = Url::parse(address) else { return false };
     match url.host() {
         Some(Host::Domain(name)) => {
@@ -19,17 +126,21 @@ pub(crate) fn is_public(address: &str) -> bool {
             name.contains('.') && !INNER.iter().any(|end| ends(end))
         }
         Some(Host::Ipv4(ip)) => is_public_v4(ip),
-        Some(Host::Ipv6(ip)) => match ip.to_ipv4_mapped() {
+        Some(Host::Ipv6(ip)) => is_public_ip(ip.into()),
+        None => false,
+    }
+}
+
+fn is_public_ip(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
             Some(ip) => is_public_v4(ip),
             None => {
                 let inner = ip.is_unique_local() || ip.is_unicast_link_local();
-                !inner
-                    && !IpAddr::from(ip).is_loopback()
-                    && !ip.is_unspecified()
-                    && !ip.is_multicast()
+                !inner && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
             }
         },
-        None => false,
     }
 }
 
@@ -74,5 +185,35 @@ mod tests {
         ] {
             assert!(is_public(outer), "{outer}");
         }
+    }
+
+    #[test]
+    fn a_name_that_leads_to_an_inner_address_is_not_asked() {
+        let looked_up = |reach: Reach| {
+            let bounded = Bounded { reach, resolver: DefaultResolver::default() };
+            let timeout = NextTimeout {
+                after: ureq::unversioned::transport::time::Duration::NotHappening,
+                reason: ureq::Timeout::Resolve,
+                per_read: None,
+                per_write: None,
+            };
+            // as a public name may: the look-up tells, and not the text
+            bounded.resolve(&"http://localhost:9/x".parse().unwrap(), &Config::default(), timeout)
+        };
+        let refused = looked_up(Reach::public("127.0.0.1")).unwrap_err();
+        let ureq::Error::Other(inner) = refused else { panic!("{refused}") };
+        assert_eq!(inner.to_string(), "`localhost` is a host of an inner network");
+        assert!(looked_up(Reach::public("localhost")).is_ok());
+        assert!(looked_up(Reach::Anywhere).is_ok());
+    }
+
+    #[test]
+    fn what_may_be_asked_is_said_in_a_word() {
+        let named = Reach::public("nas.local, 127.0.0.1");
+        assert!(named.allows("https://NAS.local/x") && !named.allows("https://other.local/x"));
+        for reach in [Reach::Anywhere, Reach::public(""), named] {
+            assert_eq!(reach.word().parse(), Ok(reach));
+        }
+        assert_eq!("something newer".parse(), Ok(Reach::public("")));
     }
 }

@@ -3,6 +3,7 @@
 use fs_err as fs;
 use md5::Digest as _;
 use sizar_engine::dataset::{Archive, DatasetError, fetch};
+use sizar_engine::http::{HttpError, Reach};
 use sizar_model::Silent;
 
 use crate::world::{Answer, Server, World, said};
@@ -35,7 +36,7 @@ fn kept(world: &World) -> (Vec<String>, Vec<String>) {
 }
 
 fn get(world: &World, text: &str) -> Result<camino::Utf8PathBuf, DatasetError> {
-    fetch(&world.home, text, &Archive::from_environment(), &Silent)
+    fetch(&world.home, text, (&Archive::from_environment(), Reach::Anywhere), &Silent)
 }
 
 #[test]
@@ -96,6 +97,43 @@ fn what_is_not_what_it_should_be_has_no_name() {
 }
 
 #[test]
+fn what_foreign_code_names_does_not_lead_into_an_inner_network() {
+    let world = World::new();
+    let inner = Server::start(|_, _| Answer::ok("secret"));
+    let port = inner.url("").rsplit(':').next().unwrap().to_owned();
+    // the same server, by a name that the user did not allow
+    let by_name = format!("http://localhost:{port}/metadata");
+    let server = Server::start(move |_, request| match request.path.as_str() {
+        "/in" => Answer::redirect(&by_name),
+        "/round" => Answer::redirect("/round"),
+        "/out" => Answer::redirect("/there"),
+        _ => Answer::ok("good"),
+    });
+    let allowed = || Reach::Public { and: vec!["127.0.0.1".to_owned()] };
+    let get = |path: &str, reach: Reach| {
+        let text = format!("{}#sha256={}", server.url(path), sha256(b"good"));
+        fetch(&world.home, &text, (&Archive::from_environment(), reach), &Silent)
+    };
+    let path = get("/out", allowed()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), b"good");
+    let error = get("/in", allowed()).unwrap_err();
+    assert!(
+        matches!(&error, DatasetError::Http(HttpError::Inner { host, .. }) if host == "localhost")
+    );
+    assert!(error.hints().concat().contains("SIZAR_WEIGHTS_HOSTS"), "{error}");
+    assert!(!error.is_unreachable(), "nobody else asks it either");
+    assert!(inner.requests().is_empty());
+    let error = get("/round", allowed()).unwrap_err();
+    assert!(matches!(error, DatasetError::Http(HttpError::Endless { .. })), "{error}");
+    let error = get("/other", Reach::Public { and: Vec::new() }).unwrap_err();
+    assert!(matches!(error, DatasetError::Http(HttpError::Inner { .. })), "{error}");
+    // what the user names leads where it leads
+    let error = get("/in", Reach::Anywhere).unwrap_err();
+    assert!(matches!(error, DatasetError::Http(HttpError::WrongDigest { .. })), "{error}");
+    assert!(!inner.requests().is_empty());
+}
+
+#[test]
 fn a_record_is_all_of_its_files_each_checked() {
     let md5 = |bytes: &[u8]| hex(md5::Md5::digest(bytes));
     let record = move |base: &str, size: usize, sum: &str| {
@@ -118,7 +156,7 @@ fn a_record_is_all_of_its_files_each_checked() {
         });
         base.set(server.url("")).unwrap();
         let archive = Archive { zenodo: server.url("") };
-        let got = fetch(&world.home, "doi:10.5281/zenodo.7", &archive, &Silent);
+        let got = fetch(&world.home, "doi:10.5281/zenodo.7", (&archive, Reach::Anywhere), &Silent);
         let got = got.map(|folder| fs::read_to_string(folder.join("b.csv")).unwrap());
         (got.map_err(|error| said(&error)), kept(&world))
     };

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::dataset;
 use sizar_engine::failpoint;
+use sizar_engine::http::Reach;
 use sizar_engine::process::{Control, input_waits};
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
@@ -570,10 +571,15 @@ fn fetched(session: &Session, binding: DataBinding) -> CommandResult<DataBinding
         return Ok(binding);
     }
     let archive = dataset::Archive::from_environment();
-    let here = dataset::fetch(&session.home, binding.here.as_str(), &archive, &session.reporter)
-        .map_err(|error| {
-            let hints = error.hints();
-            Failure::new(ExitCode::Source, error).hints(hints)
-        })?;
+    let here = dataset::fetch(
+        &session.home,
+        binding.here.as_str(),
+        (&archive, Reach::Anywhere),
+        &session.reporter,
+    )
+    .map_err(|error| {
+        let hints = error.hints();
+        Failure::new(ExitCode::Source, error).hints(hints)
+    })?;
     Ok(DataBinding { here, ..binding })
 }
