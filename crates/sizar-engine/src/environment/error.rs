@@ -113,7 +113,9 @@ impl SetupError {
                 if advice.is_none() {
                     hints.push("`--python 3.x`, `--date YYYY-MM-DD` and `--with REQUIREMENT` change what is tried".to_owned());
                 }
-                hints.push(format!("`sizar explain {locator}` says what was tried"));
+                let source = locator.to_string();
+                let source = shell_words::quote(&source);
+                hints.push(format!("`sizar explain {source}` says what was tried"));
                 hints.push(format!("`--verbose` shows the {} attempts in full", attempts.len()));
                 hints
             }

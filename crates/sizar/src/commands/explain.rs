@@ -54,7 +54,7 @@ pub fn explain(session: &Session, args: &ExplainArgs) -> CommandResult {
     if args.patch {
         let Explanation::Made { changes, .. } = &explanation else {
             let error = anyhow!("there is no patch: the setup failed");
-            let hint = format!("`sizar explain {}` says why", args.what);
+            let hint = format!("`sizar explain {}` says why", shell_words::quote(&args.what));
             return Err(Failure::new(ExitCode::Request, error).hint(hint));
         };
         output::print_bytes(mend::patch(changes).as_bytes())?;
@@ -157,8 +157,11 @@ fn page(explanation: &Explanation, what: &str) -> String {
                 let _ = writeln!(page, "  - `{}`: {}", change.path, change.reason);
             }
             if !changes.is_empty() {
-                let _ =
-                    writeln!(page, "  `sizar explain {what} --patch` prints it for the authors");
+                let _ = writeln!(
+                    page,
+                    "  `sizar explain {} --patch` prints it for the authors",
+                    shell_words::quote(what)
+                );
             }
         }
         Explanation::Failed { advice, .. } => {

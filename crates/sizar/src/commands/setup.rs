@@ -122,6 +122,8 @@ fn page(checkout: &Checkout, setup: &Setup, source: &Locator) -> String {
         }
     }
     let driver = lock.verification.as_ref().and_then(|v| v.driver.as_deref()).unwrap_or("DRIVER");
-    let _ = writeln!(page, "{bold}Next{bold:#}\n  sizar run {source} -- {driver} …");
+    let source = source.to_string();
+    let next = shell_words::join(["sizar", "run", &source, "--", driver]);
+    let _ = writeln!(page, "{bold}Next{bold:#}\n  {next} …");
     page
 }
