@@ -254,6 +254,7 @@ mod tests {
             subcommands: Vec::new(),
             options: Vec::new(),
             closure: vec![closure.into()],
+            dispensable: Vec::new(),
             python_at_least: None,
             python_at_most: None,
         };

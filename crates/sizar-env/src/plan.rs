@@ -330,6 +330,7 @@ mod tests {
             subcommands: Vec::new(),
             options: Vec::new(),
             closure: vec!["tool.py".into(), "lib.py".into()],
+            dispensable: Vec::new(),
             python_at_least: None,
             python_at_most: None,
         };

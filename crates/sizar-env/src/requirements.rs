@@ -274,9 +274,8 @@ fn undeclared(
     chosen: &mut BTreeMap<String, String>,
     selection: &mut Selection,
 ) {
-    let closure: Option<BTreeSet<&str>> = driver
-        .filter(|driver| !driver.closure.is_empty())
-        .map(|driver| driver.closure.iter().map(String::as_str).collect());
+    let closure: Option<BTreeSet<&str>> =
+        driver.filter(|driver| !driver.closure.is_empty()).map(|driver| driver.needed().collect());
 
     let mut imports: Vec<_> = inspection.imports.iter().filter(|import| !import.optional).collect();
     imports.sort_by_key(|import| (import.conditional, import.module.clone()));

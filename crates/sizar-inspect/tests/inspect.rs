@@ -45,6 +45,33 @@ fn two_inspections_say_the_same() {
 }
 
 #[test]
+fn what_a_driver_goes_on_without_is_told_apart() {
+    let (_keep, root) = tree(&[
+        (
+            "run.py",
+            b"import argparse\nfrom pkg import core\n\
+              try:\n    from pkg import gui\nexcept ImportError:\n    gui = None\n\
+              try:\n    from pkg.fast import f\nexcept ImportError:\n    from pkg.slow import f\n\
+              def main():\n    import pkg.late\n    argparse.ArgumentParser().parse_args()\n\
+              if __name__ == '__main__':\n    main()\n",
+        ),
+        ("pkg/__init__.py", b""),
+        ("pkg/core.py", b"import numpy\n"),
+        ("pkg/gui.py", b"import pyqtgraph\nfrom pkg import parts, core\n"),
+        ("pkg/parts.py", b"import qtpy\n"),
+        ("pkg/fast.py", b""),
+        ("pkg/slow.py", b""),
+        ("pkg/late.py", b""),
+    ]);
+    let inspection = inspected(&root);
+    let run = inspection.drivers.iter().find(|driver| driver.path == "run.py").unwrap();
+    assert_eq!(run.dispensable, ["pkg/gui.py", "pkg/parts.py"]);
+    let needed =
+        ["pkg/__init__.py", "pkg/core.py", "pkg/fast.py", "pkg/late.py", "pkg/slow.py", "run.py"];
+    assert_eq!(run.needed().collect::<Vec<_>>(), needed);
+}
+
+#[test]
 fn a_tree_without_python_is_fine() {
     let (_folder, root) = tree(&[("main.c", b"int main() {}\n"), ("LICENSE", b"MIT License")]);
     let inspection = inspected(&root);

@@ -161,12 +161,24 @@ pub struct Driver {
     /// First-party files that it imports, itself included: the closure.
     #[serde(default)]
     pub closure: Vec<String>,
+    /// Of the closure, the files that are reached only by imports whose absence is caught, with
+    /// nothing imported in their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dispensable: Vec<String>,
     /// The oldest Python whose grammar reads the closure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub python_at_least: Option<PythonVersion>,
     /// The newest Python whose grammar reads the closure (2.7 for Python 2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub python_at_most: Option<PythonVersion>,
+}
+
+impl Driver {
+    /// Lists the files of the closure that it does not go on without.
+    pub fn needed(&self) -> impl Iterator<Item = &str> {
+        let files = self.closure.iter().filter(|file| !self.dispensable.contains(file));
+        files.map(String::as_str)
+    }
 }
 
 /// An option of a driver.

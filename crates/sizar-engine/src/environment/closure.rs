@@ -398,7 +398,7 @@ fn driver_module(subject: &Subject<'_>) -> Option<String> {
 }
 
 fn closure_of(driver: &Driver) -> BTreeSet<&str> {
-    driver.closure.iter().map(String::as_str).collect()
+    driver.needed().collect()
 }
 
 /// Returns the importable modules at the top of an installed distribution.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::distributions;
+use super::facts::ImportRecord;
 use super::project::Project;
 use super::tree::Resolution;
 
@@ -24,6 +25,20 @@ impl Project<'_> {
     ///
     /// A file that is imported itself, as console scripts are, runs the packages above it.
     pub(super) fn reachable(&self, start: usize, is_imported: bool) -> Vec<usize> {
+        self.reached_by(start, is_imported, |_| true)
+    }
+
+    /// Returns of these the ones that `start` does not go on without.
+    pub(super) fn needed(&self, start: usize, is_imported: bool) -> Vec<usize> {
+        self.reached_by(start, is_imported, |record| !record.dispensable)
+    }
+
+    fn reached_by(
+        &self,
+        start: usize,
+        is_imported: bool,
+        counts: impl Fn(&ImportRecord) -> bool,
+    ) -> Vec<usize> {
         let mut seen = vec![false; self.files.len()];
         let mut open = vec![start];
         if is_imported && let Some(file) = self.files.get(start) {
@@ -34,8 +49,12 @@ impl Project<'_> {
             if std::mem::replace(slot, true) {
                 continue;
             }
-            for resolution in self.resolutions.get(index).into_iter().flatten() {
-                if let Resolution::FirstParty(targets) = resolution {
+            let records = self.facts.get(index).into_iter().flat_map(|facts| &facts.imports);
+            let resolutions = self.resolutions.get(index).into_iter().flatten();
+            for (record, resolution) in records.zip(resolutions) {
+                if let Resolution::FirstParty(targets) = resolution
+                    && counts(record)
+                {
                     open.extend(targets.iter().filter(|&&t| !seen.get(t).copied().unwrap_or(true)));
                 }
             }

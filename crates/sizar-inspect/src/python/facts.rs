@@ -25,6 +25,8 @@ pub struct ImportRecord {
     pub line: u32,
     /// Whether the code goes on without it, or needs it on Python 2 or another system only.
     pub optional: bool,
+    /// Whether the code goes on without it, and imports nothing in its place.
+    pub dispensable: bool,
     /// Whether it is inside a function or class, or under a condition.
     pub conditional: bool,
     /// Whether it runs when the file is started (`if __name__ == "__main__"`).
@@ -62,6 +64,7 @@ impl FileFacts {
             facts: Self::default(),
             paths: PathReader { file: &file.path, names: FxHashMap::default() },
             optional: 0,
+            dispensable: 0,
             conditional: 0,
             in_main: false,
             functions: Vec::new(),
@@ -123,6 +126,7 @@ struct Walk<'a> {
     facts: FileFacts,
     paths: PathReader<'a>,
     optional: u32,
+    dispensable: u32,
     conditional: u32,
     in_main: bool,
     functions: Vec<&'a str>,
@@ -139,6 +143,7 @@ impl<'a> Walk<'a> {
             names,
             line,
             optional: self.optional > 0,
+            dispensable: self.dispensable > 0,
             conditional: self.conditional > 0,
             in_main: self.in_main,
         });
@@ -182,15 +187,20 @@ impl<'a> Walk<'a> {
     fn visit_branch(&mut self, body: &'a [Stmt], optional: bool) {
         self.conditional += 1;
         self.optional += u32::from(optional);
+        self.dispensable += u32::from(optional);
         self.visit_body(body);
+        self.dispensable -= u32::from(optional);
         self.optional -= u32::from(optional);
         self.conditional -= 1;
     }
 
     fn visit_try(&mut self, statement: &'a StmtTry) {
         let forgiving = statement.handlers.iter().any(catches_import_errors);
+        let alone = forgiving && !statement.handlers.iter().any(imports_something);
         self.optional += u32::from(forgiving);
+        self.dispensable += u32::from(alone);
         self.visit_body(&statement.body);
+        self.dispensable -= u32::from(alone);
         for handler in &statement.handlers {
             self.visit_except_handler(handler);
         }
@@ -347,6 +357,12 @@ fn index_of(expr: &Expr) -> Option<usize> {
     let Expr::NumberLiteral(literal) = expr else { return None };
     let Number::Int(int) = &literal.value else { return None };
     int.as_usize().filter(|&index| (1..64).contains(&index))
+}
+
+/// Returns whether a handler imports something itself, in the place of what is not there.
+fn imports_something(handler: &ExceptHandler) -> bool {
+    let ExceptHandler::ExceptHandler(handler) = handler;
+    handler.body.iter().any(|statement| matches!(statement, Stmt::Import(_) | Stmt::ImportFrom(_)))
 }
 
 fn catches_import_errors(handler: &ExceptHandler) -> bool {

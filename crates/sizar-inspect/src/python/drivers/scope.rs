@@ -292,6 +292,7 @@ impl<'p, 'a> Scopes<'p, 'a> {
             names: Vec::new(),
             line: 0,
             optional: false,
+            dispensable: false,
             conditional: false,
             in_main: false,
         };

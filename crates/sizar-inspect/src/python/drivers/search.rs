@@ -167,6 +167,14 @@ impl Search<'_, '_, '_> {
             .map(|file| file.path.clone())
             .collect();
         closure.sort();
+        let needed = project.needed(file, is_imported);
+        let mut dispensable: Vec<String> = reached
+            .iter()
+            .filter(|index| needed.binary_search(index).is_err())
+            .filter_map(|&index| project.files.get(index))
+            .map(|file| file.path.clone())
+            .collect();
+        dispensable.sort();
         let grammar = versions::verdict(
             reached.iter().filter_map(|&index| project.versions.get(index)),
             versions::Scope::Closure,
@@ -182,6 +190,7 @@ impl Search<'_, '_, '_> {
             subcommands: interface.subcommands,
             options: interface.options,
             closure,
+            dispensable,
             python_at_least: grammar.at_least,
             python_at_most: grammar.at_most,
         }
