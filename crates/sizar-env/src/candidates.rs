@@ -285,7 +285,7 @@ fn change(
         }
         Action::BuildRequirement(requirement) => Change::BuildRequirement {
             package: package.map(str::to_owned),
-            requirement: requirement.clone(),
+            requirement: worded(requirement, row, captures),
         },
         other => Change::Act(other.clone()),
     }

@@ -83,9 +83,11 @@ impl Repairer {
         for candidate in candidates.iter().filter(by_shim) {
             self.in_reserve.push((spec.clone(), candidate.clone()));
         }
-        // an older release is nearer to what the authors had
+        // an older release is nearer to what the authors had; what cannot be built here, for want of
+        // something that no release and no Python brings, is stood in for at once
+        let building = matches!(failure.stage, Stage::Resolve | Stage::Build | Stage::Install);
         let (last, first): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(Candidate::is_by_shim);
+            candidates.into_iter().partition(|candidate| candidate.is_by_shim() && !building);
         for candidate in first.into_iter().chain(last) {
             if let Some(next) = self.applied(spec, &candidate, facts) {
                 return Outcome::Repair {

@@ -290,6 +290,22 @@ fn pins_are_loosened_step_by_step_and_no_state_is_tried_twice() {
     assert!(numpy.contains(&"numpy".to_owned()));
 }
 
+#[test]
+fn a_build_is_given_what_it_would_fetch_and_stood_in_for_before_the_python_changes() {
+    let mut spec = spec(7);
+    spec.requirements.push("horovod==0.13.8".into());
+    let (next, rule) = first(&spec, Stage::Build, &captured("bld-setup-requires.txt"));
+    assert_eq!(rule, "bld-setup-requires");
+    assert_eq!(next.extra_build_requirements["horovod"], ["cffi>=1.4.0"]);
+    // no other Python brings MPI
+    let (next, rule) = first(&spec, Stage::Build, &captured("bld-horovod.txt"));
+    assert_eq!(
+        (rule.as_str(), next.shims.as_slice()),
+        ("bld-horovod", &["horovod-alone".to_owned()][..])
+    );
+    assert_eq!(next.python, spec.python);
+}
+
 // what uv 0.13.9 printed where the host cannot be reached
 #[test]
 fn a_git_address_that_does_not_answer_gives_way_to_a_release() {
