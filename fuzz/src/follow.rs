@@ -7,7 +7,7 @@ use sizar_formats::{OpenOptions, check, convert, open, survey};
 
 /// An image of 9 × 9 pixels.
 const IMAGE: &[u8] = include_bytes!("../seeds/mask/a.png");
-/// Labels for the images that a `data.yaml` names.
+/// Labels for the images that a `data.yaml` or an `obj.data` names.
 const LABELS: &[u8] = include_bytes!("../seeds/yolo/a.txt");
 
 /// Makes the folder `root` for the file `name`, with an image beside it, and returns it.
@@ -17,8 +17,12 @@ pub fn folder(root: &Utf8Path, name: &str) -> Utf8PathBuf {
     }
     fs_err::create_dir_all(root.join(name).parent().expect("below the root")).expect("as above");
     fs_err::write(root.join("images/a.png"), IMAGE).expect("a file of ours");
-    if name == "data.yaml" {
+    if ["data.yaml", "obj.data"].contains(&name) {
         fs_err::write(root.join("labels/a.txt"), LABELS).expect("a file of ours");
+    }
+    if name == "obj.data" {
+        fs_err::write(root.join("train.txt"), "data/images/a.png\n").expect("a file of ours");
+        fs_err::write(root.join("obj.names"), "a\nb\n").expect("a file of ours");
     }
     root.to_owned()
 }

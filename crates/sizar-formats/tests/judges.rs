@@ -11,23 +11,23 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 use sizar_formats::convert::save;
 use sizar_formats::formats::{self, ReadOptions, WriteOptions};
-use sizar_formats::model::{Box2, Point, Rle, SplitSet};
+use sizar_formats::model::{Box2, Dataset, Flags, Point, Rle, SplitSet};
 use sizar_formats::raster::Rasteriser;
 use sizar_formats::staging::Placing;
 use sizar_formats::{OpenOptions, open};
 use world::{Random, demo, scratch};
 
-/// A Python with pycocotools and globox, kept below `target/` from one run to the next.
+/// A Python with pycocotools, globox and datumaro, kept below `target/` from one run to the next.
 fn judge() -> Utf8PathBuf {
     let folder = Utf8Path::new(env!("CARGO_TARGET_TMPDIR")).join("judges");
     let python = folder.join("bin/python");
     let works = |code: &str| {
         Command::new(&python).args(["-c", code]).output().is_ok_and(|out| out.status.success())
     };
-    if !works("import pycocotools.mask, globox") {
+    if !works("import pycocotools.mask, globox, datumaro") {
         let made = Command::new("python3").args(["-m", "venv", folder.as_str()]).status();
         assert!(made.unwrap().success());
-        let install = ["-m", "pip", "install", "--quiet", "pycocotools", "globox"];
+        let install = ["-m", "pip", "install", "--quiet", "pycocotools", "globox", "datumaro"];
         assert!(Command::new(&python).args(install).status().unwrap().success());
     }
     python
@@ -41,11 +41,12 @@ fn asked(python: &Utf8Path, script: &str, arguments: &[&Utf8Path]) -> Value {
 }
 
 #[test]
-fn slow_data_pycocotools_and_globox_agree() {
+fn slow_data_pycocotools_globox_and_datumaro_agree() {
     // one test, for one environment
     let python = judge();
     masks_are_those_of_pycocotools_byte_for_byte(&python);
     globox_reads_the_same_boxes_from_coco_voc_and_yolo(&python);
+    datumaro_reads_and_writes_the_same_boxes(&python);
     results_are_those_that_pycocotools_loads(&python);
 }
 
@@ -164,8 +165,8 @@ fn masks_are_those_of_pycocotools_byte_for_byte(python: &Utf8Path) {
     assert!(masks.count() > 5);
 }
 
-fn globox_reads_the_same_boxes_from_coco_voc_and_yolo(python: &Utf8Path) {
-    let (_keep, folder) = scratch();
+/// Returns the demo with its boxes alone.
+fn boxes_only(folder: &Utf8Path) -> Dataset {
     let mut dataset = demo(&folder.join("images"));
     // boxes on whole pixels are the same in all three
     dataset.annotations.retain(|annotation| annotation.bbox.is_some());
@@ -175,6 +176,80 @@ fn globox_reads_the_same_boxes_from_coco_voc_and_yolo(python: &Utf8Path) {
     }
     dataset.splits.clear();
     dataset.images.iter_mut().for_each(|image| image.splits = SplitSet::default());
+    dataset
+}
+
+/// Lists the boxes of a data set, in an order of their own.
+fn rows_of(dataset: &Dataset) -> Vec<(String, String, [f64; 4])> {
+    let row = |annotation: &sizar_formats::model::Annotation| {
+        let name = Utf8Path::new(&*dataset.images[annotation.image as usize].name);
+        let category = &dataset.categories[annotation.category.unwrap() as usize];
+        let bbox = annotation.bbox.unwrap();
+        let sides = [bbox.x, bbox.y, bbox.width, bbox.height];
+        (name.file_stem().unwrap().to_owned(), category.name.to_string(), sides)
+    };
+    let mut rows: Vec<_> = dataset.annotations.iter().map(row).collect();
+    rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
+    rows
+}
+
+fn assert_same(a: &[(String, String, [f64; 4])], b: &[(String, String, [f64; 4])], within: f64) {
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(b) {
+        let near = a.2.iter().zip(b.2).all(|(one, other)| (one - other).abs() <= within);
+        assert!(near && (&a.0, &a.1) == (&b.0, &b.1), "{a:?} {b:?}");
+    }
+}
+
+fn datumaro_reads_and_writes_the_same_boxes(python: &Utf8Path) {
+    let (_keep, folder) = scratch();
+    let mut dataset = boxes_only(&folder);
+    // datumaro leaves crowds out of YOLO
+    dataset.annotations.iter_mut().for_each(|annotation| annotation.flags = Flags::default());
+    let train = dataset.split("train");
+    dataset.images.iter_mut().for_each(|image| image.splits = [train].into_iter().collect());
+    for name in ["coco", "voc", "yolo"] {
+        let format = formats::named(name).unwrap();
+        let options = WriteOptions::default();
+        save(&mut dataset.clone(), format, &folder.join(name), Placing::Copy, &options).unwrap();
+    }
+    // it looks for the images in a folder of that name
+    fs_err::create_dir(folder.join("coco/images")).unwrap();
+    fs_err::rename(folder.join("coco/train"), folder.join("coco/images/train")).unwrap();
+    let written = folder.join("written");
+    let arguments = [&folder.join("coco"), &folder.join("voc"), &folder.join("yolo"), &written];
+    let said = asked(python, "datumaro_boxes.py", &arguments.map(|path| path.as_path()));
+    let rows = |format: &str| -> Vec<(String, String, [f64; 4])> {
+        let row = |row: &Value| {
+            let text = |at: usize| row[at].as_str().unwrap().to_owned();
+            (text(0), text(1), [2, 3, 4, 5].map(|at| row[at].as_f64().unwrap()))
+        };
+        let mut rows: Vec<_> = said[format].as_array().unwrap().iter().map(row).collect();
+        rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        rows
+    };
+    let ours = rows_of(&dataset);
+    assert!(ours.len() > 3);
+    assert_same(&rows("coco"), &ours, 0.0);
+    assert_same(&rows("yolo"), &ours, 1e-4);
+    // it takes VOC's numbers as they stand: the first pixel is 1, and the last one belongs to the box
+    let as_they_stand = |(name, label, [x, y, w, h]): (String, String, [f64; 4])| {
+        (name, label, [x + 1.0, y + 1.0, w - 1.0, h - 1.0])
+    };
+    let expected: Vec<_> = ours.iter().cloned().map(as_they_stand).collect();
+    assert_same(&rows("voc"), &expected, 0.0);
+    // what it makes of the COCO file is read here as the same: YOLO in darknet's layout
+    let yolo = open(&written.join("yolo"), &OpenOptions::default()).unwrap();
+    assert_eq!(yolo.format.name(), "yolo");
+    assert_same(&rows_of(&yolo.dataset), &ours, 1e-2);
+    assert_eq!(yolo.dataset.splits.len(), 1);
+    let voc = open(&written.join("voc_detection"), &OpenOptions::default()).unwrap();
+    assert_same(&rows_of(&voc.dataset), &ours, 0.0);
+}
+
+fn globox_reads_the_same_boxes_from_coco_voc_and_yolo(python: &Utf8Path) {
+    let (_keep, folder) = scratch();
+    let dataset = boxes_only(&folder);
     for (format, name) in [("coco", "boxes.json"), ("voc", "voc"), ("yolo", "yolo")] {
         let format = formats::named(format).unwrap();
         let mut copy = dataset.clone();

@@ -274,6 +274,45 @@ fn masks_area(dataset: &Dataset) -> u64 {
 }
 
 #[test]
+fn yolo_is_read_as_darknet_and_cvat_lay_it_out() {
+    let (_keep, folder) = scratch();
+    demo(&folder.join("in"));
+    let root = folder.join("export");
+    let write = |name: &str, text: &str| {
+        fs_err::create_dir_all(root.join(name).parent().unwrap()).unwrap();
+        fs_err::write(root.join(name), text).unwrap();
+    };
+    // as CVAT writes it; `data/` is where darknet would be told that it lies
+    let fields = "classes = 2\ntrain = data/train.txt\nvalid = data/valid.txt # nobody has it\n\
+                  names = data/obj.names\nbackup = backup/\n";
+    write("obj.data", fields);
+    write("obj.names", "cat\n\ndog\n\n");
+    write("train.txt", "data/obj_train_data/a.png\n../../secret.png\n");
+    write("obj_train_data/a.txt", "2 0.5 0.5 0.25 0.5\n");
+    write("obj_train_data/b.txt", "0 0.5 0.5 0.25 0.5\n");
+    let refused = open(&root, &OpenOptions::default()).err().unwrap();
+    assert!(refused.to_string().contains("none of the images"), "{refused}");
+    for name in ["a.png", "b.png"] {
+        let image = root.join("obj_train_data").join(name);
+        fs_err::copy(folder.join("in/book0_000.png"), image).unwrap();
+    }
+    let opened = open(&root, &OpenOptions::default()).unwrap();
+    assert_eq!(opened.format.name(), "yolo");
+    let dataset = opened.dataset;
+    let names: Vec<&str> = dataset.categories.iter().map(|category| &*category.name).collect();
+    // the number of a line is that of its class
+    assert_eq!(names, ["cat", "", "dog"]);
+    let images: Vec<&str> = dataset.images.iter().map(|image| &*image.name).collect();
+    assert_eq!(images, ["obj_train_data/a.png"], "what no list names is not of it");
+    assert_eq!(dataset.annotations[0].category, Some(2));
+    assert_eq!(dataset.splits, ["train".into()]);
+    // a list that it lives by is not here
+    fs_err::remove_file(root.join("train.txt")).unwrap();
+    let refused = open(&root, &OpenOptions::default()).err().unwrap();
+    assert!(refused.to_string().contains("`data/train.txt`, which is not here"), "{refused}");
+}
+
+#[test]
 fn a_traced_mask_is_the_same_mask() {
     let (_keep, folder) = scratch();
     for annotation in demo(&folder).annotations {

@@ -2,8 +2,10 @@
 //!
 //! Boxes, polygons and keypoints in fractions of the image's size
 //! (<https://docs.ultralytics.com/datasets/detect/>, `/segment/`, `/pose/`). A label file lies where
-//! its image does with the last `images` in the path replaced by `labels`.
+//! its image does with the last `images` in the path replaced by `labels`. Darknet's older layout is
+//! read, too.
 
+mod darknet;
 mod read;
 mod write;
 
@@ -79,6 +81,10 @@ impl Format for Yolo {
         if let Some(yaml) = read::yaml(look) {
             let name = yaml.file_name().unwrap_or_default();
             return Recognised::sure(format!("`{name}` has `names` and `train` or `val`"));
+        }
+        if let Some(data) = darknet::find(look) {
+            let name = data.file_name().unwrap_or_default();
+            return Recognised::sure(format!("`{name}` has `names` and lists of images"));
         }
         let labels = look.files().iter().filter(|file| {
             file.extension() == Some("txt")

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 use serde::Deserialize;
 
+use super::darknet::{self, Darknet, below};
 use crate::error::{FormatError, Position, Result};
 use crate::formats::{Look, ReadOptions};
 use crate::model::{
@@ -84,7 +86,9 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
         }
         None => Yaml::default(),
     };
-    let base = yaml_file.as_deref().and_then(Utf8Path::parent).unwrap_or(look.folder()).to_owned();
+    let data_file = if yaml_file.is_some() { None } else { darknet::find(look) };
+    let described = yaml_file.as_deref().or(data_file.as_deref());
+    let base = described.and_then(Utf8Path::parent).unwrap_or(look.folder()).to_owned();
     let listing = if look.is_folder() { None } else { Some(Look::at(&base)?) };
     let look = listing.as_ref().unwrap_or(look);
     let mut dataset = Dataset { roots: vec![base.clone()], ..Dataset::default() };
@@ -92,26 +96,36 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
     for file in look.files().iter().filter(|file| is_image_name(file)) {
         images.push(look.path().join(file));
     }
+    let files: FxHashSet<Utf8PathBuf> =
+        look.files().iter().map(|file| look.path().join(file)).collect();
+    let darknet = data_file.map(|file| Darknet::read(file, &files)).transpose()?;
     let mut splits_of = vec![SplitSet::default(); images.len()];
     let splits = [("train", &yaml.train), ("val", &yaml.val), ("test", &yaml.test)];
+    let mut parts: Vec<(&str, Part)> = Vec::new();
     for (name, paths) in splits {
         for path in paths.iter().flat_map(paths_of) {
-            let (folders, listed) = resolved(&base, yaml.path.as_deref(), path)?;
-            let inside = |image: &Utf8PathBuf| {
-                folders.iter().any(|folder| image.starts_with(folder)) || listed.contains(image)
-            };
-            let members: Vec<usize> = (0..images.len()).filter(|at| inside(&images[*at])).collect();
-            if members.is_empty() {
-                continue;
-            }
-            let split = dataset.split(name);
-            for at in members {
-                splits_of[at].insert(split);
-            }
+            parts.push((name, resolved(&base, yaml.path.as_deref(), path, &files)?));
         }
     }
+    for (name, list) in darknet.iter().flat_map(|darknet| &darknet.lists) {
+        parts.push((name, (Vec::new(), listed(&base, list, &files)?)));
+    }
+    for (name, (folders, listed)) in parts {
+        let inside = |image: &Utf8PathBuf| {
+            folders.iter().any(|folder| image.starts_with(folder)) || listed.contains(image)
+        };
+        let members: Vec<usize> = (0..images.len()).filter(|at| inside(&images[*at])).collect();
+        if members.is_empty() {
+            continue;
+        }
+        let split = dataset.split(name);
+        for at in members {
+            splits_of[at].insert(split);
+        }
+    }
+    let lists_images = yaml_file.is_some() || darknet.is_some();
     for (file, splits) in images.into_iter().zip(splits_of) {
-        if yaml_file.is_none() || !splits.is_empty() {
+        if !lists_images || !splits.is_empty() {
             dataset.images.push(Image {
                 name: file.strip_prefix(&base).unwrap_or(&file).as_str().into(),
                 file: Some(file),
@@ -119,6 +133,9 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
                 ..Image::default()
             });
         }
+    }
+    if let Some(darknet) = darknet.as_ref().filter(|_| dataset.images.is_empty()) {
+        return Err(darknet.without_images());
     }
     if let Names::Map(map) = &yaml.names
         && let Some((last, name)) = map.last_key_value()
@@ -129,7 +146,10 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
         return Err(FormatError::malformed(Position::whole(file), what)
             .with_hint("classes are numbered from 0 on, without gaps"));
     }
-    let names = names(&yaml, options, &base);
+    let names = match darknet.as_ref().and_then(|darknet| darknet.names.as_deref()) {
+        Some(file) if options.classes.is_none() => lines(&fs_err::read_to_string(file)?),
+        _ => names(&yaml, options, &base),
+    };
     let keypoints = yaml.kpt_shape;
     if let Some([points, dimensions]) = keypoints
         && (points > MOST_POINTS || !(2..=3).contains(&dimensions))
@@ -187,32 +207,48 @@ fn paths_of(paths: &Paths) -> Vec<&str> {
     }
 }
 
-/// Returns the folders of a split, and the images of its list if it is one.
+/// The folders of a split, and the images of its list if it is one.
+type Part = (Vec<Utf8PathBuf>, FxHashSet<Utf8PathBuf>);
+
+/// Finds what a split holds.
 ///
 /// Paths of the author's machine and of Roboflow (`../train/images`) are tried below `base`.
 fn resolved(
     base: &Utf8Path,
     path: Option<&str>,
     split: &str,
-) -> Result<(Vec<Utf8PathBuf>, rustc_hash::FxHashSet<Utf8PathBuf>)> {
+    files: &FxHashSet<Utf8PathBuf>,
+) -> Result<Part> {
     let mut tried = vec![base.join(split)];
     if let Some(path) = path {
         tried.insert(0, base.join(path).join(split));
     }
     tried.push(base.join(split.trim_start_matches("../")));
-    let mut listed = rustc_hash::FxHashSet::default();
     let Some(found) = tried.iter().find(|path| path.exists()) else {
-        return Ok((Vec::new(), listed));
+        return Ok(Part::default());
     };
     if found.extension() == Some("txt") {
-        for line in fs_err::read_to_string(found)?.lines().filter(|line| !line.trim().is_empty()) {
-            listed.insert(base.join(line.trim().trim_start_matches("./")));
-        }
-        return Ok((Vec::new(), listed));
+        return Ok((Vec::new(), listed(base, found, files)?));
     }
     // `base/./images` and the like begin as the listing's paths do
     let plain: Utf8PathBuf = found.components().filter(|part| part.as_str() != ".").collect();
-    Ok((vec![plain, found.clone()], listed))
+    Ok((vec![plain, found.clone()], FxHashSet::default()))
+}
+
+/// Reads a list of images.
+fn listed(
+    base: &Utf8Path,
+    list: &Utf8Path,
+    files: &FxHashSet<Utf8PathBuf>,
+) -> Result<FxHashSet<Utf8PathBuf>> {
+    let text = fs_err::read_to_string(list)?;
+    Ok(text.lines().filter_map(|line| below(base, line, files)).collect())
+}
+
+/// Returns the classes of a list: the number of a line is that of its class, and only what comes after
+/// the last is none.
+fn lines(text: &str) -> Vec<String> {
+    text.trim_end().lines().map(|line| line.trim().to_owned()).collect()
 }
 
 /// Where the labels of an image are.
@@ -245,7 +281,7 @@ fn names(yaml: &Yaml, options: &ReadOptions, base: &Utf8Path) -> Vec<String> {
     ["classes.txt", "obj.names", "labels/classes.txt"]
         .iter()
         .find_map(|name| fs_err::read_to_string(base.join(name)).ok())
-        .map(|text| text.lines().map(|line| line.trim().to_owned()).collect())
+        .map(|text| lines(&text))
         .unwrap_or_default()
 }
 

@@ -1,0 +1,95 @@
+//! YOLO as darknet reads it, and as CVAT exports it under the name "YOLO 1.1": `obj.data` names lists
+//! of images and a list of classes, and a label file lies beside its image.
+//!
+//! Its paths begin where darknet is started, as `data/train.txt` does: what is here is found by the
+//! end of a path
+//! (<https://github.com/AlexeyAB/darknet#how-to-train-to-detect-your-custom-objects>).
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use rustc_hash::FxHashSet;
+
+use crate::error::{FormatError, Position, Result};
+use crate::formats::Look;
+
+/// The keys of the lists of images, and the splits that they are.
+const LISTS: [(&str, &str); 3] = [("train", "train"), ("valid", "val"), ("test", "test")];
+
+/// What `obj.data` says.
+pub struct Darknet {
+    pub file: Utf8PathBuf,
+    /// The file with a class on each line.
+    pub names: Option<Utf8PathBuf>,
+    /// The lists of images, by their splits.
+    pub lists: Vec<(&'static str, Utf8PathBuf)>,
+}
+
+/// Finds `obj.data`, or another file with its fields.
+pub fn find(look: &Look) -> Option<Utf8PathBuf> {
+    look.with_extension(&["data"]).into_iter().find(|file| {
+        let head = Look::head(file);
+        let has = |key: &str| fields(&head).any(|(name, _)| name == key);
+        has("names") && LISTS.iter().any(|(key, _)| has(key))
+    })
+}
+
+impl Darknet {
+    /// Reads `obj.data`, whose paths lead to `files`.
+    ///
+    /// # Errors
+    ///
+    /// [`FormatError`] where a list that it names is not here.
+    pub fn read(file: Utf8PathBuf, files: &FxHashSet<Utf8PathBuf>) -> Result<Self> {
+        let base = file.parent().unwrap_or(Utf8Path::new("")).to_owned();
+        let text = fs_err::read_to_string(&file)?;
+        let mut darknet = Self { names: None, lists: Vec::new(), file };
+        for (name, path) in fields(&text) {
+            let split = LISTS.iter().find(|(key, _)| *key == name).map(|(_, split)| *split);
+            if name != "names" && split.is_none() {
+                continue;
+            }
+            match (below(&base, path, files), split) {
+                (Some(found), Some(split)) => darknet.lists.push((split, found)),
+                (Some(found), None) => darknet.names = Some(found),
+                // darknet's own examples name a list for validation that nobody has
+                (None, Some(split)) if split != "train" => {}
+                (None, _) => {
+                    let what = format!("it names `{path}`, which is not here");
+                    let at = Position::whole(&darknet.file);
+                    return Err(FormatError::malformed(at, what)
+                        .with_hint("`obj.data`, `obj.names` and the lists of images go together"));
+                }
+            }
+        }
+        Ok(darknet)
+    }
+
+    /// Returns the error of a data set whose images are not here.
+    pub fn without_images(&self) -> FormatError {
+        let what =
+            "none of the images that it lists is here, and labels are fractions of their sizes";
+        FormatError::malformed(Position::whole(&self.file), what)
+            .with_hint("export it with its images: CVAT's box is \"Save images\"")
+    }
+}
+
+/// Returns the file of `files` that a path leads to: below `base`, or below it by the end of the path.
+pub fn below(base: &Utf8Path, path: &str, files: &FxHashSet<Utf8PathBuf>) -> Option<Utf8PathBuf> {
+    let parts: Vec<&str> = Utf8Path::new(path.trim())
+        .components()
+        .filter_map(|part| match part {
+            Utf8Component::Normal(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    (0..parts.len()).find_map(|from| {
+        let mut found = base.to_owned();
+        found.extend(&parts[from..]);
+        files.contains(&found).then_some(found)
+    })
+}
+
+/// Lists the fields of `obj.data`: `name = value`, with `#` before remarks.
+fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.trim(), value.trim()))
+}
