@@ -27,7 +27,8 @@ fn judge() -> Utf8PathBuf {
     if !works("import pycocotools.mask, globox, datumaro") {
         let made = Command::new("python3").args(["-m", "venv", folder.as_str()]).status();
         assert!(made.unwrap().success());
-        let install = ["-m", "pip", "install", "--quiet", "pycocotools", "globox", "datumaro"];
+        let install =
+            ["-m", "pip", "install", "--quiet", "pycocotools", "globox", "datumaro==1.13.*"];
         assert!(Command::new(&python).args(install).status().unwrap().success());
     }
     python
@@ -218,7 +219,7 @@ fn datumaro_reads_and_writes_the_same_boxes(python: &Utf8Path) {
     fs_err::rename(folder.join("coco/train"), folder.join("coco/images/train")).unwrap();
     let written = folder.join("written");
     let arguments = [&folder.join("coco"), &folder.join("voc"), &folder.join("yolo"), &written];
-    let said = asked(python, "datumaro_boxes.py", &arguments.map(|path| path.as_path()));
+    let said = asked(python, "datumaro_boxes.py", &arguments.map(Utf8PathBuf::as_path));
     let rows = |format: &str| -> Vec<(String, String, [f64; 4])> {
         let row = |row: &Value| {
             let text = |at: usize| row[at].as_str().unwrap().to_owned();

@@ -277,13 +277,14 @@ fn masks_area(dataset: &Dataset) -> u64 {
 fn yolo_is_read_as_darknet_and_cvat_lay_it_out() {
     let (_keep, folder) = scratch();
     demo(&folder.join("in"));
-    let root = folder.join("export");
+    // a folder above that bears the name is not the one that is replaced
+    let root = folder.join("images/export");
     let write = |name: &str, text: &str| {
         fs_err::create_dir_all(root.join(name).parent().unwrap()).unwrap();
         fs_err::write(root.join(name), text).unwrap();
     };
     // as CVAT writes it; `data/` is where darknet would be told that it lies
-    let fields = "classes = 2\ntrain = data/train.txt\nvalid = data/valid.txt # nobody has it\n\
+    let fields = "classes = 2\ntrain = data/train.txt\nvalid = data/valid.txt\n# nobody has it\n\
                   names = data/obj.names\nbackup = backup/\n";
     write("obj.data", fields);
     write("obj.names", "cat\n\ndog\n\n");
@@ -292,7 +293,7 @@ fn yolo_is_read_as_darknet_and_cvat_lay_it_out() {
     write("obj_train_data/b.txt", "0 0.5 0.5 0.25 0.5\n");
     let refused = open(&root, &OpenOptions::default()).err().unwrap();
     assert!(refused.to_string().contains("none of the images"), "{refused}");
-    for name in ["a.png", "b.png"] {
+    for name in ["a.png", "b.png", "../../secret.png"] {
         let image = root.join("obj_train_data").join(name);
         fs_err::copy(folder.join("in/book0_000.png"), image).unwrap();
     }
@@ -306,10 +307,22 @@ fn yolo_is_read_as_darknet_and_cvat_lay_it_out() {
     assert_eq!(images, ["obj_train_data/a.png"], "what no list names is not of it");
     assert_eq!(dataset.annotations[0].category, Some(2));
     assert_eq!(dataset.splits, ["train".into()]);
+    assert_eq!(dataset.annotations.len(), 1);
+    // a line of a million parts is no path
+    let long = "a/".repeat(500_000);
+    write("train.txt", &format!("{long}a.png\ndata/obj_train_data/b.png\n"));
+    let dataset = open(&root, &OpenOptions::default()).unwrap().dataset;
+    assert_eq!(dataset.images.len(), 1);
     // a list that it lives by is not here
     fs_err::remove_file(root.join("train.txt")).unwrap();
     let refused = open(&root, &OpenOptions::default()).err().unwrap();
     assert!(refused.to_string().contains("`data/train.txt`, which is not here"), "{refused}");
+    // beside labels in their own folder it is left from elsewhere
+    write("labels/b.txt", "0 0.5 0.5 0.25 0.5\n");
+    fs_err::create_dir(root.join("images")).unwrap();
+    fs_err::copy(folder.join("in/book0_000.png"), root.join("images/b.png")).unwrap();
+    let dataset = open(&root, &OpenOptions::default()).unwrap().dataset;
+    assert!(dataset.images.iter().any(|image| &*image.name == "images/b.png"));
 }
 
 #[test]

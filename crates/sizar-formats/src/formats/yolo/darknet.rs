@@ -14,6 +14,11 @@ use crate::formats::Look;
 /// The keys of the lists of images, and the splits that they are.
 const LISTS: [(&str, &str); 3] = [("train", "train"), ("valid", "val"), ("test", "test")];
 
+/// Longer lines are no paths.
+const LONGEST: usize = 4096;
+/// So many parts of a path, from its end, are looked for.
+const PARTS: usize = 32;
+
 /// What `obj.data` says.
 pub struct Darknet {
     pub file: Utf8PathBuf,
@@ -30,6 +35,18 @@ pub fn find(look: &Look) -> Option<Utf8PathBuf> {
         let has = |key: &str| fields(&head).any(|(name, _)| name == key);
         has("names") && LISTS.iter().any(|(key, _)| has(key))
     })
+}
+
+/// Returns whether a file is left from elsewhere, as in the code of networks: what it lists for
+/// training is not here, and there are labels in their own folder.
+pub fn is_stray(file: &Utf8Path, look: &Look) -> bool {
+    let head = Look::head(file);
+    let train = fields(&head).find(|(name, _)| *name == "train").map(|(_, path)| path);
+    let name = train.and_then(|path| Utf8Path::new(path).file_name());
+    let has_labels =
+        || look.files().iter().any(|file| file.components().any(|part| part.as_str() == "labels"));
+    let is_here = |name: &str| look.files().iter().any(|file| file.file_name() == Some(name));
+    !name.is_some_and(is_here) && has_labels()
 }
 
 impl Darknet {
@@ -50,8 +67,10 @@ impl Darknet {
             match (below(&base, path, files), split) {
                 (Some(found), Some(split)) => darknet.lists.push((split, found)),
                 (Some(found), None) => darknet.names = Some(found),
-                // darknet's own examples name a list for validation that nobody has
+                // darknet's own examples name a list for validation that nobody has; classes may be
+                // given, and have numbers without names
                 (None, Some(split)) if split != "train" => {}
+                (None, None) => {}
                 (None, _) => {
                     let what = format!("it names `{path}`, which is not here");
                     let at = Position::whole(&darknet.file);
@@ -74,6 +93,9 @@ impl Darknet {
 
 /// Returns the file of `files` that a path leads to: below `base`, or below it by the end of the path.
 pub fn below(base: &Utf8Path, path: &str, files: &FxHashSet<Utf8PathBuf>) -> Option<Utf8PathBuf> {
+    if path.len() > LONGEST {
+        return None;
+    }
     let parts: Vec<&str> = Utf8Path::new(path.trim())
         .components()
         .filter_map(|part| match part {
@@ -81,15 +103,15 @@ pub fn below(base: &Utf8Path, path: &str, files: &FxHashSet<Utf8PathBuf>) -> Opt
             _ => None,
         })
         .collect();
-    (0..parts.len()).find_map(|from| {
+    (parts.len().saturating_sub(PARTS)..parts.len()).find_map(|from| {
         let mut found = base.to_owned();
         found.extend(&parts[from..]);
         files.contains(&found).then_some(found)
     })
 }
 
-/// Lists the fields of `obj.data`: `name = value`, with `#` before remarks.
+/// Lists the fields of `obj.data`: `name = value`, and lines with `#` first are remarks.
 fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with(['#', ';']));
     lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.trim(), value.trim()))
 }

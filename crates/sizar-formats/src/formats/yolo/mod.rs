@@ -82,7 +82,7 @@ impl Format for Yolo {
             let name = yaml.file_name().unwrap_or_default();
             return Recognised::sure(format!("`{name}` has `names` and `train` or `val`"));
         }
-        if let Some(data) = darknet::find(look) {
+        if let Some(data) = darknet::find(look).filter(|file| !darknet::is_stray(file, look)) {
             let name = data.file_name().unwrap_or_default();
             return Recognised::sure(format!("`{name}` has `names` and lists of images"));
         }

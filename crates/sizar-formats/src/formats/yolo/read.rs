@@ -87,6 +87,7 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
         None => Yaml::default(),
     };
     let data_file = if yaml_file.is_some() { None } else { darknet::find(look) };
+    let data_file = data_file.filter(|file| !darknet::is_stray(file, look));
     let described = yaml_file.as_deref().or(data_file.as_deref());
     let base = described.and_then(Utf8Path::parent).unwrap_or(look.folder()).to_owned();
     let listing = if look.is_folder() { None } else { Some(Look::at(&base)?) };
@@ -165,7 +166,7 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
         .map(|image| {
             let file = image.file.as_deref().unwrap_or("".into());
             let measured = measure(file)?;
-            let labels = labels_of(file);
+            let labels = labels_of(file, &base);
             let rows = match labels.is_file() {
                 true => rows(&labels, measured.width, measured.height, keypoints)?,
                 false => Vec::new(),
@@ -242,7 +243,12 @@ fn listed(
     files: &FxHashSet<Utf8PathBuf>,
 ) -> Result<FxHashSet<Utf8PathBuf>> {
     let text = fs_err::read_to_string(list)?;
-    Ok(text.lines().filter_map(|line| below(base, line, files)).collect())
+    let found = |line: &str| {
+        // as it is written, which may be a whole path
+        let path = base.join(line.trim().trim_start_matches("./"));
+        if files.contains(&path) { Some(path) } else { below(base, line, files) }
+    };
+    Ok(text.lines().filter_map(found).collect())
 }
 
 /// Returns the classes of a list: the number of a line is that of its class, and only what comes after
@@ -251,16 +257,15 @@ fn lines(text: &str) -> Vec<String> {
     text.trim_end().lines().map(|line| line.trim().to_owned()).collect()
 }
 
-/// Where the labels of an image are.
-fn labels_of(image: &Utf8Path) -> Utf8PathBuf {
-    let path = image.as_str();
-    match path.rfind("images/") {
-        Some(at) => {
-            let replaced = format!("{}labels/{}", &path[..at], &path[at + "images/".len()..]);
-            Utf8PathBuf::from(replaced).with_extension("txt")
-        }
-        None => image.with_extension("txt"),
-    }
+/// Where the labels of an image are: the last `images` below `base` is `labels` there, or they lie
+/// beside it.
+fn labels_of(image: &Utf8Path, base: &Utf8Path) -> Utf8PathBuf {
+    let beside = image.with_extension("txt");
+    let inside = image.strip_prefix(base).unwrap_or(image).as_str();
+    let Some(at) = inside.rfind("images/") else { return beside };
+    let replaced = format!("{}labels/{}", &inside[..at], &inside[at + "images/".len()..]);
+    let apart = base.join(replaced).with_extension("txt");
+    if !apart.is_file() && beside.is_file() { beside } else { apart }
 }
 
 fn names(yaml: &Yaml, options: &ReadOptions, base: &Utf8Path) -> Vec<String> {
