@@ -39,6 +39,26 @@ impl Archive {
     }
 }
 
+/// What may be asked for data, and how much may come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    pub reach: Reach,
+    /// The most bytes of a file; nothing where the user asked for it, however large it is.
+    pub most: Option<u64>,
+}
+
+impl Bounds {
+    /// Returns where what came within them is kept.
+    fn key(&self, key: String) -> String {
+        match &self.reach {
+            Reach::Anywhere => key,
+            reach @ Reach::Public { .. } => {
+                Digest::of(format!("{}\0{key}", reach.word()).as_bytes()).short()
+            }
+        }
+    }
+}
+
 /// Data that could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -125,7 +145,7 @@ impl DatasetError {
 
 /// Fetches what lies at an address, unless it is here; returns the file, or the folder of a record.
 ///
-/// `reach` says which servers may be asked; what is here already was fetched with the same.
+/// What `bounds` let come is kept apart from what the user fetched.
 ///
 /// It appears under its name when all of it is here, read only, and has the digests and the lengths
 /// that it should have. The time of its folder says when it was last wanted.
@@ -136,11 +156,11 @@ impl DatasetError {
 pub fn fetch(
     home: &Home,
     text: &str,
-    (archive, reach): (&Archive, Reach),
+    (archive, bounds): (&Archive, &Bounds),
     progress: &dyn Progress,
 ) -> Result<Utf8PathBuf, DatasetError> {
     let address: Address = text.parse()?;
-    let key = archive.key(text, &address);
+    let key = bounds.key(archive.key(text, &address));
     let folder = home.folder(FOLDER)?.join(&key);
     let whole = match address.name() {
         Some(name) => folder.join(name),
@@ -159,7 +179,7 @@ pub fn fetch(
     let coming = Utf8PathBuf::from(format!("{folder}{COMING}"));
     let failed = |source| DatasetError::File { path: coming.clone(), source };
     fs::create_dir_all(&coming).map_err(failed)?;
-    let client = Client::within(reach, Patience::default());
+    let client = Client::within(bounds.reach.clone(), Patience::default());
     let shown = SafeUrl::new(text);
     progress.begin(format!("fetching {shown}"));
     match &address {
@@ -167,7 +187,9 @@ pub fn fetch(
             let to = coming.join(address.name().unwrap_or("data"));
             if !to.exists() {
                 let url = SafeUrl::new(url);
-                let wanted = Download { sha256: sha256.as_deref(), ..Download::of(&url, &to) };
+                let limit = bounds.most.unwrap_or(u64::MAX);
+                let sha256 = sha256.as_deref();
+                let wanted = Download { sha256, limit, ..Download::of(&url, &to) };
                 client.download(&wanted, progress)?;
             }
         }

@@ -11,5 +11,5 @@ mod fetch;
 
 pub(crate) use address::BEGINS;
 pub use address::{Address, InvalidAddress, is_address};
-pub use fetch::{Archive, DatasetError, fetch};
+pub use fetch::{Archive, Bounds, DatasetError, fetch};
 pub(crate) use fetch::{COMING, FOLDER};

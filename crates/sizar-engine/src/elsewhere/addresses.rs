@@ -12,9 +12,8 @@ use super::carry::Carrier;
 use super::forward::Forward;
 use super::there::{GET, Said, Teller, tell};
 use super::{ElsewhereError, Layout};
-use crate::dataset::{self, Archive, DatasetError};
+use crate::dataset::{self, Archive, Bounds, DatasetError};
 use crate::home::Home;
-use crate::http::Reach;
 use crate::run::chain;
 use crate::target::Place;
 use crate::transfer::make_room;
@@ -26,8 +25,10 @@ const PATIENCE: Duration = Duration::from_mins(30);
 const TRIES: u32 = 4;
 /// How the address comes there: what may hold a token is in no list of processes.
 const VARIABLE: &str = "SIZAR_DATA_ADDRESS";
-/// Which servers may be asked for it: [`Reach::word`].
+/// Which servers may be asked for it: [`Reach::word`](crate::http::Reach::word).
 const REACH: &str = "SIZAR_DATA_REACH";
+/// How many bytes may come.
+const MOST: &str = "SIZAR_DATA_MOST";
 
 /// Why a target could not fetch something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ pub(super) fn fetch(
     place: &mut Place,
     carrier: &Carrier<'_>,
     address: &Utf8Path,
-    reach: &Reach,
+    bounds: &Bounds,
 ) -> Result<Option<Utf8PathBuf>, ElsewhereError> {
     let progress = carrier.progress;
     let name = place.name.to_string();
@@ -88,7 +89,8 @@ pub(super) fn fetch(
         let words = [GET, carrier.layout.root().as_str(), archive.zenodo.as_str()];
         Step::program(program.as_str(), words)
             .env(VARIABLE, address.as_str())
-            .env(REACH, reach.word())
+            .env(REACH, bounds.reach.word())
+            .env(MOST, bounds.most.map(|most| most.to_string()).unwrap_or_default())
             .limit(PATIENCE)
     };
     let mut tries = 0;
@@ -165,8 +167,10 @@ pub(super) fn there(layout: &Layout, zenodo: &str) -> ExitCode {
     let archive = Archive { zenodo: zenodo.to_owned() };
     let address = std::env::var(VARIABLE).unwrap_or_default();
     let Ok(reach) = std::env::var(REACH).unwrap_or_default().parse();
+    let most = std::env::var(MOST).ok().and_then(|most| most.parse().ok());
+    let bounds = Bounds { reach, most };
     let telling = EverySecond { latest: Mutex::new(None) };
-    match dataset::fetch(&Home::at(layout.root()), &address, (&archive, reach), &telling) {
+    match dataset::fetch(&Home::at(layout.root()), &address, (&archive, &bounds), &telling) {
         Ok(path) => {
             tell(&Said::Fetched { path: path.into_string() });
             ExitCode::SUCCESS

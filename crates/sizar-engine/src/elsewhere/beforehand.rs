@@ -13,7 +13,7 @@ use sizar_model::{Checkout, DataBinding, DataMode, Inspection, SafeUrl};
 use super::carry::Carrier;
 use super::downloads::{caches, concerning, named};
 use super::ship;
-use crate::dataset::{Address, BEGINS};
+use crate::dataset::{Address, BEGINS, Bounds};
 use crate::http::{Client, Patience, Reach};
 use crate::run::{self, RunRequest, chain};
 use crate::target::{Place, Profile};
@@ -33,6 +33,8 @@ struct Weights {
     seen: String,
     /// Where the code looks for it.
     places: Vec<Utf8PathBuf>,
+    /// How many bytes its server says that it has; no more are taken.
+    size: u64,
 }
 
 impl Weights {
@@ -92,9 +94,9 @@ impl Beforehand {
     /// reason not to run.
     pub fn fetch(&self, place: &mut Place, carrier: &Carrier<'_>) -> Vec<DataBinding> {
         let mut bindings = Vec::new();
-        let reach = Reach::of_foreign_code();
-        for Weights { address, name, seen, places } in &self.wanted {
-            match ship::address(place, carrier, Utf8Path::new(address), &reach) {
+        for Weights { address, name, seen, places, size } in &self.wanted {
+            let bounds = Bounds { reach: Reach::of_foreign_code(), most: Some(*size) };
+            match ship::address(place, carrier, Utf8Path::new(address), &bounds) {
                 Ok(here) => bindings.extend(places.iter().map(|there| DataBinding {
                     here: here.clone(),
                     there: there.clone(),
@@ -162,6 +164,7 @@ fn weights(seen: &Sighting) -> Option<Weights> {
         places: caches.iter().map(|cache| Utf8Path::new(cache).join(&name)).collect(),
         name,
         seen: format!("{}:{}", seen.path, seen.line),
+        size: 0,
     })
 }
 
@@ -184,19 +187,19 @@ fn chosen(
     for (weights, size) in sizes {
         let Weights { name, seen, .. } = &weights;
         match size {
-            Ok(Some(size)) if bytes + size <= most.0 => {
+            Ok(Some(size)) if size <= most.0.saturating_sub(bytes) => {
                 bytes += size;
                 sentences.push(format!(
                     "{seen} would download `{name}` ({}): it is fetched before the job",
                     ByteSize(size)
                 ));
-                taken.push(weights);
+                taken.push(Weights { size, ..weights });
             }
             Ok(Some(size)) => sentences.push(format!(
                 "{seen} would download `{name}` ({}), and with it more than {most} would be \
                  fetched: `--weights {}` allows it",
                 ByteSize(size),
-                enough(bytes + size),
+                enough(bytes.saturating_add(size)),
             )),
             Ok(None) => sentences.push(format!(
                 "{seen} would download `{name}`, and nothing says how large it is: it is not fetched; \

@@ -10,9 +10,8 @@ use super::carry::{Carrier, Look};
 use super::manifest::cache;
 use super::push::push_and_look;
 use super::{ElsewhereError, Layout, addresses};
-use crate::dataset::{self, Archive, is_address};
+use crate::dataset::{self, Archive, Bounds, is_address};
 use crate::home::Home;
-use crate::http::Reach;
 use crate::run::{Input, RunRequest};
 use crate::target::Place;
 use crate::transfer::{Manifest, Rules, Scan, TransferError};
@@ -101,7 +100,9 @@ pub(super) fn data(
         let there = match within(&sent, &here) {
             Some((folder, below)) if below.as_str().is_empty() => folder.clone(),
             Some((folder, below)) => folder.join(below),
-            None if is_address(here.as_str()) => address(place, carrier, &here, &Reach::Anywhere)?,
+            None if is_address(here.as_str()) => {
+                address(place, carrier, &here, &Bounds::default())?
+            }
             None => match freight.0.remove(&here) {
                 Some(cargo) if there.contains(&cargo.manifest.name()) => {
                     cargo.there(carrier.layout)
@@ -120,13 +121,13 @@ pub(super) fn address(
     place: &mut Place,
     carrier: &Carrier<'_>,
     address: &Utf8Path,
-    reach: &Reach,
+    bounds: &Bounds,
 ) -> Result<Utf8PathBuf, ElsewhereError> {
-    if let Some(there) = addresses::fetch(place, carrier, address, reach)? {
+    if let Some(there) = addresses::fetch(place, carrier, address, bounds)? {
         return Ok(there);
     }
     let archive = Archive::from_environment();
-    let from = (&archive, reach.clone());
+    let from = (&archive, bounds);
     let here = dataset::fetch(carrier.home, address.as_str(), from, carrier.progress)?;
     let cargo = list(carrier.home, &here, carrier.progress)?;
     let look = Look { folder: &carrier.layout.trees(), names: vec![cargo.manifest.name()] };

@@ -1,6 +1,6 @@
 //! Hosts that only this machine's neighbours reach: what foreign code names is not asked of them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ureq::config::Config;
@@ -25,8 +25,16 @@ pub enum Reach {
 
 /// Names inner hosts that foreign code may have asked, by commas.
 const HOSTS: &str = "SIZAR_WEIGHTS_HOSTS";
-/// How [`Reach::Public`] is written.
+/// How [`Reach::Public`] is written, and [`Reach::Anywhere`].
 const PUBLIC: &str = "public";
+const ANYWHERE: &str = "anywhere";
+
+/// Returns whether a host is the machine that asks itself.
+fn is_own(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    let by_number = host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+    by_number || host.eq_ignore_ascii_case("localhost") || host.ends_with(".localhost")
+}
 
 impl Reach {
     /// Returns what may be asked for foreign code, by the environment.
@@ -53,11 +61,16 @@ impl Reach {
         host.is_some_and(|host| and.iter().any(|one| one.eq_ignore_ascii_case(&host)))
     }
 
-    /// Returns a word that says it to another process.
+    /// Returns a word that says it to a process on another machine, for which this one's own names
+    /// of itself are others.
     pub fn word(&self) -> String {
         match self {
-            Self::Anywhere => String::new(),
-            Self::Public { and } => format!("{PUBLIC} {}", and.join(",")),
+            Self::Anywhere => ANYWHERE.to_owned(),
+            Self::Public { and } => {
+                let there = and.iter().filter(|host| !is_own(host));
+                let there: Vec<&str> = there.map(String::as_str).collect();
+                format!("{PUBLIC} {}", there.join(","))
+            }
         }
     }
 }
@@ -67,7 +80,7 @@ impl FromStr for Reach {
 
     /// Reads [`Reach::word`]; what is not understood reaches the public internet alone.
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        if word.is_empty() {
+        if word == ANYWHERE {
             return Ok(Self::Anywhere);
         }
         Ok(Self::public(word.strip_prefix(PUBLIC).unwrap_or_default()))
@@ -134,21 +147,39 @@ fn is_public(address: &str) -> bool {
 fn is_public_ip(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
-            Some(ip) => is_public_v4(ip),
-            None => {
-                let inner = ip.is_unique_local() || ip.is_unicast_link_local();
-                !inner && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
-            }
-        },
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let parts = ip.segments();
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        is_public_v4(Ipv4Addr::new(a, b, c, d))
+    };
+    match parts {
+        // mapped (RFC 4291), and the older form without `ffff`; `::` and `::1` are among them
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] => v4(high, low),
+        // translated by the network (RFC 6052): behind DNS64 public hosts are reached so
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
+        // the same for a network's own use (RFC 8215), and Teredo (RFC 4380)
+        [0x64, 0xff9b, 1, ..] | [0x2001, 0, ..] => false,
+        // 6to4 (RFC 3056)
+        [0x2002, high, low, ..] => v4(high, low),
+        // what was called local to a site (RFC 3879)
+        [first, ..] if first & 0xffc0 == 0xfec0 => false,
+        _ => !ip.is_unique_local() && !ip.is_unicast_link_local() && !ip.is_multicast(),
     }
 }
 
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     // carriers' own (RFC 6598)
     let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xC0 == 64;
-    let inner = ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared;
-    !inner && ip.octets()[0] != 0 && !ip.is_broadcast() && !ip.is_multicast()
+    // assignments of protocols (RFC 6890), and what is reserved, broadcasts among it (RFC 1112)
+    let assigned = ip.octets()[..3] == [192, 0, 0];
+    let reserved = ip.octets()[0] >= 240;
+    let inner = ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared || assigned;
+    !inner && ip.octets()[0] != 0 && !reserved && !ip.is_multicast()
 }
 
 #[cfg(test)]
@@ -171,6 +202,15 @@ mod tests {
             "https://[::1]/x",
             "https://[fd00::1]/x",
             "https://[::ffff:10.0.0.1]/x",
+            "https://[::10.0.0.1]/x",
+            "https://[::]/x",
+            "https://[64:ff9b::a9fe:a9fe]/x",
+            "https://[64:ff9b:1::808:808]/x",
+            "https://[2002:a00:1::]/x",
+            "https://[2001::1]/x",
+            "https://[fec0::1]/x",
+            "https://192.0.0.8/x",
+            "https://240.0.0.1/x",
             "https://0x7f000001/x",
             "https://0.0.0.0/x",
             "nothing",
@@ -181,6 +221,8 @@ mod tests {
             "https://download.pytorch.org/x",
             "https://8.8.8.8/x",
             "https://[2606:4700::1]/x",
+            "https://[64:ff9b::808:808]/x",
+            "https://[2002:808:808::1]/x",
             "https://islocal.org/x",
         ] {
             assert!(is_public(outer), "{outer}");
@@ -211,9 +253,13 @@ mod tests {
     fn what_may_be_asked_is_said_in_a_word() {
         let named = Reach::public("nas.local, 127.0.0.1");
         assert!(named.allows("https://NAS.local/x") && !named.allows("https://other.local/x"));
-        for reach in [Reach::Anywhere, Reach::public(""), named] {
+        for reach in [Reach::Anywhere, Reach::public(""), Reach::public("nas.local,10.0.0.7")] {
             assert_eq!(reach.word().parse(), Ok(reach));
         }
-        assert_eq!("something newer".parse(), Ok(Reach::public("")));
+        // another machine's `localhost` is another
+        assert_eq!(Reach::public("localhost,127.0.0.1,[::1],nas.local").word(), "public nas.local");
+        for word in ["", "something newer"] {
+            assert_eq!(word.parse(), Ok(Reach::public("")));
+        }
     }
 }

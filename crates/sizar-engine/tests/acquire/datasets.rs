@@ -2,7 +2,7 @@
 
 use fs_err as fs;
 use md5::Digest as _;
-use sizar_engine::dataset::{Archive, DatasetError, fetch};
+use sizar_engine::dataset::{Archive, Bounds, DatasetError, fetch};
 use sizar_engine::http::{HttpError, Reach};
 use sizar_model::Silent;
 
@@ -36,7 +36,7 @@ fn kept(world: &World) -> (Vec<String>, Vec<String>) {
 }
 
 fn get(world: &World, text: &str) -> Result<camino::Utf8PathBuf, DatasetError> {
-    fetch(&world.home, text, (&Archive::from_environment(), Reach::Anywhere), &Silent)
+    fetch(&world.home, text, (&Archive::from_environment(), &Bounds::default()), &Silent)
 }
 
 #[test]
@@ -107,12 +107,14 @@ fn what_foreign_code_names_does_not_lead_into_an_inner_network() {
         "/in" => Answer::redirect(&by_name),
         "/round" => Answer::redirect("/round"),
         "/out" => Answer::redirect("/there"),
+        "/much" => Answer::ok("goodgoodgood"),
         _ => Answer::ok("good"),
     });
     let allowed = || Reach::Public { and: vec!["127.0.0.1".to_owned()] };
     let get = |path: &str, reach: Reach| {
         let text = format!("{}#sha256={}", server.url(path), sha256(b"good"));
-        fetch(&world.home, &text, (&Archive::from_environment(), reach), &Silent)
+        let bounds = Bounds { reach, most: Some(6) };
+        fetch(&world.home, &text, (&Archive::from_environment(), &bounds), &Silent)
     };
     let path = get("/out", allowed()).unwrap();
     assert_eq!(fs::read(path).unwrap(), b"good");
@@ -127,9 +129,17 @@ fn what_foreign_code_names_does_not_lead_into_an_inner_network() {
     assert!(matches!(error, DatasetError::Http(HttpError::Endless { .. })), "{error}");
     let error = get("/other", Reach::Public { and: Vec::new() }).unwrap_err();
     assert!(matches!(error, DatasetError::Http(HttpError::Inner { .. })), "{error}");
-    // what the user names leads where it leads
-    let error = get("/in", Reach::Anywhere).unwrap_err();
-    assert!(matches!(error, DatasetError::Http(HttpError::WrongDigest { .. })), "{error}");
+    // what the user names leads where it leads, and is nothing that foreign code gets
+    let text = format!("{}#sha256={}", server.url("/in"), sha256(b"secret"));
+    let own =
+        fetch(&world.home, &text, (&Archive::from_environment(), &Bounds::default()), &Silent);
+    assert_eq!(fs::read(own.unwrap()).unwrap(), b"secret");
+    let bounds = Bounds { reach: allowed(), most: None };
+    let error = fetch(&world.home, &text, (&Archive::from_environment(), &bounds), &Silent);
+    assert!(matches!(error, Err(DatasetError::Http(HttpError::Inner { .. }))));
+    // no more comes than was said
+    let error = get("/much", allowed()).unwrap_err();
+    assert!(matches!(error, DatasetError::Http(HttpError::TooLarge { .. })), "{error}");
     assert!(!inner.requests().is_empty());
 }
 
@@ -156,7 +166,8 @@ fn a_record_is_all_of_its_files_each_checked() {
         });
         base.set(server.url("")).unwrap();
         let archive = Archive { zenodo: server.url("") };
-        let got = fetch(&world.home, "doi:10.5281/zenodo.7", (&archive, Reach::Anywhere), &Silent);
+        let got =
+            fetch(&world.home, "doi:10.5281/zenodo.7", (&archive, &Bounds::default()), &Silent);
         let got = got.map(|folder| fs::read_to_string(folder.join("b.csv")).unwrap());
         (got.map_err(|error| said(&error)), kept(&world))
     };

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::dataset;
 use sizar_engine::failpoint;
-use sizar_engine::http::Reach;
 use sizar_engine::process::{Control, input_waits};
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
@@ -574,7 +573,7 @@ fn fetched(session: &Session, binding: DataBinding) -> CommandResult<DataBinding
     let here = dataset::fetch(
         &session.home,
         binding.here.as_str(),
-        (&archive, Reach::Anywhere),
+        (&archive, &dataset::Bounds::default()),
         &session.reporter,
     )
     .map_err(|error| {
