@@ -215,6 +215,25 @@ fn a_script_starts_where_its_paths_lead_somewhere() {
 }
 
 #[test]
+fn a_script_that_imports_its_neighbours_relatively_starts_as_a_module() {
+    let world = World::new();
+    world
+        .write("net/__init__.py", "")
+        .write("net/layers.py", "WIDTH = 3\n")
+        .write("net/config.yml", "")
+        .write(
+            "net/train.py",
+            "from .layers import WIDTH\nimport os, sys\n\
+             print(WIDTH, sys.argv[1:], os.path.exists('config.yml'))\n",
+        );
+    let mut job = world.job("net/train.py", &["--a", "b"]);
+    job.sandbox = false;
+    let outcome = world.run(job).1.unwrap();
+    // from the root, where its package is
+    assert_eq!(log(&outcome), "3 ['--a', 'b'] False\n");
+}
+
+#[test]
 fn what_a_program_reads_is_a_file_or_nothing() {
     let world = World::new();
     world.write("a.py", "import sys\nprint(repr(sys.stdin.read()))");

@@ -10,7 +10,7 @@ use sizar_model::{Checkout, Digest};
 
 use super::manifest::Manifest;
 use crate::home::Home;
-use crate::run::{Entry, RunPlan, RunRequest, start_of};
+use crate::run::{Entry, RunPlan, RunRequest, module_of, start_of};
 use crate::target::Place;
 use crate::transfer;
 use crate::tree_digest::write_by_rename;
@@ -119,10 +119,17 @@ impl Remembered {
             return None;
         }
         // what the driver's name means may depend on arguments, and on what is in the tree
+        let module = |path: &str| module_of(&checkout.path, &checkout.path.join(path));
         let same = match &known.entry {
-            Entry::Script { path }
-            | Entry::Interpreted { path, .. }
-            | Entry::Executable { path } => checkout.path.join(path).is_file(),
+            Entry::Script { path } => checkout.path.join(path).is_file() && module(path).is_none(),
+            // a script that starts as a module
+            Entry::Module { name } if request.job.driver.ends_with(".py") => {
+                request.job.args == known.job.args
+                    && module(&request.job.driver).as_ref() == Some(name)
+            }
+            Entry::Interpreted { path, .. } | Entry::Executable { path } => {
+                checkout.path.join(path).is_file()
+            }
             Entry::Installed { .. } | Entry::Program { .. } => true,
             Entry::Module { .. } | Entry::Python => request.job.args == known.job.args,
         };

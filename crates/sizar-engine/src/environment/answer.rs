@@ -72,6 +72,7 @@ pub fn ask(
     }
     let mut first = None;
     let folder = subject.starts_in(scratch);
+    let start = start.called_in(&folder, scratch);
     for question in questions(framework) {
         let call = start.invocation(&folder, question).env(LEDGER, workshop.ledger().as_str());
         let ended = workshop.run(&call, subject.view(scratch), Some(LIMIT))?;

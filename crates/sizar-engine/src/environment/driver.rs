@@ -8,6 +8,7 @@ use sizar_model::{EnvLock, Invocation, ProjectInstall};
 
 use super::SetupError;
 use super::python_path::python_path;
+use crate::run::module_of;
 
 /// How a driver is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,16 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Names the script as it is called in a folder of the tree at `root`, where it lies below that.
+    pub fn called_in(mut self, folder: &Utf8Path, root: &Utf8Path) -> Self {
+        if let [script] = self.args.as_mut_slice()
+            && let Ok(below) = root.join(&*script).strip_prefix(folder)
+        {
+            *script = below.to_string();
+        }
+        self
+    }
+
     /// Returns the command that starts it with `args` in `cwd`.
     pub fn invocation(&self, cwd: &Utf8Path, args: &[&str]) -> Invocation {
         let mut call = Invocation::new(self.program.as_str())
@@ -70,9 +81,8 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
     if let Some(module) = script.as_deref().and_then(|path| module_of(root, path)) {
         return Some(Launch { program: python, args: vec!["-m".to_owned(), module], env });
     }
-    // by its whole path: it may start in a folder of its own
-    if let Some(script) = script {
-        return Some(Launch { program: python, args: vec![script.into_string()], env });
+    if script.is_some() {
+        return Some(Launch { program: python, args: vec![driver.to_owned()], env });
     }
     let module = driver.split('.').all(|part| {
         !part.is_empty()
@@ -85,31 +95,6 @@ pub fn launch(prefix: &Utf8Path, lock: &EnvLock, root: &Utf8Path, driver: &str) 
         args: vec!["-m".to_owned(), driver.to_owned()],
         env,
     })
-}
-
-/// Returns the module as which a script must be started: one that imports its own neighbours by
-/// relative imports cannot be started as a file, nor can one beside `NAME.py` that imports from its
-/// package `NAME`, which that file would hide.
-fn module_of(root: &Utf8Path, script: &Utf8Path) -> Option<String> {
-    let inside = script.strip_prefix(root).ok()?.as_str().strip_suffix(".py")?;
-    let folder = script.parent().filter(|folder| *folder != root)?;
-    let text = fs_err::read(script).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let begins = |start: &str| text.lines().any(|line| line.starts_with(start));
-    let package = inside.split('/').next().unwrap_or(inside);
-    let is_hidden = || {
-        folder.join(format!("{package}.py")).is_file()
-            && ["from {}.", "from {} ", "import {}."]
-                .iter()
-                .any(|start| begins(&start.replace("{}", package)))
-    };
-    let must = begins("from .") || is_hidden();
-    let is_name = |part: &str| {
-        !part.starts_with(|c: char| c.is_ascii_digit())
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    let fits = must && folder.join("__init__.py").is_file() && inside.split('/').all(is_name);
-    fits.then(|| inside.replace('/', "."))
 }
 
 /// A driver that the user named or that tells most about the source.
@@ -310,32 +295,6 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_imports_its_neighbours_relatively_is_started_as_a_module() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = Utf8Path::from_path(folder.path()).unwrap();
-        fs_err::create_dir_all(root.join("net/tools")).unwrap();
-        for (file, text) in [
-            ("net/tools/__init__.py", ""),
-            ("net/tools/train.py", "from ..model import Net\n"),
-            ("net/tools/plain.py", "import sys\n"),
-            ("top.py", "from .model import Net\n"),
-            ("net/__init__.py", ""),
-            ("net/net.py", ""),
-            ("net/unet.py", "from net.attend import Attend\n"),
-            ("net/other.py", "from network import a\n"),
-        ] {
-            fs_err::write(root.join(file), text).unwrap();
-        }
-        let of = |file: &str| module_of(root, &root.join(file));
-        assert_eq!(of("net/tools/train.py").as_deref(), Some("net.tools.train"));
-        assert_eq!(of("net/tools/plain.py"), None);
-        assert_eq!(of("top.py"), None);
-        // `net/net.py` would hide the package `net`
-        assert_eq!(of("net/unet.py").as_deref(), Some("net.unet"));
-        assert_eq!(of("net/other.py"), None);
-    }
 
     #[test]
     fn a_helper_that_reaches_next_to_nothing_does_not_speak_for_the_source() {

@@ -47,8 +47,8 @@ static IMPORTED: LazyLock<Regex> = LazyLock::new(|| {
 const FILES: usize = 64;
 
 /// Returns the folders of the tree that a script, or a module beside it that it imports, puts on
-/// the path as they are seen from the script's own folder, in which its authors start it. sizar
-/// starts it in the root, where they would be others.
+/// the path as they are seen from the script's own folder, in which its authors start it. Where sizar
+/// starts it in the root, they would be others.
 fn beside(root: &Utf8Path, script: &str) -> Vec<Utf8PathBuf> {
     let inside =
         |path: &Utf8Path| path.components().all(|part| matches!(part, Utf8Component::Normal(_)));

@@ -8,6 +8,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use sizar_model::inspection::Driver;
 
+use super::module::module_of;
 use super::nearest::nearest;
 
 /// What is executed.
@@ -186,7 +187,13 @@ fn file(driver: &str, relative: &Utf8Path, places: Places<'_>) -> Result<Entry, 
         };
     }
     match path.extension() {
-        Some("py") => return Ok(Entry::Script { path: relative }),
+        // what imports its neighbours relatively does not start as a file
+        Some("py") => {
+            return Ok(match module_of(places.checkout, &path) {
+                Some(name) => Entry::Module { name },
+                None => Entry::Script { path: relative },
+            });
+        }
         Some("ipynb") => return Err(EntryError::Notebook { driver: driver.to_owned() }),
         _ => {}
     }

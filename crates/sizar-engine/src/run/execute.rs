@@ -362,6 +362,8 @@ pub(super) fn with_variables(
         .env(LEDGER, attempt.ledger().as_str());
     let script = match &plan.entry {
         Entry::Script { path } => Some(path.as_str()),
+        // a script that starts as a module
+        Entry::Module { .. } => Some(plan.job.driver.as_str()).filter(|it| it.ends_with(".py")),
         _ => None,
     };
     if let Some(path) = python_path(&work, plan.project, script) {

@@ -12,6 +12,8 @@ use fs_err as fs;
 use regex::Regex;
 use sizar_model::JobSpec;
 
+use super::module::module_of;
+
 /// How many files beside the script are looked into.
 const MOST_FILES: usize = 64;
 /// Longer files are no code of the authors'.
@@ -43,7 +45,9 @@ pub fn start_of(checkout: &Utf8Path, job: &JobSpec) -> Start {
 pub fn start_of_script(checkout: &Utf8Path, script: &str) -> Option<Start> {
     let script = inside(Utf8Path::new(script))?;
     let (folder, name) = (script.parent()?, script.file_name()?);
-    if folder.as_str().is_empty() || !checkout.join(&script).is_file() {
+    let path = checkout.join(&script);
+    // a module is found from the root
+    if folder.as_str().is_empty() || !path.is_file() || module_of(checkout, &path).is_some() {
         return None;
     }
     let why = match readme(checkout, folder, name) {
@@ -209,14 +213,19 @@ mod tests {
             ("tools/run.py", "open('config/a.yml'); open('lists/b.txt')\n"),
             ("config/a.yml", ""),
             ("tools/lists/b.txt", ""),
+            ("pkg/__init__.py", ""),
+            ("pkg/go.py", "from .net import Net\nopen('lists.txt')\n"),
+            ("pkg/lists.txt", ""),
             ("plain/x.py", "open('nowhere/x.txt'); import os; os.system('ls ../x')\n"),
         ]);
         assert_eq!(folder(&root, "src/train.py"), "src");
         assert_eq!(folder(&root, "./src/train.py"), "src");
         let note = start_of(&root, &job("src/train.py", None)).note.unwrap();
         assert!(note.contains("`../data/cora/` (src/utils.py)"), "{note}");
-        // something speaks for the root, nothing speaks at all, or it is elsewhere
-        for driver in ["tools/run.py", "plain/x.py", "none/x.py", "train.py", "../x/y.py"] {
+        // something speaks for the root, nothing speaks at all, it is a module, or it is elsewhere
+        for driver in
+            ["tools/run.py", "plain/x.py", "pkg/go.py", "none/x.py", "train.py", "../x/y.py"]
+        {
             assert_eq!(folder(&root, driver), "", "{driver}");
         }
         // who says it is asked no more
