@@ -7,7 +7,6 @@ use sizar_model::{EnvSpec, PythonVersion};
 use crate::build_steps;
 use crate::build_tools;
 use crate::date_search;
-use crate::deviations::CONDA_TRANSLATED;
 use crate::diagnosis::{
     Diagnosis, diagnose, error_line, failed_package, is_build_failure, last_words,
 };
@@ -32,6 +31,16 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// Whether it takes another Python.
+    pub fn is_by_python(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::PythonIn(_)))
+    }
+
+    /// Whether it takes a binary of conda's.
+    pub fn is_by_conda(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::Act(Action::CondaBinary(_))))
+    }
+
     /// Whether it changes what the code sees instead of what is installed: the last resort.
     pub fn is_by_shim(&self) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::Act(Action::Shim(_))))
@@ -114,7 +123,9 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let step = build_steps::failed(&spec.build_steps, failure.output);
     let unreachable = Unreachable::find(&spec.requirements, failure.output).filter(|_| building);
     if building {
-        candidates.extend(conda_only(spec, &diagnoses, package.as_ref(), facts));
+        // what a row mends need not go
+        let unmended = package.as_ref().filter(|_| matching(spec, failure).is_empty());
+        candidates.extend(conda_only(spec, &diagnoses, unmended, facts));
     }
     if step.is_some() {
         // it runs in the environment, which must have what it imports
@@ -231,23 +242,19 @@ fn conda_only(
     failed: Option<&String>,
     facts: &Facts<'_>,
 ) -> Option<Candidate> {
-    if !spec.deviations.iter().any(|deviation| deviation.rule == CONDA_TRANSLATED) {
-        return None;
-    }
-    let unsatisfiable = diagnoses.iter().flat_map(|diagnosis| match diagnosis {
-        Diagnosis::Unsatisfiable { packages, .. } => packages.as_slice(),
-        _ => &[],
-    });
     let dated = diagnoses.iter().filter_map(|diagnosis| match diagnosis {
         Diagnosis::AfterDate { package, .. } | Diagnosis::FirstPublished { package, .. } => {
             Some(package)
         }
         other => named_in(other),
     });
-    let mut named = failed.into_iter().chain(dated).chain(unsatisfiable);
+    let mut named = failed.into_iter().chain(dated);
     let package = named.find(|package| {
         let asked = spec.requirements.iter().any(|asked| name::of_requirement(asked) == **package);
-        asked && importance(package, facts) == 0 && !was_missing(spec, package, facts)
+        asked
+            && facts.from_conda.contains(package)
+            && importance(package, facts) == 0
+            && !was_missing(spec, package, facts)
     })?;
     Some(Candidate {
         rule: "conda-only-dropped".into(),

@@ -3,9 +3,6 @@
 use serde::Serialize;
 use sizar_model::Deviation;
 
-/// The rule of what conda was asked for and the package index gives.
-pub const CONDA_TRANSLATED: &str = "conda-translated";
-
 /// Deviations of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Group {

@@ -33,6 +33,8 @@ pub struct Facts<'a> {
     pub package: Option<&'a str>,
     /// Requirements that nobody declared.
     pub undeclared: &'a [String],
+    /// Requirements that the authors have from conda, and that are taken from the index instead.
+    pub from_conda: &'a [String],
     /// The distributions that the code imports.
     pub imported: &'a [String],
     /// Exact pins that a README names, by distribution.
@@ -83,11 +85,20 @@ impl Repairer {
         for candidate in candidates.iter().filter(by_shim) {
             self.in_reserve.push((spec.clone(), candidate.clone()));
         }
-        // an older release is nearer to what the authors had; what cannot be built here, for want of
-        // something that no release and no Python brings, is stood in for at once
+        // an older release is nearer to what the authors had
+        let (last, mut first): (Vec<_>, Vec<_>) =
+            candidates.into_iter().partition(Candidate::is_by_shim);
         let building = matches!(failure.stage, Stage::Resolve | Stage::Build | Stage::Install);
-        let (last, first): (Vec<_>, Vec<_>) =
-            candidates.into_iter().partition(|candidate| candidate.is_by_shim() && !building);
+        let last = if building {
+            // what no build brings, no other Python brings either
+            let at = first.iter().position(Candidate::is_by_python).unwrap_or(first.len());
+            let after = first.split_off(at);
+            let (conda, after): (Vec<_>, Vec<_>) =
+                after.into_iter().partition(Candidate::is_by_conda);
+            conda.into_iter().chain(last).chain(after).collect()
+        } else {
+            last
+        };
         for candidate in first.into_iter().chain(last) {
             if let Some(next) = self.applied(spec, &candidate, facts) {
                 return Outcome::Repair {
@@ -440,14 +451,14 @@ mod tests {
     const FAILED: &str = "error: Failed to build `dlib==19.6.0`\n  CMake must be installed\n";
 
     fn next(conda: bool) -> Outcome {
-        next_of((Stage::Build, FAILED), conda, |spec| {
+        next_of((Stage::Build, FAILED), (conda, &[]), |spec| {
             spec.requirements = vec!["dlib==19.6.0".into(), "six".into()];
         })
     }
 
     fn next_of(
         (stage, output): (Stage, &str),
-        conda: bool,
+        (conda, from_conda): (bool, &[String]),
         change: impl Fn(&mut EnvSpec),
     ) -> Outcome {
         let python = [PythonVersion::minor(3, 8)];
@@ -459,6 +470,7 @@ mod tests {
             available: &python,
             package: None,
             undeclared: &[],
+            from_conda,
             imported: &["dlib".to_owned()],
             readme_pins: &std::collections::BTreeMap::new(),
             date: None,
@@ -484,21 +496,30 @@ mod tests {
     fn what_only_conda_has_and_nothing_imports_moves_no_date() {
         let output = "Because `hmmer` was filtered by `exclude-newer` to only include packages uploaded before \
                       2023-07-11T00:00:00Z (earliest published at 2024-05-14T10:00:00Z).\n";
-        let asks = |translated: bool, imported: &str| {
-            let asked = [format!("{imported}==19.6.0"), "hmmer==3.3.2".to_owned()];
-            let next = next_of((Stage::Resolve, output), false, move |spec| {
-                spec.requirements = asked.to_vec();
+        let asks = |output: &str, from_conda: &[&str], asked: &[&str]| {
+            let from_conda: Vec<String> =
+                from_conda.iter().map(|name| (*name).to_owned()).collect();
+            let next = next_of((Stage::Resolve, output), (false, &from_conda), |spec| {
+                spec.requirements = asked.iter().map(|asked| (*asked).to_owned()).collect();
                 spec.exclude_newer = Some("2023-07-11T00:00:00Z".parse().unwrap());
-                if translated {
-                    let rule = crate::deviations::CONDA_TRANSLATED.to_owned();
-                    spec.deviations.push(Deviation { rule, reason: String::new() });
-                }
             });
-            let Outcome::Repair { spec, rule, .. } = next else { panic!("there is a way") };
-            (rule, spec.requirements.len())
+            match next {
+                Outcome::Repair { spec, rule, .. } => (rule, spec.requirements.len()),
+                _ => (String::new(), 0),
+            }
         };
-        assert_eq!(asks(true, "dlib"), ("conda-only-dropped".to_owned(), 1));
-        // who had it from the index meant it
-        assert_ne!(asks(false, "dlib").0, "conda-only-dropped");
+        let both = ["dlib==19.6.0", "hmmer==3.3.2"];
+        let dropped = ("conda-only-dropped".to_owned(), 1);
+        assert_eq!(asks(output, &["dlib", "hmmer"], &both), dropped);
+        // who had it from the index meant it, and what is imported stays
+        assert_ne!(asks(output, &["dlib"], &both), dropped);
+        let imported = output.replace("hmmer", "dlib");
+        assert_ne!(asks(&imported, &["dlib", "hmmer"], &both), dropped);
+        // of two that do not go together neither is to blame
+        let contradiction = "  error: No solution found when resolving dependencies:\n  cause: Because hmmer==3.3.2 depends on \
+                             numpy>=2 and dlib==19.6.0 depends on numpy<1, we can conclude that dlib==19.6.0 and \
+                             hmmer==3.3.2 are incompatible. And because you require dlib==19.6.0 and hmmer==3.3.2, we \
+                             can conclude that your requirements are unsatisfiable.\n";
+        assert_eq!(asks(contradiction, &["dlib", "hmmer"], &both).0, "loosened-pin");
     }
 }

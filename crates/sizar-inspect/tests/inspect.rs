@@ -52,6 +52,11 @@ fn what_a_driver_goes_on_without_is_told_apart() {
             b"import argparse\nfrom pkg import core\n\
               try:\n    from pkg import gui\nexcept ImportError:\n    gui = None\n\
               try:\n    from pkg.fast import f\nexcept ImportError:\n    from pkg.slow import f\n\
+              try:\n    from pkg import must\nexcept ImportError:\n    print('no')\n    raise SystemExit\n\
+              try:\n    from pkg import ends\nexcept ImportError:\n    import sys\n    sys.exit(1)\n\
+              try:\n    from pkg import wide\nexcept Exception:\n    pass\n\
+              try:\n    from pkg.work import go\n    go()\nexcept ImportError:\n    pass\n\
+              import sys\nif sys.version_info < (3, 8):\n    from pkg import old\n\
               def main():\n    import pkg.late\n    argparse.ArgumentParser().parse_args()\n\
               if __name__ == '__main__':\n    main()\n",
         ),
@@ -62,12 +67,19 @@ fn what_a_driver_goes_on_without_is_told_apart() {
         ("pkg/fast.py", b""),
         ("pkg/slow.py", b""),
         ("pkg/late.py", b""),
+        ("pkg/must.py", b""),
+        ("pkg/ends.py", b""),
+        ("pkg/wide.py", b""),
+        ("pkg/work.py", b""),
+        ("pkg/old.py", b""),
     ]);
     let inspection = inspected(&root);
     let run = inspection.drivers.iter().find(|driver| driver.path == "run.py").unwrap();
     assert_eq!(run.dispensable, ["pkg/gui.py", "pkg/parts.py"]);
     let needed =
-        ["pkg/__init__.py", "pkg/core.py", "pkg/fast.py", "pkg/late.py", "pkg/slow.py", "run.py"];
+        ["__init__", "core", "ends", "fast", "late", "must", "old", "slow", "wide", "work"]
+            .map(|name| format!("pkg/{name}.py"));
+    let needed: Vec<&str> = needed.iter().map(String::as_str).chain(["run.py"]).collect();
     assert_eq!(run.needed().collect::<Vec<_>>(), needed);
 }
 

@@ -96,7 +96,7 @@ impl SetupError {
             Self::Virtualenv(error) => error.hints(),
             Self::NoHost => vec!["`uv python install 3.11` adds one".to_owned()],
             Self::NothingToSetUp { locator } => vec![
-                format!("`sizar inspect {locator}` says what is in it"),
+                format!("`sizar inspect {}` says what is in it", shell_words::quote(locator)),
                 "sizar makes environments for Python; name a driver to run another program".into(),
             ],
             Self::NoSuchDriver { nearest, .. } if nearest.is_empty() => {

@@ -446,11 +446,18 @@ impl Way<'_> {
         let imported: Vec<String> = imports
             .filter_map(|import| import.distribution.as_deref().map(name::normalise))
             .collect();
+        let translated =
+            spec.deviations.iter().any(|deviation| deviation.rule == conda::TRANSLATED);
+        let from_conda = match self.conda.wish() {
+            Some(wish) if translated => wish.translations(),
+            _ => Vec::new(),
+        };
         let facts = Facts {
             pythons: &plan.pythons,
             available: if self.request.python.is_some() { &plan.pythons } else { &available },
             package: plan.package.as_deref(),
             undeclared: &plan.undeclared,
+            from_conda: &from_conda,
             imported: &imported,
             readme_pins: &sizar_env::readme_pins::exact(self.inspection),
             date: plan.spec.exclude_newer,

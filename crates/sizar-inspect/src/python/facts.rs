@@ -25,7 +25,7 @@ pub struct ImportRecord {
     pub line: u32,
     /// Whether the code goes on without it, or needs it on Python 2 or another system only.
     pub optional: bool,
-    /// Whether the code goes on without it, and imports nothing in its place.
+    /// Whether its absence is caught by name, nothing is imported in its place, and the code goes on.
     pub dispensable: bool,
     /// Whether it is inside a function or class, or under a condition.
     pub conditional: bool,
@@ -187,16 +187,14 @@ impl<'a> Walk<'a> {
     fn visit_branch(&mut self, body: &'a [Stmt], optional: bool) {
         self.conditional += 1;
         self.optional += u32::from(optional);
-        self.dispensable += u32::from(optional);
         self.visit_body(body);
-        self.dispensable -= u32::from(optional);
         self.optional -= u32::from(optional);
         self.conditional -= 1;
     }
 
     fn visit_try(&mut self, statement: &'a StmtTry) {
         let forgiving = statement.handlers.iter().any(catches_import_errors);
-        let alone = forgiving && !statement.handlers.iter().any(imports_something);
+        let alone = goes_on_without(statement);
         self.optional += u32::from(forgiving);
         self.dispensable += u32::from(alone);
         self.visit_body(&statement.body);
@@ -359,10 +357,55 @@ fn index_of(expr: &Expr) -> Option<usize> {
     int.as_usize().filter(|&index| (1..64).contains(&index))
 }
 
-/// Returns whether a handler imports something itself, in the place of what is not there.
-fn imports_something(handler: &ExceptHandler) -> bool {
-    let ExceptHandler::ExceptHandler(handler) = handler;
-    handler.body.iter().any(|statement| matches!(statement, Stmt::Import(_) | Stmt::ImportFrom(_)))
+/// Returns whether a `try` does nothing but import, and the code goes on without what is not there:
+/// its absence is caught by name, and the handler neither imports anything in its place nor leaves.
+fn goes_on_without(statement: &StmtTry) -> bool {
+    let only_imports = statement.body.iter().all(|statement| {
+        matches!(
+            statement,
+            Stmt::Import(_)
+                | Stmt::ImportFrom(_)
+                | Stmt::Assign(_)
+                | Stmt::AnnAssign(_)
+                | Stmt::Pass(_)
+        )
+    });
+    // the first that fits is the one that runs
+    let Some(first) = statement.handlers.iter().find(|handler| catches_import_errors(handler))
+    else {
+        return false;
+    };
+    let ExceptHandler::ExceptHandler(handler) = first;
+    let is_named =
+        |expr: &Expr| matches!(last_name(expr), Some("ImportError" | "ModuleNotFoundError"));
+    let by_name = match handler.type_.as_deref() {
+        Some(Expr::Tuple(tuple)) => tuple.elts.iter().any(is_named),
+        Some(expr) => is_named(expr),
+        None => false,
+    };
+    let mut leaves = Leaves(false);
+    leaves.visit_body(&handler.body);
+    only_imports && by_name && !leaves.0
+}
+
+/// Whether a handler imports something, raises, or ends the program.
+struct Leaves(bool);
+
+impl<'a> Visitor<'a> for Leaves {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        self.0 |= matches!(statement, Stmt::Import(_) | Stmt::ImportFrom(_) | Stmt::Raise(_));
+        visitor::walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, expr: &'a Expr) {
+        if let Expr::Call(call) = expr {
+            self.0 |= matches!(
+                last_name(&call.func),
+                Some("exit" | "quit" | "_exit" | "__import__" | "import_module")
+            );
+        }
+        visitor::walk_expr(self, expr);
+    }
 }
 
 fn catches_import_errors(handler: &ExceptHandler) -> bool {

@@ -94,7 +94,7 @@ fn find(session: &Session, what: &str) -> CommandResult<Subject> {
 fn of_source(session: &Session, locator: &str, what: &str) -> CommandResult<Subject> {
     explain::source(&session.home, locator)?.ok_or_else(|| {
         Failure::new(ExitCode::NotFound, anyhow!("nothing was set up for `{what}`"))
-            .hint(format!("`sizar setup {what}` makes its environment"))
+            .hint(format!("`sizar setup {}` makes its environment", shell_words::quote(what)))
     })
 }
 

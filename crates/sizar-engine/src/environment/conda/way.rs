@@ -12,7 +12,8 @@ use crate::environment::interpreters::{Interpreter, Interpreters};
 use crate::environment::setup::{Way, interpreters_for};
 use crate::failpoint;
 
-pub use sizar_env::deviations::CONDA_TRANSLATED as TRANSLATED;
+/// The rule of what conda was asked for and the package index gives.
+pub const TRANSLATED: &str = "conda-translated";
 
 /// Returns whether the source's own file asks conda for something.
 pub fn is_asked(spec: &EnvSpec) -> bool {

@@ -69,6 +69,11 @@ impl Wish {
         spec.installer = Installer::Uv;
     }
 
+    /// Returns the names of the requirements that stand for packages of conda's.
+    pub fn translations(&self) -> Vec<String> {
+        self.translated.values().map(|requirement| name::of_requirement(requirement)).collect()
+    }
+
     /// Returns the requirement that stands for a package that no channel has.
     pub fn translation(&self, conda: &str) -> Option<&str> {
         self.translated.get(conda).map(String::as_str)
