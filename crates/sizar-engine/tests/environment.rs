@@ -423,6 +423,21 @@ fn slow_a_driver_that_asks_for_a_device_is_imported_and_does_not_answer() {
 }
 
 #[test]
+fn slow_what_was_added_for_an_import_and_is_there_already_goes_again() {
+    let world = World::new();
+    // the authors' own distribution of the module is not the one that the table knows
+    world.file("requirements.txt", "docopt-ng==0.7.2\n").file(
+        "train.py",
+        "\"\"\"Usage: train.py [--epochs N]\"\"\"\nimport docopt\ndocopt.docopt(__doc__)\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let lock = &made.environment.lock;
+    let names: Vec<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
+    assert!(names.contains(&"docopt-ng") && !names.contains(&"docopt"), "{names:?}");
+    assert!(made.verified && lock.deviations.iter().any(|one| one.rule == "same-files"));
+}
+
+#[test]
 fn slow_a_driver_is_asked_in_the_folder_in_which_it_starts() {
     let world = World::new();
     world.file("data/words.txt", "a b").file(

@@ -287,6 +287,7 @@ fn change(
         Action::Constrain(requirement) => {
             Change::Act(Action::Constrain(worded(requirement, row, captures)))
         }
+        Action::Drop(package) => Change::Act(Action::Drop(worded(package, row, captures))),
         Action::Instead(requirement) => {
             Change::Act(Action::Instead(worded(requirement, row, captures)))
         }

@@ -32,6 +32,7 @@ mod pip;
 mod python_config;
 mod python_path;
 mod request;
+mod same_files;
 mod scratch;
 mod setup;
 mod smoke;

@@ -28,6 +28,7 @@ use super::index;
 use super::interpreters::{self, Interpreter, Interpreters};
 use super::memory;
 use super::python_path::has_module;
+use super::same_files;
 use super::source_edits;
 use super::tree_build;
 use super::verify::{self, Subject};
@@ -359,14 +360,15 @@ impl Way<'_> {
         let packages = counted(lock.packages.len() as u64, "package", "packages");
         let python = spec.python.without_patch();
         self.workshop.progress().begin(format!("installing {packages} for Python {python}"));
-        self.carry_out(lock, package, interpreter)
+        self.carry_out(lock, (package, &plan.undeclared), interpreter)
     }
 
-    /// Installs a lock and verifies what came of it.
+    /// Installs a lock and verifies what came of it; of the `undeclared`, that they bring nothing
+    /// that is there already.
     pub(super) fn carry_out(
         &self,
         lock: EnvLock,
-        package: Option<&str>,
+        (package, undeclared): (Option<&str>, &[String]),
         interpreter: &Interpreter,
     ) -> Result<Result<Made, Shortfall>, SetupError> {
         let (home, workshop) = (self.home, &self.workshop);
@@ -383,6 +385,15 @@ impl Way<'_> {
         if build::installs_nothing(&installed.prefix, &lock, package)? {
             self.discard(&installed)?;
             let output = "Error: the package of the source installs no module\n".to_owned();
+            return Ok(Err(Shortfall::Failed(StepFailed { stage: Stage::Install, output })));
+        }
+        let is_asked = |name: &&String| {
+            lock.requirements.iter().any(|asked| name::of_requirement(asked) == **name)
+        };
+        let added: Vec<String> = undeclared.iter().filter(is_asked).cloned().collect();
+        let site = build::site_packages(&installed.prefix, &lock);
+        if let Some(output) = same_files::said(&site, &added, &self.inspection.imports)? {
+            self.discard(&installed)?;
             return Ok(Err(Shortfall::Failed(StepFailed { stage: Stage::Install, output })));
         }
         let subject = Subject {
@@ -540,7 +551,7 @@ impl Way<'_> {
             rule: None,
             seconds: 0.0,
         };
-        let outcome = self.carry_out(lock.clone(), package.as_deref(), &interpreter)?;
+        let outcome = self.carry_out(lock.clone(), (package.as_deref(), &[]), &interpreter)?;
         attempt.seconds = began.elapsed().as_secs_f64();
         match outcome {
             Ok(made) => self.finished(made, vec![attempt]),

@@ -121,7 +121,7 @@ impl Way<'_> {
         let what = format!("installing {conda} packages of conda, {index} of the index");
         workshop.progress().begin(what);
         let interpreter = self.interpreter_of(&lock)?;
-        self.carry_out(lock, package, &interpreter)
+        self.carry_out(lock, (package, &[]), &interpreter)
     }
 
     /// Returns the interpreter that a lock's environment has: for one of conda's, its own.
