@@ -7,6 +7,7 @@
 //! [`remembered`] finds what an earlier setup made, in a few file reads; [`list`], [`remove`] and
 //! [`collect_garbage`] keep the shelf of environments.
 
+mod after;
 mod answer;
 mod attempts;
 mod build;

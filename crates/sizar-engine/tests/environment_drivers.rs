@@ -1,0 +1,118 @@
+//! What is seen of a driver before an environment counts as made: its imports, its answer, its tests.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
+mod environment_world;
+
+use sizar_engine::environment::{self, SetupRequest};
+use sizar_engine::sandbox::detect;
+use sizar_model::VerificationLevel;
+
+use environment_world::{World, level_and_checks, request};
+
+#[test]
+fn slow_the_drivers_own_modules_are_imported_as_it_imports_them() {
+    let world = World::new();
+    world.file("lib/helper.py", "import not_there_anywhere\n").file(
+        "train.py",
+        "import argparse, os, sys\n\
+             sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))\n\
+             args = argparse.ArgumentParser().parse_args()\n\
+             import helper\n",
+    );
+    let mut wish = request("train.py");
+    wish.max_attempts = 1;
+    // it answers `--help` before it comes to the import that fails
+    let error = world.setup(&wish).unwrap_err();
+    assert_eq!(error.attempts()[0].stage, "import");
+    assert!(error.to_string().contains("not_there_anywhere"), "{error}");
+}
+
+#[test]
+fn slow_a_driver_that_asks_for_a_device_is_imported_and_does_not_answer() {
+    let world = World::new();
+    world.file("model.py", "SIZE = 3\n").file(
+        "train.py",
+        "import argparse\nfrom model import SIZE\n\
+         def main():\n    assert False, 'CPU training is not allowed.'\n    \
+         argparse.ArgumentParser().parse_args()\n\
+         if __name__ == '__main__':\n    main()\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Imports);
+    assert!(made.verified, "{checks}");
+    assert!(checks.contains("`train.py` and its own modules are imported"), "{checks}");
+    assert!(checks.contains("CPU training is not allowed"), "{checks}");
+}
+
+#[test]
+fn slow_what_was_added_for_an_import_and_is_there_already_goes_again() {
+    let world = World::new();
+    // the authors' own distribution of the module is not the one that the table knows
+    world.file("requirements.txt", "docopt-ng==0.7.2\n").file(
+        "train.py",
+        "\"\"\"Usage: train.py [--epochs N]\"\"\"\nimport docopt\ndocopt.docopt(__doc__)\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let lock = &made.environment.lock;
+    let names: Vec<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
+    assert!(names.contains(&"docopt-ng") && !names.contains(&"docopt"), "{names:?}");
+    assert!(made.verified && lock.deviations.iter().any(|one| one.rule == "same-files"));
+}
+
+#[test]
+fn slow_a_driver_is_asked_in_the_folder_in_which_it_starts() {
+    let world = World::new();
+    world.file("data/words.txt", "a b").file(
+        "src/train.py",
+        "import argparse\nimport words\nargparse.ArgumentParser().parse_args()\n\
+         open('list.txt').close()\n",
+    );
+    world.file("src/words.py", "WORDS = open('../data/words.txt').read().split()\n");
+    world.file("src/list.txt", "");
+    let made = world.setup(&request("src/train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Answers, "{checks}");
+    assert!(made.verified && checks.contains("`src/train.py --help` exits 0"), "{checks}");
+}
+
+#[test]
+fn slow_light_tests_of_the_source_are_run() {
+    let world = World::new();
+    world.python_scripts().file("model.py", "def double(x):\n    return 2 * x\n").file(
+        "model_test.py",
+        "import unittest\nfrom model import double\n\
+         class DoubleTest(unittest.TestCase):\n    def test_double(self):\n        \
+         self.assertEqual(double(2), 4)\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Smoke, "{checks}");
+    assert!(checks.contains("1 test of `model_test.py` pass"), "{checks}");
+    // the environment's own copy of the lock says so too
+    let name = made.environment.path.file_name().unwrap();
+    let (_, kept) = environment::show(&world.home, name).unwrap();
+    assert_eq!(kept.verification.unwrap().level, VerificationLevel::Smoke);
+    // tests that fail take nothing away
+    world.file("model.py", "def double(x):\n    return 1 + 3 * x\n");
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Answers, "{checks}");
+    assert!(made.verified && checks.contains("do not pass"), "{checks}");
+}
+
+#[test]
+fn slow_other_drivers_are_looked_at_and_stop_nothing() {
+    let world = World::new();
+    world.python_scripts().file(
+        "predict.py",
+        "import argparse\nimport not_there_anywhere\n\
+         def main():\n    argparse.ArgumentParser().parse_args()\n\
+         if __name__ == '__main__':\n    main()\n",
+    );
+    let made = world.setup(&SetupRequest::new(detect(), None)).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Answers, "{checks}");
+    assert!(checks.contains("also the driver `predict.py` cannot be imported"), "{checks}");
+}
