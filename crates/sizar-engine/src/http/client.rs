@@ -82,10 +82,10 @@ impl Client {
             .timeout_per_read(Some(patience.stalled))
             .timeout_per_write(Some(patience.stalled))
             .user_agent(concat!("sizar/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls());
-        // where not each server may be asked, each step is looked at here
-        let redirects = if reach == Reach::Anywhere { REDIRECTS } else { 0 };
-        let config = config.max_redirects(redirects).build();
+            // each step is looked at here
+            .max_redirects(0)
+            .tls_config(tls())
+            .build();
         let bounded = Bounded { reach: reach.clone(), resolver: DefaultResolver::default() };
         let agent = Agent::with_parts(config, DefaultConnector::default(), bounded);
         Self { agent, patience, reach }
@@ -183,7 +183,7 @@ impl Client {
             if status.is_success() {
                 return Ok(response);
             }
-            match self.elsewhere(&address, &response) {
+            match elsewhere(&address, &response) {
                 Some(next) => address = next,
                 None => {
                     return Err(HttpError::Status { url: url.clone(), status: status.as_u16() });
@@ -192,20 +192,13 @@ impl Client {
         }
         Err(HttpError::Endless { url: url.clone() })
     }
+}
 
-    /// Returns where a server says that it lies, where that is followed here.
-    fn elsewhere(
-        &self,
-        address: &str,
-        response: &ureq::http::Response<ureq::Body>,
-    ) -> Option<String> {
-        let leads = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-        if !leads || self.reach == Reach::Anywhere {
-            return None;
-        }
-        let there = response.headers().get("location")?.to_str().ok()?;
-        Some(Url::parse(address).ok()?.join(there).ok()?.into())
-    }
+/// Returns where a server says that what was asked for lies.
+fn elsewhere(address: &str, response: &ureq::http::Response<ureq::Body>) -> Option<String> {
+    let leads = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let there = response.headers().get("location").filter(|_| leads)?.to_str().ok()?;
+    Some(Url::parse(address).ok()?.join(there).ok()?.into())
 }
 
 #[derive(Clone, Copy)]
