@@ -19,6 +19,7 @@
 import __future__
 
 import ast
+import errno
 import json
 import os
 import sys
@@ -86,6 +87,17 @@ def message(error):
         return text(repr(error))
 
 
+def absent_file(error):
+    # the file that was opened and is not there, where it is no part of the environment
+    path = getattr(error, "filename", None)
+    if not isinstance(error, (OSError, IOError)) or error.errno != errno.ENOENT:
+        return None
+    if not isinstance(path, (str, type(u""))) or os.sep not in path or path.endswith(".so"):
+        return None
+    of_environment = path.startswith((sys.prefix + os.sep, os.path.dirname(os.__file__)))
+    return None if of_environment else path
+
+
 def failure(kind, name, error):
     path, line = innermost(sys.exc_info()[2])
     said = error.code if isinstance(error, SystemExit) else error
@@ -95,6 +107,7 @@ def failure(kind, name, error):
         "name": name,
         "exception": type(error).__name__,
         "message": message(said)[:2000],
+        "absent_file": absent_file(error),
         "path": path,
         "line": line,
         "traceback": text(traceback.format_exc())[-6000:],
@@ -405,8 +418,11 @@ class Job(object):
         self.statements("imports_of", path, imports, stopped)
 
     def statements(self, kind, path, imports, stopped=None):
-        for answer in imports.failures[:1]:
-            answer.update(kind=kind, name=path)
+        # what lacks a file of the user's says nothing against the environment
+        failures = sorted(imports.failures, key=lambda answer: answer["absent_file"] is not None)
+        for answer in failures[:1]:
+            wanting = answer["absent_file"] is not None and kind != "other"
+            answer.update(kind="wanting" if wanting else kind, name=path)
             return self.say(answer)
         answer = {"result": "success", "kind": kind, "name": path}
         if stopped is not None:

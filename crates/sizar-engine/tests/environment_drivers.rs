@@ -47,6 +47,31 @@ fn slow_a_driver_that_asks_for_a_device_is_imported_and_does_not_answer() {
 }
 
 #[test]
+fn slow_a_file_that_is_opened_while_a_driver_is_imported_is_the_users_to_give() {
+    let world = World::new();
+    world
+        .file("data/labels.txt", "cat\n")
+        .file(
+            "coco.py",
+            "import os\nopen(os.path.expanduser('~/data/coco/labels.txt')).close()\nN = 80\n",
+        )
+        .file(
+            "train.py",
+            "import argparse\nfrom coco import N\n\
+             if __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n",
+        );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert_eq!(level, VerificationLevel::Imports);
+    // the rest of its imports was not seen
+    assert!(!made.verified, "{checks}");
+    assert_eq!(made.attempts.len(), 1, "{:?}", made.attempts);
+    assert!(checks.contains("`train.py` opens `~/data/coco/labels.txt` while it is"), "{checks}");
+    assert!(checks.contains("the source has one of that name, `data/labels.txt`"), "{checks}");
+    assert!(checks.contains("`--data HERE:~/data/coco/labels.txt`"), "{checks}");
+}
+
+#[test]
 fn slow_what_was_added_for_an_import_and_is_there_already_goes_again() {
     let world = World::new();
     // the authors' own distribution of the module is not the one that the table knows

@@ -131,6 +131,36 @@ fn slow_cython_in_a_folder_is_built_without_the_cuda_of_the_same_setup() {
     assert!(built.len() == 1 && built[0].starts_with("cpu_nms."), "{built:?}");
 }
 
+/// A `setup.py` that writes a module of its package when it builds, as `BasicSR` has it.
+const WRITES_VERSION: &str = r"
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+
+class Build(build_py):
+    def run(self):
+        with open('net/version.py', 'w') as out:
+            out.write('__version__ = \'1.2\'\n')
+        build_py.run(self)
+
+
+setup(name='net-demo', version='1.2', packages=['net'], cmdclass={'build_py': Build})
+";
+
+#[test]
+fn slow_a_module_that_the_build_writes_is_found_from_the_tree() {
+    let world = World::new(&[
+        ("setup.py", WRITES_VERSION),
+        ("net/__init__.py", "from .version import __version__\n"),
+        ("train.py", &driver("import net\nassert net.__version__ == '1.2'")),
+    ]);
+    let made = world.setup("train.py").unwrap();
+    assert!(made.verified);
+    assert_eq!(made.attempts.len(), 1, "{:?}", made.attempts);
+    assert!(made.environment.path.join("tree/net/version.py").is_file());
+    assert!(!made.environment.path.join("tree/net/__init__.py").exists());
+}
+
 #[test]
 fn slow_what_is_compiled_when_it_is_imported_finds_the_environments_python() {
     let module = "#include <Python.h>\n\

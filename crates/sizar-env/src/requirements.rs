@@ -2,9 +2,11 @@
 //! code imports beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
 
 use sizar_model::Deviation;
 use sizar_model::inspection::{Declared, Driver, Inspection, PackagingFile};
+use uv_pep440::Version;
 
 use crate::build_tools::is_build_tool;
 use crate::files;
@@ -323,17 +325,29 @@ fn undeclared(
 }
 
 fn declared_elsewhere(inspection: &Inspection, distribution: &str) -> Option<String> {
-    inspection
+    let mut said = inspection
         .declared
         .iter()
         .filter(|declared| declared.unreadable.is_none() && declared.scope != "build")
-        .filter_map(|declared| declared.requirement.as_deref())
-        .find(|requirement| {
+        .filter_map(|declared| Some((declared.path.as_str(), declared.requirement.as_deref()?)))
+        .filter(|(_, requirement)| {
             name::of_requirement(requirement) == distribution
                 && requirement.len() > distribution.len()
                 && !requirement.contains([';', '@'])
         })
-        .map(str::to_owned)
+        .peekable();
+    let (path, first) = *said.peek()?;
+    let folder =
+        |path: &'_ str| path.rsplit_once('/').map_or(String::new(), |(at, _)| at.to_owned());
+    let version = |requirement: &str| Version::from_str(name::exact_pin(requirement)?).ok();
+    let beside = folder(path);
+    // a folder with a list for each release of the code: the last one is of today's
+    let newest = said
+        .filter(|(path, _)| folder(path) == beside)
+        .filter_map(|(_, requirement)| Some((version(requirement)?, requirement)))
+        .max_by(|one, other| one.0.cmp(&other.0));
+    let newest = newest.filter(|_| version(first).is_some()).map(|(_, requirement)| requirement);
+    Some(newest.unwrap_or(first).to_owned())
 }
 
 /// Tests, documentation, examples and what was put away: not what somebody wants to run.
@@ -469,6 +483,28 @@ mod tests {
             });
         }
         inspection
+    }
+
+    #[test]
+    fn of_a_list_for_each_release_the_newest_speaks() {
+        let txt = |path| ("requirements_txt", path, "install");
+        let lists = [
+            txt("old/x.txt"),
+            txt("requirements/2.0.txt"),
+            txt("requirements/2.10.txt"),
+            txt("requirements/2.9.txt"),
+        ];
+        let mut inspection = inspection(&lists);
+        let said = ["numpy", "numpy==1.9", "numpy==1.26.4", "numpy==1.25"];
+        for (declared, said) in inspection.declared.iter_mut().zip(said) {
+            declared.requirement = Some(said.into());
+        }
+        let found = |inspection: &_| declared_elsewhere(inspection, "numpy");
+        assert_eq!(found(&inspection).as_deref(), Some("numpy==1.26.4"));
+        // what is no pin, and comes first, is no list of a release
+        inspection.declared[1].requirement = Some("numpy>=1.8".into());
+        assert_eq!(found(&inspection).as_deref(), Some("numpy>=1.8"));
+        assert_eq!(declared_elsewhere(&inspection, "scipy"), None);
     }
 
     #[test]

@@ -126,9 +126,7 @@ fn judge(asked: &str, framework: &str, ended: Ended) -> Asked {
     match kind_of(&line, crashed) {
         Kind::Environment => Asked::Failed(failed),
         Kind::Surroundings => Asked::Stopped {
-            check: format!(
-                "{asked} does not answer: everything is imported, then it stops ({line})"
-            ),
+            check: format!("{asked} does not answer: it starts, then it stops ({line})"),
             failed,
         },
         Kind::Unclear => {

@@ -14,6 +14,7 @@ use super::SetupError;
 use super::conda::{self, Refusal};
 use super::error::io;
 use super::folder::{self, Building};
+use super::generated;
 use super::inside;
 use super::interpreters::Interpreter;
 use super::pip;
@@ -178,6 +179,7 @@ fn fill(
     if let Err(failed) = tree_build::build(workshop, checkout, lock, prefix, interpreter)? {
         return Ok(Err(failed));
     }
+    generated::keep(checkout, lock, package, prefix)?;
     failpoint::hit("setup:after-install");
     Ok(Ok(()))
 }

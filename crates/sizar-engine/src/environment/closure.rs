@@ -61,6 +61,9 @@ enum Answer {
         exception: String,
         message: String,
         traceback: String,
+        /// The file that is not there.
+        #[serde(default)]
+        absent_file: Option<String>,
     },
 }
 
@@ -123,7 +126,8 @@ pub fn imports(
     let ended = workshop.run(&call, subject.view(scratch), Some(LIMIT))?;
     let answers: Vec<Answer> = fs::read(&answer)
         .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .and_then(|text| serde_json::from_str(&workshop.with_tilde(text)).ok())
         .unwrap_or_default();
     Ok(read(subject, scratch, &job, &answers, &ended.output))
 }
@@ -141,6 +145,7 @@ fn read(
     let mut beside = Vec::new();
     let mut working = Vec::new();
     let mut packages = Vec::new();
+    let mut wanting = None;
     let mut ended = false;
     let mut done = 0;
     for answer in answers {
@@ -168,7 +173,7 @@ fn read(
                 }
                 _ => {}
             },
-            Answer::Failure { kind, name, exception, message, traceback } => {
+            Answer::Failure { kind, name, exception, message, traceback, absent_file } => {
                 let what = if kind == "compile" { "compiling" } else { "importing" };
                 let mut text = format!("{what} {name}:\n{traceback}\n{exception}: {message}\n");
                 if let Some(unbuilt) = unbuilt(scratch, message) {
@@ -179,7 +184,15 @@ fn read(
                     "import" if !is_promised(subject, name) => {
                         found.absent.push(Absent { module: name.clone(), output: text });
                     }
+                    "wanting" => {
+                        let wanted = absent_file.as_deref().unwrap_or_default();
+                        found.checks.push(wants(scratch, name, wanted));
+                        wanting.clone_from(absent_file);
+                        found.unmet.get_or_insert(StepFailed { stage: Stage::Import, output: text });
+                    }
                     "conditional" => beside.push(format!("also {name}, which is imported only where it is needed, cannot be: {line}")),
+                    // said of the driver already
+                    "own" | "doubtful" if absent_file.is_some() && *absent_file == wanting => {}
                     "own" | "doubtful" => beside.push(format!("also `{name}`, which is imported only where it is needed, cannot be: {line}")),
                     "other" => {
                         beside.push(format!("also the driver `{name}` cannot be imported: {line}"));
@@ -219,6 +232,18 @@ fn read(
     beside.dedup();
     found.checks.extend(beside.into_iter().take(12));
     Ok(found)
+}
+
+/// Says which file a driver opens while it is imported, and how it can be given.
+fn wants(root: &Utf8Path, driver: &str, wanted: &str) -> String {
+    let mut left = 20_000;
+    let name = Utf8Path::new(wanted).file_name().unwrap_or(wanted);
+    let own = find_file(root, root, name, &mut left)
+        .map(|path| format!(" (the source has one of that name, `{path}`)"));
+    format!(
+        "`{driver}` opens `{wanted}` while it is imported, which is not here{}: `--data HERE:{wanted}` gives it to a run",
+        own.unwrap_or_default()
+    )
 }
 
 fn first_line(text: &str) -> String {

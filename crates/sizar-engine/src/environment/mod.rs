@@ -21,6 +21,7 @@ mod error;
 pub mod explain;
 mod failure;
 mod folder;
+mod generated;
 pub mod gpus;
 mod index;
 mod inside;

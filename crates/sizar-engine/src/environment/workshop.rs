@@ -359,7 +359,15 @@ impl<'a> Workshop<'a> {
         if finished.ending == Ending::Cancelled {
             return Err(SetupError::Stopped);
         }
-        Ok(ended(finished, time))
+        let mut ended = ended(finished, time);
+        ended.output = self.with_tilde(ended.output);
+        Ok(ended)
+    }
+
+    /// Writes the home of foreign code as `~`, as its authors and the user mean it.
+    pub fn with_tilde(&self, text: String) -> String {
+        let home = format!("{}/", self.root.join("home"));
+        if text.contains(&home) { text.replace(&home, "~/") } else { text }
     }
 }
 
