@@ -72,6 +72,36 @@ fn slow_a_file_that_is_opened_while_a_driver_is_imported_is_the_users_to_give() 
 }
 
 #[test]
+fn slow_what_would_stop_only_at_work_is_mended_before() {
+    let world = World::new();
+    // both load, and the file is read at the end of a night
+    world.file("requirements.txt", "numpy\nPyYAML==6.0\nh5py==3.1.0\nKeras==2.3.1\n").file(
+        "train.py",
+        "import argparse\nimport yaml\n\
+         def main():\n    argparse.ArgumentParser().parse_args()\n    print(yaml.load('a: 1'))\n\
+         if __name__ == '__main__':\n    main()\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let lock = &made.environment.lock;
+    assert!(made.verified);
+    assert_eq!(lock.shims, ["yaml-load"]);
+    let why = lock.deviations.iter().find(|one| one.rule == "removed-name").unwrap();
+    assert!(why.reason.contains("which `train.py:5` uses"), "{}", why.reason);
+    // what is pinned stays, where nothing else can be had
+    let version = |name: &str| {
+        lock.packages.iter().find(|package| package.name == name).map(|one| one.version.as_str())
+    };
+    assert_eq!((version("h5py"), version("keras")), (Some("3.1.0"), Some("2.3.1")));
+    assert!(lock.deviations.iter().all(|one| one.rule != "known-conflict"));
+
+    world.file("requirements.txt", "numpy\nPyYAML==6.0\nh5py\nKeras==2.3.1\n");
+    let lock = world.setup(&request("train.py")).unwrap().environment.lock;
+    let h5py = lock.packages.iter().find(|package| package.name == "h5py").unwrap();
+    assert!(h5py.version.starts_with("2."), "{}", h5py.version);
+    assert!(lock.deviations.iter().any(|one| one.rule == "known-conflict"));
+}
+
+#[test]
 fn slow_what_was_added_for_an_import_and_is_there_already_goes_again() {
     let world = World::new();
     // the authors' own distribution of the module is not the one that the table knows

@@ -44,6 +44,7 @@ const KINDS: &[(&str, &[&str])] = &[
             "floor",
             "np-",
             "torch-numpy",
+            "known-conflict",
         ],
     ),
     (

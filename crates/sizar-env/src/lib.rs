@@ -19,6 +19,7 @@ mod files;
 pub mod gpu;
 pub mod heavy;
 pub mod knowledge;
+pub mod latent;
 pub mod lock;
 pub mod mend;
 pub mod metadata;

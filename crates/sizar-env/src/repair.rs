@@ -239,7 +239,7 @@ fn state(spec: &EnvSpec) -> Digest {
 
 fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
     match change {
-        Change::Act(action) => act(spec, action, facts),
+        Change::Act(action) => act(spec, action, facts.pythons, facts.available),
         Change::PythonIn(pythons) => {
             let fits = |python: &&PythonVersion| pythons.iter().any(|p| python.satisfies(*p));
             let newest = || facts.available.iter().filter(fits).max();
@@ -275,16 +275,22 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
     }
 }
 
-fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
+/// Carries out an action; `pythons` are those that the code can run on, of the `available`.
+pub(crate) fn act(
+    spec: &mut EnvSpec,
+    action: &Action,
+    pythons: &[PythonVersion],
+    available: &[PythonVersion],
+) {
     match action {
         Action::PythonAtMost(newest) => {
             // Python 2 is no older Python 3
             let fits = |python: &&PythonVersion| {
                 python.major == newest.major && python.without_patch() <= *newest
             };
-            let found = facts.pythons.iter().filter(fits).max();
+            let found = pythons.iter().filter(fits).max();
             // to Python 2 only where nothing shows that the code is for Python 3
-            let others = facts.available.iter().filter(|_| newest.major > 2);
+            let others = available.iter().filter(|_| newest.major > 2);
             let found = found.or_else(|| others.filter(fits).max());
             if let Some(python) = found.filter(|python| **python < spec.python) {
                 set_python(spec, *python);
@@ -292,8 +298,8 @@ fn act(spec: &mut EnvSpec, action: &Action, facts: &Facts<'_>) {
         }
         Action::PythonAtLeast(oldest) => {
             let fits = |python: &&PythonVersion| python.without_patch() >= *oldest;
-            let found = facts.pythons.iter().filter(fits).min();
-            let found = found.or_else(|| facts.available.iter().filter(fits).min());
+            let found = pythons.iter().filter(fits).min();
+            let found = found.or_else(|| available.iter().filter(fits).min());
             if let Some(python) = found.filter(|python| **python > spec.python) {
                 set_python(spec, *python);
             }

@@ -271,6 +271,7 @@ fn seen(inspection: &mut Inspection, gathered: Gathered, findings: &mut Vec<Find
         inspection.data_shapes.extend(facts.data_shapes);
         inspection.weights.extend(facts.weights);
         inspection.services.extend(facts.services);
+        inspection.removed.extend(facts.removed);
         findings.extend(facts.findings);
     }
     inspection.datasets.extend(gathered.datasets);
@@ -280,6 +281,7 @@ fn seen(inspection: &mut Inspection, gathered: Gathered, findings: &mut Vec<Find
         &mut inspection.datasets,
         &mut inspection.weights,
         &mut inspection.services,
+        &mut inspection.removed,
     ];
     for list in lists {
         list.sort_by(|a, b| {

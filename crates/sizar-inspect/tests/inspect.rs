@@ -45,6 +45,50 @@ fn two_inspections_say_the_same() {
 }
 
 #[test]
+fn names_that_later_releases_removed_are_seen() {
+    let (_keep, root) = tree(&[
+        (
+            "train.py",
+            b"import numpy as np, yaml, scipy.misc, ast\n\
+              from scipy import misc as m\nfrom skimage.measure import compare_ssim as ssim\n\
+              import tensorflow.compat.v1 as tf\n\
+              def main(config):\n    \
+                  options = yaml.load(open(config))\n    \
+                  safe = yaml.load(open(config), Loader=yaml.SafeLoader)\n    \
+                  x = np.zeros(3, dtype=np.float)\n    \
+                  x = x.astype(np.float)\n    \
+                  m.imresize(x, 2)\n    \
+                  tf.placeholder(tf.float32)\n    \
+                  return ast.parse('').node\n",
+        ),
+        (
+            "graph.py",
+            b"import networkx as nx, pandas as pd\nfrom gensim.models import Word2Vec\n\
+              def go(G, frame):\n    \
+                  frame = frame.append({}, ignore_index=True)\n    [].append(1)\n    \
+                  Word2Vec([], size=3)\n    Word2Vec([], **{})\n    \
+                  return G.node[0]\n",
+        ),
+        ("tests/test_a.py", b"import numpy as np\nnp.int\n"),
+    ]);
+    let seen = inspected(&root).removed;
+    let seen: Vec<_> =
+        seen.iter().map(|one| (one.path.as_str(), one.line, one.kind.as_str())).collect();
+    assert_eq!(
+        seen,
+        [
+            ("graph.py", 4, "pandas:append(ignore_index)"),
+            ("graph.py", 6, "gensim.models.Word2Vec(size)"),
+            ("graph.py", 8, "networkx:node"),
+            ("train.py", 3, "skimage.measure.compare_ssim"),
+            ("train.py", 6, "yaml.load(!Loader)"),
+            ("train.py", 8, "numpy.float"),
+            ("train.py", 10, "scipy.misc.imresize"),
+        ]
+    );
+}
+
+#[test]
 fn what_a_driver_goes_on_without_is_told_apart() {
     let (_keep, root) = tree(&[
         (

@@ -36,6 +36,7 @@ mod python_path;
 mod request;
 mod same_files;
 mod scratch;
+mod settle;
 mod setup;
 mod smoke;
 mod source_edits;

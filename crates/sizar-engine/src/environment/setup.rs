@@ -352,9 +352,10 @@ impl Way<'_> {
         let interpreter = self.interpreter(spec.python)?;
         let lock = match build::resolve(&self.workshop, self.checkout, spec, package, interpreter)?
         {
-            Ok(lock) => lock,
+            Ok(lock) => self.settled(spec, lock, plan)?,
             Err(failed) => return Ok(Err(Shortfall::Failed(failed))),
         };
+        let interpreter = self.interpreter(spec.python)?;
         failpoint::hit("setup:after-resolve");
         let packages = counted(lock.packages.len() as u64, "package", "packages");
         let python = spec.python.without_patch();

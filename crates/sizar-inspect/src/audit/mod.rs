@@ -17,6 +17,7 @@ mod names;
 mod path_words;
 mod paths;
 mod reading;
+mod removed;
 pub mod requirements;
 pub mod secrets;
 mod services;

@@ -8,13 +8,13 @@ use ruff_python_ast::{
     Arguments, Expr, ExprCall, ExprIf, Identifier, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
 };
 use ruff_text_size::{Ranged, TextSize};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::facts::{finding, one_line};
 use super::folding::{self, fold};
 use super::names::Names;
 use super::paths::Place;
-use super::{Facts, datasets, devices, paths, secrets, services, shapes, weights};
+use super::{Facts, datasets, devices, paths, removed, secrets, services, shapes, weights};
 use crate::python::parse::Module;
 
 /// Words of conditions that ask for a GPU.
@@ -30,6 +30,8 @@ pub struct Reading<'a> {
     pub(super) path: &'a str,
     pub(super) names: Names<'a>,
     pub(super) facts: Facts,
+    /// The top-level modules that were imported so far.
+    pub(super) imported: FxHashSet<&'a str>,
     /// How many enclosing conditions ask for a GPU.
     guards: u32,
     /// Where we are, as far as it matters to a string.
@@ -142,6 +144,7 @@ impl<'a> Reading<'a> {
             path,
             names: Names::default(),
             facts: Facts::default(),
+            imported: FxHashSet::default(),
             guards: 0,
             frames: Vec::new(),
             prose: 0,
@@ -278,6 +281,7 @@ impl<'a> Reading<'a> {
             datasets::call(self, &call);
             shapes::call(self, &call);
             weights::call(self, &call);
+            removed::call(self, &call);
         }
         let option = option_of(&call);
         self.visit_expr(&node.func);
@@ -347,6 +351,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
                 self.names.import(import);
                 let line = self.line(import);
                 for alias in &import.names {
+                    self.imported.extend(alias.name.split('.').next());
                     services::import(self, alias.name.as_str(), line);
                     datasets::import(self, alias.name.as_str(), line);
                     shapes::import(self, alias.name.as_str(), line);
@@ -357,6 +362,10 @@ impl<'a> Visitor<'a> for Reading<'a> {
                 self.names.import_from(import);
                 if let (0, Some(module)) = (import.level, &import.module) {
                     let line = self.line(import);
+                    self.imported.extend(module.split('.').next());
+                    if !self.tests {
+                        removed::import_from(self, import, module.as_str());
+                    }
                     services::import(self, module.as_str(), line);
                     datasets::import(self, module.as_str(), line);
                     shapes::import(self, module.as_str(), line);
@@ -425,6 +434,9 @@ impl<'a> Visitor<'a> for Reading<'a> {
             }
             Expr::Attribute(_) => {
                 devices::attribute(self, expr);
+                if !self.tests {
+                    removed::attribute(self, expr);
+                }
                 visitor::walk_expr(self, expr);
             }
             _ => visitor::walk_expr(self, expr),

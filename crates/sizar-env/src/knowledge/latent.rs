@@ -1,0 +1,126 @@
+//! What installs and is imported, and stops when it comes to work: `knowledge/conflicts.toml` and
+//! `knowledge/removed.toml`.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use sizar_model::PythonVersion;
+
+/// A row of `knowledge/conflicts.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conflict {
+    /// Normalised.
+    pub package: String,
+    pub versions: String,
+    /// One of these distributions.
+    pub beside: Vec<String>,
+    pub beside_versions: String,
+    pub cause: String,
+    pub constrain: Vec<String>,
+    pub python_at_most: Option<PythonVersion>,
+    #[serde(default)]
+    pub instead: Vec<String>,
+    /// How it is known.
+    pub source: String,
+}
+
+/// A row of `knowledge/removed.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removed {
+    /// Normalised, or `python`.
+    pub distribution: String,
+    /// The first release without the names.
+    pub since: String,
+    #[serde(default)]
+    pub names: Vec<String>,
+    pub module: Option<String>,
+    #[serde(default)]
+    pub methods: Vec<String>,
+    pub shim: Option<String>,
+    #[serde(default)]
+    pub constrain: Vec<String>,
+    pub python_at_most: Option<PythonVersion>,
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// How it is known.
+    pub source: String,
+}
+
+impl Removed {
+    /// Whether a sighting is one of this row's names.
+    pub fn is_of(&self, kind: &str) -> bool {
+        self.names.iter().any(|name| name == kind)
+            || kind.split_once(':').is_some_and(|(module, method)| {
+                self.module.as_deref() == Some(module) && self.methods.iter().any(|m| m == method)
+            })
+    }
+}
+
+#[derive(Deserialize)]
+struct Conflicts {
+    conflict: Vec<Conflict>,
+}
+
+#[derive(Deserialize)]
+struct Names {
+    removed: Vec<Removed>,
+}
+
+/// Returns the releases that do not work together.
+pub fn conflicts() -> &'static [Conflict] {
+    static TABLE: LazyLock<Vec<Conflict>> = LazyLock::new(|| {
+        let table: Conflicts = toml::from_str(include_str!("../../../../knowledge/conflicts.toml"))
+            .expect("a test reads the table");
+        table.conflict
+    });
+    &TABLE
+}
+
+/// Returns the names that releases removed.
+pub fn removed() -> &'static [Removed] {
+    static TABLE: LazyLock<Vec<Removed>> = LazyLock::new(|| {
+        let table: Names = toml::from_str(include_str!("../../../../knowledge/removed.toml"))
+            .expect("a test reads the table");
+        table.removed
+    });
+    &TABLE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr as _;
+
+    use uv_pep440::{Version, VersionSpecifiers};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_whole() {
+        for row in conflicts() {
+            assert!(VersionSpecifiers::from_str(&row.versions).is_ok(), "{row:?}");
+            assert!(VersionSpecifiers::from_str(&row.beside_versions).is_ok(), "{row:?}");
+            assert!(!row.beside.is_empty() && !row.constrain.is_empty(), "{row:?}");
+            assert!(row.source.starts_with("https://") || row.source.starts_with("reproduced "));
+        }
+        for row in removed() {
+            assert!(Version::from_str(&row.since).is_ok(), "{row:?}");
+            assert!(!row.names.is_empty() || !row.methods.is_empty(), "{row:?}");
+            assert_eq!(row.methods.is_empty(), row.module.is_none(), "{row:?}");
+            assert_eq!(row.shim.is_some(), row.constrain.is_empty(), "{row:?}");
+            assert!(row.names.iter().all(|name| name.contains('.')), "{row:?}");
+            if let Some(shim) = &row.shim {
+                assert!(!crate::shims::files(&[shim.clone()]).is_empty(), "{row:?}");
+            }
+            assert!(row.source.starts_with("https://"), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn methods_are_of_their_module() {
+        let row = removed().iter().find(|row| row.module.as_deref() == Some("networkx")).unwrap();
+        assert!(row.is_of("networkx:node") && !row.is_of("ast:node") && !row.is_of("node"));
+        assert!(row.is_of("networkx.connected_component_subgraphs"));
+    }
+}
