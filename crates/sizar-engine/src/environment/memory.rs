@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use sizar_env::knowledge;
 use sizar_model::{Attempt, Checkout, Device, Digest, EnvLock, Environment};
 
 use super::error::io;
@@ -19,6 +20,9 @@ struct Plan {
     attempts: Vec<Attempt>,
     python_roots: Vec<Utf8PathBuf>,
     notes: Vec<String>,
+    /// Of what was not verified: by which knowledge, as later tables may do better.
+    #[serde(default)]
+    knowledge: Option<Digest>,
 }
 
 const VERSION: u32 = 1;
@@ -71,6 +75,9 @@ pub fn remembered(home: &Home, checkout: &Checkout, request: &SetupRequest) -> O
     if plan.version != VERSION || !folder::is_ready(&plan.prefix) {
         return None;
     }
+    if !plan.verified && plan.knowledge != Some(knowledge::revision()) {
+        return None;
+    }
     Some(Setup {
         environment: Environment { path: plan.prefix, lock: plan.lock },
         verified: plan.verified,
@@ -96,6 +103,7 @@ pub fn remember(
         attempts: setup.attempts.clone(),
         python_roots: setup.python_roots.clone(),
         notes: setup.notes.clone(),
+        knowledge: (!setup.verified).then(knowledge::revision),
     };
     let folder = home.folder("plans")?;
     let path = path(home, question(checkout, request));

@@ -170,7 +170,7 @@ macro_rules! tables {
 }
 
 /// The files by theme, in the order in which their rows are tried: specific before general.
-const TABLES: &[(&str, &str)] = &tables![
+pub(super) const TABLES: &[(&str, &str)] = &tables![
     "machine",
     "network",
     "requirements",

@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use sizar_model::PythonVersion;
 
+pub(super) const CONFLICTS: &str = include_str!("../../../../knowledge/conflicts.toml");
+pub(super) const REMOVED: &str = include_str!("../../../../knowledge/removed.toml");
+
 /// A row of `knowledge/conflicts.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,8 +74,7 @@ struct Names {
 /// Returns the releases that do not work together.
 pub fn conflicts() -> &'static [Conflict] {
     static TABLE: LazyLock<Vec<Conflict>> = LazyLock::new(|| {
-        let table: Conflicts = toml::from_str(include_str!("../../../../knowledge/conflicts.toml"))
-            .expect("a test reads the table");
+        let table: Conflicts = toml::from_str(CONFLICTS).expect("a test reads the table");
         table.conflict
     });
     &TABLE
@@ -81,8 +83,7 @@ pub fn conflicts() -> &'static [Conflict] {
 /// Returns the names that releases removed.
 pub fn removed() -> &'static [Removed] {
     static TABLE: LazyLock<Vec<Removed>> = LazyLock::new(|| {
-        let table: Names = toml::from_str(include_str!("../../../../knowledge/removed.toml"))
-            .expect("a test reads the table");
+        let table: Names = toml::from_str(REMOVED).expect("a test reads the table");
         table.removed
     });
     &TABLE

@@ -10,3 +10,11 @@ pub use breakages::{Action, Breakage, Stage, SystemPackages, breakages, is_trans
 pub use dates::{BuildLimit, Era, Eras, Floor, Release, build_limits, eras, floors, releases};
 pub use latent::{Conflict, Removed, conflicts, removed};
 pub use names::{Pair, Renames, is_popular, pairs, renames};
+
+/// Returns a digest of what decides repairs: what another table left unverified is worth another
+/// attempt.
+pub fn revision() -> sizar_model::Digest {
+    let tables = breakages::TABLES.iter().map(|(_, text)| *text);
+    let whole: String = tables.chain([latent::CONFLICTS, latent::REMOVED]).collect();
+    sizar_model::Digest::of(whole.as_bytes())
+}
