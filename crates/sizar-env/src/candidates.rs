@@ -17,6 +17,7 @@ use crate::repair::{Facts, Failure};
 use crate::unreachable::Unreachable;
 use crate::without_build;
 
+mod build_limit;
 mod diagnosed;
 
 use diagnosed::{from_diagnosis, importance, missing_module, other_engine, was_missing};
@@ -66,6 +67,10 @@ pub enum Change {
     /// Do without a build inside the tree.
     WithoutStep {
         folder: String,
+    },
+    /// Build without a limit that was set for builds.
+    WithoutBuildConstraint {
+        limit: String,
     },
     /// Take a package as of a later date.
     Date {
@@ -124,6 +129,7 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let unreachable = Unreachable::find(&spec.requirements, failure.output).filter(|_| building);
     if building {
         // what a row mends need not go
+        candidates.extend(build_limit::lifted(spec, package.as_deref(), failure.output));
         let unmended = package.as_ref().filter(|_| matching(spec, failure).is_empty());
         candidates.extend(conda_only(spec, &diagnoses, unmended, facts));
     }

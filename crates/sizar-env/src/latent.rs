@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
-use sizar_model::inspection::{Driver, Inspection};
+use sizar_model::inspection::{Driver, Inspection, Sighting};
 use sizar_model::{Deviation, EnvLock, EnvSpec, PythonVersion};
 use uv_pep440::{Version, VersionSpecifiers};
 
-use crate::knowledge::{self, Action, Conflict, Removed};
+use crate::knowledge::{self, Action, Companion, Conflict, Removed};
 use crate::name;
 use crate::repair::act;
 
@@ -31,6 +31,12 @@ impl Latent {
             },
             _ => None,
         }
+    }
+
+    /// Whether it only asks for something more to be installed.
+    pub fn is_addition(&self) -> bool {
+        let mut actions = self.ways.iter().flatten();
+        self.ways.len() == 1 && actions.all(|action| matches!(action, Action::Add(_)))
     }
 
     /// Returns the specifications that mend it, the first to be tried first; none that changes
@@ -63,12 +69,13 @@ pub fn latent(lock: &EnvLock, inspection: &Inspection, driver: Option<&Driver>) 
     let closure: Option<BTreeSet<&str>> =
         driver.filter(|driver| !driver.closure.is_empty()).map(|driver| driver.needed().collect());
     let used = |path: &str| closure.as_ref().is_none_or(|closure| closure.contains(path));
+    let uses: Vec<&Sighting> = inspection.uses.iter().filter(|seen| used(&seen.path)).collect();
+    found.extend(knowledge::companions().iter().filter_map(|row| companion(row, lock, &uses)));
     for row in knowledge::removed() {
         let Some(version) = version_of(lock, &row.distribution) else { continue };
         if Version::from_str(&row.since).is_ok_and(|since| version < since) {
             continue;
         }
-        let uses: Vec<_> = inspection.removed.iter().filter(|seen| used(&seen.path)).collect();
         if uses.iter().any(|seen| row.unless.contains(&seen.kind)) {
             continue;
         }
@@ -79,10 +86,32 @@ pub fn latent(lock: &EnvLock, inspection: &Inspection, driver: Option<&Driver>) 
     found
 }
 
-fn conflict(row: &Conflict, lock: &EnvLock) -> Option<Latent> {
-    let within = |versions: &str, version: &Version| {
-        VersionSpecifiers::from_str(versions).is_ok_and(|versions| versions.contains(version))
+fn within(versions: &str, version: &Version) -> bool {
+    VersionSpecifiers::from_str(versions).is_ok_and(|versions| versions.contains(version))
+}
+
+fn companion(row: &Companion, lock: &EnvLock, uses: &[&Sighting]) -> Option<Latent> {
+    let version = version_of(lock, &row.distribution)?;
+    if row.versions.as_deref().is_some_and(|versions| !within(versions, &version)) {
+        return None;
+    }
+    let add = name::of_requirement(&row.add);
+    if row.beside.iter().chain([&add]).any(|other| version_of(lock, other).is_some()) {
+        return None;
+    }
+    let seen = uses.iter().find(|seen| row.is_of(&seen.kind));
+    let always = row.names.is_empty() && row.methods.is_empty();
+    let place = match seen {
+        Some(seen) => format!(" (`{}:{}`)", seen.path, seen.line),
+        None if always => String::new(),
+        None => return None,
     };
+    let reason = format!("{}, which nothing declares{place}", row.cause);
+    let deviation = Deviation { rule: "undeclared-companion".into(), reason };
+    Some(Latent { deviation, ways: vec![vec![Action::Add(row.add.clone())]] })
+}
+
+fn conflict(row: &Conflict, lock: &EnvLock) -> Option<Latent> {
     let version = version_of(lock, &row.package)?;
     let (beside, other) = row
         .beside
@@ -135,7 +164,6 @@ fn version_of(lock: &EnvLock, distribution: &str) -> Option<Version> {
 
 #[cfg(test)]
 mod tests {
-    use sizar_model::inspection::Sighting;
     use sizar_model::{Digest, LockedPackage};
 
     use super::*;
@@ -163,13 +191,13 @@ mod tests {
     }
 
     fn using(uses: &[&str]) -> Inspection {
-        let removed = uses.iter().map(|kind| Sighting {
+        let uses = uses.iter().map(|kind| Sighting {
             kind: (*kind).into(),
             text: (*kind).into(),
             path: "net/train.py".into(),
             line: 7,
         });
-        Inspection { removed: removed.collect(), ..Inspection::default() }
+        Inspection { uses: uses.collect(), ..Inspection::default() }
     }
 
     fn rules(packages: &[(&str, &str)], uses: &[&str]) -> Vec<String> {
@@ -201,7 +229,7 @@ mod tests {
             ["scipy 1.2 removed `scipy.misc.imread`, which `net/train.py:7` uses; a shim brings \
                  it back"]
         );
-        assert!(rules(&[("scipy", "1.1.0")], &uses).is_empty());
+        assert!(rules(&[("scipy", "1.1.0"), ("pillow", "6.0.0")], &uses).is_empty());
         assert_eq!(rules(&[("numpy", "1.24.0")], &uses).len(), 1);
         // the Python itself, 3.8 here
         assert_eq!(rules(&[], &["time.clock"]).len(), 1);
@@ -210,6 +238,29 @@ mod tests {
         assert!(found[0].contains("`yaml.load without Loader`"), "{found:?}");
         let found = rules(&[("networkx", "2.8")], &["networkx:node"]);
         assert!(found[0].contains("`node` of networkx"), "{found:?}");
+    }
+
+    #[test]
+    fn what_a_library_loads_when_it_is_called_is_added() {
+        assert_eq!(
+            rules(&[("pandas", "1.3.5")], &["pandas:to_excel"]),
+            ["pandas reads and writes tables of Excel by openpyxl, which nothing declares \
+                 (`net/train.py:7`)"]
+        );
+        assert!(
+            rules(&[("pandas", "1.3.5"), ("openpyxl", "3.0")], &["pandas:to_excel"]).is_empty()
+        );
+        assert!(rules(&[("pandas", "1.3.5")], &["ast:to_excel"]).is_empty());
+        let parquet = ["pandas.read_parquet"];
+        assert_eq!(rules(&[("pandas", "1.3.5")], &parquet).len(), 1);
+        assert!(rules(&[("pandas", "1.3.5"), ("fastparquet", "0.8")], &parquet).is_empty());
+        // without a name wherever the release is
+        assert_eq!(rules(&[("keras", "2.1.5")], &[]).len(), 1);
+        assert!(rules(&[("keras", "2.2.4")], &[]).is_empty());
+        let (spec, lock) = world(&[("keras", "2.1.5")]);
+        let found = latent(&lock, &Inspection::default(), None);
+        let ways = found[0].ways(&spec, &[], &[]);
+        assert_eq!(ways[0].requirements, ["h5py"]);
     }
 
     #[test]

@@ -262,6 +262,9 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
             let key = package.as_deref().filter(|_| !own).unwrap_or(".");
             push_new(spec.extra_build_requirements.entry(key.to_owned()).or_default(), requirement);
         }
+        Change::WithoutBuildConstraint { limit } => {
+            spec.build_constraints.retain(|known| known != limit);
+        }
         Change::WithoutStep { folder } => spec.build_steps.retain(|step| step.folder != *folder),
         Change::DateOfAll { date } => {
             spec.exclude_newer = Some(*date);

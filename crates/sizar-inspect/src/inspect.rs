@@ -271,7 +271,7 @@ fn seen(inspection: &mut Inspection, gathered: Gathered, findings: &mut Vec<Find
         inspection.data_shapes.extend(facts.data_shapes);
         inspection.weights.extend(facts.weights);
         inspection.services.extend(facts.services);
-        inspection.removed.extend(facts.removed);
+        inspection.uses.extend(facts.uses);
         findings.extend(facts.findings);
     }
     inspection.datasets.extend(gathered.datasets);
@@ -281,7 +281,7 @@ fn seen(inspection: &mut Inspection, gathered: Gathered, findings: &mut Vec<Find
         &mut inspection.datasets,
         &mut inspection.weights,
         &mut inspection.services,
-        &mut inspection.removed,
+        &mut inspection.uses,
     ];
     for list in lists {
         list.sort_by(|a, b| {

@@ -71,7 +71,7 @@ fn names_that_later_releases_removed_are_seen() {
         ),
         ("tests/test_a.py", b"import numpy as np\nnp.int\n"),
     ]);
-    let seen = inspected(&root).removed;
+    let seen = inspected(&root).uses;
     let seen: Vec<_> =
         seen.iter().map(|one| (one.path.as_str(), one.line, one.kind.as_str())).collect();
     assert_eq!(

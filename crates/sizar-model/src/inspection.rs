@@ -41,9 +41,10 @@ pub struct Inspection {
     pub weights: Vec<Sighting>,
     /// Services it calls: experiment trackers, hubs.
     pub services: Vec<Sighting>,
-    /// Names that it uses and a later release of their distribution removed, one of each in a file:
-    /// the kind is the name, `numpy.float`, `yaml.load(!Loader)` or `networkx:node`.
-    pub removed: Vec<Sighting>,
+    /// Names whose use asks for a certain release of their distribution, or for another beside it,
+    /// one of each in a file: the kind is the name, `numpy.float`, `yaml.load(!Loader)` or
+    /// `networkx:node`.
+    pub uses: Vec<Sighting>,
     /// Packages of the operating system, from Dockerfiles and READMEs.
     pub system_packages: Vec<Sighting>,
     pub licence: Option<Licence>,

@@ -2,7 +2,7 @@
 
 use sizar_env::latent::{Latent, latent};
 use sizar_env::plan::Plan;
-use sizar_model::{EnvLock, EnvSpec};
+use sizar_model::{EnvLock, EnvSpec, Installer, PythonVersion};
 
 use super::SetupError;
 use super::build;
@@ -10,11 +10,14 @@ use super::setup::Way;
 
 /// How often versions are chosen anew for it; with pip, whose every choice may take half a minute,
 /// once.
-const RESOLUTIONS: usize = 4;
+const RESOLUTIONS: u32 = 4;
+
+/// What has a lock, and what it came from.
+type Settled = (EnvSpec, EnvLock);
 
 impl Way<'_> {
     /// Returns the lock without what is known to fail late, as far as that can be had, and brings
-    /// `spec` to it.
+    /// `spec` to it. What a repair took back since stays so.
     ///
     /// # Errors
     ///
@@ -22,67 +25,100 @@ impl Way<'_> {
     pub(super) fn settled(
         &self,
         spec: &mut EnvSpec,
-        mut lock: EnvLock,
+        lock: EnvLock,
         plan: &Plan,
     ) -> Result<EnvLock, SetupError> {
-        let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
-        let package = plan.package.as_deref();
         let available = self.interpreters().versions();
         let available = if self.request.python.is_some() { &plan.pythons } else { &available };
-        let most = if spec.installer == sizar_model::Installer::Pip { 1 } else { RESOLUTIONS };
-        let mut left = most;
-        let mut refused: Vec<Latent> = Vec::new();
-        loop {
-            let found = latent(&lock, self.inspection, driver);
-            let Some(next) = found
-                .iter()
-                .find(|latent| latent.shim().is_none() && left > 0 && !refused.contains(latent))
-            else {
-                for latent in &found {
-                    with_shim(spec, &mut lock, latent);
-                }
-                return Ok(lock);
-            };
-            let mut mended = None;
-            for mut other in next.ways(spec, &plan.pythons, available) {
-                if left == 0 {
-                    break;
-                }
-                left -= 1;
-                let interpreter = self.interpreter(other.python)?;
-                let resolved = build::resolve(
-                    &self.workshop,
-                    self.checkout,
-                    &mut other,
-                    package,
-                    interpreter,
-                )?;
-                let still = |lock: &EnvLock| {
-                    latent(lock, self.inspection, driver)
-                        .iter()
-                        .any(|latent| latent.deviation.reason == next.deviation.reason)
-                };
-                if let Ok(better) = resolved
-                    && !still(&better)
-                {
-                    mended = Some((other, better));
-                    break;
-                }
+        let mut left = if spec.installer == Installer::Pip { 1 } else { RESOLUTIONS };
+        let mut now = (spec.clone(), lock);
+        // what is only to be added, all at once
+        let additions: Vec<Latent> =
+            self.open(&now).into_iter().filter(Latent::is_addition).collect();
+        if !additions.is_empty() {
+            left -= 1;
+            let mut all = now.0.clone();
+            for addition in &additions {
+                all = addition.ways(&all, &plan.pythons, available).pop().unwrap_or(all);
             }
-            match mended {
-                Some((other, better)) => {
-                    self.workshop.progress().note(next.deviation.reason.clone());
-                    (*spec, lock) = (other, better);
-                }
-                None => refused.push(next.clone()),
+            if let Some(better) = self.chosen_anew(all, plan)? {
+                additions.iter().for_each(|addition| self.say(addition));
+                now = better;
             }
         }
+        let mut refused: Vec<Latent> = Vec::new();
+        while left > 0 {
+            let open = self.open(&now).into_iter();
+            let Some(next) =
+                open.filter(|one| one.shim().is_none()).find(|one| !refused.contains(one))
+            else {
+                break;
+            };
+            match self.mended(&now, &next, plan, available, &mut left)? {
+                Some(better) => {
+                    self.say(&next);
+                    now = better;
+                }
+                None => refused.push(next),
+            }
+        }
+        for found in self.open(&now) {
+            if let Some(shim) = found.shim() {
+                with_shim(&mut now, shim, &found);
+            }
+        }
+        *spec = now.0;
+        Ok(now.1)
+    }
+
+    /// Returns what would fail late, and was not seen to before.
+    fn open(&self, (spec, lock): &Settled) -> Vec<Latent> {
+        let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
+        let mut found = latent(lock, self.inspection, driver);
+        found.retain(|one| !spec.deviations.contains(&one.deviation));
+        found
+    }
+
+    /// Tries the ways out of one, as many as are `left`.
+    fn mended(
+        &self,
+        now: &Settled,
+        latent: &Latent,
+        plan: &Plan,
+        available: &[PythonVersion],
+        left: &mut u32,
+    ) -> Result<Option<Settled>, SetupError> {
+        for other in latent.ways(&now.0, &plan.pythons, available) {
+            if *left == 0 {
+                break;
+            }
+            *left -= 1;
+            let deviations = now.0.deviations.clone();
+            if let Some(better) = self.chosen_anew(other, plan)? {
+                let seen = (EnvSpec { deviations, ..better.0.clone() }, better.1.clone());
+                if !self.open(&seen).iter().any(|one| one.deviation == latent.deviation) {
+                    return Ok(Some(better));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Chooses versions for another specification; nothing where there are none.
+    fn chosen_anew(&self, mut spec: EnvSpec, plan: &Plan) -> Result<Option<Settled>, SetupError> {
+        let package = plan.package.as_deref();
+        let interpreter = self.interpreter(spec.python)?;
+        let lock = build::resolve(&self.workshop, self.checkout, &mut spec, package, interpreter)?;
+        Ok(lock.ok().map(|lock| (spec, lock)))
+    }
+
+    fn say(&self, latent: &Latent) {
+        self.workshop.progress().note(latent.deviation.reason.clone());
     }
 }
 
-/// Adds the shim that brings a name back, where there is one.
-fn with_shim(spec: &mut EnvSpec, lock: &mut EnvLock, latent: &Latent) {
-    let Some(shim) = latent.shim() else { return };
+/// Adds the shim that brings a name back.
+fn with_shim((spec, lock): &mut Settled, shim: &str, latent: &Latent) {
     if spec.shims.iter().any(|known| known == shim) {
         return;
     }

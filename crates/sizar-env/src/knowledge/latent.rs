@@ -1,5 +1,5 @@
-//! What installs and is imported, and stops when it comes to work: `knowledge/conflicts.toml` and
-//! `knowledge/removed.toml`.
+//! What installs and is imported, and stops when it comes to work: `knowledge/conflicts.toml`,
+//! `knowledge/removed.toml` and `knowledge/companions.toml`.
 
 use std::sync::LazyLock;
 
@@ -8,6 +8,7 @@ use sizar_model::PythonVersion;
 
 pub(super) const CONFLICTS: &str = include_str!("../../../../knowledge/conflicts.toml");
 pub(super) const REMOVED: &str = include_str!("../../../../knowledge/removed.toml");
+pub(super) const COMPANIONS: &str = include_str!("../../../../knowledge/companions.toml");
 
 /// A row of `knowledge/conflicts.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,14 +52,46 @@ pub struct Removed {
     pub source: String,
 }
 
+/// A row of `knowledge/companions.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Companion {
+    /// Normalised.
+    pub distribution: String,
+    pub versions: Option<String>,
+    #[serde(default)]
+    pub names: Vec<String>,
+    pub module: Option<String>,
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// The requirement that is missing.
+    pub add: String,
+    #[serde(default)]
+    pub beside: Vec<String>,
+    pub cause: String,
+    /// How it is known.
+    pub source: String,
+}
+
 impl Removed {
     /// Whether a sighting is one of this row's names.
     pub fn is_of(&self, kind: &str) -> bool {
-        self.names.iter().any(|name| name == kind)
-            || kind.split_once(':').is_some_and(|(module, method)| {
-                self.module.as_deref() == Some(module) && self.methods.iter().any(|m| m == method)
-            })
+        is_among(kind, &self.names, self.module.as_deref(), &self.methods)
     }
+}
+
+impl Companion {
+    /// Whether a sighting is one of this row's names.
+    pub fn is_of(&self, kind: &str) -> bool {
+        is_among(kind, &self.names, self.module.as_deref(), &self.methods)
+    }
+}
+
+fn is_among(kind: &str, names: &[String], module: Option<&str>, methods: &[String]) -> bool {
+    names.iter().any(|name| name == kind)
+        || kind.split_once(':').is_some_and(|(of, method)| {
+            module == Some(of) && methods.iter().any(|known| known == method)
+        })
 }
 
 #[derive(Deserialize)]
@@ -69,6 +102,11 @@ struct Conflicts {
 #[derive(Deserialize)]
 struct Names {
     removed: Vec<Removed>,
+}
+
+#[derive(Deserialize)]
+struct Companions {
+    companion: Vec<Companion>,
 }
 
 /// Returns the releases that do not work together.
@@ -85,6 +123,15 @@ pub fn removed() -> &'static [Removed] {
     static TABLE: LazyLock<Vec<Removed>> = LazyLock::new(|| {
         let table: Names = toml::from_str(REMOVED).expect("a test reads the table");
         table.removed
+    });
+    &TABLE
+}
+
+/// Returns what libraries load only when a function is called.
+pub fn companions() -> &'static [Companion] {
+    static TABLE: LazyLock<Vec<Companion>> = LazyLock::new(|| {
+        let table: Companions = toml::from_str(COMPANIONS).expect("a test reads the table");
+        table.companion
     });
     &TABLE
 }
@@ -114,6 +161,12 @@ mod tests {
             if let Some(shim) = &row.shim {
                 assert!(!crate::shims::files(&[shim.clone()]).is_empty(), "{row:?}");
             }
+            assert!(row.source.starts_with("https://"), "{row:?}");
+        }
+        for row in companions() {
+            let versions = row.versions.as_deref().unwrap_or(">=0");
+            assert!(VersionSpecifiers::from_str(versions).is_ok(), "{row:?}");
+            assert_eq!(row.methods.is_empty(), row.module.is_none(), "{row:?}");
             assert!(row.source.starts_with("https://"), "{row:?}");
         }
     }

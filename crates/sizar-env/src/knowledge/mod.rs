@@ -8,13 +8,14 @@ mod names;
 
 pub use breakages::{Action, Breakage, Stage, SystemPackages, breakages, is_transient, matching};
 pub use dates::{BuildLimit, Era, Eras, Floor, Release, build_limits, eras, floors, releases};
-pub use latent::{Conflict, Removed, conflicts, removed};
+pub use latent::{Companion, Conflict, Removed, companions, conflicts, removed};
 pub use names::{Pair, Renames, is_popular, pairs, renames};
 
 /// Returns a digest of what decides repairs: what another table left unverified is worth another
 /// attempt.
 pub fn revision() -> sizar_model::Digest {
     let tables = breakages::TABLES.iter().map(|(_, text)| *text);
-    let whole: String = tables.chain([latent::CONFLICTS, latent::REMOVED]).collect();
+    let whole: String =
+        tables.chain([latent::CONFLICTS, latent::REMOVED, latent::COMPANIONS]).collect();
     sizar_model::Digest::of(whole.as_bytes())
 }

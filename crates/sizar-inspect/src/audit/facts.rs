@@ -16,8 +16,8 @@ pub struct Facts {
     pub data_shapes: Vec<DataShape>,
     pub weights: Vec<Sighting>,
     pub services: Vec<Sighting>,
-    /// Names that later releases removed.
-    pub removed: Vec<Sighting>,
+    /// Names whose use matters to an environment.
+    pub uses: Vec<Sighting>,
     pub findings: Vec<Finding>,
 }
 
@@ -34,8 +34,8 @@ pub struct PathUse {
 impl Facts {
     /// Replaces every line by another.
     pub fn map_lines(&mut self, line: impl Fn(u32) -> u32) {
-        let Self { devices, datasets, weights, services, removed, .. } = self;
-        let lists = [devices, datasets, weights, services, removed];
+        let Self { devices, datasets, weights, services, uses, .. } = self;
+        let lists = [devices, datasets, weights, services, uses];
         lists.into_iter().flatten().for_each(|seen| seen.line = line(seen.line));
         self.paths.iter_mut().for_each(|path| path.line = line(path.line));
         self.data_shapes.iter_mut().for_each(|seen| seen.line = line(seen.line));
@@ -44,8 +44,8 @@ impl Facts {
 
     /// Sorts by line, and keeps one of what is said twice of one line.
     pub fn settle(&mut self) {
-        let Self { devices, datasets, weights, services, removed, .. } = self;
-        for list in [devices, datasets, weights, services, removed] {
+        let Self { devices, datasets, weights, services, uses, .. } = self;
+        for list in [devices, datasets, weights, services, uses] {
             list.sort_by(|a, b| (a.line, &a.kind, &a.text).cmp(&(b.line, &b.kind, &b.text)));
             list.dedup();
         }

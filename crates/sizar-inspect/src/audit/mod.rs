@@ -17,7 +17,6 @@ mod names;
 mod path_words;
 mod paths;
 mod reading;
-mod removed;
 pub mod requirements;
 pub mod secrets;
 mod services;
@@ -25,6 +24,7 @@ mod shapes;
 pub mod syntax;
 pub mod text;
 pub mod tree_state;
+mod uses;
 mod weights;
 
 pub use datasets::title as dataset_title;

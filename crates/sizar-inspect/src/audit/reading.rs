@@ -14,7 +14,7 @@ use super::facts::{finding, one_line};
 use super::folding::{self, fold};
 use super::names::Names;
 use super::paths::Place;
-use super::{Facts, datasets, devices, paths, removed, secrets, services, shapes, weights};
+use super::{Facts, datasets, devices, paths, secrets, services, shapes, uses, weights};
 use crate::python::parse::Module;
 
 /// Words of conditions that ask for a GPU.
@@ -281,7 +281,7 @@ impl<'a> Reading<'a> {
             datasets::call(self, &call);
             shapes::call(self, &call);
             weights::call(self, &call);
-            removed::call(self, &call);
+            uses::call(self, &call);
         }
         let option = option_of(&call);
         self.visit_expr(&node.func);
@@ -364,7 +364,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
                     let line = self.line(import);
                     self.imported.extend(module.split('.').next());
                     if !self.tests {
-                        removed::import_from(self, import, module.as_str());
+                        uses::import_from(self, import, module.as_str());
                     }
                     services::import(self, module.as_str(), line);
                     datasets::import(self, module.as_str(), line);
@@ -435,7 +435,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
             Expr::Attribute(_) => {
                 devices::attribute(self, expr);
                 if !self.tests {
-                    removed::attribute(self, expr);
+                    uses::attribute(self, expr);
                 }
                 visitor::walk_expr(self, expr);
             }

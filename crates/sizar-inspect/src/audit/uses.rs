@@ -1,6 +1,7 @@
-//! Names that a later release of their distribution removed.
+//! Names whose use matters to an environment: a later release of their distribution removed them,
+//! or they need another distribution that nobody asks for.
 //!
-//! Whether such a release is installed is not known here: what is seen are the uses.
+//! What is installed is not known here: what is seen are the uses.
 
 use std::sync::LazyLock;
 
@@ -11,10 +12,13 @@ use serde::Deserialize;
 use super::facts::sighting;
 use super::reading::{Call, Reading};
 
-/// `knowledge/removed.toml`, as far as reading asks.
+/// `knowledge/removed.toml` and `knowledge/companions.toml`, as far as reading asks.
 #[derive(Debug, Deserialize)]
 struct File {
+    #[serde(default)]
     removed: Vec<Row>,
+    #[serde(default)]
+    companion: Vec<Row>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,10 +48,15 @@ struct Wanted {
 }
 
 static WANTED: LazyLock<Wanted> = LazyLock::new(|| {
-    let file: File = toml::from_str(include_str!("../../../../knowledge/removed.toml"))
-        .expect("a test reads the table that is compiled in");
+    let tables = [
+        include_str!("../../../../knowledge/removed.toml"),
+        include_str!("../../../../knowledge/companions.toml"),
+    ];
+    let files = tables.into_iter().map(|text| -> File {
+        toml::from_str(text).expect("a test reads the table that is compiled in")
+    });
     let mut wanted = Wanted::default();
-    for row in file.removed {
+    for row in files.flat_map(|file| file.removed.into_iter().chain(file.companion)) {
         for name in row.names.into_iter().chain(row.unless) {
             wanted.take(name);
         }
@@ -148,8 +157,8 @@ fn method(reading: &mut Reading<'_>, method: &str, line: u32) {
 
 fn see(reading: &mut Reading<'_>, name: &str, line: u32) {
     // one of each is enough
-    if !reading.facts.removed.iter().any(|seen| seen.kind == name) {
+    if !reading.facts.uses.iter().any(|seen| seen.kind == name) {
         let seen = sighting(name, name, reading.path, line);
-        reading.facts.removed.push(seen);
+        reading.facts.uses.push(seen);
     }
 }
