@@ -22,6 +22,7 @@ import ast
 import errno
 import json
 import os
+import re
 import sys
 import traceback
 import types
@@ -98,6 +99,20 @@ def absent_file(error):
     return None if of_environment else path
 
 
+def wanting(error):
+    # what the user has and the environment cannot have: a file, a corpus, a variable
+    path = absent_file(error)
+    if path is not None:
+        return {"file": path}
+    if isinstance(error, LookupError) and not isinstance(error, (KeyError, IndexError)):
+        found = re.search(r"nltk\.download\(['\"]([\w-]+)['\"]\)", message(error))
+        return {"corpus": found.group(1)} if found else None
+    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
+        path = innermost(sys.exc_info()[2])[0]
+        return {"variable": error.args[0]} if path == os.path.realpath(os.__file__) else None
+    return None
+
+
 def failure(kind, name, error):
     path, line = innermost(sys.exc_info()[2])
     said = error.code if isinstance(error, SystemExit) else error
@@ -107,7 +122,7 @@ def failure(kind, name, error):
         "name": name,
         "exception": type(error).__name__,
         "message": message(said)[:2000],
-        "absent_file": absent_file(error),
+        "wanting": wanting(error),
         "path": path,
         "line": line,
         "traceback": text(traceback.format_exc())[-6000:],
@@ -418,11 +433,11 @@ class Job(object):
         self.statements("imports_of", path, imports, stopped)
 
     def statements(self, kind, path, imports, stopped=None):
-        # what lacks a file of the user's says nothing against the environment
-        failures = sorted(imports.failures, key=lambda answer: answer["absent_file"] is not None)
+        # what lacks something of the user's says nothing against the environment
+        failures = sorted(imports.failures, key=lambda answer: answer["wanting"] is not None)
         for answer in failures[:1]:
-            wanting = answer["absent_file"] is not None and kind != "other"
-            answer.update(kind="wanting" if wanting else kind, name=path)
+            wants = answer["wanting"] is not None and kind != "other"
+            answer.update(kind="wanting" if wants else kind, name=path)
             return self.say(answer)
         answer = {"result": "success", "kind": kind, "name": path}
         if stopped is not None:

@@ -69,6 +69,28 @@ fn slow_a_file_that_is_opened_while_a_driver_is_imported_is_the_users_to_give() 
     assert!(checks.contains("`train.py` opens `~/data/coco/labels.txt` while it is"), "{checks}");
     assert!(checks.contains("the source has one of that name, `data/labels.txt`"), "{checks}");
     assert!(checks.contains("`--data HERE:~/data/coco/labels.txt`"), "{checks}");
+
+    world.file("coco.py", "import os\nN = os.environ['COCO_ROOT']\n");
+    let (_, checks) = level_and_checks(&world.setup(&request("train.py")).unwrap());
+    assert!(checks.contains("`--env COCO_ROOT=VALUE`"), "{checks}");
+}
+
+#[test]
+fn slow_a_corpus_that_is_asked_for_at_the_import_is_the_users_to_give() {
+    let world = World::new();
+    world
+        .file("requirements.txt", "nltk\n")
+        .file("words.py", "from nltk.corpus import cmudict\nN = len(cmudict.dict())\n");
+    world.file(
+        "train.py",
+        "import argparse\nfrom words import N\n\
+         if __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (_, checks) = level_and_checks(&made);
+    // another date of NLTK would not have it
+    assert_eq!(made.attempts.len(), 1, "{:?}", made.attempts);
+    assert!(!made.verified && checks.contains("nltk.downloader -d HERE cmudict"), "{checks}");
 }
 
 #[test]

@@ -61,10 +61,49 @@ enum Answer {
         exception: String,
         message: String,
         traceback: String,
-        /// The file that is not there.
+        /// What the user has, and no environment.
         #[serde(default)]
-        absent_file: Option<String>,
+        wanting: Option<Wanting>,
     },
+}
+
+/// What code asks for while it is imported, and no package brings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Wanting {
+    File(String),
+    /// A corpus of NLTK's.
+    Corpus(String),
+    /// An environment variable.
+    Variable(String),
+}
+
+impl Wanting {
+    /// Says what it is, and how it can be given.
+    fn said(&self, root: &Utf8Path, driver: &str) -> String {
+        match self {
+            Self::File(wanted) => {
+                let mut left = 20_000;
+                let name = Utf8Path::new(wanted).file_name().unwrap_or(wanted);
+                let own = find_file(root, root, name, &mut left)
+                    .map(|path| format!(" (the source has one of that name, `{path}`)"))
+                    .unwrap_or_default();
+                format!(
+                    "`{driver}` opens `{wanted}` while it is imported, which is not here{own}: \
+                     `--data HERE:{wanted}` gives it to a run"
+                )
+            }
+            Self::Corpus(name) => format!(
+                "`{driver}` asks NLTK for `{name}` while it is imported, which is not here: \
+                 `python -m nltk.downloader -d HERE {name}` fetches it, and `--data \
+                 HERE:~/nltk_data` gives it to a run"
+            ),
+            Self::Variable(name) => format!(
+                "`{driver}` asks for the environment variable `{name}` while it is imported: \
+                 `--env {name}=VALUE` gives it to a run"
+            ),
+        }
+    }
 }
 
 /// What was imported.
@@ -80,6 +119,8 @@ pub struct Imported {
     pub driver_whole: bool,
     /// The environment's files that were loaded meanwhile, below its prefix.
     pub loaded: Vec<String>,
+    /// Whether the driver asks for what no package brings before its imports are done.
+    pub wants: bool,
     /// What another driver, or the source's own package, lacks.
     pub unmet: Option<StepFailed>,
     /// The source's own package, where it was installed and cannot be imported.
@@ -145,7 +186,7 @@ fn read(
     let mut beside = Vec::new();
     let mut working = Vec::new();
     let mut packages = Vec::new();
-    let mut wanting = None;
+    let mut wanted = None;
     let mut ended = false;
     let mut done = 0;
     for answer in answers {
@@ -173,7 +214,7 @@ fn read(
                 }
                 _ => {}
             },
-            Answer::Failure { kind, name, exception, message, traceback, absent_file } => {
+            Answer::Failure { kind, name, exception, message, traceback, wanting } => {
                 let what = if kind == "compile" { "compiling" } else { "importing" };
                 let mut text = format!("{what} {name}:\n{traceback}\n{exception}: {message}\n");
                 if let Some(unbuilt) = unbuilt(scratch, message) {
@@ -185,14 +226,14 @@ fn read(
                         found.absent.push(Absent { module: name.clone(), output: text });
                     }
                     "wanting" => {
-                        let wanted = absent_file.as_deref().unwrap_or_default();
-                        found.checks.push(wants(scratch, name, wanted));
-                        wanting.clone_from(absent_file);
-                        found.unmet.get_or_insert(StepFailed { stage: Stage::Import, output: text });
+                        let said = wanting.as_ref().map(|wanting| wanting.said(scratch, name));
+                        found.checks.extend(said);
+                        wanted.clone_from(wanting);
+                        found.wants = true;
                     }
                     "conditional" => beside.push(format!("also {name}, which is imported only where it is needed, cannot be: {line}")),
                     // said of the driver already
-                    "own" | "doubtful" if absent_file.is_some() && *absent_file == wanting => {}
+                    "own" | "doubtful" if wanting.is_some() && *wanting == wanted => {}
                     "own" | "doubtful" => beside.push(format!("also `{name}`, which is imported only where it is needed, cannot be: {line}")),
                     "other" => {
                         beside.push(format!("also the driver `{name}` cannot be imported: {line}"));
@@ -232,18 +273,6 @@ fn read(
     beside.dedup();
     found.checks.extend(beside.into_iter().take(12));
     Ok(found)
-}
-
-/// Says which file a driver opens while it is imported, and how it can be given.
-fn wants(root: &Utf8Path, driver: &str, wanted: &str) -> String {
-    let mut left = 20_000;
-    let name = Utf8Path::new(wanted).file_name().unwrap_or(wanted);
-    let own = find_file(root, root, name, &mut left)
-        .map(|path| format!(" (the source has one of that name, `{path}`)"));
-    format!(
-        "`{driver}` opens `{wanted}` while it is imported, which is not here{}: `--data HERE:{wanted}` gives it to a run",
-        own.unwrap_or_default()
-    )
 }
 
 fn first_line(text: &str) -> String {

@@ -121,7 +121,7 @@ fn asked(
     scratch: &Utf8Path,
     imported: Imported,
 ) -> Step<Verified> {
-    let Imported { mut checks, absent, driver_shown, unmet, lacking, .. } = imported;
+    let Imported { mut checks, absent, driver_shown, unmet, lacking, wants, .. } = imported;
     let complete = !checks.is_empty();
     let (level, complete, check, unmet) = match answer::ask(workshop, subject, scratch)? {
         Asked::NoDriver => {
@@ -149,10 +149,11 @@ fn asked(
         }
         Asked::Mute { check } => (VerificationLevel::Imports, false, check, unmet),
         Asked::Stopped { check, failed } => {
-            (VerificationLevel::Imports, driver_shown, check, Some(failed))
+            // of what only the user can give nothing else would be seen
+            (VerificationLevel::Imports, driver_shown, check, Some(failed).filter(|_| !wants))
         }
         Asked::Unclear { check, failed } => {
-            (VerificationLevel::Imports, false, check, Some(failed))
+            (VerificationLevel::Imports, false, check, Some(failed).filter(|_| !wants))
         }
         Asked::Failed(failed) => {
             return Ok(offline::asked_in_vain(&failed.output).ok_or(failed));
