@@ -42,7 +42,9 @@ impl Way<'_> {
                 all = addition.ways(&all, &plan.pythons, available).pop().unwrap_or(all);
             }
             if let Some(better) = self.chosen_anew(all, plan)? {
-                additions.iter().for_each(|addition| self.say(addition));
+                for addition in &additions {
+                    self.say(addition);
+                }
                 now = better;
             }
         }
