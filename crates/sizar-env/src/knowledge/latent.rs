@@ -159,7 +159,7 @@ mod tests {
             assert_eq!(row.shim.is_some(), row.constrain.is_empty(), "{row:?}");
             assert!(row.names.iter().all(|name| name.contains('.')), "{row:?}");
             if let Some(shim) = &row.shim {
-                assert!(!crate::shims::files(&[shim.clone()]).is_empty(), "{row:?}");
+                assert!(!crate::shims::files(std::slice::from_ref(shim)).is_empty(), "{row:?}");
             }
             assert!(row.source.starts_with("https://"), "{row:?}");
         }
