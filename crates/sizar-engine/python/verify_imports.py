@@ -96,7 +96,23 @@ def absent_file(error):
     if not isinstance(path, (str, type(u""))) or os.sep not in path or path.endswith(".so"):
         return None
     of_environment = path.startswith((sys.prefix + os.sep, os.path.dirname(os.__file__)))
-    return None if of_environment else path
+    # a program is nobody's data
+    program = "/bin/" in path or "/sbin/" in path
+    return None if of_environment or program else printable(path)
+
+
+def printable(value):
+    # a name need not be text, and the answer has to be
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def of_variables(trace):
+    # whether `os.environ` itself raised, which is frozen since Python 3.11
+    path, _, function, _ = traceback.extract_tb(trace)[-1]
+    name = os.path.basename(path).split(".")[0]
+    return function == "__getitem__" and name in ("os", "UserDict", "<frozen os>")
 
 
 def wanting(error):
@@ -108,8 +124,8 @@ def wanting(error):
         found = re.search(r"nltk\.download\(['\"]([\w-]+)['\"]\)", message(error))
         return {"corpus": found.group(1)} if found else None
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
-        path = innermost(sys.exc_info()[2])[0]
-        return {"variable": error.args[0]} if path == os.path.realpath(os.__file__) else None
+        if of_variables(sys.exc_info()[2]):
+            return {"variable": printable(error.args[0])}
     return None
 
 
@@ -436,7 +452,7 @@ class Job(object):
         # what lacks something of the user's says nothing against the environment
         failures = sorted(imports.failures, key=lambda answer: answer["wanting"] is not None)
         for answer in failures[:1]:
-            wants = answer["wanting"] is not None and kind != "other"
+            wants = answer["wanting"] is not None and kind in ("driver", "imports_of")
             answer.update(kind="wanting" if wants else kind, name=path)
             return self.say(answer)
         answer = {"result": "success", "kind": kind, "name": path}

@@ -33,6 +33,14 @@ impl Latent {
         }
     }
 
+    /// Whether a deviation speaks of the same, whatever releases it names.
+    pub fn is_said_by(&self, other: &Deviation) -> bool {
+        let start = |deviation: &Deviation| {
+            deviation.reason.split(": ").next().unwrap_or_default().to_owned()
+        };
+        self.deviation.rule == other.rule && start(&self.deviation) == start(other)
+    }
+
     /// Whether it only asks for something more to be installed.
     pub fn is_addition(&self) -> bool {
         let mut actions = self.ways.iter().flatten();
@@ -40,17 +48,12 @@ impl Latent {
     }
 
     /// Returns the specifications that mend it, the first to be tried first; none that changes
-    /// nothing.
-    pub fn ways(
-        &self,
-        spec: &EnvSpec,
-        pythons: &[PythonVersion],
-        available: &[PythonVersion],
-    ) -> Vec<EnvSpec> {
+    /// nothing. Another Python is one of `pythons`, on which the code can run.
+    pub fn ways(&self, spec: &EnvSpec, pythons: &[PythonVersion]) -> Vec<EnvSpec> {
         let ways = self.ways.iter().map(|actions| {
             let mut other = spec.clone();
             for action in actions {
-                act(&mut other, action, pythons, available);
+                act(&mut other, action, pythons, pythons);
             }
             other
         });
@@ -63,19 +66,28 @@ impl Latent {
 }
 
 /// Finds what would fail late, where `driver` or, without one, anything but a test comes to it.
-pub fn latent(lock: &EnvLock, inspection: &Inspection, driver: Option<&Driver>) -> Vec<Latent> {
+///
+/// For an older release of something, which changes it for all, the `chosen` driver has to come to
+/// it: a script of other times that lies beside it decides nothing.
+pub fn latent(
+    lock: &EnvLock,
+    inspection: &Inspection,
+    driver: Option<&Driver>,
+    chosen: Option<&Driver>,
+) -> Vec<Latent> {
     let mut found: Vec<Latent> =
         knowledge::conflicts().iter().filter_map(|row| conflict(row, lock)).collect();
-    let closure: Option<BTreeSet<&str>> =
-        driver.filter(|driver| !driver.closure.is_empty()).map(|driver| driver.needed().collect());
-    let used = |path: &str| closure.as_ref().is_none_or(|closure| closure.contains(path));
-    let uses: Vec<&Sighting> = inspection.uses.iter().filter(|seen| used(&seen.path)).collect();
+    let uses = uses_of(inspection, driver).unwrap_or_else(|| inspection.uses.iter().collect());
+    let chosen_uses = uses_of(inspection, driver.or(chosen)).unwrap_or_default();
     found.extend(knowledge::companions().iter().filter_map(|row| companion(row, lock, &uses)));
     for row in knowledge::removed() {
         let Some(version) = version_of(lock, &row.distribution) else { continue };
-        if Version::from_str(&row.since).is_ok_and(|since| version < since) {
+        let before =
+            |release: &str| Version::from_str(release).is_ok_and(|release| version < release);
+        if before(&row.since) || row.until.as_deref().is_some_and(|until| !before(until)) {
             continue;
         }
+        let uses = if row.shim.is_some() { &uses } else { &chosen_uses };
         if uses.iter().any(|seen| row.unless.contains(&seen.kind)) {
             continue;
         }
@@ -84,6 +96,13 @@ pub fn latent(lock: &EnvLock, inspection: &Inspection, driver: Option<&Driver>) 
         found.push(removed(row, &seen.kind, &place));
     }
     found
+}
+
+/// Returns the uses in what a driver comes to; nothing where that is not known.
+fn uses_of<'a>(inspection: &'a Inspection, driver: Option<&Driver>) -> Option<Vec<&'a Sighting>> {
+    let driver = driver.filter(|driver| !driver.closure.is_empty())?;
+    let closure: BTreeSet<&str> = driver.needed().collect();
+    Some(inspection.uses.iter().filter(|seen| closure.contains(seen.path.as_str())).collect())
 }
 
 fn within(versions: &str, version: &Version) -> bool {
@@ -200,9 +219,13 @@ mod tests {
         Inspection { uses: uses.collect(), ..Inspection::default() }
     }
 
+    fn driver(closure: &[&str]) -> Driver {
+        Driver { closure: closure.iter().map(|path| (*path).into()).collect(), ..Driver::default() }
+    }
+
     fn rules(packages: &[(&str, &str)], uses: &[&str]) -> Vec<String> {
         let (_, lock) = world(packages);
-        let found = latent(&lock, &using(uses), None);
+        let found = latent(&lock, &using(uses), None, Some(&driver(&["net/train.py"])));
         found.into_iter().map(|latent| latent.deviation.reason).collect()
     }
 
@@ -223,7 +246,8 @@ mod tests {
     #[test]
     fn a_name_matters_where_its_release_took_it_away() {
         let uses = ["scipy.misc.imread", "numpy.float"];
-        let found = rules(&[("scipy", "1.4.1"), ("numpy", "1.18.5")], &uses);
+        let packages = [("scipy", "1.4.1"), ("numpy", "1.18.5"), ("pillow", "7.0.0")];
+        let found = rules(&packages, &uses);
         assert_eq!(
             found,
             ["scipy 1.2 removed `scipy.misc.imread`, which `net/train.py:7` uses; a shim brings \
@@ -258,8 +282,8 @@ mod tests {
         assert_eq!(rules(&[("keras", "2.1.5")], &[]).len(), 1);
         assert!(rules(&[("keras", "2.2.4")], &[]).is_empty());
         let (spec, lock) = world(&[("keras", "2.1.5")]);
-        let found = latent(&lock, &Inspection::default(), None);
-        let ways = found[0].ways(&spec, &[], &[]);
+        let found = latent(&lock, &Inspection::default(), None, None);
+        let ways = found[0].ways(&spec, &[]);
         assert_eq!(ways[0].requirements, ["h5py"]);
     }
 
@@ -271,14 +295,32 @@ mod tests {
     }
 
     #[test]
+    fn a_script_of_other_times_asks_for_no_older_release() {
+        let (_, lock) = world(&[("tensorflow", "2.4.0")]);
+        let uses = using(&["tensorflow.Session"]);
+        let count = |chosen: Option<&Driver>| latent(&lock, &uses, None, chosen).len();
+        assert_eq!(count(Some(&driver(&["main.py"]))), 0);
+        assert_eq!(count(Some(&driver(&["main.py", "net/train.py"]))), 1);
+        assert_eq!(count(None), 0);
+    }
+
+    #[test]
+    fn the_same_is_said_of_other_releases() {
+        let found = |h5py: &str| {
+            let (_, lock) = world(&[("h5py", h5py), ("tensorflow", "1.15.0")]);
+            latent(&lock, &Inspection::default(), None, None).remove(0)
+        };
+        assert!(found("3.1.0").is_said_by(&found("3.2.1").deviation));
+        let (_, lock) = world(&[("numpy", "2.1.0"), ("torch", "2.0.0")]);
+        let other = latent(&lock, &Inspection::default(), None, None).remove(0);
+        assert!(!found("3.1.0").is_said_by(&other.deviation));
+    }
+
+    #[test]
     fn only_what_the_driver_comes_to_counts() {
         let (_, lock) = world(&[("numpy", "1.24.0")]);
-        let driver = |closure: &[&str]| Driver {
-            closure: closure.iter().map(|path| (*path).into()).collect(),
-            ..Driver::default()
-        };
         let count = |closure: &[&str]| {
-            latent(&lock, &using(&["numpy.float"]), Some(&driver(closure))).len()
+            latent(&lock, &using(&["numpy.float"]), Some(&driver(closure)), None).len()
         };
         assert_eq!((count(&["net/train.py"]), count(&["main.py"]), count(&[])), (1, 0, 1));
     }
@@ -288,10 +330,10 @@ mod tests {
         let (mut spec, lock) = world(&[("keras", "2.3.1"), ("tensorflow", "2.4.4")]);
         spec.requirements = vec!["keras<=2.3.1".into(), "tensorflow>=2.3".into()];
         spec.python = PythonVersion::minor(3, 8);
-        let found = latent(&lock, &Inspection::default(), None);
+        let found = latent(&lock, &Inspection::default(), None, None);
         assert_eq!(found.len(), 1);
         let pythons = [PythonVersion::minor(3, 7), PythonVersion::minor(3, 8)];
-        let ways = found[0].ways(&spec, &pythons, &pythons);
+        let ways = found[0].ways(&spec, &pythons);
         assert_eq!(ways.len(), 2);
         assert!(ways[0].constraints.contains(&"tensorflow<2.2".into()));
         assert_eq!(ways[0].python, pythons[0]);
@@ -299,6 +341,6 @@ mod tests {
         assert_eq!(ways[1].deviations.last().unwrap().rule, "known-conflict");
         // what is asked for by nobody cannot be replaced
         spec.requirements.clear();
-        assert_eq!(found[0].ways(&spec, &pythons, &pythons).len(), 1);
+        assert_eq!(found[0].ways(&spec, &pythons).len(), 1);
     }
 }

@@ -343,7 +343,7 @@ fn declared_elsewhere(inspection: &Inspection, distribution: &str) -> Option<Str
     let beside = folder(path);
     // a folder with a list for each release of the code: the last one is of today's
     let newest = said
-        .filter(|(path, _)| folder(path) == beside)
+        .filter(|(path, _)| !beside.is_empty() && folder(path) == beside)
         .filter_map(|(_, requirement)| Some((version(requirement)?, requirement)))
         .max_by(|one, other| one.0.cmp(&other.0));
     let newest = newest.filter(|_| version(first).is_some()).map(|(_, requirement)| requirement);

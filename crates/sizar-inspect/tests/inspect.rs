@@ -67,7 +67,16 @@ fn names_that_later_releases_removed_are_seen() {
               def go(G, frame):\n    \
                   frame = frame.append({}, ignore_index=True)\n    [].append(1)\n    \
                   Word2Vec([], size=3)\n    Word2Vec([], **{})\n    \
-                  return G.node[0]\n",
+                  return G.node[0], nx.selfloop_edges(G)\n",
+        ),
+        (
+            "both.py",
+            b"import os, PIL, numpy as np\n\
+              try:\n    import tensorflow.compat.v1 as tf\nexcept ImportError:\n    import tensorflow as tf\n\
+              tf.Session()\n\
+              try:\n    from collections import Mapping\nexcept ImportError:\n    pass\n\
+              if hasattr(np, 'int'):\n    np.int\n\
+              os.path.getsize('x')\n",
         ),
         ("tests/test_a.py", b"import numpy as np\nnp.int\n"),
     ]);
@@ -77,10 +86,13 @@ fn names_that_later_releases_removed_are_seen() {
     assert_eq!(
         seen,
         [
+            ("both.py", 3, "tensorflow.compat.v1"),
+            ("both.py", 6, "tensorflow.Session"),
             ("graph.py", 4, "pandas:append(ignore_index)"),
             ("graph.py", 6, "gensim.models.Word2Vec(size)"),
             ("graph.py", 8, "networkx:node"),
             ("train.py", 3, "skimage.measure.compare_ssim"),
+            ("train.py", 4, "tensorflow.compat.v1"),
             ("train.py", 6, "yaml.load(!Loader)"),
             ("train.py", 8, "numpy.float"),
             ("train.py", 10, "scipy.misc.imresize"),

@@ -17,6 +17,9 @@ use super::error::io;
 use super::inside;
 use super::tree_build::FOLDER;
 
+/// The largest file that is read, in bytes: what a build left is foreign.
+const LARGEST: u64 = 8 << 20;
+
 /// How many folders of a tree are looked at.
 const FOLDERS: usize = 20_000;
 
@@ -36,13 +39,10 @@ pub fn keep(
         return Ok(());
     };
     let Some(metadata) = metadata_folder(prefix, lock, package)? else { return Ok(()) };
-    let record = metadata.join("RECORD");
-    if !record.is_file() {
-        return Ok(());
-    }
-    let record = fs::read(&record).map_err(io(&record))?;
-    let tree = Tree::read(&checkout.path)?;
     let site = site_packages(prefix, lock);
+    let name = Utf8Path::new(metadata.file_name().unwrap_or_default());
+    let Some(record) = regular(&site, &name.join("RECORD"))? else { return Ok(()) };
+    let tree = Tree::read(&checkout.path)?;
     for module in tree.lacks(&String::from_utf8_lossy(&record)) {
         // a record is foreign: nothing outside is read
         let Some(text) = regular(&site, module)? else { continue };
@@ -51,10 +51,12 @@ pub fn keep(
     Ok(())
 }
 
-/// Reads a file that no link leads to.
+/// Reads a file of a moderate size that no link leads to.
 fn regular(site: &Utf8Path, module: &Utf8Path) -> Result<Option<Vec<u8>>, SetupError> {
     let path = site.canonicalize_utf8().map_err(io(site))?.join(module);
-    if path.canonicalize_utf8().ok().as_ref() != Some(&path) || !path.is_file() {
+    let about = fs::symlink_metadata(&path);
+    let is_small = about.is_ok_and(|about| about.is_file() && about.len() <= LARGEST);
+    if !is_small || path.canonicalize_utf8().ok().as_ref() != Some(&path) {
         return Ok(None);
     }
     fs::read(&path).map(Some).map_err(io(&path))

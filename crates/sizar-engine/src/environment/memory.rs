@@ -75,7 +75,9 @@ pub fn remembered(home: &Home, checkout: &Checkout, request: &SetupRequest) -> O
     if plan.version != VERSION || !folder::is_ready(&plan.prefix) {
         return None;
     }
-    if !plan.verified && plan.knowledge != Some(knowledge::revision()) {
+    // without the network nothing else could be made
+    let outdated = !plan.verified && plan.knowledge != Some(knowledge::revision());
+    if outdated && !request.offline {
         return None;
     }
     Some(Setup {

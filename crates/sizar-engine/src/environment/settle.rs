@@ -2,7 +2,7 @@
 
 use sizar_env::latent::{Latent, latent};
 use sizar_env::plan::Plan;
-use sizar_model::{EnvLock, EnvSpec, Installer, PythonVersion};
+use sizar_model::{EnvLock, EnvSpec, Installer};
 
 use super::SetupError;
 use super::build;
@@ -28,8 +28,6 @@ impl Way<'_> {
         lock: EnvLock,
         plan: &Plan,
     ) -> Result<EnvLock, SetupError> {
-        let available = self.interpreters().versions();
-        let available = if self.request.python.is_some() { &plan.pythons } else { &available };
         let mut left = if spec.installer == Installer::Pip { 1 } else { RESOLUTIONS };
         let mut now = (spec.clone(), lock);
         // what is only to be added, all at once
@@ -39,7 +37,7 @@ impl Way<'_> {
             left -= 1;
             let mut all = now.0.clone();
             for addition in &additions {
-                all = addition.ways(&all, &plan.pythons, available).pop().unwrap_or(all);
+                all = addition.ways(&all, &plan.pythons).pop().unwrap_or(all);
             }
             if let Some(better) = self.chosen_anew(all, plan)? {
                 for addition in &additions {
@@ -56,7 +54,7 @@ impl Way<'_> {
             else {
                 break;
             };
-            match self.mended(&now, &next, plan, available, &mut left)? {
+            match self.mended(&now, &next, plan, &mut left)? {
                 Some(better) => {
                     self.say(&next);
                     now = better;
@@ -76,8 +74,9 @@ impl Way<'_> {
     /// Returns what would fail late, and was not seen to before.
     fn open(&self, (spec, lock): &Settled) -> Vec<Latent> {
         let driver = self.chosen.driver.as_ref().filter(|_| self.chosen.named);
-        let mut found = latent(lock, self.inspection, driver);
-        found.retain(|one| !spec.deviations.contains(&one.deviation));
+        let chosen = self.chosen.driver.as_ref();
+        let mut found = latent(lock, self.inspection, driver, chosen);
+        found.retain(|one| !spec.deviations.iter().any(|known| one.is_said_by(known)));
         found
     }
 
@@ -87,10 +86,9 @@ impl Way<'_> {
         now: &Settled,
         latent: &Latent,
         plan: &Plan,
-        available: &[PythonVersion],
         left: &mut u32,
     ) -> Result<Option<Settled>, SetupError> {
-        for other in latent.ways(&now.0, &plan.pythons, available) {
+        for other in latent.ways(&now.0, &plan.pythons) {
             if *left == 0 {
                 break;
             }
@@ -98,7 +96,7 @@ impl Way<'_> {
             let deviations = now.0.deviations.clone();
             if let Some(better) = self.chosen_anew(other, plan)? {
                 let seen = (EnvSpec { deviations, ..better.0.clone() }, better.1.clone());
-                if !self.open(&seen).iter().any(|one| one.deviation == latent.deviation) {
+                if !self.open(&seen).iter().any(|one| one.is_said_by(&latent.deviation)) {
                     return Ok(Some(better));
                 }
             }

@@ -24,14 +24,22 @@ def mend(module):
             setattr(module, old, _moved(new))
 
 
+def _takes(function, name):
+    import inspect
+
+    return name in inspect.signature(function).parameters
+
+
 def _moved(name):
     def function(*args, **options):
         import skimage.metrics
 
+        moved = getattr(skimage.metrics, name)
         # 0.19 replaced the switch by the number of the axis
-        if options.pop("multichannel", False):
-            options["channel_axis"] = -1
-        return getattr(skimage.metrics, name)(*args, **options)
+        if "multichannel" in options and _takes(moved, "channel_axis"):
+            if options.pop("multichannel"):
+                options["channel_axis"] = -1
+        return moved(*args, **options)
 
     function.__name__ = name
     return function

@@ -37,6 +37,8 @@ pub struct Removed {
     pub distribution: String,
     /// The first release without the names.
     pub since: String,
+    /// The first release that has them again.
+    pub until: Option<String>,
     #[serde(default)]
     pub names: Vec<String>,
     pub module: Option<String>,

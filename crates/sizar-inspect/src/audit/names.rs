@@ -31,6 +31,11 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Returns whether an import bound the name.
+    pub fn is_imported(&self, name: &str) -> bool {
+        self.meanings.contains_key(name)
+    }
+
     /// Returns the dotted name of an expression, with imports resolved; for a method of something
     /// that has no name, the method with a dot before it: `.cuda`.
     pub fn dotted(&self, expr: &Expr) -> Option<String> {

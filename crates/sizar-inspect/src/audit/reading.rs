@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use ruff_python_ast::visitor::{self, Visitor};
 use ruff_python_ast::{
-    Arguments, Expr, ExprCall, ExprIf, Identifier, Keyword, Parameters, Stmt, StmtAssign, StmtIf,
+    Arguments, ExceptHandler, Expr, ExprCall, ExprIf, Identifier, Keyword, Parameters, Stmt,
+    StmtAssign, StmtIf, StmtTry,
 };
 use ruff_text_size::{Ranged, TextSize};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -34,6 +35,8 @@ pub struct Reading<'a> {
     pub(super) imported: FxHashSet<&'a str>,
     /// How many enclosing conditions ask for a GPU.
     guards: u32,
+    /// How many enclosing statements catch that a name is gone, or ask first.
+    other_ways: u32,
     /// Where we are, as far as it matters to a string.
     frames: Vec<Frame<'a>>,
     /// How many of the frames are words for people.
@@ -146,6 +149,7 @@ impl<'a> Reading<'a> {
             facts: Facts::default(),
             imported: FxHashSet::default(),
             guards: 0,
+            other_ways: 0,
             frames: Vec::new(),
             prose: 0,
             calls: Vec::new(),
@@ -204,6 +208,27 @@ impl<'a> Reading<'a> {
     /// Returns whether the place is reached only where somebody asked for a GPU.
     pub(super) fn is_guarded(&self) -> bool {
         self.guards > 0
+    }
+
+    /// Returns whether the code goes on where a name of the place is gone.
+    pub(super) fn has_another_way(&self) -> bool {
+        self.other_ways > 0
+    }
+
+    /// Returns whether an attribute is taken from something that an import brought.
+    pub(super) fn is_of_a_module(&self, expr: &Expr) -> bool {
+        let mut first = expr;
+        while let Expr::Attribute(attribute) = first {
+            first = &attribute.value;
+        }
+        let Expr::Name(name) = first else { return false };
+        self.imported.contains(name.id.as_str()) || self.names.is_imported(name.id.as_str())
+    }
+
+    fn with_another_way(&mut self, has: bool, visit: impl FnOnce(&mut Self)) {
+        self.other_ways += u32::from(has);
+        visit(self);
+        self.other_ways -= u32::from(has);
     }
 
     fn asks_for_a_gpu(&self, test: &Expr) -> bool {
@@ -356,6 +381,9 @@ impl<'a> Visitor<'a> for Reading<'a> {
                     datasets::import(self, alias.name.as_str(), line);
                     shapes::import(self, alias.name.as_str(), line);
                     devices::import(self, alias.name.as_str(), line);
+                    if !self.tests {
+                        uses::import(self, alias.name.as_str(), line);
+                    }
                 }
             }
             Stmt::ImportFrom(import) => {
@@ -370,7 +398,13 @@ impl<'a> Visitor<'a> for Reading<'a> {
                     datasets::import(self, module.as_str(), line);
                     shapes::import(self, module.as_str(), line);
                     devices::import(self, module.as_str(), line);
+                    if !self.tests {
+                        uses::import(self, module.as_str(), line);
+                    }
                 }
+            }
+            Stmt::Try(attempt) if catches_absence(attempt) => {
+                self.with_another_way(true, |reading| visitor::walk_stmt(reading, statement));
             }
             // a text that is a statement of its own is documentation
             Stmt::Expr(expr) if expr.value.is_string_literal_expr() => {}
@@ -381,7 +415,11 @@ impl<'a> Visitor<'a> for Reading<'a> {
                     self.bound(name, value);
                 }
             }
-            Stmt::If(condition) => self.condition(condition),
+            Stmt::If(condition) => {
+                let test = self.module.source_of(&*condition.test);
+                let asks = test.contains("hasattr(") || test.contains("version");
+                self.with_another_way(asks, |reading| reading.condition(condition));
+            }
             Stmt::Raise(_) | Stmt::Assert(_) => {
                 self.inside(Frame::Prose, |reading| visitor::walk_stmt(reading, statement));
             }
@@ -469,6 +507,28 @@ impl<'a> Visitor<'a> for Reading<'a> {
     }
 
     fn visit_annotation(&mut self, _: &'a Expr) {}
+}
+
+/// Returns whether a `try` goes on where a name or a module is gone.
+fn catches_absence(attempt: &StmtTry) -> bool {
+    attempt.handlers.iter().any(|handler| {
+        let ExceptHandler::ExceptHandler(handler) = handler;
+        let Some(caught) = &handler.type_ else { return true };
+        let caught = match &**caught {
+            Expr::Tuple(several) => several.elts.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        caught.iter().filter_map(last_name).any(|name| {
+            matches!(
+                name,
+                "ImportError"
+                    | "ModuleNotFoundError"
+                    | "AttributeError"
+                    | "Exception"
+                    | "BaseException"
+            )
+        })
+    })
 }
 
 fn last_name(target: &Expr) -> Option<&str> {

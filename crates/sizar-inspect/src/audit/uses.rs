@@ -37,6 +37,8 @@ struct Row {
 struct Wanted {
     /// Dotted names, plain and of calls.
     names: FxHashSet<String>,
+    /// Those that only later releases have: they count behind a guard, too.
+    later: FxHashSet<String>,
     /// The last parts of plain names and methods: most attributes are none of these.
     last: FxHashSet<String>,
     /// The last parts of names of calls.
@@ -57,6 +59,7 @@ static WANTED: LazyLock<Wanted> = LazyLock::new(|| {
     });
     let mut wanted = Wanted::default();
     for row in files.flat_map(|file| file.removed.into_iter().chain(file.companion)) {
+        wanted.later.extend(row.unless.iter().cloned());
         for name in row.names.into_iter().chain(row.unless) {
             wanted.take(name);
         }
@@ -103,7 +106,20 @@ pub(super) fn attribute(reading: &mut Reading<'_>, expr: &Expr) {
         let line = reading.line(expr);
         return see(reading, &name, line);
     }
-    method(reading, last, reading.line(expr));
+    // what is taken from a module is no method of an object
+    if !reading.is_of_a_module(expr) {
+        method(reading, last, reading.line(expr));
+    }
+}
+
+/// Looks at an imported module: `import tensorflow.compat.v1 as tf`.
+pub(super) fn import(reading: &mut Reading<'_>, module: &str, line: u32) {
+    let ends = module.match_indices('.').map(|(at, _)| at).skip(1).chain([module.len()]);
+    for end in ends {
+        if WANTED.names.contains(&module[..end]) {
+            see(reading, &module[..end], line);
+        }
+    }
 }
 
 /// Looks at what is taken from a module: `from scipy.misc import imread`.
@@ -156,6 +172,10 @@ fn method(reading: &mut Reading<'_>, method: &str, line: u32) {
 }
 
 fn see(reading: &mut Reading<'_>, name: &str, line: u32) {
+    // who asks first, or catches that it is gone, has another way
+    if reading.has_another_way() && !WANTED.later.contains(name) {
+        return;
+    }
     // one of each is enough
     if !reading.facts.uses.iter().any(|seen| seen.kind == name) {
         let seen = sighting(name, name, reading.path, line);
