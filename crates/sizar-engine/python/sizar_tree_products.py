@@ -2,9 +2,10 @@
 #
 # sizar builds extensions of a tree (`python setup.py build_ext --inplace`) in a copy of it, and
 # keeps what was made below PREFIX/tree, as it does with modules that the build of a source writes
-# (`pkg/version.py`); a source that is installed has its extensions in site-packages. A program that runs in a fresh copy of the tree finds neither beside its sources. This finder, the
-# last one that is asked, looks for a module that nobody else found in the folder of the same name
-# there. It never answers for anything that can be found without it.
+# (`pkg/version.py`); a source that is installed has its extensions in site-packages. A program that
+# runs in a fresh copy of the tree finds neither beside its sources. This finder, the last one that
+# is asked, looks for a module that nobody else found in the folder of the same name there. It never
+# answers for anything that can be found without it.
 #
 # Loaded by a .pth file of the environment; silent, and harmless on every Python.
 

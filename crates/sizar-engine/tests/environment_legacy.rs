@@ -156,6 +156,30 @@ setup(name='demo', version='1', py_modules=['demo'], setup_requires=tools,
 ";
 
 #[test]
+fn slow_a_module_that_only_the_build_writes_is_found_by_python_2() {
+    let Some(world) = World::with_python_2() else { return };
+    fs::create_dir_all(world.source.join("net")).unwrap();
+    world
+        .file(
+            "setup.py",
+            "from setuptools import setup\n\
+             from setuptools.command.build_py import build_py\n\n\n\
+             class Build(build_py):\n    def run(self):\n        \
+             open('net/version.py', 'w').write('v = 2\\n')\n        build_py.run(self)\n\n\n\
+             setup(name='net-demo', version='1', packages=['net'], cmdclass={'build_py': Build})\n",
+        )
+        .file("net/__init__.py", "from .version import v\n")
+        .file(
+            "tool.py",
+            "import argparse\nimport net\nargparse.ArgumentParser().parse_args()\nprint 'v', net.v\n",
+        );
+    let made = world.setup("2016-10-01", &request("tool.py")).unwrap();
+    assert!(made.verified, "{:?}", made.attempts);
+    let tool = world.source.join("tool.py");
+    assert_eq!(output(&made, "python", &[tool.as_str()]), "v 2");
+}
+
+#[test]
 fn slow_what_a_build_fetches_by_itself_is_of_its_time_too() {
     let Some(world) = World::with_python_2() else { return };
     if detect() == SandboxKind::None {

@@ -128,8 +128,8 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let step = build_steps::failed(&spec.build_steps, failure.output);
     let unreachable = Unreachable::find(&spec.requirements, failure.output).filter(|_| building);
     if building {
-        // what a row mends need not go
         candidates.extend(build_limit::lifted(spec, package.as_deref(), failure.output));
+        // what a row mends need not go
         let unmended = package.as_ref().filter(|_| matching(spec, failure).is_empty());
         candidates.extend(conda_only(spec, &diagnoses, unmended, facts));
     }

@@ -76,7 +76,9 @@ fn names_that_later_releases_removed_are_seen() {
               tf.Session()\n\
               try:\n    from collections import Mapping\nexcept ImportError:\n    pass\n\
               if hasattr(np, 'int'):\n    np.int\n\
-              os.path.getsize('x')\n",
+              os.path.getsize('x')\n\
+              try:\n    np.float(1)\nexcept Exception as error:\n    print(error)\n\
+              try:\n    np.complex(1)\nexcept AttributeError:\n    pass\n",
         ),
         ("tests/test_a.py", b"import numpy as np\nnp.int\n"),
     ]);
@@ -88,6 +90,7 @@ fn names_that_later_releases_removed_are_seen() {
         [
             ("both.py", 3, "tensorflow.compat.v1"),
             ("both.py", 6, "tensorflow.Session"),
+            ("both.py", 15, "numpy.float"),
             ("graph.py", 4, "pandas:append(ignore_index)"),
             ("graph.py", 6, "gensim.models.Word2Vec(size)"),
             ("graph.py", 8, "networkx:node"),

@@ -198,7 +198,11 @@ impl Way<'_> {
                 rule: None,
                 seconds: 0.0,
             };
-            let shortfall = match self.attempt(&mut spec, &plan)? {
+            let outcome = self.attempt(&mut spec, &plan)?;
+            // what was chosen anew meanwhile belongs to its record
+            attempt.python = spec.python;
+            self.deviations.replace(spec.deviations.clone());
+            let shortfall = match outcome {
                 Ok(mut made) => {
                     attempt.seconds = began.elapsed().as_secs_f64();
                     let unmet = made.verified.unmet.take();

@@ -11,7 +11,8 @@ NAME = "apex-amp"
 def install():
     hooks.where_absent("apex", NAME, apex, package=True)
     hooks.where_absent("apex.amp", NAME, amp)
-    hooks.where_absent("apex.parallel", NAME, parallel)
+    hooks.where_absent("apex.parallel", NAME, parallel, package=True)
+    hooks.where_absent("apex.parallel.LARC", NAME, larc)
     hooks.where_absent("apex.optimizers", NAME, optimizers)
     hooks.where_absent("apex.normalization", NAME, normalization)
     hooks.where_absent("apex.normalization.fused_layer_norm", NAME, normalization)
@@ -80,6 +81,50 @@ def parallel(module):
         torch.nn.SyncBatchNorm.convert_sync_batchnorm(module, process_group)
     )
     module.create_syncbn_process_group = lambda group_size: None
+
+
+def larc(module):
+    """Layer-wise rates around another optimiser: https://arxiv.org/abs/1708.03888."""
+
+    class LARC(object):
+        def __init__(self, optimizer, trust_coefficient=0.02, clip=True, eps=1e-8):
+            self.optim = optimizer
+            self.trust_coefficient = trust_coefficient
+            self.clip = clip
+            self.eps = eps
+
+        def __getattr__(self, name):
+            # what it does not do itself the optimiser does: `param_groups`, `state_dict`
+            if name == "optim":
+                raise AttributeError(name)
+            return getattr(self.optim, name)
+
+        def step(self, *args, **options):
+            decays = []
+            for group in self.optim.param_groups:
+                decay = group.get("weight_decay", 0)
+                decays.append(decay)
+                group["weight_decay"] = 0
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        self._scale(parameter, decay, group["lr"])
+            result = self.optim.step(*args, **options)
+            for group, decay in zip(self.optim.param_groups, decays):
+                group["weight_decay"] = decay
+            return result
+
+        def _scale(self, parameter, decay, rate):
+            length = parameter.data.norm().item()
+            slope = parameter.grad.data.norm().item()
+            if length == 0 or slope == 0:
+                return
+            adaptive = self.trust_coefficient * length / (slope + length * decay + self.eps)
+            if self.clip:
+                adaptive = min(adaptive / rate, 1)
+            parameter.grad.data.add_(decay * parameter.data)
+            parameter.grad.data.mul_(adaptive)
+
+    module.LARC = LARC
 
 
 def optimizers(module):

@@ -22,6 +22,8 @@ use crate::python::parse::Module;
 static GPU_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("cuda|CUDA|gpu|GPU|is_available|device|DEVICE|Device").expect("it is valid")
 });
+/// Words of conditions that ask whether a name is there, or which release it is.
+const ASKS_FIRST: &[&str] = &["hasattr(", "__version__", "version_info", "VERSION"];
 /// The longest string that is looked at: what is longer is data or prose.
 const MAX_STRING: usize = 1_000;
 
@@ -417,7 +419,7 @@ impl<'a> Visitor<'a> for Reading<'a> {
             }
             Stmt::If(condition) => {
                 let test = self.module.source_of(&*condition.test);
-                let asks = test.contains("hasattr(") || test.contains("version");
+                let asks = ASKS_FIRST.iter().any(|word| test.contains(word));
                 self.with_another_way(asks, |reading| reading.condition(condition));
             }
             Stmt::Raise(_) | Stmt::Assert(_) => {
@@ -509,24 +511,24 @@ impl<'a> Visitor<'a> for Reading<'a> {
     fn visit_annotation(&mut self, _: &'a Expr) {}
 }
 
-/// Returns whether a `try` goes on where a name or a module is gone.
+/// Returns whether a `try` goes on where a name or a module is gone: whoever catches everything means
+/// that around imports alone.
 fn catches_absence(attempt: &StmtTry) -> bool {
+    let imports = |statement: &Stmt| {
+        matches!(statement, Stmt::Import(_) | Stmt::ImportFrom(_) | Stmt::Assign(_))
+    };
+    let only_imports = attempt.body.iter().all(imports);
     attempt.handlers.iter().any(|handler| {
         let ExceptHandler::ExceptHandler(handler) = handler;
-        let Some(caught) = &handler.type_ else { return true };
+        let Some(caught) = &handler.type_ else { return only_imports };
         let caught = match &**caught {
             Expr::Tuple(several) => several.elts.as_slice(),
             one => std::slice::from_ref(one),
         };
-        caught.iter().filter_map(last_name).any(|name| {
-            matches!(
-                name,
-                "ImportError"
-                    | "ModuleNotFoundError"
-                    | "AttributeError"
-                    | "Exception"
-                    | "BaseException"
-            )
+        caught.iter().filter_map(last_name).any(|name| match name {
+            "ImportError" | "ModuleNotFoundError" | "AttributeError" => true,
+            "Exception" | "BaseException" => only_imports,
+            _ => false,
         })
     })
 }
