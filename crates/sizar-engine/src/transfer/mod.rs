@@ -29,6 +29,7 @@ mod store;
 mod taking;
 mod upload;
 mod wire;
+mod writers;
 
 pub use case::alike;
 pub(crate) use case::words as alike_words;

@@ -2,9 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use camino::Utf8PathBuf;
 use fs_err as fs;
@@ -19,11 +17,10 @@ use super::segment::{Bytes, CHUNK, Piece, SMALL, finish, pull, write_missing};
 use super::serve::Output;
 use super::store::{Blob, Store, Who, blobs_of};
 use super::wire::{Frame, Kind, pack};
+use super::writers::Writers;
 use crate::sparse::{digest_of, update_zeros};
 use crate::transport::WINDOW;
 
-/// How many small files are written at once: on a file server each waits for an answer.
-const WRITERS: usize = 8;
 /// How often contents are asked for before it is given up: the network or the disk lies.
 const ROUNDS: u32 = 6;
 /// How many missing contents one frame lists.
@@ -117,69 +114,34 @@ impl Taking<'_> {
         input: &mut impl Read,
     ) -> io::Result<()> {
         let safe = AtomicU64::new(0);
-        let broken = AtomicBool::new(false);
-        let first: Mutex<Option<io::Error>> = Mutex::new(None);
-        let fail = |error: io::Error| {
-            broken.store(true, Ordering::SeqCst);
-            first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-        };
         let count = |bytes: u64| {
             let left = |left: u64| Some(left.saturating_sub(bytes));
             let _ = self.awaited.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left);
             let all = safe.fetch_add(bytes, Ordering::SeqCst) + bytes;
             self.output.send(&pack(Kind::Safe, &all.to_le_bytes(), None))
         };
-        let (frames, waiting) = sync_channel::<Vec<u8>>(2 * WRITERS);
-        let waiting = Mutex::new(waiting);
+        let write = |pieces: &[u8]| self.small(blobs, laying, pieces);
         let mut large: Option<Arriving> = None;
-        let read = std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|_| {
-                    scope.spawn(|| {
-                        while let Some(frame) = next(&waiting) {
-                            if broken.load(Ordering::SeqCst) {
-                                continue;
-                            }
-                            let written = self.small(blobs, laying, &frame);
-                            if let Err(error) = written.and_then(&count) {
-                                fail(error);
-                            }
-                        }
-                    })
-                })
-                .collect();
-            let read = (|| {
-                loop {
-                    let frame = Frame::read(input)?.ok_or(io::ErrorKind::UnexpectedEof)?;
-                    match frame.kind {
-                        Kind::End => return Ok(()),
-                        Kind::Data if broken.load(Ordering::SeqCst) => return Ok(()),
-                        Kind::Data if is_small(blobs, &frame.bytes) => {
-                            frames.send(frame.bytes).map_err(io::Error::other)?;
-                        }
-                        Kind::Data => {
-                            let came = self.large(blobs, bases, &frame.bytes, &mut large);
-                            came.and_then(&count)?;
-                        }
-                        other => {
-                            return Err(io::Error::other(format!("{other:?} came for contents")));
-                        }
+        Writers::run(&write, &count, |writers| {
+            loop {
+                let frame = Frame::read(input)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+                match frame.kind {
+                    Kind::End => return Ok(()),
+                    Kind::Data if writers.broken() => return Ok(()),
+                    Kind::Data if is_small(blobs, &frame.bytes) => writers.give(frame.bytes)?,
+                    Kind::Data => {
+                        let came = self.large(blobs, bases, &frame.bytes, &mut large);
+                        came.and_then(&count)?;
+                    }
+                    other => {
+                        return Err(io::Error::other(format!("{other:?} came for contents")));
                     }
                 }
-            })();
-            drop(frames);
-            for writer in writers {
-                drop(writer.join());
             }
-            read
-        });
-        match first.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            None => read,
-        }
+        })
     }
 
-    /// Keeps the small contents of a frame; returns how many bytes they have.
+    /// Keeps small contents of a frame; returns how many bytes they have.
     fn small(
         &self,
         blobs: &[(Blob, usize)],
@@ -241,10 +203,6 @@ impl Taking<'_> {
         }
         Ok(bytes)
     }
-}
-
-fn next(waiting: &Mutex<Receiver<Vec<u8>>>) -> Option<Vec<u8>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
 fn torn() -> io::Error {

@@ -23,6 +23,8 @@ struct State {
     answers_held: AtomicBool,
     questions_held: AtomicBool,
     dead: AtomicBool,
+    /// After how many bytes both ways are held.
+    held_from: AtomicU64,
     streams: Mutex<Vec<TcpStream>>,
     logins: AtomicU64,
     passed: AtomicU64,
@@ -39,6 +41,7 @@ impl Line {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let line = Self { ssh_config: Utf8PathBuf::new(), state: Arc::default() };
         line.set_round_trip(round_trip);
+        line.hold_from(u64::MAX);
         let (accepting, state) = (listener.try_clone()?, Arc::clone(&line.state));
         std::thread::spawn(move || {
             for near in accepting.incoming().filter_map(Result::ok) {
@@ -80,8 +83,14 @@ impl Line {
         self.hold_answers();
     }
 
+    /// Holds back everything once so many bytes have passed, both ways together.
+    pub fn hold_from(&self, passed: u64) {
+        self.state.held_from.store(passed, Ordering::Relaxed);
+    }
+
     /// Lets through what was held back, and what comes.
     pub fn release(&self) {
+        self.hold_from(u64::MAX);
         self.state.questions_held.store(false, Ordering::Relaxed);
         self.state.answers_held.store(false, Ordering::Relaxed);
     }
@@ -148,7 +157,11 @@ fn write_when_due(
     };
     while let Ok((due, bytes)) = receiver.recv() {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        while held.load(Ordering::Relaxed) && !state.dead.load(Ordering::Relaxed) {
+        let is_held = || {
+            held.load(Ordering::Relaxed)
+                || state.passed.load(Ordering::Relaxed) >= state.held_from.load(Ordering::Relaxed)
+        };
+        while is_held() && !state.dead.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(5));
         }
         if to.write_all(&bytes).is_err() {
