@@ -40,6 +40,7 @@ const KINDS: &[(&str, &[&str])] = &[
             "constraints-dropped",
             "paired-",
             "later-date",
+            "first-wheels",
             "date",
             "floor",
             "np-",

@@ -42,13 +42,32 @@ pub fn cutoff(date: Timestamp) -> Timestamp {
 }
 
 /// Returns the dates of the packages that cannot be taken as of `cutoff`, because `installer`
-/// does not work with what there was.
-pub fn package_dates(cutoff: Timestamp, installer: Installer) -> BTreeMap<String, Timestamp> {
-    knowledge::floors()
+/// does not work with what there was, or because what there was for `python` had to be compiled
+/// with much that nobody has.
+pub fn package_dates(
+    cutoff: Timestamp,
+    installer: Installer,
+    python: PythonVersion,
+) -> BTreeMap<String, Timestamp> {
+    let floors = knowledge::floors()
         .iter()
         .filter(|floor| cutoff < floor.date)
         .filter(|floor| floor.installer.is_none_or(|only| only == installer))
-        .map(|floor| (floor.package.clone(), floor.date))
+        .map(|floor| (floor.package.clone(), floor.date));
+    floors.chain(first_wheels(cutoff, python)).collect()
+}
+
+/// Returns the packages that have no wheel for `python` as of `cutoff`, each with when its first
+/// came, where their builds are not to be hoped for.
+pub fn first_wheels(cutoff: Timestamp, python: PythonVersion) -> BTreeMap<String, Timestamp> {
+    // for later Pythons the date is one at which there are wheels already
+    if !python.satisfies(PythonVersion::minor(2, 7)) {
+        return BTreeMap::new();
+    }
+    knowledge::first_wheels()
+        .iter()
+        .filter(|row| cutoff < row.date)
+        .flat_map(|row| row.packages.iter().map(|package| (package.clone(), row.date)))
         .collect()
 }
 
@@ -89,8 +108,21 @@ mod tests {
 
     #[test]
     fn build_tools_are_never_older_than_uv_can_use() {
-        assert!(package_dates(day("2018-11-28"), Installer::Uv).contains_key("setuptools"));
-        assert!(package_dates(day("2024-01-01"), Installer::Uv).is_empty());
+        let python = PythonVersion::minor(3, 6);
+        assert!(package_dates(day("2018-11-28"), Installer::Uv, python).contains_key("setuptools"));
+        assert!(package_dates(day("2024-01-01"), Installer::Uv, python).is_empty());
+    }
+
+    #[test]
+    fn what_had_no_wheels_for_python_2_is_taken_as_of_its_first() {
+        let python = PythonVersion::minor(2, 7);
+        let dates = first_wheels(day("2016-02-01"), python);
+        assert!(dates["numpy"] < dates["pandas"] && dates["pandas"] < day("2016-08-01"));
+        let later = first_wheels(day("2016-10-01"), python);
+        assert!(!later.contains_key("numpy") && later.contains_key("numba"));
+        assert!(first_wheels(day("2016-02-01"), PythonVersion::minor(3, 5)).is_empty());
+        let all = package_dates(day("2016-02-01"), Installer::Pip, "2.7.18".parse().unwrap());
+        assert!(all.contains_key("numpy") && all.contains_key("setuptools"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Packages whose builds take a compiler and patience: they had better come as wheels.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
+use jiff::Timestamp;
 use sizar_model::{Deviation, PythonVersion};
 use uv_pep440::Version;
 
@@ -134,6 +136,28 @@ pub(crate) fn as_wheels(
         *requirement = next + &marker.unwrap_or_default();
     }
     deviations
+}
+
+/// Says which of `requirements` are taken as of a later date than the rest, because `wheels` says
+/// that their first wheels came then; one that is pinned is the release that it names.
+pub(crate) fn first_wheels(
+    requirements: &[String],
+    wheels: &BTreeMap<String, Timestamp>,
+) -> Option<Deviation> {
+    let taken = requirements.iter().filter(|asked| pin_of(asked).is_none());
+    let taken: BTreeMap<_, _> =
+        taken.filter_map(|asked| wheels.get_key_value(&name::of_requirement(asked))).collect();
+    let last = taken.values().max()?;
+    let names: Vec<_> = taken.keys().map(|name| name.as_str()).collect();
+    Some(Deviation {
+        rule: "first-wheels".into(),
+        reason: format!(
+            "{}: as of when their first wheels for Linux and Python 2.7 came, up to {}; what there \
+             was before has to be compiled, with libraries of its time",
+            names.join(", "),
+            last.strftime("%Y-%m")
+        ),
+    })
 }
 
 #[cfg(test)]

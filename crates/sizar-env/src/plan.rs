@@ -107,15 +107,21 @@ pub fn plan(
         extra_build_requirements.insert(".".to_owned(), selection.build);
     }
     let installer = python::installer(first);
+    let mut dates =
+        cutoff.map(|cutoff| era::package_dates(cutoff, installer, first)).unwrap_or_default();
+    let wheels = cutoff.map(|cutoff| era::first_wheels(cutoff, first)).unwrap_or_default();
+    if wishes.date.is_some() {
+        dates.retain(|package, _| !wheels.contains_key(package));
+    } else {
+        deviations.extend(heavy::first_wheels(&requirements, &wheels));
+    }
     let mut spec = EnvSpec {
         python: first,
         requirements,
         constraints: selection.constraints,
         project: if package.is_some() { ProjectInstall::Install } else { ProjectInstall::OnPath },
         exclude_newer: cutoff,
-        exclude_newer_package: cutoff
-            .map(|cutoff| era::package_dates(cutoff, installer))
-            .unwrap_or_default(),
+        exclude_newer_package: dates,
         build_constraints: date.map(|date| era::build_constraints(date, first)).unwrap_or_default(),
         extra_build_requirements,
         metadata: BTreeMap::new(),
@@ -379,6 +385,23 @@ mod tests {
         assert_eq!(plan.spec.exclude_newer, Some("2018-11-28T14:56:22Z".parse().unwrap()));
         let setuptools = plan.spec.exclude_newer_package["setuptools"];
         assert!(setuptools > "2020-05-30T00:00:00Z".parse().unwrap(), "44.1.1 may be taken");
+    }
+
+    #[test]
+    fn what_had_no_wheels_comes_later_unless_the_date_is_wished() {
+        let mut inspection = audio_package();
+        inspection.python.at_most = Some(PythonVersion::minor(2, 7));
+        inspection.code_date = Some("2016-02-01T00:00:00Z".parse().unwrap());
+        let available = [PythonVersion::minor(2, 7)];
+        let planned = plan(&inspection, None, &available, &Wishes::default()).unwrap().spec;
+        assert!(planned.exclude_newer_package["numpy"] > planned.exclude_newer.unwrap());
+        let said = planned.deviations.iter().find(|said| said.rule == "first-wheels").unwrap();
+        assert!(said.reason.starts_with("numpy: ") && said.reason.contains("2016-04"), "{said:?}");
+        let date = Some("2016-02-01T00:00:00Z".parse().unwrap());
+        let wished = Wishes { date, ..Wishes::default() };
+        let planned = plan(&inspection, None, &available, &wished).unwrap().spec;
+        assert!(!planned.exclude_newer_package.contains_key("numpy"));
+        assert!(planned.deviations.iter().all(|said| said.rule != "first-wheels"));
     }
 
     #[test]

@@ -270,7 +270,7 @@ fn apply(spec: &mut EnvSpec, change: &Change, facts: &Facts<'_>) {
             spec.exclude_newer = Some(*date);
             let late = |other: &Timestamp| other > date;
             spec.exclude_newer_package.retain(|_, other| late(other));
-            for (package, floor) in era::package_dates(*date, spec.installer) {
+            for (package, floor) in era::package_dates(*date, spec.installer, spec.python) {
                 spec.exclude_newer_package.entry(package).or_insert(floor);
             }
         }
@@ -425,7 +425,7 @@ fn set_installer(spec: &mut EnvSpec, installer: Installer) {
     let installer = if spec.conda.is_some() { Installer::Uv } else { installer };
     spec.installer = installer;
     if let Some(date) = spec.exclude_newer {
-        for (package, date) in era::package_dates(date, installer) {
+        for (package, date) in era::package_dates(date, installer, spec.python) {
             let known = spec.exclude_newer_package.entry(package).or_insert(date);
             *known = (*known).max(date);
         }

@@ -13,6 +13,7 @@ pub struct Eras {
     era: Vec<Era>,
     release: Vec<Release>,
     floor: Vec<Floor>,
+    first_wheels: Vec<FirstWheels>,
     build_limit: Vec<BuildLimit>,
 }
 
@@ -42,6 +43,15 @@ pub struct Floor {
     #[serde(default)]
     pub installer: Option<Installer>,
     pub reason: String,
+    pub source: String,
+}
+
+/// Packages that have wheels for Linux and Python 2.7 from a date on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FirstWheels {
+    pub date: Timestamp,
+    pub packages: Vec<String>,
     pub source: String,
 }
 
@@ -75,6 +85,11 @@ pub fn floors() -> &'static [Floor] {
     &ERAS.floor
 }
 
+/// Returns from when on packages have wheels for Linux and Python 2.7.
+pub fn first_wheels() -> &'static [FirstWheels] {
+    &ERAS.first_wheels
+}
+
 /// Returns the limits on build requirements by date.
 pub fn build_limits() -> &'static [BuildLimit] {
     &ERAS.build_limit
@@ -89,6 +104,7 @@ mod tests {
         assert!(eras().is_sorted_by_key(|era| era.until));
         assert!(eras().is_sorted_by_key(|era| era.python));
         assert!(floors().iter().all(|floor| floor.source.starts_with("https://")));
+        assert!(first_wheels().iter().all(|row| row.source.starts_with("https://")));
         assert!(build_limits().iter().all(|limit| limit.source.starts_with("https://")));
     }
 }

@@ -7,7 +7,10 @@ mod latent;
 mod names;
 
 pub use breakages::{Action, Breakage, Stage, SystemPackages, breakages, is_transient, matching};
-pub use dates::{BuildLimit, Era, Eras, Floor, Release, build_limits, eras, floors, releases};
+pub use dates::{
+    BuildLimit, Era, Eras, FirstWheels, Floor, Release, build_limits, eras, first_wheels, floors,
+    releases,
+};
 pub use latent::{Companion, Conflict, Removed, companions, conflicts, removed};
 pub use names::{Pair, Renames, is_popular, pairs, renames};
 
