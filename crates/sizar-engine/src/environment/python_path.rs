@@ -22,13 +22,21 @@ pub fn python_path(
 }
 
 /// Returns whether the tree at `root` has the module `name` (`a.b`), as its root on the path
-/// would show it.
+/// would show it: a file, a package, or a folder of files inside a package, which Python imports
+/// (PEP 420) and `find_packages()` leaves out.
 pub fn has_module(root: &Utf8Path, name: &str) -> bool {
     let is_name =
         |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
     let path = root.join(name.replace('.', "/"));
     name.split('.').all(is_name)
-        && (path.with_extension("py").is_file() || path.join("__init__.py").is_file())
+        && (path.with_extension("py").is_file()
+            || path.join("__init__.py").is_file()
+            || name.contains('.') && has_files(&path))
+}
+
+fn has_files(folder: &Utf8Path) -> bool {
+    let mut entries = folder.read_dir_utf8().into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().extension() == Some("py"))
 }
 
 /// `sys.path.insert(0, '../lib')` and `sys.path.append("utils")`, at the start of a line.
@@ -110,14 +118,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         fs_err::create_dir_all(root.join("net/utils")).unwrap();
-        fs_err::create_dir_all(root.join("net/data")).unwrap();
-        for file in ["net/__init__.py", "net/model.py", "net/utils/__init__.py"] {
+        for empty in ["net/data", "net/noise", "yaml"] {
+            fs_err::create_dir_all(root.join(empty)).unwrap();
+        }
+        let files = ["net/__init__.py", "net/model.py", "net/utils/__init__.py", "net/noise/a.py"];
+        for file in files.into_iter().chain(["yaml/read.py"]) {
             fs_err::write(root.join(file), "").unwrap();
         }
-        let has = ["net", "net.model", "net.utils"].map(|name| has_module(root, name));
-        let not = ["net.data", "nets", "net.model.x", "", "../net", "net."];
-        assert_eq!(has, [true; 3]);
-        assert_eq!(not.map(|name| has_module(root, name)), [false; 6]);
+        let has = ["net", "net.model", "net.utils", "net.noise"];
+        // a folder of scripts is not the package of its name
+        let not = ["net.data", "nets", "net.model.x", "", "../net", "net.", "yaml"];
+        assert_eq!(has.map(|name| has_module(root, name)), [true; 4]);
+        assert_eq!(not.map(|name| has_module(root, name)), [false; 7]);
     }
 
     #[test]
