@@ -215,14 +215,22 @@ fn explained_by_diagnosis(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Ou
 /// Says of a module that the code needs that it was left out before, and why.
 fn left_out_and_needed(spec: &EnvSpec, module: &str) -> Option<Outcome> {
     let top = module.split('.').next().unwrap_or(module);
-    let distribution = spec.left_out.iter().find(|name| **name == name::normalise(top))?;
-    let mut why = spec.deviations.iter().filter(|known| known.rule == "not-on-index");
-    let why = why.find(|known| known.reason.split(' ').any(|word| word == distribution))?;
+    let distribution = name::normalise(top);
+    let why = why_absent(spec, &distribution)?;
     Some(Outcome::Explained {
         rule: "gone".into(),
-        cause: format!("it cannot do without the module {module}, and {}", why.reason),
+        cause: format!("it cannot do without the module {module}, and {why}"),
         advice: Some(format!("`--with '{distribution} @ ADDRESS'` says where it can be had")),
     })
+}
+
+/// Returns what was said of a distribution (normalised) that was left out because the index does
+/// not have it.
+pub(crate) fn why_absent<'a>(spec: &'a EnvSpec, distribution: &str) -> Option<&'a str> {
+    spec.left_out.iter().find(|name| *name == distribution)?;
+    let mut why = spec.deviations.iter().filter(|known| known.rule == "not-on-index");
+    let why = why.find(|known| known.reason.split(' ').any(|word| word == distribution))?;
+    Some(&why.reason)
 }
 
 /// Digests what counts of a specification: not why it is so.
@@ -484,7 +492,7 @@ mod tests {
             readme_pins: &std::collections::BTreeMap::new(),
             date: None,
             releases: &|_| Vec::new(),
-            distribution_of: &|_| None,
+            distribution_of: &|module| (module == "torchbiomed").then(|| module.to_owned()),
             in_tree: &|_| false,
             conda_answers: &|| conda,
         };
@@ -499,6 +507,25 @@ mod tests {
         let conda = spec.conda.unwrap();
         assert_eq!((conda.path, conda.packages), (None, vec!["dlib=19.6.0".to_owned()]));
         assert!(!matches!(next(false), Outcome::Repair { rule, .. } if rule == "conda-binary"));
+    }
+
+    #[test]
+    fn what_the_index_does_not_have_is_not_asked_for_again() {
+        let output = "ModuleNotFoundError: No module named 'torchbiomed'\n";
+        let after = |left_out: bool| {
+            next_of((Stage::Import, output), (false, &[]), |spec| {
+                if left_out {
+                    spec.left_out.push("torchbiomed".into());
+                    let reason = "the index has no torchbiomed".into();
+                    spec.deviations.push(Deviation { rule: "not-on-index".into(), reason });
+                }
+            })
+        };
+        let first = after(false);
+        assert!(matches!(&first, Outcome::Repair { rule, .. } if rule == "missing-module"));
+        let Outcome::Explained { cause, advice, .. } = after(true) else { panic!("it is known") };
+        assert!(cause.contains("cannot do without the module torchbiomed"), "{cause}");
+        assert!(advice.unwrap().contains("--with 'torchbiomed @ ADDRESS'"));
     }
 
     #[test]

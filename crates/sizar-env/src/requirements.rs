@@ -52,6 +52,7 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
             chosen.entry(name).or_insert(requirement);
         }
     }
+    where_the_authors_have_it(inspection, driver, &mut chosen);
     one_of_each_family(&mut chosen, &mut selection);
     for constraint in inspection.declared.iter().filter(|declared| declared.scope == "constraint") {
         selection.constraints.extend(constraint.requirement.clone());
@@ -250,6 +251,30 @@ fn mended(declared: &Declared, selection: &mut Selection) -> Option<String> {
     });
     selection.left_out.push(name);
     Some(name::renamed(requirement, real))
+}
+
+/// Takes what is asked for by its name alone from the repository that another file of the authors
+/// gives for it: the index has no such project, or a stranger's. What everybody knows by its name is
+/// better taken from the index, as of its date.
+fn where_the_authors_have_it(
+    inspection: &Inspection,
+    driver: Option<&Driver>,
+    chosen: &mut BTreeMap<String, String>,
+) {
+    for declared in &inspection.declared {
+        let scope = matches!(declared.scope.as_str(), "install" | "conda" | "locked");
+        let Some(requirement) = declared.requirement.as_deref().filter(|_| scope) else { continue };
+        if !requirement.contains(" @ git+") || !is_near(&declared.path, driver) {
+            continue;
+        }
+        let name = name::of_requirement(requirement);
+        if let Some(asked) = chosen.get_mut(&name)
+            && name::normalise(asked) == name
+            && !knowledge::is_popular(&name)
+        {
+            requirement.clone_into(asked);
+        }
+    }
 }
 
 /// Keeps one of the distributions that provide the same modules.
@@ -505,6 +530,27 @@ mod tests {
         inspection.declared[1].requirement = Some("numpy>=1.8".into());
         assert_eq!(found(&inspection).as_deref(), Some("numpy>=1.8"));
         assert_eq!(declared_elsewhere(&inspection, "scipy"), None);
+    }
+
+    #[test]
+    fn what_a_name_alone_asks_for_comes_from_where_the_authors_have_it() {
+        let setup = ("setup_py", "setup.py", "install");
+        let yml = ("environment_yml", "environment.yml", "conda");
+        let of = |name: &str, setup_says: &str, address: &str| {
+            let mut inspection = inspection(&[setup, yml, ("requirements_txt", "r/r.txt", "test")]);
+            for (declared, said) in inspection.declared.iter_mut().zip([setup_says, address]) {
+                declared.name = name.into();
+                declared.requirement = Some(said.into());
+            }
+            select(&inspection, None).requirements
+        };
+        let git = "taputapu @ git+https://github.com/solivr/taputapu.git";
+        assert_eq!(of("taputapu", "taputapu", git), [git]);
+        assert_eq!(of("taputapu", "taputapu>=1", git), ["taputapu>=1"]);
+        let wheel = "taputapu @ https://example.org/taputapu-1-py3-none-any.whl";
+        assert_eq!(of("taputapu", "taputapu", wheel), ["taputapu"]);
+        let torch = "torch @ git+https://github.com/pytorch/pytorch";
+        assert_eq!(of("torch", "torch", torch), ["torch"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::name;
 use crate::pins;
 use crate::pip;
 use crate::python;
-use crate::repair::Facts;
+use crate::repair::{Facts, why_absent};
 
 pub(super) fn from_diagnosis(
     spec: &EnvSpec,
@@ -287,6 +287,10 @@ pub(super) fn missing_module(spec: &EnvSpec, module: &str, facts: &Facts<'_>) ->
             .into_iter()
             .chain(date_search::steps(spec, &name, &format!("it has no {module}"), facts))
             .collect();
+    }
+    // it was asked for, and is not to be had
+    if why_absent(spec, &name).is_some() {
+        return Vec::new();
     }
     let pinned = facts.readme_pins.get(&name).filter(|_| distribution == name);
     let wanted = pinned.map_or(distribution, |version| format!("{name}=={version}"));
