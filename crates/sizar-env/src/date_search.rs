@@ -14,6 +14,7 @@ use uv_pep440::{Version, VersionSpecifiers};
 
 use crate::candidates::{Candidate, Change};
 use crate::diagnosis::error_line;
+use crate::era;
 use crate::knowledge;
 use crate::name;
 use crate::pins::{self, Release};
@@ -122,8 +123,11 @@ pub fn never_for(releases: &[Release], python: PythonVersion) -> Option<Vec<Pyth
 
 /// Whether a package that is no companion of this one has a later date already.
 fn has_moved(spec: &EnvSpec, package: &str) -> bool {
-    spec.exclude_newer_package.keys().any(|other| {
-        let floor = knowledge::floors().iter().any(|floor| floor.package == *other);
+    let wheels = spec.exclude_newer.map(|date| era::first_wheels(date, spec.python));
+    let wheels = wheels.unwrap_or_default();
+    spec.exclude_newer_package.iter().any(|(other, date)| {
+        let floor = knowledge::floors().iter().any(|floor| floor.package == *other)
+            || wheels.get(other) == Some(date);
         !floor && companions(package).all(|companion| companion != other.as_str())
     })
 }

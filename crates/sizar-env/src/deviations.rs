@@ -53,7 +53,7 @@ const KINDS: &[(&str, &[&str])] = &[
         &["build-", "without-cuda-", "bld-", "cython", "in-place", "installer", "pip-"],
     ),
     ("What was changed at start-up", &["shim", "cpu", "cuda", "operators-", "gpu"]),
-    ("Where packages come from", &["conda", "wheel", "git-", "index-"]),
+    ("Where packages come from", &["conda", "wheel", "git-", "index-", "authors-repository"]),
 ];
 
 /// The title of what no kind fits: rows of the table of breakages name the package first.

@@ -54,7 +54,12 @@ pub fn package_dates(
         .filter(|floor| cutoff < floor.date)
         .filter(|floor| floor.installer.is_none_or(|only| only == installer))
         .map(|floor| (floor.package.clone(), floor.date));
-    floors.chain(first_wheels(cutoff, python)).collect()
+    let mut dates = BTreeMap::new();
+    for (package, date) in floors.chain(first_wheels(cutoff, python)) {
+        let known = dates.entry(package).or_insert(date);
+        *known = date.max(*known);
+    }
+    dates
 }
 
 /// Returns the packages that have no wheel for `python` as of `cutoff`, each with when its first

@@ -163,7 +163,7 @@ impl Repairer {
 fn explained_by_diagnosis(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Outcome {
     for diagnosis in diagnose(output) {
         if let Diagnosis::ModuleMissing { module } = &diagnosis
-            && let Some(outcome) = left_out_and_needed(spec, module)
+            && let Some(outcome) = left_out_and_needed(spec, module, facts)
         {
             return outcome;
         }
@@ -213,10 +213,14 @@ fn explained_by_diagnosis(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Ou
 }
 
 /// Says of a module that the code needs that it was left out before, and why.
-fn left_out_and_needed(spec: &EnvSpec, module: &str) -> Option<Outcome> {
+fn left_out_and_needed(spec: &EnvSpec, module: &str, facts: &Facts<'_>) -> Option<Outcome> {
     let top = module.split('.').next().unwrap_or(module);
-    let distribution = name::normalise(top);
-    let why = why_absent(spec, &distribution)?;
+    let named = (facts.distribution_of)(top).map(|named| name::of_requirement(&named));
+    let names = [Some(name::normalise(top)), named];
+    let (distribution, why) = names
+        .into_iter()
+        .flatten()
+        .find_map(|name| why_absent(spec, &name).map(|why| (name, why.to_owned())))?;
     Some(Outcome::Explained {
         rule: "gone".into(),
         cause: format!("it cannot do without the module {module}, and {why}"),
@@ -229,7 +233,8 @@ fn left_out_and_needed(spec: &EnvSpec, module: &str) -> Option<Outcome> {
 pub(crate) fn why_absent<'a>(spec: &'a EnvSpec, distribution: &str) -> Option<&'a str> {
     spec.left_out.iter().find(|name| *name == distribution)?;
     let mut why = spec.deviations.iter().filter(|known| known.rule == "not-on-index");
-    let why = why.find(|known| known.reason.split(' ').any(|word| word == distribution))?;
+    let is_it = |word: &str| word.trim_end_matches(',') == distribution;
+    let why = why.find(|known| known.reason.split(' ').any(is_it))?;
     Some(&why.reason)
 }
 
@@ -441,6 +446,11 @@ fn set_installer(spec: &mut EnvSpec, installer: Installer) {
 }
 
 fn set_python(spec: &mut EnvSpec, python: PythonVersion) {
+    // the first wheels for one Python are none for another
+    let wheels = spec.exclude_newer.map(|date| era::first_wheels(date, spec.python));
+    let wheels = wheels.unwrap_or_default();
+    spec.exclude_newer_package.retain(|package, date| wheels.get(package) != Some(date));
+    spec.deviations.retain(|known| wheels.is_empty() || known.rule != "first-wheels");
     let needed = python::installer(spec.python);
     spec.python = python;
     // an engine that was chosen for another reason stays
@@ -512,20 +522,50 @@ mod tests {
     #[test]
     fn what_the_index_does_not_have_is_not_asked_for_again() {
         let output = "ModuleNotFoundError: No module named 'torchbiomed'\n";
-        let after = |left_out: bool| {
+        let after = |said: Option<&str>| {
             next_of((Stage::Import, output), (false, &[]), |spec| {
-                if left_out {
+                if let Some(said) = said {
                     spec.left_out.push("torchbiomed".into());
-                    let reason = "the index has no torchbiomed".into();
+                    let reason = format!("the index has no torchbiomed{said}");
                     spec.deviations.push(Deviation { rule: "not-on-index".into(), reason });
                 }
             })
         };
-        let first = after(false);
+        let first = after(None);
         assert!(matches!(&first, Outcome::Repair { rule, .. } if rule == "missing-module"));
-        let Outcome::Explained { cause, advice, .. } = after(true) else { panic!("it is known") };
-        assert!(cause.contains("cannot do without the module torchbiomed"), "{cause}");
-        assert!(advice.unwrap().contains("--with 'torchbiomed @ ADDRESS'"));
+        for said in ["", ", last seen at https://github.com/mattmacy/torchbiomed"] {
+            let told = after(Some(said));
+            let Outcome::Explained { cause, advice, .. } = told else { panic!("it is known") };
+            assert!(cause.contains("cannot do without the module torchbiomed"), "{cause}");
+            assert!(advice.unwrap().contains("--with 'torchbiomed @ ADDRESS'"));
+        }
+    }
+
+    #[test]
+    fn the_first_wheels_of_one_python_move_no_date_and_stay_with_it() {
+        let output = "Because `foo` was filtered by `exclude-newer` to only include packages uploaded before \
+                      2016-02-15T00:00:00Z (earliest published at 2017-05-14T10:00:00Z).\n";
+        let two = PythonVersion::minor(2, 7);
+        let cutoff = "2016-02-15T00:00:00Z".parse().unwrap();
+        let of_two = |spec: &mut EnvSpec| {
+            spec.python = two;
+            spec.requirements = vec!["foo>=2".into(), "numpy".into()];
+            spec.exclude_newer = Some(cutoff);
+            spec.exclude_newer_package = era::package_dates(cutoff, Installer::Pip, two);
+            let reason = "numpy: as of its first".into();
+            spec.deviations.push(Deviation { rule: "first-wheels".into(), reason });
+        };
+        let next = next_of((Stage::Resolve, output), (false, &[]), of_two);
+        let Outcome::Repair { spec, .. } = next else { panic!("a later date is tried") };
+        assert_eq!(spec.exclude_newer, Some(cutoff), "foo alone comes later");
+        assert!(spec.exclude_newer_package.contains_key("foo"));
+        let mut spec = *spec;
+        assert!(spec.exclude_newer_package.contains_key("numpy"));
+        set_python(&mut spec, PythonVersion::minor(3, 8));
+        assert!(!spec.exclude_newer_package.contains_key("numpy"));
+        assert!(spec.deviations.iter().all(|known| known.rule != "first-wheels"));
+        set_python(&mut spec, two);
+        assert!(spec.exclude_newer.unwrap() > cutoff && spec.python == two);
     }
 
     #[test]

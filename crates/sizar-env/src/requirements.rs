@@ -52,7 +52,7 @@ pub fn select(inspection: &Inspection, driver: Option<&Driver>) -> Selection {
             chosen.entry(name).or_insert(requirement);
         }
     }
-    where_the_authors_have_it(inspection, driver, &mut chosen);
+    where_the_authors_have_it(inspection, driver, &mut chosen, &mut selection.deviations);
     one_of_each_family(&mut chosen, &mut selection);
     for constraint in inspection.declared.iter().filter(|declared| declared.scope == "constraint") {
         selection.constraints.extend(constraint.requirement.clone());
@@ -260,8 +260,14 @@ fn where_the_authors_have_it(
     inspection: &Inspection,
     driver: Option<&Driver>,
     chosen: &mut BTreeMap<String, String>,
+    deviations: &mut Vec<Deviation>,
 ) {
-    for declared in &inspection.declared {
+    let readable = |declared: &&Declared| {
+        declared.unreadable.is_none()
+            && is_main_file(inspection, &declared.path)
+            && !files::is_another_variant(inspection, &declared.path)
+    };
+    for declared in inspection.declared.iter().filter(readable) {
         let scope = matches!(declared.scope.as_str(), "install" | "conda" | "locked");
         let Some(requirement) = declared.requirement.as_deref().filter(|_| scope) else { continue };
         if !requirement.contains(" @ git+") || !is_near(&declared.path, driver) {
@@ -273,8 +279,24 @@ fn where_the_authors_have_it(
             && !knowledge::is_popular(&name)
         {
             requirement.clone_into(asked);
+            deviations.push(Deviation {
+                rule: AUTHORS_REPOSITORY.into(),
+                reason: format!(
+                    "{name} is taken from the repository that `{}` names",
+                    declared.path
+                ),
+            });
         }
     }
+}
+
+const AUTHORS_REPOSITORY: &str = "authors-repository";
+
+/// Whether a distribution is from a repository only because one file of the authors names it, and
+/// another asks the index.
+pub(crate) fn is_from_authors_repository(deviations: &[Deviation], distribution: &str) -> bool {
+    let of = |known: &&Deviation| known.rule == AUTHORS_REPOSITORY;
+    deviations.iter().filter(of).any(|known| known.reason.split(' ').next() == Some(distribution))
 }
 
 /// Keeps one of the distributions that provide the same modules.

@@ -12,6 +12,7 @@ use crate::files;
 use crate::knowledge::{self, Action};
 use crate::name;
 use crate::repair::Facts;
+use crate::requirements::is_from_authors_repository;
 
 /// A requirement whose address does not answer.
 #[derive(Debug, Eq, PartialEq)]
@@ -68,7 +69,9 @@ impl Unreachable {
         };
         let cause = |what: &str| format!("the {address} of {package} does not answer: {what}");
         let mut candidates = Vec::new();
-        let known = knowledge::is_popular(&package)
+        // or that the authors ask the index for by themselves
+        let known = is_from_authors_repository(&spec.deviations, &package)
+            || knowledge::is_popular(&package)
             || (facts.distribution_of)(&package).is_some_and(|found| found == package);
         if known {
             // a tag that names a version names a release too

@@ -31,7 +31,11 @@ pub fn has_module(root: &Utf8Path, name: &str) -> bool {
     name.split('.').all(is_name)
         && (path.with_extension("py").is_file()
             || path.join("__init__.py").is_file()
-            || name.contains('.') && has_files(&path))
+            || is_inside_a_package(root, name) && has_files(&path))
+}
+
+fn is_inside_a_package(root: &Utf8Path, name: &str) -> bool {
+    name.split_once('.').is_some_and(|(first, _)| root.join(first).join("__init__.py").is_file())
 }
 
 fn has_files(folder: &Utf8Path) -> bool {
@@ -118,18 +122,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         fs_err::create_dir_all(root.join("net/utils")).unwrap();
-        for empty in ["net/data", "net/noise", "yaml"] {
+        for empty in ["net/data", "net/noise", "yaml", "caffe/proto"] {
             fs_err::create_dir_all(root.join(empty)).unwrap();
         }
         let files = ["net/__init__.py", "net/model.py", "net/utils/__init__.py", "net/noise/a.py"];
-        for file in files.into_iter().chain(["yaml/read.py"]) {
+        for file in files.into_iter().chain(["yaml/read.py", "caffe/proto/a.py"]) {
             fs_err::write(root.join(file), "").unwrap();
         }
         let has = ["net", "net.model", "net.utils", "net.noise"];
         // a folder of scripts is not the package of its name
-        let not = ["net.data", "nets", "net.model.x", "", "../net", "net.", "yaml"];
+        let not = ["net.data", "nets", "net.model.x", "", "../net", "net.", "yaml", "caffe.proto"];
         assert_eq!(has.map(|name| has_module(root, name)), [true; 4]);
-        assert_eq!(not.map(|name| has_module(root, name)), [false; 7]);
+        assert_eq!(not.map(|name| has_module(root, name)), [false; 8]);
     }
 
     #[test]

@@ -87,6 +87,13 @@ enum Readme {
     Folder,
 }
 
+/// Whether a README starts a script of the source in the script's own folder.
+pub(super) fn is_started_there(checkout: &Utf8Path, script: &Utf8Path) -> bool {
+    let inside = script.strip_prefix(checkout).ok();
+    let place = inside.and_then(|inside| Some((inside.parent()?, inside.file_name()?)));
+    place.is_some_and(|(folder, name)| readme(checkout, folder, name) == Some(Readme::Folder))
+}
+
 fn readme(checkout: &Utf8Path, folder: &Utf8Path, name: &str) -> Option<Readme> {
     let is_readme = |name: &str| name.to_ascii_lowercase().starts_with("readme");
     let folders = [Utf8Path::new(""), folder].into_iter();

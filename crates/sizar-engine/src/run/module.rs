@@ -1,14 +1,19 @@
 //! Scripts that only start as modules.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
-/// Modules of the standard library that most programs import, if only through others: a file of
-/// such a name beside a script that is started as a file is imported in their place.
+use super::folder::is_started_there;
+
+/// How many files beside a script are read.
+const FILES: usize = 64;
+
+/// Modules of the standard library that most programs import, if only through others, and that are
+/// no part of Python's own program file: a file of such a name beside a script that is started as a
+/// file is imported in their place. `math` is in that file with some Pythons (Debian's), and not with
+/// those that sizar prefers.
 const LIBRARY: &[&str] = &[
-    "array",
     "ast",
     "bisect",
-    "calendar",
     "collections",
     "contextlib",
     "copy",
@@ -23,10 +28,8 @@ const LIBRARY: &[&str] = &[
     "glob",
     "hashlib",
     "heapq",
-    "html",
     "http",
     "inspect",
-    "itertools",
     "json",
     "keyword",
     "linecache",
@@ -47,14 +50,12 @@ const LIBRARY: &[&str] = &[
     "signal",
     "socket",
     "ssl",
-    "statistics",
     "string",
     "struct",
     "subprocess",
     "tempfile",
     "textwrap",
     "threading",
-    "time",
     "token",
     "tokenize",
     "traceback",
@@ -62,7 +63,6 @@ const LIBRARY: &[&str] = &[
     "typing",
     "unittest",
     "urllib",
-    "uuid",
     "warnings",
     "weakref",
 ];
@@ -84,7 +84,9 @@ pub fn module_of(root: &Utf8Path, script: &Utf8Path) -> Option<String> {
                 .iter()
                 .any(|start| begins(&start.replace("{}", package)))
     };
-    let must = begins("from .") || is_hidden() || hides_the_library(folder, &text);
+    let must = begins("from .")
+        || is_hidden()
+        || (hides_the_library(folder) && !is_started_there(root, script));
     let is_name = |part: &str| {
         !part.starts_with(|c: char| c.is_ascii_digit())
             && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -93,25 +95,45 @@ pub fn module_of(root: &Utf8Path, script: &Utf8Path) -> Option<String> {
     fits.then(|| inside.replace('/', "."))
 }
 
-/// Whether a script of `folder` with this `text` would hide the standard library when it is started
-/// as a file, and can do without its folder on the path.
-fn hides_the_library(folder: &Utf8Path, text: &str) -> bool {
-    let is_beside =
-        |name: &str| folder.join(format!("{name}.py")).is_file() || folder.join(name).is_dir();
-    if !LIBRARY.iter().any(|name| folder.join(format!("{name}.py")).is_file()) {
+/// Whether a script of `folder` would hide the standard library when it is started as a file, and no
+/// file there wants the folder on the path.
+fn hides_the_library(folder: &Utf8Path) -> bool {
+    let entries = folder.read_dir_utf8().into_iter().flatten().flatten();
+    let beside: Vec<_> = entries.map(camino::Utf8DirEntry::into_path).collect();
+    let is_source = |path: &&Utf8PathBuf| path.extension() == Some("py");
+    let sources = || beside.iter().filter(is_source);
+    if !sources().any(|path| path.file_stem().is_some_and(|name| LIBRARY.contains(&name))) {
         return false;
     }
-    let imported = text.lines().flat_map(|line| {
-        let line = line.trim_start();
-        let names = match (line.strip_prefix("import "), line.strip_prefix("from ")) {
-            (Some(several), _) => several,
-            (_, Some(one)) => one.split(" import").next().unwrap_or_default(),
-            _ => "",
+    let names: Vec<_> =
+        beside.iter().filter_map(|path| path.file_name()?.split('.').next()).collect();
+    sources().take(FILES).all(|path| {
+        let Ok(text) = fs_err::read(path) else { return false };
+        let text = String::from_utf8_lossy(&text);
+        // who names modules in another way may mean a neighbour
+        let computed = ["import_module(", "__import__("].iter().any(|call| text.contains(call));
+        // `import math` means the standard library's, and `from math import norm` may not
+        let means = |(name, from): (&str, bool)| {
+            names.contains(&name) && (from || !LIBRARY.contains(&name))
         };
-        names.split(',').map(|name| name.trim().split(['.', ' ']).next().unwrap_or_default())
-    });
-    let mut own = imported.filter(|name| !name.is_empty() && !LIBRARY.contains(name));
-    !own.any(is_beside)
+        !computed && !imported(&text).any(means)
+    })
+}
+
+/// Returns the top modules of the import statements of a `text`, each with whether it is of a `from`.
+fn imported(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    text.lines().flat_map(|line| {
+        let line = line.trim_start().split(['#', ';']).next().unwrap_or_default();
+        let (names, from) = match (line.strip_prefix("import "), line.strip_prefix("from ")) {
+            (Some(several), _) => (several, false),
+            (_, Some(one)) => (one.split(" import").next().unwrap_or_default(), true),
+            _ => ("", false),
+        };
+        names.split(',').filter_map(move |name| {
+            let name = name.trim().split(['.', ' ']).next()?;
+            (!name.is_empty()).then_some((name, from))
+        })
+    })
 }
 
 #[cfg(test)]
@@ -123,7 +145,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
         fs_err::create_dir_all(root.join("net/tools")).unwrap();
-        fs_err::create_dir_all(root.join("mri")).unwrap();
+        for folder in ["mri", "own", "said"] {
+            fs_err::create_dir_all(root.join(folder)).unwrap();
+        }
         for (file, text) in [
             ("net/tools/__init__.py", ""),
             ("net/tools/train.py", "from ..model import Net\n"),
@@ -140,7 +164,15 @@ mod tests {
                 "mri/evaluate.py",
                 "import argparse, os\nimport numpy as np\nfrom mri.losses import L\n",
             ),
-            ("mri/train.py", "import numpy, losses as l\n"),
+            ("own/__init__.py", ""),
+            ("own/math.py", ""),
+            ("own/losses.py", "import math, layers; x = 1\n"),
+            ("own/layers.py", ""),
+            ("own/train.py", "from own.losses import L\n"),
+            ("said/__init__.py", ""),
+            ("said/math.py", ""),
+            ("said/train.py", "import numpy\n"),
+            ("README.md", "    cd said\n    python train.py\n"),
         ] {
             fs_err::write(root.join(file), text).unwrap();
         }
@@ -153,6 +185,9 @@ mod tests {
         assert_eq!(of("net/other.py"), None);
         // numpy would find `mri/math.py`
         assert_eq!(of("mri/evaluate.py").as_deref(), Some("mri.evaluate"));
-        assert_eq!(of("mri/train.py"), None);
+        // a neighbour of its own wants the folder on the path
+        assert_eq!(of("own/train.py"), None);
+        // and so do the authors
+        assert_eq!(of("said/train.py"), None);
     }
 }

@@ -1,17 +1,19 @@
 //! Threads that write the small contents of frames: on a file server each content waits for an answer.
 //!
-//! No more of them wait than a frame holds. What was read from the line and is not written yet is lost
-//! when this end is killed, and sent again when the other end begins anew meanwhile.
+//! No more of them wait, or are being written, than a frame holds: what was read from the line and is
+//! not written yet is lost when this end is killed, and sent again. So of files above 128 KiB fewer
+//! than [`WRITERS`] are written at once.
 
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::segment::{CHUNK, pull};
 
-/// How many contents are written at once.
+/// How many contents are written at once, at most.
 const WRITERS: usize = 8;
 
 /// Writes a piece of a frame; returns how many bytes of contents it holds.
@@ -63,9 +65,8 @@ impl Writers {
             for _ in 0..WRITERS {
                 scope.spawn(|| writers.write(&pieces, write, note));
             }
-            let read = read(&writers);
-            writers.pieces.lock().unwrap_or_else(PoisonError::into_inner).take();
-            read
+            let _closing = Closing(&writers);
+            read(&writers)
         });
         match writers.first.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
@@ -108,8 +109,11 @@ impl Writers {
 
     fn write(&self, pieces: &Mutex<Receiver<Part>>, write: &Write<'_>, note: &Note<'_>) {
         while let Some(part) = next(pieces) {
+            // where all of them panicked, the one that reads would wait for ever
+            let attempt = AssertUnwindSafe(|| part.write(write, note));
+            let panicked = |_| Err(io::Error::other("what came could not be written"));
             if !self.broken()
-                && let Err(error) = part.write(write, note)
+                && let Err(error) = catch_unwind(attempt).unwrap_or_else(panicked)
             {
                 self.broken.store(true, Ordering::SeqCst);
                 let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +121,15 @@ impl Writers {
             }
             self.waiting.leave(part.range.len());
         }
+    }
+}
+
+/// Tells the threads that nothing more comes, also where reading panics: they would wait for ever.
+struct Closing<'a>(&'a Writers);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.pieces.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -213,6 +226,19 @@ mod tests {
         };
         let error = Writers::run(&write, &|_| Ok(()), read).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        // nor where somebody panics
+        let panics = |piece: &[u8]| if piece.len() < 1000 { Ok(1) } else { panic!("a test") };
+        let run = |read: fn(&Writers) -> io::Result<()>| {
+            catch_unwind(AssertUnwindSafe(|| Writers::run(&panics, &|_| Ok(()), read)))
+        };
+        let large = |writers: &Writers| {
+            for _ in 0..3 * WRITERS {
+                writers.give(frame(0, &[vec![2; CHUNK - 1]]))?;
+            }
+            Ok(())
+        };
+        assert!(run(large).unwrap().is_err());
+        assert!(run(|_| panic!("a test")).is_err());
         let torn = |writers: &Writers| writers.give(vec![9; 30]);
         let error = Writers::run(&|_| Ok(0), &|_| Ok(()), torn).unwrap_err();
         assert!(error.to_string().contains("torn"), "{error}");

@@ -105,6 +105,7 @@ mod tests {
         assert!(eras().is_sorted_by_key(|era| era.python));
         assert!(floors().iter().all(|floor| floor.source.starts_with("https://")));
         assert!(first_wheels().iter().all(|row| row.source.starts_with("https://")));
+        assert!(first_wheels().is_sorted_by_key(|row| row.date));
         assert!(build_limits().iter().all(|limit| limit.source.starts_with("https://")));
     }
 }
