@@ -17,6 +17,7 @@ pub fn python_path(
     let on_path = install == ProjectInstall::OnPath;
     let mut folders: Vec<Utf8PathBuf> = on_path.then(|| root.to_owned()).into_iter().collect();
     folders.extend(script.map(|script| beside(root, script)).unwrap_or_default());
+    folders.extend(script.and_then(|script| above_its_package(root, script)));
     let all: Vec<&str> = folders.iter().map(|folder| folder.as_str()).collect();
     (!all.is_empty()).then(|| all.join(":"))
 }
@@ -95,6 +96,25 @@ fn beside(root: &Utf8Path, script: &str) -> Vec<Utf8PathBuf> {
     found
 }
 
+/// Returns the folder of the tree, if it is not the root, from which a script finds the package that
+/// it lies in and imports by its name: `src/net/train.py` with `from net.model import Model`, where
+/// a `setup.py` in `src` would have been installed.
+fn above_its_package(root: &Utf8Path, script: &str) -> Option<Utf8PathBuf> {
+    let script = Utf8Path::new(script);
+    let is_inside = script.components().all(|part| matches!(part, Utf8Component::Normal(_)));
+    let is_package = |folder: &&Utf8Path| root.join(folder).join("__init__.py").is_file();
+    let package = script.ancestors().skip(1).take_while(is_package).last()?;
+    let (above, name) = (package.parent()?, package.file_name()?);
+    if !is_inside || above == "" {
+        return None;
+    }
+    let text = fs_err::read(root.join(script)).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let starts = [format!("from {name}."), format!("from {name} "), format!("import {name}")];
+    let asks = text.lines().any(|line| starts.iter().any(|start| line.starts_with(start)));
+    asks.then(|| root.join(above))
+}
+
 /// Joins a relative path to a folder, by its words alone; nothing where it leads out of the tree.
 fn joined(folder: &Utf8Path, relative: &str) -> Option<Utf8PathBuf> {
     let mut path = folder.to_owned();
@@ -134,6 +154,33 @@ mod tests {
         let not = ["net.data", "nets", "net.model.x", "", "../net", "net.", "yaml", "caffe.proto"];
         assert_eq!(has.map(|name| has_module(root, name)), [true; 4]);
         assert_eq!(not.map(|name| has_module(root, name)), [false; 8]);
+    }
+
+    #[test]
+    fn a_script_finds_the_package_that_it_lies_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::create_dir_all(root.join("src/net/tools")).unwrap();
+        for (file, text) in [
+            ("src/net/__init__.py", ""),
+            ("src/net/tools/__init__.py", ""),
+            ("src/net/tools/train.py", "import os\nfrom net.model import Model\n"),
+            ("src/net/alone.py", "import os\n"),
+            ("src/other.py", "import net.model\n"),
+        ] {
+            fs_err::write(root.join(file), text).unwrap();
+        }
+        let of = |script: &str| above_its_package(root, script);
+        assert_eq!(of("src/net/tools/train.py"), Some(root.join("src")));
+        assert_eq!(of("src/net/alone.py"), None);
+        // what lies beside a script is found anyway
+        assert_eq!(of("src/other.py"), None);
+        assert_eq!(of("../src/net/tools/train.py"), None);
+        // the root is nobody's package
+        fs_err::create_dir_all(root.join("net")).unwrap();
+        fs_err::write(root.join("net/__init__.py"), "").unwrap();
+        fs_err::write(root.join("net/train.py"), "import net\n").unwrap();
+        assert_eq!(of("net/train.py"), None);
     }
 
     #[test]

@@ -26,8 +26,8 @@ if __name__ == '__main__':
 
 const MEBIBYTE: u64 = 1 << 20;
 /// What one fault may cost: what was on the line, which is 2 MiB of a channel; a chunk that was being
-/// read, and one that was being written.
-const LOST: u64 = 4 * MEBIBYTE;
+/// read, and two that were being written.
+const LOST: u64 = 5 * MEBIBYTE;
 
 #[test]
 fn slow_cluster_data_go_once_whatever_breaks_and_rots() {
