@@ -9,7 +9,7 @@
 mod write;
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ struct Contents {
 #[derive(Debug)]
 pub(super) struct Packed {
     path: Utf8PathBuf,
+    /// What bears the name later may be another packing of the same, with segments of its own.
+    file: fs::File,
     contents: Contents,
 }
 
@@ -57,12 +59,13 @@ impl Packed {
             Some(path) => path,
             None => path_of(shared, folder).ok()?,
         };
-        let contents = read_contents(&path).ok()?;
+        let mut file = fs::File::open(&path).ok()?;
+        let contents = read_contents(&mut file).ok()?;
         // it was wanted: what sweeps looks at the time
         if let Ok(file) = fs::OpenOptions::new().append(true).open(&path) {
             let _ = file.file().set_modified(std::time::SystemTime::now());
         }
-        Some(Self { path, contents })
+        Some(Self { path, file, contents })
     }
 
     /// Names it as it is now.
@@ -94,9 +97,8 @@ impl Packed {
     pub fn unpack(&self, to: &Utf8Path) -> io::Result<()> {
         fs::create_dir_all(to)?;
         self.contents.segments.par_iter().with_max_len(1).try_for_each(|(offset, length)| {
-            let mut file = fs::File::open(&self.path)?;
-            file.seek(SeekFrom::Start(*offset))?;
-            let segment = zstd::Decoder::new(file.take(*length))?;
+            let segment = Segment { file: &self.file, at: *offset };
+            let segment = zstd::Decoder::new(segment.take(*length))?;
             let mut archive = tar::Archive::new(segment);
             // whoever made a file writable only for itself is the one who reads it
             archive.set_preserve_permissions(true);
@@ -104,6 +106,20 @@ impl Packed {
             // the checksum comes last
             io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)
         })
+    }
+}
+
+/// A file from one place on; several are read at once.
+struct Segment<'a> {
+    file: &'a fs::File,
+    at: u64,
+}
+
+impl io::Read for Segment<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.file().read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 
@@ -175,9 +191,8 @@ impl Drop for Turn {
     }
 }
 
-fn read_contents(path: &Utf8Path) -> io::Result<Contents> {
+fn read_contents(file: &mut fs::File) -> io::Result<Contents> {
     let torn = || io::Error::other("it is torn");
-    let mut file = fs::File::open(path)?;
     let whole = file.metadata()?.len();
     let tail = 4 + 4 + END.len() as u64;
     file.seek(SeekFrom::Start(whole.checked_sub(tail).ok_or_else(torn)?))?;
@@ -258,6 +273,12 @@ mod tests {
         let (came, was) = (tree(&copy), tree(&folder));
         assert_eq!(came.len(), was.len());
         came.iter().zip(&was).for_each(|(came, was)| assert_eq!(came, was));
+        // another that was sent at the same time takes the name meanwhile
+        fs::rename(&packed.path, root.join("aside")).unwrap();
+        fs::write(&packed.path, "another packing").unwrap();
+        packed.unpack(&root.join("meanwhile")).unwrap();
+        assert_eq!(tree(&root.join("meanwhile")), was);
+        fs::rename(root.join("aside"), &packed.path).unwrap();
         // one that is made anew at the same place is another
         fs::rename(&folder, root.join("old")).unwrap();
         fs::create_dir_all(&folder).unwrap();
@@ -270,7 +291,8 @@ mod tests {
         assert!(packed.unpack(&root.join("rotten")).is_err());
         bytes.truncate(bytes.len() - 1);
         fs::write(&packed.path, &bytes).unwrap();
-        assert!(read_contents(&packed.path).is_err());
+        let mut file = fs::File::open(&packed.path).unwrap();
+        assert!(read_contents(&mut file).is_err());
     }
 
     #[test]
