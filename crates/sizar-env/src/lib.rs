@@ -6,6 +6,7 @@
 //! writes down what was resolved, so that the same can be built again. What is known about the
 //! world is data, in [`knowledge`].
 
+mod absent;
 pub mod build_steps;
 mod build_tools;
 mod candidates;

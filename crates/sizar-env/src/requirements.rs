@@ -559,7 +559,7 @@ mod tests {
         let setup = ("setup_py", "setup.py", "install");
         let yml = ("environment_yml", "environment.yml", "conda");
         let of = |name: &str, setup_says: &str, address: &str| {
-            let mut inspection = inspection(&[setup, yml, ("requirements_txt", "r/r.txt", "test")]);
+            let mut inspection = inspection(&[setup, yml]);
             for (declared, said) in inspection.declared.iter_mut().zip([setup_says, address]) {
                 declared.name = name.into();
                 declared.requirement = Some(said.into());

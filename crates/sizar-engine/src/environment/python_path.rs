@@ -110,8 +110,11 @@ fn above_its_package(root: &Utf8Path, script: &str) -> Option<Utf8PathBuf> {
     }
     let text = fs_err::read(root.join(script)).ok()?;
     let text = String::from_utf8_lossy(&text);
-    let starts = [format!("from {name}."), format!("from {name} "), format!("import {name}")];
-    let asks = text.lines().any(|line| starts.iter().any(|start| line.starts_with(start)));
+    let asks = text.lines().any(|line| {
+        let asked = line.strip_prefix("from ").or_else(|| line.strip_prefix("import "));
+        let after = asked.and_then(|asked| asked.strip_prefix(name));
+        after.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    });
     asks.then(|| root.join(above))
 }
 
@@ -165,7 +168,7 @@ mod tests {
             ("src/net/__init__.py", ""),
             ("src/net/tools/__init__.py", ""),
             ("src/net/tools/train.py", "import os\nfrom net.model import Model\n"),
-            ("src/net/alone.py", "import os\n"),
+            ("src/net/alone.py", "import os\nimport network\n"),
             ("src/other.py", "import net.model\n"),
         ] {
             fs_err::write(root.join(file), text).unwrap();

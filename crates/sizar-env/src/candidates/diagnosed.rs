@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use sizar_model::{EnvSpec, Installer, ProjectInstall};
 
 use super::{Candidate, Change};
+use crate::absent::why_absent;
 use crate::build_tools;
 use crate::date_search;
 use crate::diagnosis::Diagnosis;
@@ -12,7 +13,7 @@ use crate::name;
 use crate::pins;
 use crate::pip;
 use crate::python;
-use crate::repair::{Facts, why_absent};
+use crate::repair::Facts;
 
 pub(super) fn from_diagnosis(
     spec: &EnvSpec,
