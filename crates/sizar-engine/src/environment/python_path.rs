@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use regex::Regex;
+use sizar_inspect::python::stdlib::is_stdlib;
 use sizar_model::ProjectInstall;
 
 /// Returns `PYTHONPATH` for the tree at `root`, for `script` of it (relative to the root) or for
@@ -16,8 +17,14 @@ pub fn python_path(
 ) -> Option<String> {
     let on_path = install == ProjectInstall::OnPath;
     let mut folders: Vec<Utf8PathBuf> = on_path.then(|| root.to_owned()).into_iter().collect();
-    folders.extend(script.map(|script| beside(root, script)).unwrap_or_default());
-    folders.extend(script.and_then(|script| above_its_package(root, script)));
+    if let Some(script) = script {
+        let files = with_neighbours(root, script);
+        folders.extend(beside(root, &files));
+        folders.extend(above_its_package(root, script));
+        // what is installed was built, and its tree is not
+        let sources = if on_path { sources(root, &files) } else { Vec::new() };
+        folders.extend(sources.into_iter().filter(|it| !folders.contains(it)).collect::<Vec<_>>());
+    }
     let all: Vec<&str> = folders.iter().map(|folder| folder.as_str()).collect();
     (!all.is_empty()).then(|| all.join(":"))
 }
@@ -59,22 +66,49 @@ static IMPORTED: LazyLock<Regex> = LazyLock::new(|| {
 /// How many files beside a script are read for what they put on the path.
 const FILES: usize = 64;
 
-/// Returns the folders of the tree that a script, or a module beside it that it imports, puts on
-/// the path as they are seen from the script's own folder, in which its authors start it. Where sizar
-/// starts it in the root, they would be others.
-fn beside(root: &Utf8Path, script: &str) -> Vec<Utf8PathBuf> {
+/// Where a tree may keep its code, beside its root: the folders in which `inspect` looks for it.
+const SOURCES: [&str; 5] = ["src", "lib", "python", "code", "source"];
+
+/// A file of the tree, relative to its root, with its text.
+type Read = (Utf8PathBuf, String);
+
+/// Reads a script, and the modules beside it that it imports.
+fn with_neighbours(root: &Utf8Path, script: &str) -> Vec<Read> {
     let inside =
         |path: &Utf8Path| path.components().all(|part| matches!(part, Utf8Component::Normal(_)));
     let script = Utf8Path::new(script);
     let Some(folder) = script.parent().filter(|folder| inside(folder)) else { return Vec::new() };
-    let mut found = Vec::new();
+    let mut read: Vec<Read> = Vec::new();
     let mut files = vec![script.to_owned()];
     let mut next = 0;
     while let Some(file) = files.get(next).cloned() {
         next += 1;
         let Ok(text) = fs_err::read(root.join(&file)) else { continue };
-        let text = String::from_utf8_lossy(&text);
-        for captures in RELATIVE.captures_iter(&text) {
+        let text = String::from_utf8_lossy(&text).into_owned();
+        for name in imported(&text) {
+            let module = folder.join(format!("{name}.py"));
+            if files.len() < FILES && !files.contains(&module) && root.join(&module).is_file() {
+                files.push(module);
+            }
+        }
+        read.push((file, text));
+    }
+    read
+}
+
+fn imported(text: &str) -> impl Iterator<Item = &str> {
+    let names = IMPORTED.captures_iter(text);
+    names.filter_map(|captures| captures.get(1).or_else(|| captures.get(2))).map(|it| it.as_str())
+}
+
+/// Returns the folders of the tree that a script, or a module beside it that it imports, puts on
+/// the path as they are seen from the script's own folder, in which its authors start it. Where sizar
+/// starts it in the root, they would be others.
+fn beside(root: &Utf8Path, files: &[Read]) -> Vec<Utf8PathBuf> {
+    let mut found = Vec::new();
+    for (file, text) in files {
+        let folder = file.parent().unwrap_or(Utf8Path::new(""));
+        for captures in RELATIVE.captures_iter(text) {
             let Some(there) = captures.get(1).and_then(|path| joined(folder, path.as_str())) else {
                 continue;
             };
@@ -85,12 +119,27 @@ fn beside(root: &Utf8Path, script: &str) -> Vec<Utf8PathBuf> {
                 found.push(path);
             }
         }
-        for captures in IMPORTED.captures_iter(&text) {
-            let Some(name) = captures.get(1).or_else(|| captures.get(2)) else { continue };
-            let module = folder.join(format!("{}.py", name.as_str()));
-            if files.len() < FILES && !files.contains(&module) && root.join(&module).is_file() {
-                files.push(module);
+    }
+    found
+}
+
+/// Returns the folders of the tree's code that a script takes modules from which are neither beside
+/// it nor in the root: `tools/predict.py` with `import net`, which is `src/net.py`. Its authors have
+/// set `PYTHONPATH` to them.
+fn sources(root: &Utf8Path, files: &[Read]) -> Vec<Utf8PathBuf> {
+    let has = |folder: &Utf8Path, name: &str| {
+        folder.join(format!("{name}.py")).is_file()
+            || folder.join(name).join("__init__.py").is_file()
+    };
+    let mut found: Vec<Utf8PathBuf> = Vec::new();
+    for (file, text) in files {
+        let folder = root.join(file.parent().unwrap_or(Utf8Path::new("")));
+        for name in imported(text).filter(|name| !is_stdlib(name)) {
+            if [folder.as_path(), root].into_iter().any(|near| has(near, name)) {
+                continue;
             }
+            let there = SOURCES.iter().map(|source| root.join(source)).find(|it| has(it, name));
+            found.extend(there.filter(|there| *there != folder && !found.contains(there)));
         }
     }
     found
@@ -184,6 +233,36 @@ mod tests {
         fs_err::write(root.join("net/__init__.py"), "").unwrap();
         fs_err::write(root.join("net/train.py"), "import net\n").unwrap();
         assert_eq!(of("net/train.py"), None);
+    }
+
+    #[test]
+    fn a_script_finds_the_code_in_the_folder_of_sources() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        for inner in ["src/net", "lib/data", "tools", "lib/yaml"] {
+            fs_err::create_dir_all(root.join(inner)).unwrap();
+        }
+        for (file, text) in [
+            ("src/face.py", ""),
+            ("src/json.py", ""),
+            ("src/net/__init__.py", ""),
+            ("src/tools.py", ""),
+            ("lib/data/read.py", ""),
+            ("tools/predict.py", "import numpy\nimport face\nimport more\n"),
+            ("tools/more.py", "from net import x\n"),
+            ("tools/plain.py", "import json, os\nimport more\nimport data\nimport tools\n"),
+            ("tools/alone.py", "import json\nimport data\nimport yaml\n"),
+            ("src/own.py", "import face\n"),
+        ] {
+            fs_err::write(root.join(file), text).unwrap();
+        }
+        let of = |script| python_path(root, ProjectInstall::OnPath, Some(script)).unwrap();
+        assert_eq!(of("tools/predict.py"), format!("{root}:{root}/src"));
+        assert_eq!(of("tools/plain.py"), format!("{root}:{root}/src"));
+        // folders of data are no modules, and what Python brings is Python's
+        assert_eq!(of("tools/alone.py"), root.as_str());
+        assert_eq!(of("src/own.py"), root.as_str());
+        assert_eq!(python_path(root, ProjectInstall::Install, Some("tools/predict.py")), None);
     }
 
     #[test]

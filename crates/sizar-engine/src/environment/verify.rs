@@ -77,6 +77,7 @@ impl Subject<'_> {
 
 /// Verifies an environment for its driver, and says what its shims took over meanwhile.
 pub fn verify(workshop: &Workshop<'_>, subject: &Subject<'_>) -> Step<Verified> {
+    workshop.fresh_home()?;
     let scratch = scratch(workshop, subject)?;
     let noted = workshop.ledger();
     if noted.exists() {

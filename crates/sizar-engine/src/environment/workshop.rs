@@ -34,6 +34,8 @@ const PAUSES: [Duration; 3] =
 /// The home, and the folder for temporary files, of calls in which nothing foreign runs.
 const OUR_HOME: &str = "our-home";
 const OUR_TMP: &str = "our-tmp";
+/// The home of foreign code.
+const HOME: &str = "home";
 
 /// The place of one setup.
 pub struct Workshop<'a> {
@@ -109,21 +111,11 @@ impl<'a> Workshop<'a> {
         let staging = home.staging()?;
         // sizar's own folder has a name in UTF-8, and so has what lies in it
         let root = Utf8PathBuf::from(staging.path().to_string_lossy().into_owned());
-        for folder in ["home", "tmp", "out", OUR_HOME, OUR_TMP] {
+        for folder in ["tmp", "out", OUR_HOME, OUR_TMP] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(io(&path))?;
         }
-        // before any foreign code: later it could make them links to other files
-        let settings = [
-            ("home/.pydistutils.cfg", pip::easy_install_settings(TimeMachine::URL)),
-            ("home/.config/pip/pip.conf", pip::pip_settings(TimeMachine::URL, TimeMachine::HOST)),
-        ];
-        for (name, text) in settings {
-            let path = root.join(name);
-            let folder = path.parent().unwrap_or(&root);
-            fs::create_dir_all(folder).map_err(io(folder))?;
-            fs::write(&path, text).map_err(io(&path))?;
-        }
+        furnish(&root.join(HOME))?;
         Ok(Self {
             root,
             sandbox: order.sandbox,
@@ -143,6 +135,21 @@ impl<'a> Workshop<'a> {
             without_wheels: Mutex::default(),
             _staging: staging,
         })
+    }
+
+    /// Gives foreign code a home in which no other of it has been.
+    ///
+    /// What a build or another environment left there would be found again: Theano keeps what it
+    /// has compiled in the home, so that an environment in which it can compile nothing would pass.
+    pub fn fresh_home(&self) -> Result<(), SetupError> {
+        let home = self.root.join(HOME);
+        let free = (1..).map(|n: u32| self.root.join(format!("{HOME}-{n}")));
+        let aside = free.into_iter().find(|path| !path.exists());
+        if let Some(aside) = aside {
+            // it goes with the rest: foreign code may have taken the right to remove files of it
+            fs::rename(&home, aside).map_err(io(&home))?;
+        }
+        furnish(&home)
     }
 
     /// Returns the path of a file or folder in the workshop.
@@ -332,7 +339,7 @@ impl<'a> Workshop<'a> {
         limit: Option<Duration>,
         memory: Option<ByteSize>,
     ) -> Result<Ended, SetupError> {
-        let [home, tmp] = if view.is_ours { [OUR_HOME, OUR_TMP] } else { ["home", "tmp"] };
+        let [home, tmp] = if view.is_ours { [OUR_HOME, OUR_TMP] } else { [HOME, "tmp"] };
         let mut confinement =
             Confinement::new(self.sandbox, self.root.join(home), self.root.join(tmp));
         confinement.readable = view.readable;
@@ -366,12 +373,28 @@ impl<'a> Workshop<'a> {
 
     /// Writes the home of foreign code as `~`, as its authors and the user mean it.
     pub fn with_tilde(&self, text: String) -> String {
-        let home = format!("{}/", self.root.join("home"));
+        let home = format!("{}/", self.root.join(HOME));
         if text.contains(&home) { text.replace(&home, "~/") } else { text }
     }
 }
 
 /// Locks what several calls of one setup share.
+/// Makes a home with what installers of other packages read: before any foreign code, which could
+/// make links to other files of it.
+fn furnish(home: &Utf8Path) -> Result<(), SetupError> {
+    let settings = [
+        (".pydistutils.cfg", pip::easy_install_settings(TimeMachine::URL)),
+        (".config/pip/pip.conf", pip::pip_settings(TimeMachine::URL, TimeMachine::HOST)),
+    ];
+    for (name, text) in settings {
+        let path = home.join(name);
+        let folder = path.parent().unwrap_or(home);
+        fs::create_dir_all(folder).map_err(io(folder))?;
+        fs::write(&path, text).map_err(io(&path))?;
+    }
+    Ok(())
+}
+
 fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // each holder does one assignment, so what a panic left is whole
     shared.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,13 +5,16 @@ use rustc_hash::FxHashMap;
 use sizar_model::inspection::DriverOption;
 
 use super::ReadText;
-use super::scope::Scopes;
+use super::scope::{Scopes, spells};
 use crate::python::expression::{argument, is_dotted, string};
 use crate::python::tree_path::{PathReader, join, normalise};
 
 /// Returns the call of `@hydra.main(…)` in `file`, if there is one.
 pub(super) fn main_call<'a>(scopes: &Scopes<'_, 'a>, file: usize) -> Option<&'a ExprCall> {
     let source = scopes.project.files.get(file)?;
+    if !spells(&source.module.text, &["hydra"]) {
+        return None;
+    }
     source.module.statements().iter().find_map(|statement| {
         let Stmt::FunctionDef(function) = statement else { return None };
         function.decorator_list.iter().find_map(|decorator| match &decorator.expression {
