@@ -19,6 +19,7 @@ pub mod era;
 mod files;
 pub mod gpu;
 pub mod heavy;
+mod incidental;
 pub mod knowledge;
 pub mod latent;
 pub mod lock;

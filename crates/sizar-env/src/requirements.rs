@@ -10,6 +10,7 @@ use uv_pep440::Version;
 
 use crate::build_tools::is_build_tool;
 use crate::files;
+use crate::incidental::{is_incidental, only_examples};
 use crate::knowledge;
 use crate::name;
 use crate::pins::{self, Pin};
@@ -332,6 +333,7 @@ fn undeclared(
     // left out is an extra that most users never reach
     let deliberate = package_of(inspection).is_some()
         && inspection.declared.iter().any(|declared| declared.scope == "install");
+    let examples = only_examples(inspection);
     for import in imports {
         let user = match &closure {
             Some(_) if import.conditional && deliberate => None,
@@ -342,7 +344,10 @@ fn undeclared(
                 .files
                 .iter()
                 // a package's notebooks are its documentation
-                .find(|file| !(is_incidental(file) || deliberate && file.ends_with(".ipynb"))),
+                .find(|file| {
+                    examples.contains(file.as_str())
+                        || !(is_incidental(file) || deliberate && file.ends_with(".ipynb"))
+                }),
         };
         let (Some(user), Some(distribution)) = (user, import.distribution.as_deref()) else {
             continue;
@@ -395,40 +400,6 @@ fn declared_elsewhere(inspection: &Inspection, distribution: &str) -> Option<Str
         .max_by(|one, other| one.0.cmp(&other.0));
     let newest = newest.filter(|_| version(first).is_some()).map(|(_, requirement)| requirement);
     Some(newest.unwrap_or(first).to_owned())
-}
-
-/// Tests, documentation, examples and what was put away: not what somebody wants to run.
-fn is_incidental(path: &str) -> bool {
-    let file = path.rsplit('/').next().unwrap_or(path);
-    matches!(
-        file,
-        "setup.py" | "conftest.py" | "conf.py" | "noxfile.py" | "tasks.py" | "fabfile.py"
-    ) || file.starts_with("test_")
-        || file.ends_with("_test.py")
-        || path.split('/').any(|part| {
-            matches!(
-                part.to_ascii_lowercase().as_str(),
-                "test"
-                    | "tests"
-                    | "testing"
-                    | "doc"
-                    | "docs"
-                    | "examples"
-                    | "example"
-                    | "benchmarks"
-                    | "ci"
-                    | "old"
-                    | "legacy"
-                    | "deprecated"
-                    | "archive"
-                    | "archived"
-                    | "attic"
-                    | "obsolete"
-                    | "unused"
-                    | "backup"
-                    | "bak"
-            )
-        })
 }
 
 /// Whether a distribution is the source itself.
