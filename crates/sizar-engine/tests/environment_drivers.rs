@@ -197,3 +197,45 @@ fn slow_other_drivers_are_looked_at_and_stop_nothing() {
     assert_eq!(level, VerificationLevel::Answers, "{checks}");
     assert!(checks.contains("also the driver `predict.py` cannot be imported"), "{checks}");
 }
+
+#[test]
+fn slow_a_driver_is_tried_in_the_folder_that_the_user_names() {
+    let world = World::new();
+    world.file("corpus/words.txt", "a b c\n").file(
+        "train.py",
+        "import argparse\nWORDS = open('words.txt').read().split()\n\
+         if __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n",
+    );
+    let wish = SetupRequest { folder: Some("./corpus".into()), ..request("train.py") };
+    let made = world.setup(&wish).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert!(made.verified && level >= VerificationLevel::Answers, "{checks}");
+    let made = world.setup(&SetupRequest { fresh: true, ..request("train.py") }).unwrap();
+    assert_eq!(level_and_checks(&made).0, VerificationLevel::Imports);
+}
+
+#[test]
+fn slow_what_a_build_leaves_in_the_home_no_driver_finds() {
+    let world = World::new();
+    world.file(
+        "setup.py",
+        "import os\nfrom setuptools import setup\n\
+         open(os.path.expanduser('~/of-a-build'), 'w').close()\n\
+         setup(name='net', version='1.0', py_modules=['net'], install_requires=['toolz'])\n",
+    );
+    world.file(
+        "net.py",
+        "import os\n\
+         FOUND = [name for name in os.listdir(os.path.expanduser('~')) if name == 'of-a-build']\n\
+         if FOUND:\n    raise ImportError('what a build left is there')\n",
+    );
+    world.file(
+        "train.py",
+        "import argparse\nimport net\n\
+         if __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (level, checks) = level_and_checks(&made);
+    assert!(made.verified && level >= VerificationLevel::Answers, "{checks}");
+    assert_eq!(made.attempts.len(), 1, "{:?}", made.attempts);
+}

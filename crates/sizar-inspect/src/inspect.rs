@@ -29,6 +29,9 @@ const MAX_PACKAGING: u64 = 20 << 20;
 pub struct InspectOptions {
     /// Threads that read files; 0 for one of each processor.
     pub threads: usize,
+    /// Whether the process ends with the answer: then what was read is left to the system, which
+    /// takes memory back faster than it can be given back piece by piece.
+    pub last: bool,
 }
 
 /// A tree that cannot be inspected.
@@ -57,10 +60,10 @@ pub fn inspect(root: &Utf8Path, options: &InspectOptions) -> Result<Inspection, 
         .build()
         .map_err(InspectError::Threads)?;
     let tree = Tree::walk(root)?;
-    Ok(pool.install(|| inspection_of(&tree)))
+    Ok(pool.install(|| inspection_of(&tree, options.last)))
 }
 
-fn inspection_of(tree: &Tree) -> Inspection {
+fn inspection_of(tree: &Tree, last: bool) -> Inspection {
     let languages = Languages::of(tree);
     let paths: Vec<String> = tree.files().iter().map(|file| file.path.clone()).collect();
     let (mut gathered, packaging) =
@@ -85,7 +88,11 @@ fn inspection_of(tree: &Tree) -> Inspection {
     inspection.system_packages = packaging.system_packages;
     // a syntax tree takes as long to drop as to walk: nobody waits for it
     let sources = std::mem::take(&mut gathered.sources);
-    rayon::spawn(move || sources.into_par_iter().for_each(drop));
+    if last {
+        std::mem::forget(sources);
+    } else {
+        rayon::spawn(move || sources.into_par_iter().for_each(drop));
+    }
     seen(&mut inspection, gathered, &mut findings);
     findings.extend(requirements::findings(&inspection, |path, module| {
         import_lines.get(&(path.to_owned(), module.to_owned())).copied()

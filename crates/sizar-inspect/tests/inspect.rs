@@ -40,7 +40,7 @@ fn a_repository_is_read_whole() {
 
 #[test]
 fn two_inspections_say_the_same() {
-    let single = InspectOptions { threads: 1 };
+    let single = InspectOptions { threads: 1, ..InspectOptions::default() };
     assert_eq!(inspected(&fixture()), inspect(&fixture(), &single).unwrap());
 }
 

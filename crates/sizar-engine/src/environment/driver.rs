@@ -20,12 +20,14 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Names the script as it is called in a folder of the tree at `root`, where it lies below that.
+    /// Names the script as it is called in a folder of the tree at `root`: as a run does.
     pub fn called_in(mut self, folder: &Utf8Path, root: &Utf8Path) -> Self {
-        if let [script] = self.args.as_mut_slice()
-            && let Ok(below) = root.join(&*script).strip_prefix(folder)
-        {
-            *script = below.to_string();
+        if let [script] = self.args.as_mut_slice() {
+            let path = root.join(&*script);
+            match path.strip_prefix(folder) {
+                Ok(below) => *script = below.to_string(),
+                Err(_) => *script = path.into_string(),
+            }
         }
         self
     }

@@ -17,6 +17,8 @@ pub struct SetupRequest {
     pub date: Option<Timestamp>,
     /// The driver that must work: an installed program, a script's path, a module.
     pub driver: Option<String>,
+    /// The folder of the tree in which it is to start, where the user says so.
+    pub folder: Option<Utf8PathBuf>,
     /// PEP 508 requirements beside the declared ones.
     pub extra_requirements: Vec<String>,
     pub device: Device,
@@ -40,6 +42,7 @@ impl SetupRequest {
             python: None,
             date: None,
             driver,
+            folder: None,
             extra_requirements: Vec::new(),
             device: Device::Auto,
             locked: None,

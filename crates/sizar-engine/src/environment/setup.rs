@@ -409,6 +409,7 @@ impl Way<'_> {
             package,
             interpreter,
             smoke: self.request.smoke,
+            folder: self.request.folder.as_deref(),
         };
         workshop.progress().begin("trying whether the code starts in it");
         match verify::verify(workshop, &subject)? {

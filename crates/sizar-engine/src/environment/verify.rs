@@ -19,7 +19,7 @@ use super::offline;
 use super::scratch::copy_tree;
 use super::smoke::{self, Bounds};
 use super::workshop::{View, Workshop, is_system};
-use crate::run::start_of_script;
+use crate::run::{inside, start_of_script};
 
 /// What was seen to work.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Subject<'a> {
     pub interpreter: &'a Interpreter,
     /// How much of its own work is done; nothing where it is not wanted.
     pub smoke: Option<Bounds>,
+    /// Where the user wants the driver to start, below the root.
+    pub folder: Option<&'a Utf8Path>,
 }
 
 impl Subject<'_> {
@@ -70,8 +72,12 @@ impl Subject<'_> {
 
     /// Returns the folder in which a run would start the driver, in the tree at `root`.
     pub fn starts_in(&self, root: &Utf8Path) -> Utf8PathBuf {
-        let start = self.script(root).and_then(|script| start_of_script(root, script));
-        start.map_or_else(|| root.to_owned(), |start| root.join(start.folder))
+        let wished = self.folder.map(|folder| inside(folder).unwrap_or_default());
+        let start = wished.or_else(|| {
+            let start = start_of_script(root, self.script(root)?)?;
+            Some(start.folder)
+        });
+        start.map_or_else(|| root.to_owned(), |folder| root.join(folder))
     }
 }
 

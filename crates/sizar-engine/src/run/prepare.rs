@@ -119,6 +119,7 @@ impl EnvironmentWish {
             python: self.python,
             date: self.date,
             driver,
+            folder: None,
             extra_requirements: self.with.clone(),
             device: self.device,
             locked: self.lock.clone(),
@@ -138,7 +139,19 @@ impl EnvironmentWish {
 ///
 /// [`InspectError`] where the tree cannot be read.
 pub fn inspect(checkout: &Checkout) -> Result<Inspection, InspectError> {
-    let mut inspection = sizar_inspect::inspect(&checkout.path, &InspectOptions::default())?;
+    inspect_with(checkout, &InspectOptions::default())
+}
+
+/// Reads a checkout as [`inspect`] does, in the way that `options` say.
+///
+/// # Errors
+///
+/// As [`inspect`].
+pub fn inspect_with(
+    checkout: &Checkout,
+    options: &InspectOptions,
+) -> Result<Inspection, InspectError> {
+    let mut inspection = sizar_inspect::inspect(&checkout.path, options)?;
     let source = &checkout.source;
     inspection.source.clone_from(&source.locator);
     inspection.revision.clone_from(&source.revision);
@@ -205,7 +218,9 @@ pub fn plan_for(
 ) -> Result<RunPlan, PrepareError> {
     let job = &request.job;
     let driver = setup_driver(&job.driver);
-    let setup = environment(home, checkout, &request.environment.request(driver), progress)?;
+    // where the run starts is where the setup tries it
+    let asked = SetupRequest { folder: job.folder.clone(), ..request.environment.request(driver) };
+    let setup = environment(home, checkout, &asked, progress)?;
     let entry = entry(checkout, &setup.environment.path, job)?;
     let mut plan =
         RunPlan::new(checkout.clone(), setup.environment.path.clone(), job.clone(), entry);

@@ -1,6 +1,7 @@
 //! `sizar inspect`.
 
 use sizar_engine::acquire::{AcquireOptions, acquire};
+use sizar_inspect::InspectOptions;
 use sizar_model::Locator;
 
 use crate::error::CommandResult;
@@ -37,7 +38,8 @@ pub fn inspect(session: &Session, args: &InspectArgs) -> CommandResult {
     for note in &checkout.notes {
         session.say(note);
     }
-    let inspection = sizar_engine::run::inspect(&checkout)?;
+    let options = InspectOptions { last: true, ..InspectOptions::default() };
+    let inspection = sizar_engine::run::inspect_with(&checkout, &options)?;
     if args.json {
         output::print_json(&inspection)?;
     } else {
