@@ -228,6 +228,20 @@ pub fn locked_in_order(lock: &EnvLock) -> Vec<String> {
         .collect()
 }
 
+/// Returns the limits on builds that hold beside a lock: what is locked is limited by its version.
+///
+/// Where a file of packages with hashes names one that a constraint limits as well, pip takes the
+/// constraint's words for it, and finds neither `==` nor a hash in them.
+pub fn constraints_beside(lock: &EnvLock) -> Vec<String> {
+    let is_locked = |name: &str| lock.packages.iter().any(|package| package.name == name);
+    let constraints = lock.build_constraints.iter().filter(|constraint| {
+        let name = name::of_requirement(constraint);
+        // these are there before
+        is_seed(&name) || !is_locked(&name)
+    });
+    constraints.cloned().collect()
+}
+
 fn is_seed(package: &str) -> bool {
     matches!(package, "setuptools" | "wheel")
 }
@@ -307,5 +321,9 @@ mod tests {
         let steps = locked_in_order(&lock);
         let first: Vec<_> = steps.iter().map(|text| text.lines().next().unwrap()).collect();
         assert_eq!(first, ["setuptools==44.1.1 \\", "numpy==1.11 \\", "scipy==0.18 \\"]);
+
+        let mut lock = lock;
+        lock.build_constraints = ["setuptools<81", "Cython<3", "NumPy<2"].map(str::to_owned).into();
+        assert_eq!(constraints_beside(&lock), ["setuptools<81", "Cython<3"]);
     }
 }

@@ -11,6 +11,7 @@ use crate::device;
 use crate::era;
 use crate::gpu::Gpu;
 use crate::heavy;
+use crate::knowledge;
 use crate::name;
 use crate::pins::{self, PinFacts, PinnedWheels};
 use crate::python::{self, NoPython, PythonChoice};
@@ -124,7 +125,7 @@ pub fn plan(
         exclude_newer_package: dates,
         build_constraints: date.map(|date| era::build_constraints(date, first)).unwrap_or_default(),
         extra_build_requirements,
-        metadata: BTreeMap::new(),
+        metadata: knowledge::metadata().clone(),
         shims: Vec::new(),
         installer,
         build_steps,

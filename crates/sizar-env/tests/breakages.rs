@@ -571,3 +571,52 @@ fn a_pinned_numpy_that_is_older_than_what_was_built_is_let_go() {
     let (_, rule) = first(&pinned, Stage::Import, &captured("np-abi-multiarray.txt"));
     assert_eq!(rule, "np-abi-multiarray");
 }
+
+#[test]
+fn what_a_python_never_had_may_have_had_another_name() {
+    use sizar_env::pins::Release;
+
+    let pythons = [PythonVersion::minor(3, 6), PythonVersion::minor(3, 8)];
+    let wheels = |minors: &[u8]| {
+        vec![Release {
+            version: "1.0".into(),
+            published: None,
+            yanked: false,
+            source: false,
+            wheels: true,
+            pythons: minors.iter().map(|minor| PythonVersion::minor(3, *minor)).collect(),
+        }]
+    };
+    let facts = Facts {
+        pythons: &pythons,
+        available: &pythons,
+        package: None,
+        undeclared: &[],
+        from_conda: &[],
+        imported: &[],
+        readme_pins: &std::collections::BTreeMap::new(),
+        date: None,
+        releases: &|name| match name {
+            "rdkit" => wheels(&[7, 8]),
+            "rdkit-pypi" => wheels(&[6, 7]),
+            _ => Vec::new(),
+        },
+        distribution_of: &|_| None,
+        in_tree: &|_| false,
+        conda_answers: &|| false,
+    };
+    let output = "error: No solution found when resolving dependencies\n  cause: Because there is no version of rdkit and you require rdkit, we can conclude\n";
+    let mut before = spec(6);
+    before.requirements = vec!["rdkit".into()];
+    let failure = Failure { stage: Stage::Resolve, output };
+    match Repairer::default().next(&before, failure, &facts) {
+        Outcome::Repair { spec, rule, cause, .. } => {
+            assert_eq!(
+                (rule.as_str(), spec.requirements[0].as_str()),
+                ("other-name", "rdkit-pypi")
+            );
+            assert!(cause.ends_with("for Python 3.6 under the name rdkit-pypi"), "{cause}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

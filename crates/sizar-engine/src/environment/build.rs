@@ -1,5 +1,7 @@
 //! From a specification to a folder: resolve, lock, install.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use sizar_env::knowledge::Stage;
@@ -7,7 +9,8 @@ use sizar_env::{lock, name, shims};
 use sizar_inspect::packaging::name_on_index;
 use sizar_model::environment::LockedSource;
 use sizar_model::{
-    Checkout, CondaPackage, EnvLock, EnvSpec, Installer, Invocation, ProjectInstall,
+    Checkout, CondaPackage, Deviation, EnvLock, EnvSpec, Installer, Invocation, LockedPackage,
+    ProjectInstall,
 };
 
 use super::SetupError;
@@ -54,6 +57,12 @@ pub fn resolve(
         Ok(packages) => packages,
         Err(failed) => return Ok(Err(failed)),
     };
+    let metadata = mended(spec, &packages);
+    let mut deviations = spec.deviations.clone();
+    deviations.extend(metadata.keys().map(|release| Deviation {
+        rule: "mended-metadata".into(),
+        reason: format!("{release} states its requirements in a form that is no longer read"),
+    }));
     let source = &checkout.source;
     Ok(Ok(EnvLock {
         version: lock::VERSION,
@@ -70,18 +79,26 @@ pub fn resolve(
         exclude_newer_package: spec.exclude_newer_package.clone(),
         build_constraints: spec.build_constraints.clone(),
         extra_build_requirements: spec.extra_build_requirements.clone(),
-        metadata: spec.metadata.clone(),
+        metadata,
         shims: spec.shims.clone(),
         installer: spec.installer,
         build_steps: spec.build_steps.clone(),
         source_edits: spec.source_edits.clone(),
         left_out: spec.left_out.clone(),
         variables: spec.variables.clone(),
-        deviations: spec.deviations.clone(),
+        deviations,
         packages,
         conda: Vec::new(),
         verification: None,
     }))
+}
+
+/// Returns the mended metadata of what is locked: nobody needs that of other releases.
+fn mended(spec: &EnvSpec, packages: &[LockedPackage]) -> BTreeMap<String, Vec<String>> {
+    let releases: BTreeSet<String> =
+        packages.iter().map(|package| format!("{}=={}", package.name, package.version)).collect();
+    let of_locked = spec.metadata.iter().filter(|(release, _)| releases.contains(*release));
+    of_locked.map(|(release, requires)| (release.clone(), requires.clone())).collect()
 }
 
 /// A folder with everything of a lock in it.

@@ -8,7 +8,7 @@ use sizar_env::diagnosis::{Diagnosis, diagnose};
 use sizar_env::metadata::mended_requirements;
 use sizar_env::pins::{Pin, PinFacts, Release};
 use sizar_env::{knowledge, name};
-use sizar_model::{Deviation, EnvSpec, PythonVersion, SafeUrl};
+use sizar_model::{EnvSpec, PythonVersion, SafeUrl};
 use uv_pep440::Version;
 
 use crate::index::{Index, IndexError, Project, SdistName};
@@ -137,7 +137,7 @@ fn cpython(tag: &str) -> Option<PythonVersion> {
     Some(PythonVersion::minor(major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// Mends the metadata of the releases that uv could not read, and says so in the specification.
+/// Mends the metadata of the releases that uv could not read.
 ///
 /// Returns whether there was something to mend that was not mended before.
 pub fn mend_metadata(spec: &mut EnvSpec, output: &str) -> bool {
@@ -151,12 +151,6 @@ pub fn mend_metadata(spec: &mut EnvSpec, output: &str) -> bool {
                 found.insert(release, requirements);
             }
         }
-    }
-    for release in found.keys() {
-        spec.deviations.push(Deviation {
-            rule: "mended-metadata".into(),
-            reason: format!("{release} states its requirements in a form that is no longer read"),
-        });
     }
     let mended = !found.is_empty();
     spec.metadata.append(&mut found);

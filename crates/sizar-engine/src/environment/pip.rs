@@ -235,7 +235,8 @@ pub fn fill(
     prefix: &Utf8Path,
 ) -> Step<()> {
     let (date, dates) = (lock.exclude_newer, &lock.exclude_newer_package);
-    let engine = Engine::new(workshop, interpreter, date, dates, &lock.build_constraints)?;
+    let constraints = pip::constraints_beside(lock);
+    let engine = Engine::new(workshop, interpreter, date, dates, &constraints)?;
     let made = engine.make(prefix)?;
     if !made.success {
         return failed(made.output, Stage::Install);

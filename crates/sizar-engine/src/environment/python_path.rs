@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use regex::Regex;
+use sizar_inspect::python::SOURCES;
 use sizar_inspect::python::stdlib::is_stdlib;
 use sizar_model::ProjectInstall;
 
@@ -65,9 +66,6 @@ static IMPORTED: LazyLock<Regex> = LazyLock::new(|| {
 
 /// How many files beside a script are read for what they put on the path.
 const FILES: usize = 64;
-
-/// Where a tree may keep its code, beside its root: the folders in which `inspect` looks for it.
-const SOURCES: [&str; 5] = ["src", "lib", "python", "code", "source"];
 
 /// A file of the tree, relative to its root, with its text.
 type Read = (Utf8PathBuf, String);

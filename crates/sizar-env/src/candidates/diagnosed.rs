@@ -86,24 +86,36 @@ pub(super) fn from_diagnosis(
     }
 }
 
-/// Takes another Python where what is needed was never released for this one.
+/// Takes another Python where what is needed was never released for this one, or the same under the
+/// name that it had.
 ///
-/// rdkit came to the package index with Python 3.7; what was written before had it from conda.
-fn never_for_this_python(
-    spec: &EnvSpec,
-    package: &str,
-    facts: &Facts<'_>,
-) -> impl Iterator<Item = Candidate> {
-    let never = date_search::never_for(&(facts.releases)(package), spec.python);
-    never.into_iter().map(move |pythons| Candidate {
+/// rdkit came to the package index with Python 3.7; before that it was rdkit-pypi, and what was
+/// written earlier had it from conda.
+fn never_for_this_python(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> Vec<Candidate> {
+    let python = spec.python.without_patch();
+    let Some(pythons) = date_search::never_for(&(facts.releases)(package), spec.python) else {
+        return Vec::new();
+    };
+    let has = |name: &&str| {
+        (facts.releases)(name).iter().any(|release| release.pythons.contains(&python))
+    };
+    let family = knowledge::renames().family(package);
+    let other = family.into_iter().filter(|name| *name != package).find(has);
+    let said = format!("the index has {package} for Python {} only", python::list(&pythons));
+    let by_name = other.map(|other| Candidate {
+        rule: "other-name".into(),
+        cause: format!("{said}, and for Python {python} under the name {other}"),
+        changes: vec![Change::Act(Action::Rename {
+            from: package.to_owned(),
+            to: other.to_owned(),
+        })],
+    });
+    let by_python = Candidate {
         rule: "another-python".into(),
-        cause: format!(
-            "the index has {package} for Python {} only, and not for Python {}",
-            python::list(&pythons),
-            spec.python.without_patch()
-        ),
+        cause: format!("{said}, and not for Python {python}"),
         changes: vec![Change::PythonIn(pythons)],
-    })
+    };
+    by_name.into_iter().chain([by_python]).collect()
 }
 
 /// Has pip of the era install what uv refuses.

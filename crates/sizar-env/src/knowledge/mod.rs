@@ -4,6 +4,7 @@ mod breakages;
 mod dates;
 pub mod gone;
 mod latent;
+mod metadata;
 mod names;
 
 pub use breakages::{Action, Breakage, Stage, SystemPackages, breakages, is_transient, matching};
@@ -12,13 +13,15 @@ pub use dates::{
     releases,
 };
 pub use latent::{Companion, Conflict, Removed, companions, conflicts, removed};
+pub use metadata::metadata;
 pub use names::{Pair, Renames, is_popular, pairs, renames};
 
 /// Returns a digest of what decides repairs: what another table left unverified is worth another
 /// attempt.
 pub fn revision() -> sizar_model::Digest {
     let tables = breakages::TABLES.iter().map(|(_, text)| *text);
-    let whole: String =
-        tables.chain([latent::CONFLICTS, latent::REMOVED, latent::COMPANIONS]).collect();
+    let whole: String = tables
+        .chain([latent::CONFLICTS, latent::REMOVED, latent::COMPANIONS, metadata::TEXT])
+        .collect();
     sizar_model::Digest::of(whole.as_bytes())
 }

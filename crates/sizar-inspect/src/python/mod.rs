@@ -29,4 +29,4 @@ pub use parse::{Module, SyntaxProblem, decode, into_text};
 pub use project::{Project, Told};
 pub use source_file::{Layout, ScriptDeclaration, SourceFile};
 pub use traits::traits;
-pub use tree::Resolution;
+pub use tree::{Resolution, SOURCES};

@@ -15,6 +15,9 @@ pub enum Resolution {
     ThirdParty,
 }
 
+/// Where a tree may keep its code, beside its root.
+pub const SOURCES: [&str; 5] = ["src", "lib", "python", "code", "source"];
+
 /// The modules of a tree, by path without extension.
 pub(super) struct Tree {
     modules: FxHashMap<String, Option<usize>>,
@@ -70,8 +73,8 @@ impl Tree {
         let last = |path: &String| path.rsplit('/').next().unwrap_or(path).to_owned();
         let names = modules.keys().chain(&folders).map(last).collect();
         let mut roots = vec![String::new()];
-        let usual = ["src", "lib", "python", "code", "source"].map(str::to_owned);
-        for root in layout.package_roots.iter().chain(&usual) {
+        let given = layout.package_roots.iter().map(String::as_str);
+        for root in given.chain(SOURCES) {
             let root = normalise(root).unwrap_or_default();
             if (folders.contains(&root) || root.is_empty()) && !roots.contains(&root) {
                 roots.push(root);

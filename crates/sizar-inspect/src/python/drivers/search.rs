@@ -15,7 +15,8 @@ use super::{ReadText, absl, argv, click, hydra, sacred};
 use crate::python::expression::string;
 use crate::python::hints::Hints;
 use crate::python::project::Project;
-use crate::python::source_file::ScriptDeclaration;
+use crate::python::source_file::{ScriptDeclaration, SourceFile};
+use crate::python::tree::{SOURCES, Tree};
 use crate::python::versions;
 
 /// Finds the drivers of a project, sorted by path.
@@ -132,7 +133,10 @@ impl Search<'_, '_, '_> {
         let stands_alone = facts.works_at_top_level && !imported;
         let text = source.module.text.as_str();
         let may_parse = !imported && PARSING.is_match(text);
-        let is_script = stands_alone && is_place_of_scripts(&source.path);
+        let is_script = stands_alone
+            && (is_place_of_scripts(&source.path)
+                || is_no_module(source)
+                || is_in_sources(source, &self.scopes.project.tree));
         if !(guarded || may_parse || is_script) {
             return None;
         }
@@ -354,6 +358,17 @@ fn is_not_for_users(path: &str, text: &str) -> bool {
     let is_test = name.starts_with("test") || name.ends_with("_test.py") || in_folder("tests");
     let frameworks = ["unittest", "pytest", "doctest", "absltest", "nose", "tf.test.main"];
     is_test && spells(text, &frameworks)
+}
+
+/// Whether no file can import it by its name: `01_train.py` and `DanQ-test.py` can only be started.
+fn is_no_module(source: &SourceFile) -> bool {
+    let stem = source.stem();
+    stem.starts_with(|c: char| c.is_ascii_digit()) || stem.contains('-')
+}
+
+/// Whether it lies in a folder of the tree's code that is no package: `code/train.py`.
+fn is_in_sources(source: &SourceFile, tree: &Tree) -> bool {
+    SOURCES.contains(&source.folder()) && tree.packages_above(source.folder()).is_empty()
 }
 
 /// Where scripts without a guard are to be expected.
