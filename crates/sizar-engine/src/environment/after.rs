@@ -42,6 +42,13 @@ impl Way<'_> {
         };
         failed.stage.name().clone_into(&mut attempt.stage);
         tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
+        if let Some(path) = self.empty_submodule(failed) {
+            attempt.cause = Some(format!("its build needs the submodule `{path}`, which is empty"));
+            attempt.rule = Some("submodule-missing".to_owned());
+            let advice = "`git submodule update --init --recursive` in the source fetches it; so \
+                          does sizar, where it is given the git address";
+            return (None, Some(advice.to_owned()));
+        }
         let available = self.interpreters().versions();
         let distribution_of = |module: &str| self.distribution_of(module);
         // a folder of our own that cannot be used is said by whatever needs it next
@@ -89,6 +96,15 @@ impl Way<'_> {
                 (None, None)
             }
         }
+    }
+
+    /// Returns the submodule of the source that a build looked into, and found empty.
+    fn empty_submodule(&self, failed: &StepFailed) -> Option<&str> {
+        let builds = matches!(failed.stage, Stage::Resolve | Stage::Build | Stage::Install);
+        let missing = self.inspection.findings.iter().filter(|it| it.id == "submodule-missing");
+        // the finding says the path in backquotes first
+        let mut paths = missing.filter_map(|finding| finding.message.split('`').nth(1));
+        paths.find(|path| builds && failed.output.contains(&format!("/{path}")))
     }
 
     /// Finds what may let an environment that works reach more, and writes down why.

@@ -61,7 +61,7 @@ pub fn resolve(
     let mut deviations = spec.deviations.clone();
     deviations.extend(metadata.keys().map(|release| Deviation {
         rule: "mended-metadata".into(),
-        reason: format!("{release} states its requirements in a form that is no longer read"),
+        reason: format!("what {release} says of its requirements is not read today, or wrong"),
     }));
     let source = &checkout.source;
     Ok(Ok(EnvLock {
