@@ -210,7 +210,7 @@ fn slow_a_driver_is_tried_in_the_folder_that_the_user_names() {
     let made = world.setup(&wish).unwrap();
     let (level, checks) = level_and_checks(&made);
     assert!(made.verified && level >= VerificationLevel::Answers, "{checks}");
-    let made = world.setup(&SetupRequest { fresh: true, ..request("train.py") }).unwrap();
+    let made = world.setup(&request("train.py")).unwrap();
     assert_eq!(level_and_checks(&made).0, VerificationLevel::Imports);
 }
 

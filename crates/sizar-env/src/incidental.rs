@@ -46,14 +46,22 @@ pub fn is_incidental(path: &str) -> bool {
 /// Returns the files that examples need, where nothing else can be started: a tree that is no package
 /// and has a model beside `examples/train.py` is used by that example.
 pub fn only_examples(inspection: &Inspection) -> BTreeSet<&str> {
-    let is_example =
-        |driver: &Driver| driver.path.split('/').any(|part| matches!(part, "example" | "examples"));
-    let others = inspection.drivers.iter().filter(|driver| !is_example(driver));
-    if package_of(inspection).is_some() || others.into_iter().any(|it| !is_incidental(&it.path)) {
+    let others = inspection.drivers.iter().filter(|driver| !is_example(&driver.path));
+    let has_notebook = inspection.tree.notebooks > 0;
+    if package_of(inspection).is_some()
+        || has_notebook
+        || others.into_iter().any(|it| !is_incidental(&it.path))
+    {
         return BTreeSet::new();
     }
-    let examples = inspection.drivers.iter().filter(|driver| is_example(driver));
+    let examples = inspection.drivers.iter().filter(|driver| is_example(&driver.path));
     examples.flat_map(Driver::needed).collect()
+}
+
+/// Whether it lies in a folder of examples: of the source itself, not of its tests or documentation.
+fn is_example(path: &str) -> bool {
+    let Some((first, _)) = path.split_once('/') else { return false };
+    matches!(first.to_ascii_lowercase().as_str(), "example" | "examples")
 }
 
 #[cfg(test)]
@@ -75,6 +83,11 @@ mod tests {
         assert_eq!(of(&["examples/train.py"]), 2);
         assert_eq!(of(&["examples/train.py", "tests/test_model.py", "tmp/try.py"]), 2);
         assert_eq!(of(&["examples/train.py", "train.py"]), 0);
+        assert_eq!(of(&["Examples/train.py"]), 2);
         assert_eq!(of(&["tests/test_model.py"]), 0);
+        assert_eq!(of(&["tests/examples/train.py"]), 0);
+        let mut inspection = with_drivers(&["examples/train.py"]);
+        inspection.tree.notebooks = 1;
+        assert!(only_examples(&inspection).is_empty());
     }
 }

@@ -144,10 +144,8 @@ fn conflict(row: &Conflict, lock: &EnvLock) -> Option<Latent> {
     if !row.instead.is_empty() {
         ways.push(row.instead.iter().cloned().map(Action::Instead).collect());
     }
-    let reason = format!(
-        "{}: {} {version} beside {beside} {other} stops when it comes to work",
-        row.cause, row.package
-    );
+    let reason =
+        format!("{}: {} {version} does not work beside {beside} {other}", row.cause, row.package);
     Some(Latent { deviation: Deviation { rule: "known-conflict".into(), reason }, ways })
 }
 
@@ -233,12 +231,15 @@ mod tests {
     fn releases_that_do_not_work_together_are_known() {
         assert_eq!(
             rules(&[("torch", "2.0.1"), ("numpy", "2.1.0")], &[]),
-            ["torch before 2.3 was built for NumPy 1: numpy 2.1.0 beside torch 2.0.1 stops when \
-                 it comes to work"]
+            [
+                "torch before 2.3 was built for NumPy 1: numpy 2.1.0 does not work beside torch 2.0.1"
+            ]
         );
         assert!(rules(&[("torch", "2.3.0"), ("numpy", "2.1.0")], &[]).is_empty());
         assert!(rules(&[("torch", "2.0.1+cpu"), ("numpy", "1.26.4")], &[]).is_empty());
         assert!(rules(&[("numpy", "2.1.0")], &[]).is_empty());
+        assert_eq!(rules(&[("numpy", "2.2.3"), ("tensorflow", "2.10.0")], &[]).len(), 1);
+        assert!(rules(&[("numpy", "2.0.2"), ("tensorflow", "2.18.0")], &[]).is_empty());
         assert_eq!(rules(&[("h5py", "3.1.0"), ("tensorflow-gpu", "1.15.5")], &[]).len(), 1);
         assert!(rules(&[("h5py", "2.10.0"), ("tensorflow-gpu", "1.15.5")], &[]).is_empty());
     }

@@ -204,9 +204,20 @@ pub fn requirements(spec: &EnvSpec) -> Vec<String> {
     all
 }
 
-/// Splits a lock's packages into requirement files that are installed one after the other: what
-/// builds need comes before what is built.
-pub fn locked_in_order(lock: &EnvLock) -> Vec<String> {
+/// What is installed at once of a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedStep {
+    /// A file of requirements, with their hashes.
+    pub requirements: String,
+    /// What limits the builds meanwhile: not what is in the file itself. Where a constraint limits
+    /// one of a file with hashes, pip takes the constraint's words for it, and finds neither `==`
+    /// nor a hash in them.
+    pub build_constraints: Vec<String>,
+}
+
+/// Splits a lock's packages into steps that are installed one after the other: what builds need
+/// comes before what is built.
+pub fn locked_in_order(lock: &EnvLock) -> Vec<LockedStep> {
     let tools: Vec<String> = lock
         .extra_build_requirements
         .values()
@@ -222,24 +233,18 @@ pub fn locked_in_order(lock: &EnvLock) -> Vec<String> {
         .map(|step| {
             let mut part = lock.clone();
             part.packages.retain(|package| rank(&package.name) == step);
-            locked_requirements(&part)
+            let is_in = |name: &str| part.packages.iter().any(|package| package.name == name);
+            let beside = lock.build_constraints.iter();
+            LockedStep {
+                build_constraints: beside
+                    .filter(|constraint| !is_in(&name::of_requirement(constraint)))
+                    .cloned()
+                    .collect(),
+                requirements: locked_requirements(&part),
+            }
         })
-        .filter(|text| !text.is_empty())
+        .filter(|step| !step.requirements.is_empty())
         .collect()
-}
-
-/// Returns the limits on builds that hold beside a lock: what is locked is limited by its version.
-///
-/// Where a file of packages with hashes names one that a constraint limits as well, pip takes the
-/// constraint's words for it, and finds neither `==` nor a hash in them.
-pub fn constraints_beside(lock: &EnvLock) -> Vec<String> {
-    let is_locked = |name: &str| lock.packages.iter().any(|package| package.name == name);
-    let constraints = lock.build_constraints.iter().filter(|constraint| {
-        let name = name::of_requirement(constraint);
-        // these are there before
-        is_seed(&name) || !is_locked(&name)
-    });
-    constraints.cloned().collect()
 }
 
 fn is_seed(package: &str) -> bool {
@@ -318,12 +323,15 @@ mod tests {
             sizar_model::Digest::of(b"x")
         ))
         .unwrap();
-        let steps = locked_in_order(&lock);
-        let first: Vec<_> = steps.iter().map(|text| text.lines().next().unwrap()).collect();
-        assert_eq!(first, ["setuptools==44.1.1 \\", "numpy==1.11 \\", "scipy==0.18 \\"]);
-
         let mut lock = lock;
         lock.build_constraints = ["setuptools<81", "Cython<3", "NumPy<2"].map(str::to_owned).into();
-        assert_eq!(constraints_beside(&lock), ["setuptools<81", "Cython<3"]);
+        let steps = locked_in_order(&lock);
+        let first: Vec<_> =
+            steps.iter().map(|step| step.requirements.lines().next().unwrap()).collect();
+        assert_eq!(first, ["setuptools==44.1.1 \\", "numpy==1.11 \\", "scipy==0.18 \\"]);
+
+        let beside: Vec<_> = steps.iter().map(|step| step.build_constraints.join(" ")).collect();
+        let all = "setuptools<81 Cython<3 NumPy<2";
+        assert_eq!(beside, ["Cython<3 NumPy<2", "setuptools<81 Cython<3", all]);
     }
 }

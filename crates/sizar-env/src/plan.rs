@@ -125,7 +125,10 @@ pub fn plan(
         exclude_newer_package: dates,
         build_constraints: date.map(|date| era::build_constraints(date, first)).unwrap_or_default(),
         extra_build_requirements,
-        metadata: knowledge::metadata().clone(),
+        metadata: knowledge::metadata()
+            .iter()
+            .map(|(release, known)| (release.clone(), known.requires.clone()))
+            .collect(),
         shims: Vec::new(),
         installer,
         build_steps,

@@ -619,4 +619,14 @@ fn what_a_python_never_had_may_have_had_another_name() {
         }
         other => panic!("{other:?}"),
     }
+    // under that name there is no such release either
+    before.requirements = vec!["rdkit==2.0".into()];
+    let mut repairer = Repairer::default();
+    let rules: Vec<_> = std::iter::from_fn(|| match repairer.next(&before, failure, &facts) {
+        Outcome::Repair { rule, .. } => Some(rule),
+        _ => None,
+    })
+    .take(9)
+    .collect();
+    assert!(!rules.is_empty() && !rules.contains(&"other-name".to_owned()), "{rules:?}");
 }

@@ -31,7 +31,7 @@ pub struct InspectOptions {
     pub threads: usize,
     /// Whether the process ends with the answer: then what was read is left to the system, which
     /// takes memory back faster than it can be given back piece by piece.
-    pub last: bool,
+    pub process_ends: bool,
 }
 
 /// A tree that cannot be inspected.
@@ -60,10 +60,10 @@ pub fn inspect(root: &Utf8Path, options: &InspectOptions) -> Result<Inspection, 
         .build()
         .map_err(InspectError::Threads)?;
     let tree = Tree::walk(root)?;
-    Ok(pool.install(|| inspection_of(&tree, options.last)))
+    Ok(pool.install(|| inspection_of(&tree, options.process_ends)))
 }
 
-fn inspection_of(tree: &Tree, last: bool) -> Inspection {
+fn inspection_of(tree: &Tree, process_ends: bool) -> Inspection {
     let languages = Languages::of(tree);
     let paths: Vec<String> = tree.files().iter().map(|file| file.path.clone()).collect();
     let (mut gathered, packaging) =
@@ -88,7 +88,7 @@ fn inspection_of(tree: &Tree, last: bool) -> Inspection {
     inspection.system_packages = packaging.system_packages;
     // a syntax tree takes as long to drop as to walk: nobody waits for it
     let sources = std::mem::take(&mut gathered.sources);
-    if last {
+    if process_ends {
         std::mem::forget(sources);
     } else {
         rayon::spawn(move || sources.into_par_iter().for_each(drop));

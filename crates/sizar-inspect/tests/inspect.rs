@@ -289,3 +289,25 @@ proptest! {
         prop_assert_eq!(inspected(&root), inspected(&root));
     }
 }
+
+#[test]
+fn scripts_without_a_guard_are_found_where_nobody_imports_them() {
+    let works: &[u8] = b"import net\nfor step in range(3):\n    net.train(step)\n";
+    let (_keep, root) = tree(&[
+        ("code/train.py", works),
+        ("code/net/__init__.py", b"def train(step):\n    print(step)\n"),
+        ("code/net/helpers.py", works),
+        ("more/01_train.py", works),
+        ("more/net-test.py", works),
+        ("more/plain.py", works),
+        ("more/train.v2.py", works),
+        ("configs/yolo-v3.py", works),
+        ("docs/source/plot-x.py", works),
+    ]);
+    let drivers = inspected(&root).drivers;
+    let paths: Vec<_> = drivers.iter().map(|driver| driver.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        ["code/train.py", "more/01_train.py", "more/net-test.py", "more/train.v2.py"]
+    );
+}

@@ -42,13 +42,6 @@ impl Way<'_> {
         };
         failed.stage.name().clone_into(&mut attempt.stage);
         tracing::debug!(stage = failed.stage.name(), output = %failed.output, "a step failed");
-        if let Some(path) = self.empty_submodule(failed) {
-            attempt.cause = Some(format!("its build needs the submodule `{path}`, which is empty"));
-            attempt.rule = Some("submodule-missing".to_owned());
-            let advice = "`git submodule update --init --recursive` in the source fetches it; so \
-                          does sizar, where it is given the git address";
-            return (None, Some(advice.to_owned()));
-        }
         let available = self.interpreters().versions();
         let distribution_of = |module: &str| self.distribution_of(module);
         // a folder of our own that cannot be used is said by whatever needs it next
@@ -80,7 +73,23 @@ impl Way<'_> {
             conda_answers: &conda_answers,
         };
         let failure = Failure { stage: failed.stage, output: &failed.output };
-        match repairer.next(spec, failure, &facts) {
+        let outcome = repairer.next(spec, failure, &facts);
+        // what a rule explains is that
+        let is_guess = match &outcome {
+            Outcome::Repair { rule, .. } => {
+                matches!(rule.as_str(), "another-python" | "other-engine")
+            }
+            Outcome::Unexplained { .. } => true,
+            Outcome::Explained { .. } => false,
+        };
+        if is_guess && let Some(path) = self.empty_submodule(failed) {
+            attempt.cause = Some(format!("its build needs the submodule `{path}`, which is empty"));
+            attempt.rule = Some("submodule-missing".to_owned());
+            let advice = "`git submodule update --init --recursive` in the source fetches it; so \
+                          does sizar, where it is given the git address";
+            return (None, Some(advice.to_owned()));
+        }
+        match outcome {
             Outcome::Repair { spec, rule, cause } => {
                 attempt.cause = Some(cause);
                 attempt.rule = Some(rule);
@@ -98,13 +107,15 @@ impl Way<'_> {
         }
     }
 
-    /// Returns the submodule of the source that a build looked into, and found empty.
+    /// Returns the submodule of the source that its own build looked into, and found empty.
     fn empty_submodule(&self, failed: &StepFailed) -> Option<&str> {
         let builds = matches!(failed.stage, Stage::Resolve | Stage::Build | Stage::Install);
         let missing = self.inspection.findings.iter().filter(|it| it.id == "submodule-missing");
         // the finding says the path in backquotes first
         let mut paths = missing.filter_map(|finding| finding.message.split('`').nth(1));
-        paths.find(|path| builds && failed.output.contains(&format!("/{path}")))
+        // where the source is built
+        let copy = self.workshop.path("source");
+        paths.find(|path| builds && names_path(&failed.output, copy.join(path).as_str()))
     }
 
     /// Finds what may let an environment that works reach more, and writes down why.
@@ -131,5 +142,28 @@ impl Way<'_> {
         found
             .and_then(|import| import.distribution.clone())
             .or_else(|| sizar_inspect::python::distributions::distribution_of(module))
+    }
+}
+
+/// Whether `output` names `path`, and not only the beginning of another's name.
+fn names_path(output: &str, path: &str) -> bool {
+    output.match_indices(path).any(|(at, _)| {
+        let next = output.get(at + path.len()..).and_then(|rest| rest.chars().next());
+        next.is_none_or(|c| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_named_whole() {
+        let output =
+            "g++ -I/stage/source/vendor/eigen -I/env/lib/python3.8 /stage/source/ext/foobar";
+        assert!(names_path(output, "/stage/source/vendor/eigen"));
+        assert!(names_path("/stage/source/lib/a.h: No such file", "/stage/source/lib"));
+        assert!(!names_path(output, "/stage/source/ext/foo"));
+        assert!(!names_path(output, "/stage/source/lib"));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
-use sizar_env::knowledge::Stage;
+use sizar_env::knowledge::{self, Stage};
 use sizar_env::{lock, name, shims};
 use sizar_inspect::packaging::name_on_index;
 use sizar_model::environment::LockedSource;
@@ -59,9 +59,9 @@ pub fn resolve(
     };
     let metadata = mended(spec, &packages);
     let mut deviations = spec.deviations.clone();
-    deviations.extend(metadata.keys().map(|release| Deviation {
-        rule: "mended-metadata".into(),
-        reason: format!("what {release} says of its requirements is not read today, or wrong"),
+    deviations.extend(metadata.keys().map(|release| {
+        let why = knowledge::metadata().get(release).map_or(NO_LONGER_READ, |known| &known.reason);
+        Deviation { rule: "mended-metadata".into(), reason: format!("{release} {why}") }
     }));
     let source = &checkout.source;
     Ok(Ok(EnvLock {
@@ -93,8 +93,14 @@ pub fn resolve(
     }))
 }
 
-/// Returns the mended metadata of what is locked: nobody needs that of other releases.
+const NO_LONGER_READ: &str = "states its requirements in a form that is no longer read";
+
+/// Returns the mended metadata of what is locked: nobody needs that of other releases, and pip of
+/// the time reads what it says itself.
 fn mended(spec: &EnvSpec, packages: &[LockedPackage]) -> BTreeMap<String, Vec<String>> {
+    if spec.installer == Installer::Pip {
+        return BTreeMap::new();
+    }
     let releases: BTreeSet<String> =
         packages.iter().map(|package| format!("{}=={}", package.name, package.version)).collect();
     let of_locked = spec.metadata.iter().filter(|(release, _)| releases.contains(*release));

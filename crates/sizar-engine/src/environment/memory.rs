@@ -9,6 +9,7 @@ use sizar_model::{Attempt, Checkout, Device, Digest, EnvLock, Environment};
 use super::error::io;
 use super::{Setup, SetupError, SetupRequest, folder, gpus};
 use crate::home::Home;
+use crate::run::inside;
 
 /// A plan that was carried out.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +41,9 @@ struct Question<'a> {
     /// Whether this machine has a GPU, which a driver or a card may have changed.
     gpu: bool,
     locked: Option<Digest>,
+    /// Where the driver was tried, if the user said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<Utf8PathBuf>,
 }
 
 /// Returns the digest of what a setup is asked.
@@ -54,6 +58,7 @@ pub fn question(checkout: &Checkout, request: &SetupRequest) -> Digest {
         device: request.device,
         gpu: gpus::any(),
         locked: request.locked.as_ref().map(sizar_env::lock::digest),
+        folder: request.folder.as_deref().and_then(inside),
     };
     Digest::of(&serde_json::to_vec(&question).expect("strings and lists have a form in JSON"))
 }

@@ -235,15 +235,15 @@ pub fn fill(
     prefix: &Utf8Path,
 ) -> Step<()> {
     let (date, dates) = (lock.exclude_newer, &lock.exclude_newer_package);
-    let constraints = pip::constraints_beside(lock);
-    let engine = Engine::new(workshop, interpreter, date, dates, &constraints)?;
+    let engine = Engine::new(workshop, interpreter, date, dates, &lock.build_constraints)?;
     let made = engine.make(prefix)?;
     if !made.success {
         return failed(made.output, Stage::Install);
     }
     failpoint::hit("setup:after-venv");
-    for text in pip::locked_in_order(lock) {
-        let files = engine.files(&text, &[])?;
+    for step in pip::locked_in_order(lock) {
+        let limits = &step.build_constraints;
+        let files = RequirementFiles::write(workshop, "pip", &step.requirements, &[], limits)?;
         let call = engine.pip(prefix, &files).install_locked(&files.files());
         let ended = engine.run(&call, &[prefix])?;
         if !ended.success {

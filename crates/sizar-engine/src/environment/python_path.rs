@@ -58,9 +58,9 @@ static RELATIVE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("a test uses it")
 });
 
-/// `import model` and `from model import Model`, at the start of a line.
+/// `import model`, `from model import Model` and `from net.model import Model`, at the start of a line.
 static IMPORTED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?m)^[ \t]*(?:from[ \t]+(\w+)[ \t]+import\b|import[ \t]+(\w+))")
+    Regex::new(r"(?m)^[ \t]*(?:from[ \t]+(\w+)(?:\.[\w.]+)?[ \t]+import\b|import[ \t]+(\w+))")
         .expect("a test uses it")
 });
 
@@ -247,7 +247,8 @@ mod tests {
             ("src/tools.py", ""),
             ("lib/data/read.py", ""),
             ("tools/predict.py", "import numpy\nimport face\nimport more\n"),
-            ("tools/more.py", "from net import x\n"),
+            ("tools/more.py", "from net.layers import x\n"),
+            ("tools/only.py", "from net.layers import x\n"),
             ("tools/plain.py", "import json, os\nimport more\nimport data\nimport tools\n"),
             ("tools/alone.py", "import json\nimport data\nimport yaml\n"),
             ("src/own.py", "import face\n"),
@@ -257,6 +258,7 @@ mod tests {
         let of = |script| python_path(root, ProjectInstall::OnPath, Some(script)).unwrap();
         assert_eq!(of("tools/predict.py"), format!("{root}:{root}/src"));
         assert_eq!(of("tools/plain.py"), format!("{root}:{root}/src"));
+        assert_eq!(of("tools/only.py"), format!("{root}:{root}/src"));
         // folders of data are no modules, and what Python brings is Python's
         assert_eq!(of("tools/alone.py"), root.as_str());
         assert_eq!(of("src/own.py"), root.as_str());

@@ -73,6 +73,8 @@ impl Subject<'_> {
     /// Returns the folder in which a run would start the driver, in the tree at `root`.
     pub fn starts_in(&self, root: &Utf8Path) -> Utf8PathBuf {
         let wished = self.folder.map(|folder| inside(folder).unwrap_or_default());
+        // one that only the user's data bring is not there yet
+        let wished = wished.filter(|folder| root.join(folder).is_dir());
         let start = wished.or_else(|| {
             let start = start_of_script(root, self.script(root)?)?;
             Some(start.folder)

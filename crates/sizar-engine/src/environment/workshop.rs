@@ -36,6 +36,8 @@ const OUR_HOME: &str = "our-home";
 const OUR_TMP: &str = "our-tmp";
 /// The home of foreign code.
 const HOME: &str = "home";
+/// Its folder for temporary files.
+const TMP: &str = "tmp";
 
 /// The place of one setup.
 pub struct Workshop<'a> {
@@ -111,7 +113,7 @@ impl<'a> Workshop<'a> {
         let staging = home.staging()?;
         // sizar's own folder has a name in UTF-8, and so has what lies in it
         let root = Utf8PathBuf::from(staging.path().to_string_lossy().into_owned());
-        for folder in ["tmp", "out", OUR_HOME, OUR_TMP] {
+        for folder in [TMP, "out", OUR_HOME, OUR_TMP] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(io(&path))?;
         }
@@ -137,19 +139,34 @@ impl<'a> Workshop<'a> {
         })
     }
 
-    /// Gives foreign code a home in which no other of it has been.
+    /// Gives foreign code a home, and a folder for temporary files, in which no other of it has been.
     ///
     /// What a build or another environment left there would be found again: Theano keeps what it
     /// has compiled in the home, so that an environment in which it can compile nothing would pass.
     pub fn fresh_home(&self) -> Result<(), SetupError> {
-        let home = self.root.join(HOME);
-        let free = (1..).map(|n: u32| self.root.join(format!("{HOME}-{n}")));
-        let aside = free.into_iter().find(|path| !path.exists());
-        if let Some(aside) = aside {
-            // it goes with the rest: foreign code may have taken the right to remove files of it
-            fs::rename(&home, aside).map_err(io(&home))?;
+        for name in [HOME, TMP] {
+            self.put_aside(name)?;
         }
-        furnish(&home)
+        let tmp = self.root.join(TMP);
+        fs::create_dir_all(&tmp).map_err(io(&tmp))?;
+        furnish(&self.root.join(HOME))
+    }
+
+    /// Takes a folder away, as far as that can be done: foreign code may have taken the right to
+    /// remove files of it, and they go with the workshop.
+    fn put_aside(&self, name: &str) -> Result<(), SetupError> {
+        let path = self.root.join(name);
+        let mut numbered = (1..).map(|n: u32| self.root.join(format!("{name}-{n}")));
+        let Some(aside) = numbered.find(|aside| !aside.exists()) else { return Ok(()) };
+        match fs::rename(&path, &aside) {
+            // without a sandbox, a build may have removed it
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed.map_err(io(&path))?,
+        }
+        if let Err(error) = fs::remove_dir_all(&aside) {
+            tracing::debug!(%error, "what foreign code left stays until the end");
+        }
+        Ok(())
     }
 
     /// Returns the path of a file or folder in the workshop.
@@ -339,7 +356,7 @@ impl<'a> Workshop<'a> {
         limit: Option<Duration>,
         memory: Option<ByteSize>,
     ) -> Result<Ended, SetupError> {
-        let [home, tmp] = if view.is_ours { [OUR_HOME, OUR_TMP] } else { [HOME, "tmp"] };
+        let [home, tmp] = if view.is_ours { [OUR_HOME, OUR_TMP] } else { [HOME, TMP] };
         let mut confinement =
             Confinement::new(self.sandbox, self.root.join(home), self.root.join(tmp));
         confinement.readable = view.readable;
@@ -378,7 +395,6 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Locks what several calls of one setup share.
 /// Makes a home with what installers of other packages read: before any foreign code, which could
 /// make links to other files of it.
 fn furnish(home: &Utf8Path) -> Result<(), SetupError> {
@@ -395,6 +411,7 @@ fn furnish(home: &Utf8Path) -> Result<(), SetupError> {
     Ok(())
 }
 
+/// Locks what several calls of one setup share.
 fn held<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // each holder does one assignment, so what a panic left is whole
     shared.lock().unwrap_or_else(PoisonError::into_inner)

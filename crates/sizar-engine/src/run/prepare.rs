@@ -217,10 +217,7 @@ pub fn plan_for(
     progress: &dyn Progress,
 ) -> Result<RunPlan, PrepareError> {
     let job = &request.job;
-    let driver = setup_driver(&job.driver);
-    // where the run starts is where the setup tries it
-    let asked = SetupRequest { folder: job.folder.clone(), ..request.environment.request(driver) };
-    let setup = environment(home, checkout, &asked, progress)?;
+    let setup = environment(home, checkout, &asked(request), progress)?;
     let entry = entry(checkout, &setup.environment.path, job)?;
     let mut plan =
         RunPlan::new(checkout.clone(), setup.environment.path.clone(), job.clone(), entry);
@@ -236,10 +233,16 @@ pub fn plan_for(
     Ok(plan)
 }
 
+/// Returns what a run asks of a setup: it tries the driver where the run starts it.
+fn asked(request: &RunRequest) -> SetupRequest {
+    let job = &request.job;
+    let driver = setup_driver(&job.driver);
+    SetupRequest { folder: job.folder.clone(), ..request.environment.request(driver) }
+}
+
 /// Plans a run whose environment was made before, in a few file reads; none where it was not.
 pub fn remembered_plan(home: &Home, checkout: &Checkout, request: &RunRequest) -> Option<RunPlan> {
-    let asked = request.environment.request(setup_driver(&request.job.driver));
-    environment::remembered(home, checkout, &asked)?;
+    environment::remembered(home, checkout, &asked(request))?;
     plan_for(home, checkout, request, &sizar_model::Silent).ok()
 }
 

@@ -96,19 +96,25 @@ fn never_for_this_python(spec: &EnvSpec, package: &str, facts: &Facts<'_>) -> Ve
     let Some(pythons) = date_search::never_for(&(facts.releases)(package), spec.python) else {
         return Vec::new();
     };
-    let has = |name: &&str| {
-        (facts.releases)(name).iter().any(|release| release.pythons.contains(&python))
+    let asked = spec.requirements.iter().find(|asked| name::of_requirement(asked) == package);
+    let pin = asked.and_then(|asked| pins::pin_of(asked));
+    let is_asked = |version: &str| {
+        pin.as_ref().is_none_or(|pin| {
+            let rest = version.strip_prefix(pin.version.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || pin.prefix && rest.starts_with('.'))
+        })
     };
-    let family = knowledge::renames().family(package);
-    let other = family.into_iter().filter(|name| *name != package).find(has);
+    let has = |name: &&String| {
+        (facts.releases)(name)
+            .iter()
+            .any(|release| release.pythons.contains(&python) && is_asked(&release.version))
+    };
+    let other = knowledge::renames().former.get(package).filter(has);
     let said = format!("the index has {package} for Python {} only", python::list(&pythons));
     let by_name = other.map(|other| Candidate {
         rule: "other-name".into(),
         cause: format!("{said}, and for Python {python} under the name {other}"),
-        changes: vec![Change::Act(Action::Rename {
-            from: package.to_owned(),
-            to: other.to_owned(),
-        })],
+        changes: vec![Change::Act(Action::Rename { from: package.to_owned(), to: other.clone() })],
     });
     let by_python = Candidate {
         rule: "another-python".into(),

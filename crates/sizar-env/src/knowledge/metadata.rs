@@ -11,33 +11,34 @@ pub(super) const TEXT: &str = include_str!("../../../../knowledge/metadata.toml"
 /// A row of `knowledge/metadata.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+pub struct Metadata {
     /// Normalised.
     package: String,
     versions: Vec<String>,
-    requires: Vec<String>,
+    /// Requirements (PEP 508).
+    pub requires: Vec<String>,
+    /// What is wrong with what a release says itself, after its name.
+    pub reason: String,
     /// How it is known.
-    #[allow(dead_code, reason = "who reads the table wants it")]
-    source: String,
+    pub source: String,
 }
 
 #[derive(Deserialize)]
 struct Table {
-    release: Vec<Row>,
+    release: Vec<Metadata>,
 }
 
-/// Returns the requirements (PEP 508) of releases, by `name==version`.
-pub fn metadata() -> &'static BTreeMap<String, Vec<String>> {
-    static TABLE: LazyLock<BTreeMap<String, Vec<String>>> = LazyLock::new(|| {
-        let table: Table = toml::from_str(TEXT).expect("a test reads the table");
-        let releases = table.release.iter().flat_map(|row| {
-            row.versions
-                .iter()
-                .map(|version| (format!("{}=={version}", row.package), row.requires.clone()))
-        });
-        releases.collect()
+static TABLE: LazyLock<Table> =
+    LazyLock::new(|| toml::from_str(TEXT).expect("a test reads the table"));
+
+/// Returns what is known of releases, by `name==version`.
+pub fn metadata() -> &'static BTreeMap<String, &'static Metadata> {
+    static BY_RELEASE: LazyLock<BTreeMap<String, &'static Metadata>> = LazyLock::new(|| {
+        let rows = TABLE.release.iter();
+        let releases = rows.flat_map(|row| row.versions.iter().map(move |version| (row, version)));
+        releases.map(|(row, version)| (format!("{}=={version}", row.package), row)).collect()
     });
-    &TABLE
+    &BY_RELEASE
 }
 
 #[cfg(test)]
@@ -52,20 +53,20 @@ mod tests {
     #[test]
     fn rows_are_read_today() {
         assert!(!metadata().is_empty());
-        for (release, requires) in metadata() {
+        for (release, known) in metadata() {
             let (name, version) = release.split_once("==").unwrap();
             assert_eq!(name, crate::name::normalise(name));
             assert!(Version::from_str(version).is_ok(), "{release}");
-            for one in requires {
+            for one in &known.requires {
                 assert!(Requirement::<VerbatimUrl>::from_str(one).is_ok(), "{release}: {one}");
             }
         }
-        let table: Table = toml::from_str(TEXT).unwrap();
-        let versions: usize = table.release.iter().map(|row| row.versions.len()).sum();
+        let versions: usize = TABLE.release.iter().map(|row| row.versions.len()).sum();
         // each release once
         assert_eq!(versions, metadata().len());
-        let known =
-            |row: &Row| ["https://", "reproduced "].iter().any(|it| row.source.starts_with(it));
-        assert!(table.release.iter().all(known));
+        let known = |row: &Metadata| {
+            ["https://", "reproduced "].iter().any(|it| row.source.starts_with(it))
+        };
+        assert!(TABLE.release.iter().all(known));
     }
 }

@@ -13,7 +13,7 @@ pub use dates::{
     releases,
 };
 pub use latent::{Companion, Conflict, Removed, companions, conflicts, removed};
-pub use metadata::metadata;
+pub use metadata::{Metadata, metadata};
 pub use names::{Pair, Renames, is_popular, pairs, renames};
 
 /// Returns a digest of what decides repairs: what another table left unverified is worth another

@@ -11,6 +11,8 @@ use serde::Deserialize;
 pub struct Renames {
     pub rename: BTreeMap<String, String>,
     pub drop: BTreeMap<String, String>,
+    /// The names that distributions had on the index before.
+    pub former: BTreeMap<String, String>,
     same: Vec<Same>,
 }
 

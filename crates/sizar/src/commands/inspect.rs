@@ -38,7 +38,7 @@ pub fn inspect(session: &Session, args: &InspectArgs) -> CommandResult {
     for note in &checkout.notes {
         session.say(note);
     }
-    let options = InspectOptions { last: true, ..InspectOptions::default() };
+    let options = InspectOptions { process_ends: true, ..InspectOptions::default() };
     let inspection = sizar_engine::run::inspect_with(&checkout, &options)?;
     if args.json {
         output::print_json(&inspection)?;

@@ -363,7 +363,16 @@ fn is_not_for_users(path: &str, text: &str) -> bool {
 /// Whether no file can import it by its name: `01_train.py` and `DanQ-test.py` can only be started.
 fn is_no_module(source: &SourceFile) -> bool {
     let stem = source.stem();
-    stem.starts_with(|c: char| c.is_ascii_digit()) || stem.contains('-')
+    let is_name = !stem.starts_with(|c: char| c.is_ascii_digit())
+        && stem.chars().all(|c| c.is_alphanumeric() || c == '_');
+    // what is read, shown or brought along there is not started
+    let aside = source.folder().split('/').any(|part| {
+        matches!(
+            part,
+            "doc" | "docs" | "config" | "configs" | "conf" | "third_party" | "external" | "vendor"
+        )
+    });
+    !is_name && !aside
 }
 
 /// Whether it lies in a folder of the tree's code that is no package: `code/train.py`.
