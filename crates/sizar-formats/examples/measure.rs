@@ -9,6 +9,8 @@ use std::time::Instant;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
+    // as `sizar data` does
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     let file = std::env::args().nth(1).unwrap();
     let begin = Instant::now();
     let dataset = sizar_formats::formats::coco::read(camino::Utf8Path::new(&file)).unwrap();

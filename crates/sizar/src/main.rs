@@ -11,6 +11,7 @@ mod error;
 mod exit_code;
 mod interrupt;
 mod log;
+mod memory;
 mod output;
 mod progress;
 mod session;

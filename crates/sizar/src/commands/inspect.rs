@@ -6,8 +6,8 @@ use sizar_model::Locator;
 
 use crate::error::CommandResult;
 use crate::exit_code::ExitCode;
-use crate::output;
 use crate::session::Session;
+use crate::{memory, output};
 
 /// Read a source tree, executing nothing
 ///
@@ -33,6 +33,7 @@ pub struct InspectArgs {
 }
 
 pub fn inspect(session: &Session, args: &InspectArgs) -> CommandResult {
+    memory::with_small_pages();
     let options = AcquireOptions { refresh: args.refresh, offline: false };
     let checkout = acquire(&session.home, &args.source, &options, &session.reporter)?;
     for note in &checkout.notes {
