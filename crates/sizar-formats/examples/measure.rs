@@ -9,7 +9,7 @@ use std::time::Instant;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    // as `sizar data` does
+    // as `sizar data check` does
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     let file = std::env::args().nth(1).unwrap();
     let begin = Instant::now();

@@ -51,6 +51,7 @@ struct Document<'a> {
 }
 
 pub fn check(session: &Session, args: &CheckArgs) -> CommandResult {
+    crate::memory::with_small_pages();
     let mut opened = match args.reading.open(&args.path) {
         Ok(opened) => opened,
         // where one file of many is broken, all that are get said

@@ -36,7 +36,6 @@ enum Verb {
 }
 
 pub fn data(session: &Session, args: &DataArgs) -> CommandResult {
-    crate::memory::with_small_pages();
     match &args.verb {
         Verb::Inspect(args) => inspect::inspect(session, args),
         Verb::Check(args) => check::check(session, args),
