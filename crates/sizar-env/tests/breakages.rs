@@ -40,22 +40,34 @@ fn spec(minor: u8) -> EnvSpec {
     }
 }
 
+static NO_PINS: BTreeMap<String, String> = BTreeMap::new();
+
+/// What is known where nothing is, but for the Pythons.
+fn facts(pythons: &[PythonVersion]) -> Facts<'_> {
+    Facts {
+        pythons,
+        available: pythons,
+        package: None,
+        undeclared: &[],
+        from_conda: &[],
+        imported: &[],
+        readme_pins: &NO_PINS,
+        date: None,
+        releases: &|_| Vec::new(),
+        distribution_of: &|_| None,
+        in_tree: &|_| false,
+        conda_answers: &|| false,
+    }
+}
+
 /// Repairs `spec` after `output`, as the source `demo`.
 fn repaired(repairer: &mut Repairer, spec: &EnvSpec, stage: Stage, output: &str) -> Outcome {
     let pythons = pythons();
     let facts = Facts {
-        pythons: &pythons,
-        available: &pythons,
         package: Some("demo"),
         undeclared: &["numpy".to_owned()],
-        from_conda: &[],
-        imported: &[],
-        readme_pins: &std::collections::BTreeMap::new(),
-        date: None,
-        releases: &|_| Vec::new(),
         distribution_of: &|module| (module == "six").then(|| "six".to_owned()),
-        in_tree: &|_| false,
-        conda_answers: &|| false,
+        ..facts(&pythons)
     };
     repairer.next(spec, Failure { stage, output }, &facts)
 }
@@ -216,20 +228,7 @@ fn code_for_python_2_goes_to_python_2_where_the_evidence_allows_it() {
     let output = captured("py2-except-comma.txt");
     let repaired = |pythons: &[PythonVersion]| {
         let all = [pythons, &[two]].concat();
-        let facts = Facts {
-            pythons,
-            available: &all,
-            package: None,
-            undeclared: &[],
-            from_conda: &[],
-            imported: &[],
-            readme_pins: &std::collections::BTreeMap::new(),
-            date: None,
-            releases: &|_| Vec::new(),
-            distribution_of: &|_| None,
-            in_tree: &|_| false,
-            conda_answers: &|| false,
-        };
+        let facts = Facts { available: &all, ..facts(pythons) };
         let failure = Failure { stage: Stage::Import, output: &output };
         Repairer::default().next(&spec(6), failure, &facts)
     };
@@ -402,23 +401,10 @@ fn a_shim_comes_last_and_then_it_comes() {
 #[test]
 fn a_python_that_was_asked_for_is_kept_by_a_shim() {
     let pythons = [PythonVersion::minor(3, 12)];
-    let facts = Facts {
-        pythons: &pythons,
-        available: &pythons,
-        package: None,
-        undeclared: &[],
-        from_conda: &[],
-        imported: &[],
-        readme_pins: &std::collections::BTreeMap::new(),
-        date: None,
-        releases: &|_| Vec::new(),
-        distribution_of: &|_| None,
-        in_tree: &|_| false,
-        conda_answers: &|| false,
-    };
+    let known = facts(&pythons);
     let output = captured("py312-imp.txt");
     let failure = Failure { stage: Stage::Import, output: &output };
-    match Repairer::default().next(&spec(12), failure, &facts) {
+    match Repairer::default().next(&spec(12), failure, &known) {
         Outcome::Repair { spec, rule, .. } => {
             assert_eq!((spec.shims, rule.as_str()), (vec!["imp".to_owned()], "py312-imp-shim"));
         }
@@ -467,22 +453,12 @@ fn a_build_that_prints_a_lost_connection_is_not_tried_again() {
 fn a_part_that_a_package_lacks_asks_for_another_release_of_it() {
     let pythons = pythons();
     let facts = Facts {
-        pythons: &pythons,
-        available: &pythons,
-        package: None,
-        undeclared: &[],
-        from_conda: &[],
-        imported: &[],
-        readme_pins: &std::collections::BTreeMap::new(),
-        date: None,
-        releases: &|_| Vec::new(),
         distribution_of: &|module| match module {
             "torch.utils.tensorboard" => Some("tensorboard".to_owned()),
             "torch" => Some("torch".to_owned()),
             _ => None,
         },
-        in_tree: &|_| false,
-        conda_answers: &|| false,
+        ..facts(&pythons)
     };
     let output = "ModuleNotFoundError: No module named 'torch.utils.tensorboard'\n";
     let failure = Failure { stage: Stage::Import, output };
@@ -518,19 +494,12 @@ fn what_cannot_be_built_gives_way_to_the_nearest_release_with_a_wheel() {
         release("1.7.1", "2020-09-01", &[9]),
     ];
     let repaired = |releases: &[Release], asked: &str| {
+        let own = [PythonVersion::minor(3, 6), PythonVersion::minor(3, 5)];
         let facts = Facts {
-            pythons: &[PythonVersion::minor(3, 6), PythonVersion::minor(3, 5)],
             available: &pythons(),
-            package: None,
-            undeclared: &[],
-            from_conda: &[],
             imported: &["shapely".to_owned()],
-            readme_pins: &std::collections::BTreeMap::new(),
-            date: None,
             releases: &|_| releases.to_vec(),
-            distribution_of: &|_| None,
-            in_tree: &|_| false,
-            conda_answers: &|| false,
+            ..facts(&own)
         };
         let mut spec = spec(6);
         spec.requirements = vec![asked.to_owned()];
@@ -574,8 +543,6 @@ fn a_pinned_numpy_that_is_older_than_what_was_built_is_let_go() {
 
 #[test]
 fn what_a_python_never_had_may_have_had_another_name() {
-    use sizar_env::pins::Release;
-
     let pythons = [PythonVersion::minor(3, 6), PythonVersion::minor(3, 8)];
     let wheels = |minors: &[u8]| {
         vec![Release {
@@ -588,22 +555,12 @@ fn what_a_python_never_had_may_have_had_another_name() {
         }]
     };
     let facts = Facts {
-        pythons: &pythons,
-        available: &pythons,
-        package: None,
-        undeclared: &[],
-        from_conda: &[],
-        imported: &[],
-        readme_pins: &std::collections::BTreeMap::new(),
-        date: None,
         releases: &|name| match name {
             "rdkit" => wheels(&[7, 8]),
             "rdkit-pypi" => wheels(&[6, 7]),
             _ => Vec::new(),
         },
-        distribution_of: &|_| None,
-        in_tree: &|_| false,
-        conda_answers: &|| false,
+        ..facts(&pythons)
     };
     let output = "error: No solution found when resolving dependencies\n  cause: Because there is no version of rdkit and you require rdkit, we can conclude\n";
     let mut before = spec(6);

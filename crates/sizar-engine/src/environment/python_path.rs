@@ -23,8 +23,11 @@ pub fn python_path(
         folders.extend(beside(root, &files));
         folders.extend(above_its_package(root, script));
         // what is installed was built, and its tree is not
-        let sources = if on_path { sources(root, &files) } else { Vec::new() };
-        folders.extend(sources.into_iter().filter(|it| !folders.contains(it)).collect::<Vec<_>>());
+        for source in on_path.then(|| sources(root, &files)).into_iter().flatten() {
+            if !folders.contains(&source) {
+                folders.push(source);
+            }
+        }
     }
     let all: Vec<&str> = folders.iter().map(|folder| folder.as_str()).collect();
     (!all.is_empty()).then(|| all.join(":"))
@@ -94,6 +97,7 @@ fn with_neighbours(root: &Utf8Path, script: &str) -> Vec<Read> {
     read
 }
 
+/// Returns the first parts of the modules that a file imports.
 fn imported(text: &str) -> impl Iterator<Item = &str> {
     let names = IMPORTED.captures_iter(text);
     names.filter_map(|captures| captures.get(1).or_else(|| captures.get(2))).map(|it| it.as_str())
@@ -125,18 +129,15 @@ fn beside(root: &Utf8Path, files: &[Read]) -> Vec<Utf8PathBuf> {
 /// it nor in the root: `tools/predict.py` with `import net`, which is `src/net.py`. Its authors have
 /// set `PYTHONPATH` to them.
 fn sources(root: &Utf8Path, files: &[Read]) -> Vec<Utf8PathBuf> {
-    let has = |folder: &Utf8Path, name: &str| {
-        folder.join(format!("{name}.py")).is_file()
-            || folder.join(name).join("__init__.py").is_file()
-    };
     let mut found: Vec<Utf8PathBuf> = Vec::new();
     for (file, text) in files {
         let folder = root.join(file.parent().unwrap_or(Utf8Path::new("")));
         for name in imported(text).filter(|name| !is_stdlib(name)) {
-            if [folder.as_path(), root].into_iter().any(|near| has(near, name)) {
+            if [folder.as_path(), root].into_iter().any(|near| has_module(near, name)) {
                 continue;
             }
-            let there = SOURCES.iter().map(|source| root.join(source)).find(|it| has(it, name));
+            let there =
+                SOURCES.iter().map(|source| root.join(source)).find(|it| has_module(it, name));
             found.extend(there.filter(|there| *there != folder && !found.contains(there)));
         }
     }

@@ -395,8 +395,8 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// Makes a home with what installers of other packages read: before any foreign code, which could
-/// make links to other files of it.
+/// Makes a home with what installers of other packages read. No foreign code may have been there,
+/// which could have made links to other files of it.
 fn furnish(home: &Utf8Path) -> Result<(), SetupError> {
     let settings = [
         (".pydistutils.cfg", pip::easy_install_settings(TimeMachine::URL)),
