@@ -89,8 +89,7 @@ pub fn matching<'a>(
     spec: &EnvSpec,
     failure: Failure<'a>,
 ) -> Vec<(&'static Breakage, Captures<'a>)> {
-    let fits =
-        |row: &Breakage| row.from_python.is_none_or(|from| spec.python.without_patch() >= from);
+    let fits = |row: &Breakage| row.is_for(spec.python);
     let mut found: Vec<(&'static Breakage, Captures<'a>)> = Vec::new();
     let texts = [last_words(failure.output), Some(failure.output)];
     for text in texts.into_iter().flatten() {

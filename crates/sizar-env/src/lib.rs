@@ -36,6 +36,7 @@ pub mod readme_pins;
 pub mod repair;
 pub mod requirements;
 pub mod shims;
+pub mod stopped;
 mod unreachable;
 pub mod uv;
 mod without_build;

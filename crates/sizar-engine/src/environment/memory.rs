@@ -7,7 +7,7 @@ use sizar_env::knowledge;
 use sizar_model::{Attempt, Checkout, Device, Digest, EnvLock, Environment};
 
 use super::error::io;
-use super::{Setup, SetupError, SetupRequest, folder, gpus};
+use super::{Setup, SetupError, SetupRequest, StoppedIn, folder, gpus};
 use crate::home::Home;
 use crate::run::inside;
 
@@ -24,6 +24,9 @@ struct Plan {
     /// Of what was not verified: by which knowledge, as later tables may do better.
     #[serde(default)]
     knowledge: Option<Digest>,
+    /// The environments of this question that were verified, and in which a run then stopped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stopped: Vec<StoppedIn>,
 }
 
 const VERSION: u32 = 1;
@@ -67,6 +70,13 @@ fn path(home: &Home, question: Digest) -> Utf8PathBuf {
     home.root().join("plans").join(format!("{}.json", question.short()))
 }
 
+/// Reads the plan that answers a question; one of another format is made again.
+fn plan(home: &Home, checkout: &Checkout, request: &SetupRequest) -> Option<Plan> {
+    let bytes = fs::read(path(home, question(checkout, request))).ok()?;
+    let plan: Plan = serde_json::from_slice(&bytes).ok()?;
+    (plan.version == VERSION).then_some(plan)
+}
+
 /// Returns what an earlier setup made of the same question, if it is still there.
 ///
 /// Reads a few small files, and starts nothing.
@@ -74,10 +84,8 @@ pub fn remembered(home: &Home, checkout: &Checkout, request: &SetupRequest) -> O
     if request.fresh {
         return None;
     }
-    let bytes = fs::read(path(home, question(checkout, request))).ok()?;
-    // a plan of another format is made again
-    let plan: Plan = serde_json::from_slice(&bytes).ok()?;
-    if plan.version != VERSION || !folder::is_ready(&plan.prefix) {
+    let plan = plan(home, checkout, request)?;
+    if !folder::is_ready(&plan.prefix) || request.stopped.iter().any(|it| it.is_in(&plan.prefix)) {
         return None;
     }
     // without the network nothing else could be made
@@ -93,6 +101,20 @@ pub fn remembered(home: &Home, checkout: &Checkout, request: &SetupRequest) -> O
         notes: plan.notes,
         cached: true,
     })
+}
+
+/// Returns the environments in which runs stopped that asked the same, the one of the request last.
+///
+/// They are remembered with the answer, so that another repair does not go back to one of them.
+pub fn stopped(home: &Home, checkout: &Checkout, request: &SetupRequest) -> Vec<StoppedIn> {
+    // who plans anew begins anew
+    let plan = plan(home, checkout, request).filter(|_| !request.fresh);
+    let mut stopped = plan.map(|plan| plan.stopped).unwrap_or_default();
+    stopped.retain(|known| {
+        Some(&known.environment) != request.stopped.as_ref().map(|it| &it.environment)
+    });
+    stopped.extend(request.stopped.clone());
+    stopped
 }
 
 /// Remembers what a setup came to.
@@ -111,6 +133,7 @@ pub fn remember(
         python_roots: setup.python_roots.clone(),
         notes: setup.notes.clone(),
         knowledge: (!setup.verified).then(knowledge::revision),
+        stopped: stopped(home, checkout, request),
     };
     let folder = home.folder("plans")?;
     let path = path(home, question(checkout, request));

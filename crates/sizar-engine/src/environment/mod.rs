@@ -54,6 +54,6 @@ pub use failure::{FailedSetup, failure_of};
 pub use folder::{Kept, collect_garbage, list, python_roots, remove, show};
 pub use memory::remembered;
 pub use python_path::python_path;
-pub use request::{Setup, SetupRequest};
+pub use request::{Setup, SetupRequest, StoppedIn};
 pub use setup::setup;
 pub use smoke::Bounds as SmokeBounds;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use sizar_model::{Attempt, Device, EnvLock, Environment, PythonVersion};
 
 use super::smoke::Bounds;
@@ -33,6 +34,24 @@ pub struct SetupRequest {
     pub time_limit: Duration,
     /// How much of its own work a source does to be verified; nothing where it does none.
     pub smoke: Option<Bounds>,
+    /// The environment that was made of this before, and in which a run then stopped.
+    pub stopped: Option<StoppedIn>,
+}
+
+/// An environment that was verified, and what a program printed that stopped in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppedIn {
+    /// The name of the environment's folder.
+    pub environment: String,
+    /// The end of what the program printed.
+    pub output: String,
+}
+
+impl StoppedIn {
+    /// Whether it was in the environment at `prefix`.
+    pub fn is_in(&self, prefix: &Utf8Path) -> bool {
+        prefix.file_name() == Some(self.environment.as_str())
+    }
 }
 
 impl SetupRequest {
@@ -52,6 +71,7 @@ impl SetupRequest {
             max_attempts: 8,
             time_limit: Duration::from_hours(1),
             smoke: Some(Bounds::default()),
+            stopped: None,
         }
     }
 }

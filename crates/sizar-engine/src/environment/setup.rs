@@ -32,7 +32,7 @@ use super::source_edits;
 use super::tree_build;
 use super::verify::{self, Subject};
 use super::workshop::{Order, Workshop, is_system};
-use super::{Setup, SetupError, SetupRequest};
+use super::{Setup, SetupError, SetupRequest, StoppedIn};
 use crate::failpoint;
 use crate::home::Home;
 use crate::tools::find_or_install_uv;
@@ -92,6 +92,7 @@ pub fn setup(
         },
     )?;
     let deviations = RefCell::default();
+    let stopped = memory::stopped(home, checkout, request);
     let way = Way {
         home,
         checkout,
@@ -102,6 +103,7 @@ pub fn setup(
         fetched: OnceCell::new(),
         conda,
         workshop,
+        stopped,
         deviations,
     };
     let setup = match &request.locked {
@@ -165,6 +167,8 @@ pub(super) struct Way<'a> {
     pub(super) fetched: OnceCell<Interpreters>,
     pub(super) conda: Source<'a>,
     pub(super) workshop: Workshop<'a>,
+    /// The environments that were verified, and in which runs stopped.
+    stopped: Vec<StoppedIn>,
     /// What the newest attempt does otherwise than the authors declared.
     deviations: RefCell<Vec<Deviation>>,
 }
@@ -376,6 +380,11 @@ impl Way<'_> {
         interpreter: &Interpreter,
     ) -> Result<Result<Made, Shortfall>, SetupError> {
         let (home, workshop) = (self.home, &self.workshop);
+        let prefix = folder::prefix(home, &lock)?;
+        if let Some(stopped) = self.stopped.iter().find(|stopped| stopped.is_in(&prefix)) {
+            let output = stopped.output.clone();
+            return Ok(Err(Shortfall::Failed(StepFailed { stage: Stage::Run, output })));
+        }
         let installed =
             match build::install(home, workshop, self.checkout, &lock, package, interpreter)? {
                 Ok(installed) => installed,

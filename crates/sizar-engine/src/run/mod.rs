@@ -21,6 +21,7 @@ mod prepare;
 mod rehearse;
 pub mod runner;
 mod stdin;
+mod stopped;
 mod working_copy;
 
 pub use attempt::Attempt;
@@ -38,6 +39,7 @@ pub use prepare::{
 };
 pub use rehearse::{Rehearsed, rehearse};
 pub use stdin::keep_stdin;
+pub use stopped::{stopped_in, why};
 pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use carry::PARTIAL;

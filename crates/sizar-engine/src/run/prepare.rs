@@ -15,7 +15,7 @@ use sizar_model::{
 use super::folder::start_of;
 use super::{Entry, EntryError, Found, Places, RunPlan, Surroundings, find_inputs, resolve};
 use crate::acquire::{AcquireError, AcquireOptions, acquire};
-use crate::environment::{self, Setup, SetupError, SetupRequest, SmokeBounds};
+use crate::environment::{self, Setup, SetupError, SetupRequest, SmokeBounds, StoppedIn};
 use crate::home::Home;
 use crate::sandbox::{self, SandboxKind};
 
@@ -51,6 +51,10 @@ pub struct EnvironmentWish {
     /// For how many seconds its own work is tried.
     #[serde(default)]
     pub smoke_seconds: Option<u64>,
+    /// The environment that was made of this before, and in which a run then stopped: another one
+    /// is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<StoppedIn>,
 }
 
 /// What a user wishes to run: enough to prepare it again after a crash.
@@ -129,6 +133,7 @@ impl EnvironmentWish {
             max_attempts: MAX_ATTEMPTS,
             time_limit: TIME_LIMIT,
             smoke: self.smoke(),
+            stopped: self.stopped.clone(),
         }
     }
 }

@@ -25,6 +25,8 @@ pub enum Stage {
     Answer,
     /// A few seconds of real work.
     Smoke,
+    /// A run.
+    Run,
 }
 
 impl Stage {
@@ -38,6 +40,7 @@ impl Stage {
             Self::Import => "import",
             Self::Answer => "answer",
             Self::Smoke => "smoke",
+            Self::Run => "run",
         }
     }
 }
@@ -58,6 +61,9 @@ pub struct Breakage {
     /// Only where the environment's Python is at least this one.
     #[serde(default)]
     pub from_python: Option<PythonVersion>,
+    /// Only where the program had the network, or had not.
+    #[serde(default)]
+    pub network: Option<bool>,
     /// What to do, all of it together; empty where nothing can be done from here.
     #[serde(default)]
     pub repair: Vec<Action>,
@@ -100,13 +106,20 @@ impl Breakage {
         }
     }
 
+    /// Returns whether it can be seen with this Python.
+    pub fn is_for(&self, python: PythonVersion) -> bool {
+        self.from_python.is_none_or(|from| python.without_patch() >= from)
+    }
+
     /// Returns whether it is looked for at `stage`.
     pub fn is_seen_at(&self, stage: Stage) -> bool {
         // code that is run breaks as code that is imported does
-        let running = |stage: &Stage| matches!(stage, Stage::Import | Stage::Answer);
-        self.stages.is_empty()
-            || self.stages.contains(&stage)
-            || (stage == Stage::Smoke && self.stages.iter().any(running))
+        let running = |seen: &Stage| match stage {
+            Stage::Smoke => matches!(seen, Stage::Import | Stage::Answer),
+            Stage::Run => matches!(seen, Stage::Import | Stage::Answer | Stage::Smoke),
+            _ => false,
+        };
+        self.stages.is_empty() || self.stages.contains(&stage) || self.stages.iter().any(running)
     }
 }
 
@@ -184,6 +197,7 @@ pub(super) const TABLES: &[(&str, &str)] = &tables![
     "shims",
     "tree",
     "system",
+    "run",
 ];
 
 static ROWS: LazyLock<Vec<Breakage>> = LazyLock::new(|| {
@@ -219,7 +233,7 @@ impl OfStage {
 
     /// Made when a stage first fails: most runs see no failure at all.
     fn of(stage: Stage) -> &'static Self {
-        static STAGES: [OnceLock<OfStage>; 7] = [const { OnceLock::new() }; 7];
+        static STAGES: [OnceLock<OfStage>; 8] = [const { OnceLock::new() }; 8];
         STAGES[stage as usize].get_or_init(|| Self::new(stage))
     }
 }

@@ -17,6 +17,7 @@ pub mod man;
 pub mod nodes;
 pub mod queue;
 pub mod reference;
+pub mod repaired;
 pub mod resume;
 pub mod run;
 pub mod run_elsewhere;

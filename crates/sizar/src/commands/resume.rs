@@ -8,6 +8,7 @@ use sizar_engine::run::RunRequest;
 use sizar_engine::store::{Filter, Journal};
 use sizar_model::{Locator, Run, RunId, RunState};
 
+use crate::commands::repaired;
 use crate::commands::run::prepare;
 use crate::commands::run_elsewhere::{Onward, Sending, ended_unfinished, go_on_from, submit_again};
 use crate::elsewhere::{is_elsewhere, place, refresh, refresh_all};
@@ -25,14 +26,25 @@ use crate::sweeps::{self, in_words, is_sweep};
 #[command(after_help = "\
 Examples:
   sizar resume                    after a crash or a reboot
-  sizar resume 7x2k               another attempt of this run")]
+  sizar resume 7x2k               another attempt of this run
+  sizar resume 7x2k --repair      in an environment without what made it stop")]
 pub struct ResumeArgs {
+    /// Make another environment first, without what made its program stop, where that is known
+    #[arg(long, requires = "runs")]
+    repair: bool,
     /// The runs' or sweeps' names, or their beginnings
     runs: Vec<String>,
 }
 
 pub fn resume(session: &Session, args: &ResumeArgs) -> CommandResult {
     let mut journal = session.journal()?;
+    if args.repair {
+        for name in &args.runs {
+            let id = journal.find(name)?;
+            repaired::resume(session, &mut journal, &id)?;
+        }
+        return Ok(ExitCode::Success);
+    }
     let resumed = if args.runs.is_empty() {
         resume_all_elsewhere(session, &mut journal)?;
         queue::resume_all(&session.home, &mut journal)?

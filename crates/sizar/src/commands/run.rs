@@ -13,13 +13,14 @@ use sizar_engine::store::{Journal, NewRun, Prepared};
 use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
-    DataBinding, EventKind, JobSpec, Locator, Mail, Receipt, Resources, RunId, RunState, Scratch,
-    counted,
+    DataBinding, EventKind, JobSpec, Locator, Mail, Receipt, Resources, Run, RunId, RunState,
+    Scratch, counted,
 };
 
 use crate::commands::after;
 use crate::commands::environment_options::EnvironmentOptions;
 use crate::commands::fitting;
+use crate::commands::repaired;
 use crate::commands::run_elsewhere;
 use crate::commands::run_start;
 use crate::error::{CommandResult, Failure};
@@ -80,6 +81,10 @@ pub struct RunArgs {
     /// Keep the program off the network
     #[arg(long)]
     no_network: bool,
+    /// Where the program stops early for a reason that another environment takes away, leave it at
+    /// that: do not make one, and do not run it again
+    #[arg(long)]
+    no_repair: bool,
     /// Show what would happen, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -283,20 +288,41 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
         return Ok(0);
     }
     after::wait_for(session, &mut journal, &id)?;
-    let control = Control::default();
-    interrupt.running(&control);
-    let execution = Execution {
-        home: &session.home,
-        run: &id,
-        plan: &plan,
-        control: &control,
-        echo: true,
-        generation: None,
-    };
-    let outcome = run::execute(&mut journal, execution)?;
-    interrupt.idle();
-    report(session, &id, &outcome.receipt);
-    Ok(u8::try_from(outcome.exit_code()).unwrap_or(1))
+    let mut plan = plan;
+    loop {
+        let control = Control::default();
+        interrupt.running(&control);
+        let execution = Execution {
+            home: &session.home,
+            run: &id,
+            plan: &plan,
+            control: &control,
+            echo: true,
+            generation: None,
+        };
+        let outcome = run::execute(&mut journal, execution)?;
+        interrupt.idle();
+        let run = journal.get(id.as_str())?;
+        let receipt = &outcome.receipt;
+        let why = run::why(&session.home, &run, receipt)
+            .filter(|why| !args.no_repair && repaired::is_at_once(&run, receipt, why, &request));
+        if let Some(why) = why {
+            session.say(&format!(
+                "why it stopped: {}; another environment is made, and it runs again",
+                why.cause
+            ));
+            let wish = (&args.source, &request);
+            match repaired::prepare(session, &mut journal, &run, receipt, wish) {
+                Ok(another) => {
+                    plan = another;
+                    continue;
+                }
+                Err(failure) => session.say(&format!("there is none: {}", failure.error)),
+            }
+        }
+        report(session, &run, receipt);
+        return Ok(u8::try_from(outcome.exit_code()).unwrap_or(1));
+    }
 }
 
 /// Turns what was typed into what it means.
@@ -446,7 +472,7 @@ pub fn prepare(
     Ok(plan)
 }
 
-fn prepared(plan: &RunPlan) -> CommandResult<Prepared> {
+pub fn prepared(plan: &RunPlan) -> CommandResult<Prepared> {
     let environment = plan.prefix.file_name().unwrap_or_default().to_owned();
     Ok(Prepared { environment, plan: plan.to_json()? })
 }
@@ -495,7 +521,8 @@ fn queue_batch(
 }
 
 /// Says how it went, in a line or two, beside what the program said.
-pub fn report(session: &Session, id: &RunId, receipt: &Receipt) {
+pub fn report(session: &Session, run: &Run, receipt: &Receipt) {
+    let id = &run.id;
     if let Some(reason) = receipt.ending.reason() {
         session.say(&reason);
     }
@@ -504,6 +531,9 @@ pub fn report(session: &Session, id: &RunId, receipt: &Receipt) {
     }
     for note in &receipt.notes {
         session.say(note);
+    }
+    if let Some(why) = run::why(&session.home, run, receipt) {
+        repaired::say(session, run, &why);
     }
     let results = &receipt.results;
     if results.is_empty() {

@@ -380,6 +380,6 @@ pub fn finish(
             .hint(format!("`sizar logs {id}` shows what it printed"))
             .hint(format!("`sizar resume {id}` gives it another attempt")));
     };
-    report(session, id, &receipt);
+    report(session, &run, &receipt);
     Ok(u8::try_from(receipt.ending.exit_code()).unwrap_or(1))
 }

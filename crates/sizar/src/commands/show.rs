@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sizar_engine::elsewhere;
 use sizar_engine::run::Attempt;
 use sizar_engine::store::Journal;
+use sizar_env::stopped::Why;
 use sizar_formats::formats;
 use sizar_model::artifact::GpuUsage;
 use sizar_model::resources::{ByteSize, Walltime};
@@ -12,6 +13,7 @@ use sizar_model::{
     Contact, DataOrigin, EventKind, JobHandle, Resources, Run, RunState, Usage, counted,
 };
 
+use crate::commands::repaired;
 use crate::commands::runs::duration;
 use crate::commands::sweep_show::{self, ShowArgs as ShowArgsOfSweep};
 use crate::elsewhere::{contact, is_elsewhere, refresh};
@@ -81,7 +83,8 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
         output::print_json(&document)?;
     } else {
         let of = OfTarget { job: job.as_ref(), raised: &raised, contact };
-        output::print(&page(&run, &of, args.all))?;
+        let why = repaired::known(session, &run).map(|(_, why)| why);
+        output::print(&page(&run, &of, why.as_ref(), args.all))?;
     }
     Ok(ExitCode::Success)
 }
@@ -118,6 +121,7 @@ fn document(session: &Session, run: &Run) -> CommandResult<serde_json::Value> {
     let receipt = attempt.receipt();
     let mut document = serde_json::to_value(run)?;
     document["sandbox"] = serde_json::to_value(receipt.as_ref().map(|r| &r.sandbox))?;
+    document["why"] = serde_json::to_value(repaired::known(session, run).map(|(_, why)| why))?;
     document["notes"] = serde_json::to_value(receipt.as_ref().map(|r| &r.notes))?;
     document["usage_table"] = serde_json::to_value(Some(attempt.usage()).filter(|t| t.exists()))?;
     Ok(document)
@@ -140,7 +144,7 @@ fn raised(journal: &Journal, run: &Run) -> CommandResult<Vec<String>> {
     Ok(words.collect())
 }
 
-fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
+fn page(run: &Run, of: &OfTarget<'_>, why: Option<&Why>, all: bool) -> String {
     let OfTarget { job, raised, contact } = *of;
     let bold = anstyle::Style::new().bold();
     let mut page = String::new();
@@ -155,6 +159,10 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
     let before_its_start = run.state == RunState::Cancelled && run.started.is_none();
     let interrupted = before_its_start.then_some("it was interrupted before its program started");
     line("reason", run.reason.as_deref().or(interrupted).unwrap_or_default());
+    if let Some(why) = why {
+        line("why", &format!("{} ({})", why.cause, why.rule));
+        line("what helps", why.advice.as_deref().unwrap_or_default());
+    }
     line("source", &run.source);
     line("command", &run.command.join(" "));
     let job = job.map(|job| format!(", job {job}")).unwrap_or_default();
@@ -204,6 +212,10 @@ fn page(run: &Run, of: &OfTarget<'_>, all: bool) -> String {
     }
     if run.state == RunState::Failed {
         let _ = writeln!(page, "sizar explain {} says what is known of such failures", run.id);
+    }
+    if why.is_some_and(|why| why.repairable) && run.state == RunState::Failed {
+        let _ =
+            writeln!(page, "sizar resume {} --repair does so without what made it stop", run.id);
     }
     if run.state.is_final() && run.state != RunState::Completed {
         let _ = writeln!(page, "sizar resume {} gives it another attempt", run.id);

@@ -6,6 +6,7 @@ use sizar_engine::queue;
 use sizar_engine::store::{Filter, SweepRecord};
 use sizar_model::{Run, RunId, RunState};
 
+use crate::commands::repaired;
 use crate::commands::run_elsewhere::follow_all_to_the_end;
 use crate::commands::run_elsewhere::go_on;
 use crate::elsewhere::{is_elsewhere, place};
@@ -82,6 +83,10 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
                 _ => String::new(),
             };
             session.say(&format!("{id} is {state}{next}"));
+            let run = journal.get(id.as_str())?;
+            if let Some((_, why)) = repaired::known(session, &run) {
+                repaired::say(session, &run, &why);
+            }
         }
     }
     match (args.runs.as_slice(), ids.as_slice()) {

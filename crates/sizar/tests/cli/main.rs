@@ -12,4 +12,5 @@ mod inspect;
 mod looking;
 mod packages;
 mod run;
+mod stopped;
 mod world;

@@ -1,0 +1,101 @@
+//! A program that stops in an environment that was verified: why, and another environment.
+
+use crate::world::{World, script, world_with_shared_cache};
+
+/// Asks for what NumPy 1.24 removed in a way that no reader of the code finds.
+const LATE: &str = r"
+import sys
+import numpy as np
+
+if __name__ == '__main__':
+    print('began', flush=True)
+    kind = getattr(np, 'flo' + 'at')
+    open('out.txt', 'w').write(str(kind(sys.argv[1])))
+    print('done')
+";
+
+fn source(world: &World) -> String {
+    world.write("code/requirements.txt", "numpy\n");
+    script(world, "late.py", LATE)
+}
+
+fn newest(world: &World) -> serde_json::Value {
+    let runs = world.sizar(&["runs", "--json"]).exits(0).json();
+    let id = runs[0]["id"].as_str().expect("an id").to_owned();
+    world.sizar(&["show", &id, "--json"]).exits(0).json()
+}
+
+#[test]
+fn slow_a_run_that_stops_for_a_known_reason_runs_again_in_another_environment() {
+    let world = world_with_shared_cache();
+    let source = source(&world);
+    let line = ["run", "--no-network", &source, "--", "late.py", "3"];
+    let said = world.sizar(&line).exits(0);
+    assert_eq!(said.stdout, "began\nbegan\ndone\n", "{said}");
+    assert!(said.stderr.contains("why it stopped: NumPy 1.24 removed"), "{said}");
+    let run = newest(&world);
+    assert_eq!((&run["attempts"], &run["state"]), (&2.into(), &"completed".into()), "{run}");
+    assert_eq!(run["results"][0]["path"], "out.txt", "{run}");
+    // the lock says why, and the next run starts in that environment
+    let explained = world.sizar(&["explain", run["id"].as_str().unwrap(), "--json"]).exits(0);
+    assert!(explained.stdout.contains("NumPy 1.24 removed"), "{explained}");
+    let said = world.sizar(&line).exits(0);
+    assert_eq!(said.stdout, "began\ndone\n", "{said}");
+    assert_eq!(newest(&world)["environment"], run["environment"]);
+}
+
+#[test]
+fn slow_who_reaches_the_network_is_told_and_repairs_when_asked() {
+    let world = world_with_shared_cache();
+    let source = source(&world);
+    let said = world.sizar(&["run", "--network", &source, "--", "late.py", "3"]).exits(1);
+    assert_eq!(said.stdout, "began\n", "what it did outside is not done twice: {said}");
+    let run = newest(&world);
+    let id = run["id"].as_str().unwrap();
+    assert!(said.stderr.contains(&format!("`sizar resume {id} --repair`")), "{said}");
+    assert_eq!(run["why"]["repairable"], true, "{run}");
+    let page = world.sizar(&["show", id]).exits(0).stdout;
+    assert!(page.contains("NumPy 1.24 removed"), "{page}");
+    // killed when the environment is there, and nothing is written of it
+    let mut command = world.command(&["resume", id, "--repair"]);
+    let killed = world.said(command.env("SIZAR_FAILPOINT", "repaired:before-resumed"));
+    assert_eq!(killed.code, -1, "{killed}");
+    assert_eq!(newest(&world)["state"], "failed");
+    world.sizar(&["resume", id, "--repair"]).exits(0);
+    world.sizar(&["wait", id]).exits(0);
+    let run = newest(&world);
+    assert_eq!((&run["attempts"], &run["state"]), (&2.into(), &"completed".into()), "{run}");
+    let said = world.sizar(&["resume", id, "--repair"]);
+    assert!(said.code != 0 && said.stderr.contains("nothing to repair"), "{said}");
+}
+
+#[test]
+fn slow_what_no_environment_has_is_said() {
+    let world = world_with_shared_cache();
+    let source = script(
+        &world,
+        "read.py",
+        "if __name__ == '__main__':\n    print(open('data/labels.txt').read())\n",
+    );
+    let said = world.sizar(&["run", &source, "--", "read.py"]).exits(1);
+    assert!(said.stderr.contains("`data/labels.txt` is not there"), "{said}");
+    assert!(said.stderr.contains("--data HERE:data/labels.txt"), "{said}");
+    let id = newest(&world)["id"].as_str().unwrap().to_owned();
+    let said = world.sizar(&["resume", &id, "--repair"]);
+    assert!(said.code != 0 && said.stderr.contains("no other environment helps"), "{said}");
+    // what the program says itself is left at that
+    let source =
+        script(&world, "own.py", "import sys\nif __name__ == '__main__':\n    sys.exit(4)\n");
+    let said = world.sizar(&["run", &source, "--", "own.py"]).exits(4);
+    assert!(!said.stderr.contains("why it stopped"), "{said}");
+}
+
+#[test]
+fn slow_no_repair_leaves_a_run_as_it_ended() {
+    let world = world_with_shared_cache();
+    let source = source(&world);
+    let line = ["run", "--no-network", "--no-repair", &source, "--", "late.py", "3"];
+    let said = world.sizar(&line).exits(1);
+    assert!(said.stderr.contains("--repair`"), "{said}");
+    assert_eq!(newest(&world)["attempts"], 1);
+}
