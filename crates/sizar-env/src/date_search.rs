@@ -143,7 +143,7 @@ fn companions(package: &str) -> impl Iterator<Item = &str> {
 /// Finds other dates after an installed package broke when it was imported, or lacks what the code
 /// takes from it, and no rule knows why.
 pub fn around(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Vec<Candidate> {
-    let Some(package) = breaks_inside(output).or_else(|| lacks(output)) else { return Vec::new() };
+    let Some(package) = at_fault(spec, output, facts) else { return Vec::new() };
     let asked = spec.requirements.iter().filter(|r| name::of_requirement(r) == package);
     let mut pinned = asked.filter(|asked| pins::pin_of(asked).is_some()).peekable();
     if pinned.peek().is_none() {
@@ -154,7 +154,7 @@ pub fn around(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Vec<Candidate>
         .map(|asked| Candidate {
             rule: "loosened-pin".into(),
             cause: format!(
-                "{asked} cannot be imported ({}): the newest of the time is taken",
+                "{asked} is not what the code needs ({}): the newest of the time is taken",
                 error_line(output)
             ),
             changes: vec![Change::Loosen { package: package.clone(), requirement: None }],
@@ -180,15 +180,34 @@ pub fn steps(spec: &EnvSpec, package: &str, error: &str, facts: &Facts<'_>) -> V
         .collect()
 }
 
-/// Returns the installed package in which a traceback ends.
+/// Returns the package that is not of the time of the code: the one that breaks, or where that is the
+/// source's own, the one that lacks what is taken from it.
+fn at_fault(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Option<String> {
+    // by the name that is asked for: `tensorflow` may stand for `tensorflow-gpu`
+    let distribution = |module: String| {
+        let plain = name::normalise(&module);
+        let found = (facts.distribution_of)(&module).map(|found| name::of_requirement(&found));
+        let asked =
+            |name: &String| spec.requirements.iter().any(|it| name::of_requirement(it) == *name);
+        found.filter(|found| !asked(&plain) && asked(found)).unwrap_or(plain)
+    };
+    let inside = breaks_inside(output);
+    let is_own = |module: &String| {
+        facts.package == Some(name::normalise(module).as_str()) || (facts.in_tree)(module)
+    };
+    let other = inside.clone().filter(|module| !is_own(module));
+    other.or_else(|| lacks(output)).or(inside).map(distribution)
+}
+
+/// Returns the installed module in which a traceback ends.
 fn breaks_inside(output: &str) -> Option<String> {
     let last = output.lines().rev().find(|line| line.trim_start().starts_with("File \""))?;
     let (_, below) = last.split_once("/site-packages/")?;
     let module = below.split(['/', '"']).next()?;
-    Some(name::normalise(module.trim_end_matches(".py")))
+    Some(module.trim_end_matches(".py").to_owned())
 }
 
-/// Returns the installed package from which a name is imported that it does not have.
+/// Returns the installed module from which a name is imported that it does not have.
 fn lacks(output: &str) -> Option<String> {
     static NAME: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
@@ -196,8 +215,18 @@ fn lacks(output: &str) -> Option<String> {
         )
         .expect("a test reads it")
     });
-    let found = NAME.captures_iter(output).last()?;
-    found.get(1).or_else(|| found.get(2)).map(|name| name::normalise(name.as_str()))
+    if let Some(found) = NAME.captures_iter(output).last() {
+        return found.get(1).or_else(|| found.get(2)).map(|name| name.as_str().to_owned());
+    }
+    // before Python 3.7 only the line above says from where
+    static LINE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r"(?m)^\s+from ([A-Za-z0-9_]+)[\w.]* import [^\n]*\nImportError: cannot import name '?\w+'?$",
+        )
+        .expect("a test reads it")
+    });
+    let found = LINE.captures_iter(output).last()?;
+    Some(found[1].to_owned())
 }
 
 #[cfg(test)]
@@ -207,12 +236,14 @@ mod tests {
     #[test]
     fn only_what_was_installed_makes_the_date_doubtful() {
         let inside = "Traceback\n  File \"/w/train.py\", line 1, in <module>\n    import a\n  File \"/e/lib/python3.8/site-packages/a_b/__init__.py\", line 2, in <module>\n    x\nAttributeError: y\n";
-        assert_eq!(breaks_inside(inside).as_deref(), Some("a-b"));
+        assert_eq!(breaks_inside(inside).as_deref(), Some("a_b"));
         let own = "  File \"/e/lib/python3.8/site-packages/a/b.py\", line 1, in f\n  File \"/w/train.py\", line 1, in <module>\nAssertionError: no GPU\n";
         assert_eq!(breaks_inside(own), None);
         assert_eq!(lacks(own), None);
         let name = "ImportError: cannot import name 'x' from 'a_b.c' (/e/lib/python3.8/site-packages/a_b/c.py)\n";
-        assert_eq!(lacks(name).as_deref(), Some("a-b"));
+        assert_eq!(lacks(name).as_deref(), Some("a_b"));
+        let old = "  File \"/w/a.py\", line 1, in <module>\n    from a_b.c import x, y\nImportError: cannot import name 'x'\n";
+        assert_eq!(lacks(old).as_deref(), Some("a_b"));
         assert_eq!(
             lacks("AttributeError: module 'tf.x' has no attribute 'y'").as_deref(),
             Some("tf")

@@ -590,3 +590,22 @@ fn what_a_python_never_had_may_have_had_another_name() {
     .collect();
     assert!(!rules.is_empty() && !rules.contains(&"other-name".to_owned()), "{rules:?}");
 }
+
+#[test]
+fn a_pin_of_what_the_code_needs_more_of_is_loosened() {
+    // the authors' own package breaks, for want of what a later TensorFlow has
+    let output = "Traceback (most recent call last):\n  File \"/e/lib/python3.6/site-packages/dltk/networks/unet.py\", line 14, in <module>\n    kernel_initializer=tf.initializers.variance_scaling()):\nAttributeError: module 'tensorflow' has no attribute 'initializers'\n";
+    let mut pinned = spec(6);
+    pinned.requirements.push("tensorflow==1.3.0".into());
+    let all = pythons();
+    let known = |module: &str| (module == "tensorflow").then(|| "tensorflow-gpu".to_owned());
+    let facts = Facts { package: Some("dltk"), distribution_of: &known, ..facts(&all) };
+    let failure = Failure { stage: Stage::Import, output };
+    let Outcome::Repair { spec, rule, cause } = Repairer::default().next(&pinned, failure, &facts)
+    else {
+        panic!("no repair")
+    };
+    assert_eq!(rule, "loosened-pin");
+    assert!(cause.contains("tensorflow==1.3.0"), "{cause}");
+    assert!(spec.requirements.contains(&"tensorflow".to_owned()), "{:?}", spec.requirements);
+}

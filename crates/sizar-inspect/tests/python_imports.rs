@@ -131,6 +131,14 @@ fn absence_may_be_caught() {
         ("try:\n    import a\nexcept ImportError:\n    pass", true, false),
         ("try:\n    pass\nexcept ModuleNotFoundError:\n    import a", true, false),
         ("try:\n    import a\nexcept:\n    a = None", true, false),
+        ("try:\n    import a\nexcept ImportError:\n    raise ImportError('get a')", false, false),
+        ("try:\n    import a\nexcept:\n    print('get a')\n    raise", false, false),
+        ("try:\n    import a\nexcept ImportError:\n    if strict:\n        raise", true, false),
+        (
+            "def f():\n    try:\n        import a\n    except ImportError:\n        raise",
+            true,
+            true,
+        ),
         ("try:\n    import a\nexcept KeyError:\n    pass", false, false),
         ("try:\n    pass\nfinally:\n    import a", false, false),
         ("if TYPE_CHECKING:\n    import a", true, true),
@@ -148,6 +156,17 @@ fn absence_may_be_caught() {
         let import = import.expect("`a` is imported");
         assert_eq!((import.optional, import.conditional), (optional, conditional), "{text}");
     }
+}
+
+#[test]
+fn a_module_beside_that_has_what_is_asked_is_the_packages_own() {
+    // `tree` is a stranger's, too
+    let files = |import: &'static str| {
+        [("app/views.py", import), ("app/__init__.py", ""), ("app/tree.py", "def grow(): pass")]
+    };
+    assert_eq!(of_files(&files("from tree import grow")), "app/tree.py");
+    assert_eq!(of_files(&files("from tree import grow, map_structure")), "third party");
+    assert_eq!(of_files(&files("import tree")), "third party");
 }
 
 #[test]

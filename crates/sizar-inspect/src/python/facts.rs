@@ -193,7 +193,9 @@ impl<'a> Walk<'a> {
     }
 
     fn visit_try(&mut self, statement: &'a StmtTry) {
-        let forgiving = statement.handlers.iter().any(catches_import_errors);
+        // what is refused inside a function is wanted by who calls it
+        let refused = self.functions.is_empty() && self.conditional == 0 && refuses(statement);
+        let forgiving = !refused && statement.handlers.iter().any(catches_import_errors);
         let alone = goes_on_without(statement);
         self.optional += u32::from(forgiving);
         self.dispensable += u32::from(alone);
@@ -386,6 +388,18 @@ fn goes_on_without(statement: &StmtTry) -> bool {
     let mut leaves = Leaves(false);
     leaves.visit_body(&handler.body);
     only_imports && by_name && !leaves.0
+}
+
+/// Returns whether a `try` only says in other words what is missing, such as with which command it
+/// is installed: whoever imports this file needs it.
+fn refuses(statement: &StmtTry) -> bool {
+    let first = statement.handlers.iter().find(|handler| catches_import_errors(handler));
+    let Some(ExceptHandler::ExceptHandler(handler)) = first else { return false };
+    let imports = |it: &Stmt| matches!(it, Stmt::Import(_) | Stmt::ImportFrom(_));
+    let plain = |it: &Stmt| matches!(it, Stmt::Expr(_) | Stmt::Assign(_) | Stmt::Raise(_));
+    statement.body.iter().all(imports)
+        && handler.body.iter().all(plain)
+        && matches!(handler.body.last(), Some(Stmt::Raise(_)))
 }
 
 /// Whether a handler imports something, raises, or ends the program.

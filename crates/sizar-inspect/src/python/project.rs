@@ -7,9 +7,11 @@ use sizar_model::inspection::Import;
 
 use super::closure::Closure;
 use super::distributions::{self, Provider};
-use super::facts::FileFacts;
+use super::drivers;
+use super::facts::{FileFacts, ImportRecord};
 use super::source_file::{Layout, SourceFile};
 use super::tree::{Resolution, Tree};
+use super::tree_path;
 use super::versions::FileVersions;
 
 /// The Python files of a tree, walked over once.
@@ -40,6 +42,22 @@ impl Told {
     }
 }
 
+/// Finds the module beside a file of a package that an import means as Python 2 does, although a
+/// stranger's package bears its name, too: it has all that is asked of it.
+fn beside(
+    files: &[SourceFile],
+    tree: &Tree,
+    file: &SourceFile,
+    import: &ImportRecord,
+) -> Option<usize> {
+    if import.level > 0 || import.names.is_empty() || import.module.contains('.') {
+        return None;
+    }
+    let found = tree.index_of(&tree_path::join(file.folder(), &import.module))?;
+    let module = files.get(found).filter(|module| module.path != file.path)?;
+    drivers::binds(module.module.statements(), &import.names).then_some(found)
+}
+
 impl<'a> Project<'a> {
     /// Walks over all files, in parallel.
     pub fn read(files: &'a [SourceFile], layout: &Layout) -> Self {
@@ -56,7 +74,16 @@ impl<'a> Project<'a> {
             .par_iter()
             .zip(&facts)
             .map(|(file, facts)| {
-                let resolve = |import| tree.resolve(file, facts, import, distributions::is_known);
+                let resolve = |import: &ImportRecord| match tree.resolve(
+                    file,
+                    facts,
+                    import,
+                    distributions::is_known,
+                ) {
+                    Resolution::ThirdParty => beside(files, &tree, file, import)
+                        .map_or(Resolution::ThirdParty, |own| Resolution::FirstParty(vec![own])),
+                    known => known,
+                };
                 facts.imports.iter().map(resolve).collect()
             })
             .collect();

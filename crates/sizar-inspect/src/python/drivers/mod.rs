@@ -23,6 +23,7 @@ mod search;
 mod typer;
 mod value;
 
+pub(super) use scope::binds;
 pub use search::find_drivers;
 
 /// Gives the text of a file of the tree by its path, if it is there.

@@ -41,6 +41,12 @@ pub(super) struct ModuleScope<'a> {
     stars: Vec<(&'a str, u32)>,
 }
 
+/// Whether the top level of a module binds all of the names.
+pub(in crate::python) fn binds(statements: &[Stmt], names: &[String]) -> bool {
+    let scope = ModuleScope::read(statements);
+    names.iter().all(|name| scope.names.contains_key(name.as_str()))
+}
+
 impl<'a> ModuleScope<'a> {
     fn read(statements: &'a [Stmt]) -> Self {
         let mut scope = Self::default();
