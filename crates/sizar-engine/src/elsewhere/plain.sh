@@ -31,15 +31,6 @@ dd if=/dev/zero bs=1024 count=16 2>/dev/null | tr '\0' ' ' >receipt.json.part
 
 cp -R -P -p "$tree/." work && chmod -R u+rwX work || fail "the working copy cannot be made"
 note=
-# what an earlier attempt made, as far as it is whole
-again() {
-    mkdir -p "$(dirname "$3")" && rm -rf "$3" && cp -p "$folder/attempt-$1/$2" "$3"
-}
-# tasks of a later array have a list of their own
-if [ -n "$tasks" ] && [ -f "$tasks.again" ]; then
-    . "$tasks.again" || fail "what an earlier attempt made cannot be told"
-fi
-go_on || fail "what an earlier attempt made cannot be copied"
 # takes the place of whatever the source has there
 put() {
     mkdir -p "$(dirname "$2")" && rm -rf "$2" || return 1
@@ -59,6 +50,16 @@ list() {
         -o -type f -exec sha256sum {} + | grep -v '^\\' | sort
 }
 list >before 2>/dev/null || fail "the working copy cannot be read"
+
+# what an earlier attempt made, as far as it is whole, is part of what this one makes
+again() {
+    mkdir -p "$(dirname "$3")" && rm -rf "$3" && cp -p "$folder/attempt-$1/$2" "$3"
+}
+# tasks of a later array have a list of their own
+if [ -n "$tasks" ] && [ -f "$tasks.again" ]; then
+    . "$tasks.again" || fail "what an earlier attempt made cannot be told"
+fi
+go_on || fail "what an earlier attempt made cannot be copied"
 
 now() { read -r up rest </proc/uptime && echo "${up%.*}"; }
 stamp() { date -u +%Y-%m-%dT%H:%M:%SZ; }

@@ -5,7 +5,7 @@ use sizar_testkit::Cluster;
 use crate::site::Site;
 
 /// Counts a step each half second, writes a checkpoint for each, and goes on from one.
-const STEPS: &str = r"
+pub const STEPS: &str = r"
 import argparse, os, time
 
 if __name__ == '__main__':
@@ -118,7 +118,7 @@ fn slow_cluster_tasks_of_a_sweep_go_on_and_one_that_fails_is_not_restarted() {
 }
 
 /// Of two tasks one is done in its time, and the other needs another attempt.
-fn tasks_go_on(site: &Site) {
+pub fn tasks_go_on(site: &Site) {
     let line = ["sweep", "./code", "--on", "oar", "--time", "25s", "--restart", "4"];
     let tail = ["--scratch", "/tmp", "--grid", "steps=4,50", "--", "steps.py"];
     let line = [&line[..], &tail].concat();

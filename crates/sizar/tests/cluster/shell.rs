@@ -2,6 +2,7 @@
 
 use sizar_testkit::Cluster;
 
+use crate::restart::{self, STEPS};
 use crate::site::{Site, eventually, on_each};
 
 #[test]
@@ -10,10 +11,15 @@ fn slow_cluster_where_sizar_cannot_execute_a_plain_shell_does_its_work() {
         let profile = site.world.sizar_home().join("targets").join(target).join("target.toml");
         let text = fs_err::read_to_string(&profile).unwrap();
         fs_err::write(&profile, format!("worker = \"none\"\n{text}")).unwrap();
+        site.world.write("code/steps.py", STEPS);
         results_data_and_codes(site, target);
         one_of_two_jobs_does_the_work(site, target);
         is_cancelled_with_what_it_made(site, target);
         tasks_of_a_sweep(site, target);
+        // Slurm's walltimes are whole minutes
+        if target == "oar" {
+            restart::tasks_go_on(site);
+        }
     });
 }
 
