@@ -108,7 +108,21 @@ def stand_in_for_torch():
     cpp_extension.CUDAExtension = cuda_extension
 
 
+def show_headers_of_numpy():
+    """Lets the compiler find NumPy's headers, after all that a setup.py names: many forget them for one
+    of several extensions, and their authors' machines had them among the system's."""
+    try:
+        import numpy
+
+        include = numpy.get_include()
+    except Exception:
+        return
+    known = os.environ.get("CPATH")
+    os.environ["CPATH"] = os.pathsep.join([known, include] if known else [include])
+
+
 def main():
+    show_headers_of_numpy()
     with open(SCRIPT, "rb") as file:
         source = file.read()
     text = source.decode("latin-1")

@@ -2,7 +2,7 @@
 //!
 //! A `setup.py` below the root whose extensions the scripts import (`cd monotonic_align && python
 //! setup.py build_ext --inplace`, as the README of VITS has it) is no package that somebody
-//! installs: it is compiled where it lies.
+//! installs: it is compiled where it lies. So is one at the root that names no package.
 
 use std::sync::LazyLock;
 
@@ -11,6 +11,7 @@ use sizar_model::BuildStep;
 use sizar_model::inspection::{Inspection, PackagingFile};
 
 use crate::name;
+use crate::requirements;
 
 /// What uv and our own build of a tree's folder say first when they fail.
 const FAILED: &str = "Failed to build `";
@@ -18,6 +19,10 @@ const FAILED: &str = "Failed to build `";
 /// Returns the builds inside the tree, in the order of their folders.
 pub fn of(inspection: &Inspection) -> Vec<BuildStep> {
     let mut folders: Vec<&str> = inspection.packaging.iter().filter_map(folder_to_build).collect();
+    let at_root = |file: &PackagingFile| file.path == "setup.py" && file.only_compiles;
+    if inspection.packaging.iter().any(at_root) && requirements::package_of(inspection).is_none() {
+        folders.push(".");
+    }
     folders.sort_unstable();
     folders
         .into_iter()
@@ -43,7 +48,9 @@ pub fn requirements(inspection: &Inspection, steps: &[BuildStep]) -> Vec<String>
         .iter()
         .filter(|declared| declared.scope == "build")
         .filter(|declared| {
-            let folder = declared.path.strip_suffix("/setup.py");
+            let path = declared.path.as_str();
+            let root = (path == "setup.py").then_some(".");
+            let folder = path.strip_suffix("/setup.py").or(root);
             folder.is_some_and(|folder| steps.iter().any(|step| step.folder == folder))
         })
         .filter_map(|declared| declared.requirement.clone())
@@ -95,8 +102,27 @@ mod tests {
             requires_python: None,
             build_backend: None,
             compiles,
+            only_compiles: false,
             unreadable: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_root_that_only_compiles_is_built_in_place() {
+        let mut file = setup_py("setup.py", true);
+        file.only_compiles = true;
+        let mut inspection = Inspection { packaging: vec![file], ..Inspection::default() };
+        let folders = |inspection: &Inspection| {
+            of(inspection).into_iter().map(|step| step.folder).collect::<Vec<_>>()
+        };
+        assert_eq!(folders(&inspection), ["."]);
+        assert_eq!(requirements::package_name(&inspection), None);
+        // another file says what is installed
+        let mut project = setup_py("pyproject.toml", false);
+        (project.kind, project.name) = ("pyproject".into(), Some("x".into()));
+        inspection.packaging.push(project);
+        assert!(folders(&inspection).is_empty());
+        assert_eq!(requirements::package_name(&inspection).as_deref(), Some("x"));
     }
 
     #[test]

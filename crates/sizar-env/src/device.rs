@@ -192,6 +192,7 @@ mod tests {
                 requires_python: None,
                 build_backend: None,
                 compiles: false,
+                only_compiles: false,
                 unreadable: Vec::new(),
             }],
             declared: vec![declared("torch", torch), declared("torchvision", "torchvision==0.5.0")],

@@ -215,6 +215,7 @@ mod tests {
             requires_python: None,
             build_backend: None,
             compiles: false,
+            only_compiles: false,
             unreadable: Vec::new(),
         };
         let names = ["requirements_gpu.txt", "requirements-cpu.txt", "a/requirements_gpu.txt"];

@@ -304,6 +304,7 @@ mod tests {
                 requires_python: None,
                 build_backend: None,
                 compiles: false,
+                only_compiles: false,
                 unreadable: Vec::new(),
             }],
             declared: text.lines().enumerate().filter_map(declared).collect(),

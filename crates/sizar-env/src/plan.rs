@@ -256,6 +256,7 @@ mod tests {
             requires_python: None,
             build_backend: None,
             compiles: false,
+            only_compiles: false,
             unreadable: Vec::new(),
         }
     }

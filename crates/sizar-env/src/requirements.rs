@@ -436,7 +436,7 @@ pub fn package_of(inspection: &Inspection) -> Option<&PackagingFile> {
         .iter()
         .filter(at_root)
         .filter(|file| METADATA.contains(&file.kind.as_str()))
-        .filter(|file| file.name.is_some() || file.kind == "setup_py");
+        .filter(|file| file.name.is_some() || (file.kind == "setup_py" && !file.only_compiles));
     // setup.py defines a package even where its name cannot be read
     named.max_by_key(|file| (file.name.is_some(), file.kind == "setup_py"))
 }
@@ -487,6 +487,7 @@ mod tests {
                 requires_python: None,
                 build_backend: None,
                 compiles: false,
+                only_compiles: false,
                 unreadable: Vec::new(),
             });
             inspection.declared.push(Declared {

@@ -95,6 +95,9 @@ pub struct PackagingFile {
     /// Whether installing it runs a compiler (`ext_modules`, `cythonize`).
     #[serde(default)]
     pub compiles: bool,
+    /// Whether that is all that it does: `setup(ext_modules=…)`, which makes no package.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_compiles: bool,
     /// What could not be read, in one sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,

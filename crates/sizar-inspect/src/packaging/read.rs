@@ -76,6 +76,7 @@ impl Read {
                 requires_python: None,
                 build_backend: None,
                 compiles: false,
+                only_compiles: false,
                 unreadable: Vec::new(),
             },
             declared: Vec::new(),

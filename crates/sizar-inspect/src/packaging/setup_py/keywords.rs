@@ -17,6 +17,12 @@ pub(super) fn record(read: &mut Read, call: &SetupCall, module: &Module, tree: &
     for argument in &call.keywords {
         one(read, argument);
     }
+    let named = |name: &str| call.keywords.iter().any(|argument| argument.name == name);
+    let of_builds = |argument: &Argument| OF_BUILDS.contains(&argument.name.as_str());
+    read.file.only_compiles = named("ext_modules")
+        && call.keywords.iter().all(of_builds)
+        // what is handed over otherwise may name a package
+        && !module.text.contains("**");
     let says_version = call.keywords.iter().any(|argument| argument.name == "version");
     if read.file.version.is_none()
         && says_version
@@ -27,6 +33,17 @@ pub(super) fn record(read: &mut Read, call: &SetupCall, module: &Module, tree: &
             .or_else(|| version_in_code(&name, &path, tree));
     }
 }
+
+/// The arguments that say how something is built, and not what is installed.
+const OF_BUILDS: &[&str] = &[
+    "ext_modules",
+    "cmdclass",
+    "include_dirs",
+    "zip_safe",
+    "script_args",
+    "setup_requires",
+    "options",
+];
 
 fn one(read: &mut Read, argument: &Argument) {
     let Argument { value, line, .. } = argument;

@@ -152,6 +152,19 @@ mykit/data.py:3 build: pyyaml   # imported by setup.py, not declared as a build 
 }
 
 #[test]
+fn what_only_compiles_is_no_package() {
+    let only = |call: &str| {
+        let text = format!("from setuptools import setup\nkw = {{}}\n{call}\n");
+        read("setup.py", &text, &Folder::new(&[])).file.only_compiles
+    };
+    assert!(only("setup(ext_modules=cythonize('a.pyx'), cmdclass={'build_ext': B})"));
+    assert!(!only("setup(name=compute(), ext_modules=[e])"));
+    assert!(!only("setup(ext_modules=[e], packages=find_packages())"));
+    assert!(!only("setup(ext_modules=[e], **kw)"));
+    assert!(!only("setup()"));
+}
+
+#[test]
 fn what_is_computed_is_said() {
     let setup = "from setuptools import setup\nsetup(name='x', install_requires=deps(), entry_points=points())\n";
     insta::assert_snapshot!(told(setup, &[]), @r#"
