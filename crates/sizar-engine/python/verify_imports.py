@@ -115,6 +115,22 @@ def of_variables(trace):
     return function == "__getitem__" and name in ("os", "UserDict", "<frozen os>")
 
 
+# `assert os.environ.get("X")`, and how people say that they want it
+ASKED = re.compile(r"os\.(?:environ(?:\.get\(|\[)|getenv\()\s*['\"](\w+)['\"]")
+SAID = re.compile(r"\b[Ee][Nn][Vv]\w*[ _-]?[Vv]ariables?:?\s+[\"'`$]*([A-Z][A-Z0-9_]+)\b")
+
+
+def named_variable(error):
+    # the variable that the code itself says it lacks
+    if isinstance(error, AssertionError):
+        frames = traceback.extract_tb(sys.exc_info()[2])
+        found = ASKED.search(frames[-1][3] or "") if frames else None
+        if found:
+            return found.group(1)
+    found = None if isinstance(error, ImportError) else SAID.search(message(error))
+    return found.group(1) if found else None
+
+
 def wanting(error):
     # what the user has and the environment cannot have: a file, a corpus, a variable
     path = absent_file(error)
@@ -126,7 +142,8 @@ def wanting(error):
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
         if of_variables(sys.exc_info()[2]):
             return {"variable": printable(error.args[0])}
-    return None
+    variable = named_variable(error)
+    return None if variable is None else {"variable": printable(variable)}
 
 
 def failure(kind, name, error):

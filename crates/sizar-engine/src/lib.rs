@@ -14,6 +14,7 @@ pub mod elsewhere;
 pub mod environment;
 pub mod failpoint;
 mod file_system;
+mod find_below;
 pub mod fitting;
 pub mod home;
 pub mod http;

@@ -77,6 +77,14 @@ fn slow_a_file_that_is_opened_while_a_driver_is_imported_is_the_users_to_give() 
         let (_, checks) = level_and_checks(&world.setup(&wish).unwrap());
         assert!(checks.contains("`--env COCO_ROOT=VALUE`"), "{python}: {checks}");
     }
+    for asked in [
+        "assert os.getenv('COCO_ROOT'), 'where?'",
+        "if 'COCO_ROOT' not in os.environ: raise ValueError('set environment variable COCO_ROOT')",
+    ] {
+        world.file("coco.py", &format!("import os\n{asked}\nN = 1\n"));
+        let (_, checks) = level_and_checks(&world.setup(&request("train.py")).unwrap());
+        assert!(checks.contains("`--env COCO_ROOT=VALUE`"), "{asked}: {checks}");
+    }
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub struct Why {
     pub advice: Option<String>,
     /// Whether another environment may do without it.
     pub repairable: bool,
+    /// What is not there, as the program names it.
+    #[serde(skip)]
+    pub missing: Option<String>,
 }
 
 /// Returns the part of a log that tells why its program stopped: its last lines, from the first
@@ -62,6 +65,9 @@ pub fn why(stopped: Stopped<'_>, distribution_of: &dyn Fn(&str) -> Option<String
             cause: worded(&row.cause, row, &captures),
             advice: row.advice().map(|advice| worded(&advice, row, &captures)),
             repairable: !row.repair.is_empty(),
+            missing: ["path", "hdf"]
+                .iter()
+                .find_map(|group| captures.name(group).map(|path| path.as_str().to_owned())),
         });
     }
     diagnose(output).into_iter().find_map(|diagnosis| {
@@ -72,6 +78,7 @@ pub fn why(stopped: Stopped<'_>, distribution_of: &dyn Fn(&str) -> Option<String
             cause: format!("it imports `{module}`, which nobody declared; `{package}` has it"),
             advice: Some(format!("`--with {package}` adds it")),
             repairable: true,
+            missing: None,
         })
     })
 }

@@ -20,6 +20,7 @@ use super::error::io;
 use super::tree_build;
 use super::verify::Subject;
 use super::workshop::Workshop;
+use crate::find_below::find_below;
 
 /// The longest that all imports together may take.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -83,9 +84,8 @@ impl Wanting {
     fn said(&self, root: &Utf8Path, driver: &str) -> String {
         match self {
             Self::File(wanted) => {
-                let mut left = 20_000;
                 let name = Utf8Path::new(wanted).file_name().unwrap_or(wanted);
-                let own = find_file(root, root, name, &mut left)
+                let own = find_below(root, Utf8Path::new(name))
                     .map(|path| format!(" (the source has one of that name, `{path}`)"))
                     .unwrap_or_default();
                 format!(
@@ -294,33 +294,12 @@ fn unbuilt(root: &Utf8Path, message: &str) -> Option<String> {
             "ImportError: needs the CUDA extension `{module}`, which its `{build}` builds with nvcc\n"
         ));
     }
-    let mut left = 20_000;
     let source = ["pyx", "pyx.in", "c", "cpp", "cu", "f90"]
         .iter()
-        .find_map(|kind| find_file(root, root, &format!("{stem}.{kind}"), &mut left))?;
+        .find_map(|kind| find_below(root, Utf8Path::new(&format!("{stem}.{kind}"))))?;
     Some(format!(
         "ImportError: `{module}` belongs to the source and was not built, from `{source}`\n"
     ))
-}
-
-fn find_file(
-    root: &Utf8Path,
-    folder: &Utf8Path,
-    name: &str,
-    left: &mut u32,
-) -> Option<Utf8PathBuf> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(folder).ok()?.flatten() {
-        *left = left.checked_sub(1)?;
-        let Ok(path) = Utf8PathBuf::from_path_buf(entry.path()) else { continue };
-        if path.file_name() == Some(name) {
-            return path.strip_prefix(root).ok().map(Utf8Path::to_owned);
-        }
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && path.file_name() != Some(".git") {
-            folders.push(path);
-        }
-    }
-    folders.into_iter().find_map(|folder| find_file(root, &folder, name, left))
 }
 
 fn job(subject: &Subject<'_>, scratch: &Utf8Path) -> Result<Job, SetupError> {

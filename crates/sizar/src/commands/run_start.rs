@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use camino::{Utf8Component, Utf8Path};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use sizar_engine::run;
 use sizar_model::DataBinding;
 
@@ -27,7 +27,26 @@ pub fn in_folder(folder: Option<&Utf8Path>, driver: String) -> CommandResult<Str
     if !is_file || matches!(folder, "" | ".") || Utf8Path::new(&driver).starts_with(folder) {
         return Ok(driver);
     }
-    Ok(format!("{folder}/{}", driver.trim_start_matches("./")))
+    let joined = Utf8Path::new(folder).join(&driver);
+    inside(&joined).map(Utf8PathBuf::into_string).ok_or_else(|| {
+        let error = anyhow::anyhow!("`{driver}` leads out of the source from `{folder}`");
+        Failure::new(ExitCode::Usage, error)
+            .hint("the driver is named as it is called in that folder")
+    })
+}
+
+/// Returns the path without `.` and `..`; none where that leads above the source.
+fn inside(path: &Utf8Path) -> Option<Utf8PathBuf> {
+    let mut plain = Utf8PathBuf::new();
+    for part in path.components() {
+        match part {
+            Utf8Component::Normal(name) => plain.push(name),
+            Utf8Component::CurDir => {}
+            Utf8Component::ParentDir => plain.pop().then_some(())?,
+            _ => return None,
+        }
+    }
+    Some(plain)
 }
 
 /// Returns what the program reads from its standard input; nothing where it is not read yet.
@@ -58,4 +77,22 @@ pub fn stdin(
         return Ok(None);
     }
     Ok(Some(run::keep_stdin(&session.home, &mut input.lock(), &session.reporter)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_is_named_as_it_is_called_in_the_folder() {
+        let of = |folder: &str, driver: &str| {
+            in_folder(Some(Utf8Path::new(folder)), driver.to_owned()).ok()
+        };
+        assert_eq!(of("net", "main.py").as_deref(), Some("net/main.py"));
+        assert_eq!(of("net/sub", "../main.py").as_deref(), Some("net/main.py"));
+        assert_eq!(of("net", "../go.py").as_deref(), Some("go.py"));
+        assert_eq!(of("net", "../../go.py"), None);
+        assert_eq!(of("net", "net/main.py").as_deref(), Some("net/main.py"));
+        assert_eq!(of("net", "python").as_deref(), Some("python"));
+    }
 }
