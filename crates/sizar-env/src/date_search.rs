@@ -196,7 +196,8 @@ fn at_fault(spec: &EnvSpec, output: &str, facts: &Facts<'_>) -> Option<String> {
         facts.package == Some(name::normalise(module).as_str()) || (facts.in_tree)(module)
     };
     let other = inside.clone().filter(|module| !is_own(module));
-    other.or_else(|| lacks(output)).or(inside).map(distribution)
+    let lacking = || lacks(output).filter(|module| !is_own(module));
+    other.or_else(lacking).or(inside).map(distribution)
 }
 
 /// Returns the installed module in which a traceback ends.

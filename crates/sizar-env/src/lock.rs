@@ -80,6 +80,23 @@ struct Content<'a> {
     conda: &'a [CondaPackage],
 }
 
+/// Returns the digest of what a program meets in an environment: its Python, its packages, the shims
+/// and the variables, and not from when they are or how they were chosen.
+pub fn met_by_programs(lock: &EnvLock) -> Digest {
+    let packages: Vec<_> =
+        lock.packages.iter().map(|it| (&it.name, &it.version, &it.url)).collect();
+    let content = (
+        lock.python.to_string(),
+        packages,
+        &lock.conda,
+        &lock.shims,
+        &lock.variables,
+        lock.source.install,
+        (&lock.build_steps, &lock.source_edits),
+    );
+    Digest::of(&serde_json::to_vec(&content).expect("strings, lists and maps have a form in JSON"))
+}
+
 /// Returns the digest that names the environment's folder.
 ///
 /// What was verified, why it deviates and where the source came from do not change what is in

@@ -167,6 +167,14 @@ fn a_module_beside_that_has_what_is_asked_is_the_packages_own() {
     assert_eq!(of_files(&files("from tree import grow")), "app/tree.py");
     assert_eq!(of_files(&files("from tree import grow, map_structure")), "third party");
     assert_eq!(of_files(&files("import tree")), "third party");
+    let handed_on = [
+        ("app/views.py", "from tree import grow"),
+        ("app/__init__.py", ""),
+        ("app/tree.py", "try:\n    from tree import grow\nexcept ImportError:\n    grow = None"),
+    ];
+    assert_eq!(of_files(&handed_on[..1]), "third party");
+    let only = [handed_on[0], handed_on[1], ("app/tree.py", "from tree import grow")];
+    assert_eq!(of_files(&only), "third party");
 }
 
 #[test]

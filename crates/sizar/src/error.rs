@@ -192,6 +192,9 @@ impl From<PrepareError> for Failure {
             PrepareError::Inspect(error) => error.into(),
             PrepareError::Setup(error) => error.into(),
             PrepareError::Entry(error) => error.into(),
+            error @ PrepareError::Changed { .. } => {
+                Self::new(ExitCode::Request, error).hint("`sizar run` starts it as it is now")
+            }
         }
     }
 }

@@ -53,6 +53,12 @@ list >before 2>/dev/null || fail "the working copy cannot be read"
 
 # what an earlier attempt made, as far as it is whole, is part of what this one makes
 again() {
+    # nothing is written through a link: it may lead to the user's own data
+    above=$(dirname "$3")
+    while [ "$above" != . ]; do
+        [ ! -L "$above" ] || return 0
+        above=$(dirname "$above")
+    done
     mkdir -p "$(dirname "$3")" && rm -rf "$3" && cp -p "$folder/attempt-$1/$2" "$3"
 }
 # tasks of a later array have a list of their own

@@ -85,7 +85,8 @@ pub fn remembered(home: &Home, checkout: &Checkout, request: &SetupRequest) -> O
         return None;
     }
     let plan = plan(home, checkout, request)?;
-    if !folder::is_ready(&plan.prefix) || request.stopped.iter().any(|it| it.is_in(&plan.prefix)) {
+    let is_here = |it: &StoppedIn| it.is_in(&plan.lock);
+    if !folder::is_ready(&plan.prefix) || request.stopped.iter().any(is_here) {
         return None;
     }
     // without the network nothing else could be made
@@ -103,17 +104,42 @@ pub fn remembered(home: &Home, checkout: &Checkout, request: &SetupRequest) -> O
     })
 }
 
-/// Returns the environments in which runs stopped that asked the same, the one of the request last.
+/// What was remembered of a question, to be put back where another answer did not help.
+pub struct Remembered {
+    path: Utf8PathBuf,
+    answer: Option<Vec<u8>>,
+}
+
+/// Returns what is remembered of a question now.
+pub fn answer(home: &Home, checkout: &Checkout, request: &SetupRequest) -> Remembered {
+    let path = path(home, question(checkout, request));
+    Remembered { answer: fs::read(&path).ok(), path }
+}
+
+impl Remembered {
+    /// Has the question answered as it was then; a courtesy, so what goes wrong is left.
+    pub fn put_back(&self) {
+        let Some(answer) = &self.answer else { return };
+        let Some(folder) = self.path.parent() else { return };
+        let part = tempfile::NamedTempFile::new_in(folder);
+        let _ = part.and_then(|mut part| {
+            std::io::Write::write_all(&mut part, answer)?;
+            part.persist(&self.path).map_err(|error| error.error)
+        });
+    }
+}
+
+/// Returns the environments in which runs stopped that asked the same, those of the request last.
 ///
 /// They are remembered with the answer, so that another repair does not go back to one of them.
 pub fn stopped(home: &Home, checkout: &Checkout, request: &SetupRequest) -> Vec<StoppedIn> {
     // who plans anew begins anew
     let plan = plan(home, checkout, request).filter(|_| !request.fresh);
     let mut stopped = plan.map(|plan| plan.stopped).unwrap_or_default();
-    stopped.retain(|known| {
-        Some(&known.environment) != request.stopped.as_ref().map(|it| &it.environment)
-    });
-    stopped.extend(request.stopped.clone());
+    let is_new =
+        |known: &StoppedIn| !request.stopped.iter().any(|it| it.environment == known.environment);
+    stopped.retain(is_new);
+    stopped.extend(request.stopped.iter().cloned());
     stopped
 }
 

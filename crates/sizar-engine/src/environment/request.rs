@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sizar_model::{Attempt, Device, EnvLock, Environment, PythonVersion};
+use sizar_model::{Attempt, Device, Digest, EnvLock, Environment, PythonVersion};
 
 use super::smoke::Bounds;
 use crate::sandbox::SandboxKind;
@@ -34,23 +34,24 @@ pub struct SetupRequest {
     pub time_limit: Duration,
     /// How much of its own work a source does to be verified; nothing where it does none.
     pub smoke: Option<Bounds>,
-    /// The environment that was made of this before, and in which a run then stopped.
-    pub stopped: Option<StoppedIn>,
+    /// The environments that were made of this before, and in which a run then stopped.
+    pub stopped: Vec<StoppedIn>,
 }
 
 /// An environment that was verified, and what a program printed that stopped in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoppedIn {
-    /// The name of the environment's folder.
-    pub environment: String,
+    /// What programs meet in it ([`sizar_env::lock::met_by_programs`]): the same packages of another
+    /// day are no other environment.
+    pub environment: Digest,
     /// The end of what the program printed.
     pub output: String,
 }
 
 impl StoppedIn {
-    /// Whether it was in the environment at `prefix`.
-    pub fn is_in(&self, prefix: &Utf8Path) -> bool {
-        prefix.file_name() == Some(self.environment.as_str())
+    /// Whether it was in what a lock describes.
+    pub fn is_in(&self, lock: &EnvLock) -> bool {
+        self.environment == sizar_env::lock::met_by_programs(lock)
     }
 }
 
@@ -71,7 +72,7 @@ impl SetupRequest {
             max_attempts: 8,
             time_limit: Duration::from_hours(1),
             smoke: Some(Bounds::default()),
-            stopped: None,
+            stopped: Vec::new(),
         }
     }
 }

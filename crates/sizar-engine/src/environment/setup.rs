@@ -113,8 +113,11 @@ pub fn setup(
     let setup = match setup {
         Ok(setup) => setup,
         Err(error) => {
-            let deviations = way.deviations.take();
-            failure::keep(home, checkout, request, &error, deviations)?;
+            // what was made before works as far as it did
+            if request.stopped.is_empty() {
+                let deviations = way.deviations.take();
+                failure::keep(home, checkout, request, &error, deviations)?;
+            }
             return Err(error);
         }
     };
@@ -380,8 +383,7 @@ impl Way<'_> {
         interpreter: &Interpreter,
     ) -> Result<Result<Made, Shortfall>, SetupError> {
         let (home, workshop) = (self.home, &self.workshop);
-        let prefix = folder::prefix(home, &lock)?;
-        if let Some(stopped) = self.stopped.iter().find(|stopped| stopped.is_in(&prefix)) {
+        if let Some(stopped) = self.stopped.iter().find(|stopped| stopped.is_in(&lock)) {
             let output = stopped.output.clone();
             return Ok(Err(Shortfall::Failed(StepFailed { stage: Stage::Run, output })));
         }

@@ -63,7 +63,7 @@ pub fn start_of_script(checkout: &Utf8Path, script: &str) -> Option<Start> {
 }
 
 /// Returns a path without `.` and `..`; nothing where it leads out.
-pub(crate) fn inside(path: &Utf8Path) -> Option<Utf8PathBuf> {
+pub fn inside(path: &Utf8Path) -> Option<Utf8PathBuf> {
     let mut normal = Utf8PathBuf::new();
     for part in path.components() {
         match part {

@@ -34,17 +34,18 @@ pub use inputs::{Found, Input, InvalidBinding, Surroundings, find_inputs, parse_
 pub(crate) use inputs::{data_parts, data_place, real_path_of};
 pub use plan::{RunPlan, interpreter_roots};
 pub use prepare::{
-    BuildPlace, EnvironmentWish, PrepareError, RunRequest, environment, inputs, inspect,
-    inspect_with, plan_for, prepare, remembered_plan,
+    BuildPlace, EnvironmentWish, PrepareError, RunRequest, answer, environment, inputs, inspect,
+    inspect_with, plan_for, prepare, prepare_again, remembered_plan,
 };
 pub use rehearse::{Rehearsed, rehearse};
 pub use stdin::keep_stdin;
-pub use stopped::{stopped_in, why};
+pub use stopped::{is_open, stopped_in, why};
 pub use working_copy::{Baseline, copy_tree};
 
 pub(crate) use carry::PARTIAL;
 pub(crate) use collect::digest;
 pub(crate) use error::chain;
 pub(crate) use execute::{bare_command, receipt_of};
-pub(crate) use folder::{inside, start_of, start_of_script};
+pub use folder::inside;
+pub(crate) use folder::{start_of, start_of_script};
 pub(crate) use module::module_of;

@@ -15,7 +15,9 @@ use sizar_model::{
 use super::folder::start_of;
 use super::{Entry, EntryError, Found, Places, RunPlan, Surroundings, find_inputs, resolve};
 use crate::acquire::{AcquireError, AcquireOptions, acquire};
-use crate::environment::{self, Setup, SetupError, SetupRequest, SmokeBounds, StoppedIn};
+use crate::environment::{
+    self, Remembered, Setup, SetupError, SetupRequest, SmokeBounds, StoppedIn,
+};
 use crate::home::Home;
 use crate::sandbox::{self, SandboxKind};
 
@@ -51,10 +53,10 @@ pub struct EnvironmentWish {
     /// For how many seconds its own work is tried.
     #[serde(default)]
     pub smoke_seconds: Option<u64>,
-    /// The environment that was made of this before, and in which a run then stopped: another one
+    /// The environments that were made of this before, and in which a run then stopped: another one
     /// is wanted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stopped: Option<StoppedIn>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<StoppedIn>,
 }
 
 /// What a user wishes to run: enough to prepare it again after a crash.
@@ -102,6 +104,8 @@ pub enum PrepareError {
     Setup(#[from] SetupError),
     #[error(transparent)]
     Entry(#[from] EntryError),
+    #[error("`{locator}` has changed since it ran")]
+    Changed { locator: String },
 }
 
 impl EnvironmentWish {
@@ -201,13 +205,53 @@ pub fn prepare(
     for note in &checkout.notes {
         progress.note(note.as_str());
     }
-    let mut plan = plan_for(home, &checkout, request, progress)?;
+    prepare_from(home, &checkout, request, progress)
+}
+
+/// Prepares a wish once more for the source of `plan`, wherever the user is now.
+///
+/// # Errors
+///
+/// As for [`prepare`]; [`PrepareError::Changed`] for a folder that was edited meanwhile: what stopped
+/// was another program.
+pub fn prepare_again(
+    home: &Home,
+    plan: &RunPlan,
+    request: &RunRequest,
+    progress: &dyn Progress,
+) -> Result<RunPlan, PrepareError> {
+    let known = &plan.checkout;
+    let mut checkout = known.clone();
+    if matches!(request.source.parse()?, Locator::Folder(_)) {
+        let folder = Locator::Folder(known.path.clone());
+        checkout = acquire(home, &folder, &request.environment.acquire(), progress)?;
+        checkout.source.locator.clone_from(&known.source.locator);
+    }
+    if checkout.source.digest != known.source.digest {
+        return Err(PrepareError::Changed { locator: checkout.source.locator });
+    }
+    prepare_from(home, &checkout, request, progress)
+}
+
+/// Prepares a wish for a source that is here.
+fn prepare_from(
+    home: &Home,
+    checkout: &Checkout,
+    request: &RunRequest,
+    progress: &dyn Progress,
+) -> Result<RunPlan, PrepareError> {
+    let mut plan = plan_for(home, checkout, request, progress)?;
     plan.caller_cwd.clone_from(&request.caller_cwd);
-    let found = inputs(home, &checkout, &plan.args, request);
+    let found = inputs(home, checkout, &plan.args, request);
     for note in &found.notes {
         progress.note(note.as_str());
     }
     Ok(plan.with_inputs(found))
+}
+
+/// Returns which environment is remembered for a wish, to be put back where another did not help.
+pub fn answer(home: &Home, checkout: &Checkout, request: &RunRequest) -> Remembered {
+    environment::remembered_answer(home, checkout, &asked(request))
 }
 
 /// Plans a run of a checkout that is here: makes its environment, and finds out what is executed.

@@ -196,6 +196,18 @@ impl Journal {
         rows.collect::<Result<_, _>>().map_err(failed)
     }
 
+    /// Whether any run comes after this one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the journal cannot be read.
+    pub fn has_successors(&self, run: &RunId) -> Result<bool, StoreError> {
+        self.connection
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM predecessors WHERE predecessor = ?1)")
+            .and_then(|mut select| select.query_row([run.as_str()], |row| row.get(0)))
+            .map_err(|source| StoreError::sql(&self.path, source))
+    }
+
     /// Returns the runs that some process of this machine prepares or executes, or should.
     ///
     /// # Errors

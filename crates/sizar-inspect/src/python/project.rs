@@ -55,7 +55,7 @@ fn beside(
     }
     let found = tree.index_of(&tree_path::join(file.folder(), &import.module))?;
     let module = files.get(found).filter(|module| module.path != file.path)?;
-    drivers::binds(module.module.statements(), &import.names).then_some(found)
+    drivers::binds(module.module.statements(), &import.names, &import.module).then_some(found)
 }
 
 impl<'a> Project<'a> {

@@ -88,7 +88,7 @@ impl EnvironmentOptions {
             no_sandbox: self.no_sandbox,
             no_smoke: self.no_smoke,
             smoke_seconds: self.smoke_time,
-            stopped: None,
+            stopped: Vec::new(),
         })
     }
 

@@ -10,6 +10,7 @@ use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
 use sizar_engine::sandbox::{self, SandboxKind};
 use sizar_engine::store::{Journal, NewRun, Prepared};
+use sizar_env::stopped::Why;
 use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
@@ -20,7 +21,7 @@ use sizar_model::{
 use crate::commands::after;
 use crate::commands::environment_options::EnvironmentOptions;
 use crate::commands::fitting;
-use crate::commands::repaired;
+use crate::commands::repaired::{self, Repairs};
 use crate::commands::run_elsewhere;
 use crate::commands::run_start;
 use crate::error::{CommandResult, Failure};
@@ -289,6 +290,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     }
     after::wait_for(session, &mut journal, &id)?;
     let mut plan = plan;
+    let mut repairs = Repairs::new(&request);
     loop {
         let control = Control::default();
         interrupt.running(&control);
@@ -304,23 +306,21 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
         interrupt.idle();
         let run = journal.get(id.as_str())?;
         let receipt = &outcome.receipt;
-        let why = run::why(&session.home, &run, receipt)
-            .filter(|why| !args.no_repair && repaired::is_at_once(&run, receipt, why, &request));
-        if let Some(why) = why {
-            session.say(&format!(
-                "why it stopped: {}; another environment is made, and it runs again",
-                why.cause
-            ));
-            let wish = (&args.source, &request);
-            match repaired::prepare(session, &mut journal, &run, receipt, wish) {
-                Ok(another) => {
-                    plan = another;
-                    continue;
-                }
-                Err(failure) => session.say(&format!("there is none: {}", failure.error)),
+        let why = run::why(&session.home, &run, receipt, Some(&plan));
+        if let Some(why) = &why
+            && !args.no_repair
+            && repairs.is_at_once(&journal, &run, receipt, why)?
+        {
+            interrupt.preparing(&id);
+            let another = repairs.prepare(session, &mut journal, (&run, &plan), receipt, why);
+            interrupt.idle();
+            if let Some(another) = another {
+                plan = another;
+                continue;
             }
         }
-        report(session, &run, receipt);
+        repairs.end(why.as_ref());
+        report(session, &run, receipt, why.as_ref().filter(|_| !repairs.gave_up()));
         return Ok(u8::try_from(outcome.exit_code()).unwrap_or(1));
     }
 }
@@ -521,7 +521,7 @@ fn queue_batch(
 }
 
 /// Says how it went, in a line or two, beside what the program said.
-pub fn report(session: &Session, run: &Run, receipt: &Receipt) {
+pub fn report(session: &Session, run: &Run, receipt: &Receipt, why: Option<&Why>) {
     let id = &run.id;
     if let Some(reason) = receipt.ending.reason() {
         session.say(&reason);
@@ -532,8 +532,8 @@ pub fn report(session: &Session, run: &Run, receipt: &Receipt) {
     for note in &receipt.notes {
         session.say(note);
     }
-    if let Some(why) = run::why(&session.home, run, receipt) {
-        repaired::say(session, run, &why);
+    if let Some(why) = why {
+        repaired::say(session, run, why);
     }
     let results = &receipt.results;
     if results.is_empty() {

@@ -12,6 +12,7 @@ use sizar_engine::transport::Step;
 use sizar_model::resources::ByteSize;
 use sizar_model::{Ending, EventKind, Locator, Resources, RunId, RunState};
 
+use crate::commands::repaired;
 use crate::commands::resume::request_of;
 use crate::commands::run::{report, wish_on};
 use crate::elsewhere::{Group, account, connecting, follow, targets};
@@ -380,6 +381,7 @@ pub fn finish(
             .hint(format!("`sizar logs {id}` shows what it printed"))
             .hint(format!("`sizar resume {id}` gives it another attempt")));
     };
-    report(session, &run, &receipt);
+    let why = repaired::known(session, journal, &run)?.map(|(_, why)| why);
+    report(session, &run, &receipt, why.as_ref());
     Ok(u8::try_from(receipt.ending.exit_code()).unwrap_or(1))
 }

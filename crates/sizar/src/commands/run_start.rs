@@ -28,25 +28,11 @@ pub fn in_folder(folder: Option<&Utf8Path>, driver: String) -> CommandResult<Str
         return Ok(driver);
     }
     let joined = Utf8Path::new(folder).join(&driver);
-    inside(&joined).map(Utf8PathBuf::into_string).ok_or_else(|| {
+    run::inside(&joined).map(Utf8PathBuf::into_string).ok_or_else(|| {
         let error = anyhow::anyhow!("`{driver}` leads out of the source from `{folder}`");
         Failure::new(ExitCode::Usage, error)
             .hint("the driver is named as it is called in that folder")
     })
-}
-
-/// Returns the path without `.` and `..`; none where that leads above the source.
-fn inside(path: &Utf8Path) -> Option<Utf8PathBuf> {
-    let mut plain = Utf8PathBuf::new();
-    for part in path.components() {
-        match part {
-            Utf8Component::Normal(name) => plain.push(name),
-            Utf8Component::CurDir => {}
-            Utf8Component::ParentDir => plain.pop().then_some(())?,
-            _ => return None,
-        }
-    }
-    Some(plain)
 }
 
 /// Returns what the program reads from its standard input; nothing where it is not read yet.

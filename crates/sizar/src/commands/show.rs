@@ -83,7 +83,8 @@ pub fn show(session: &Session, args: &ShowArgs) -> CommandResult {
         output::print_json(&document)?;
     } else {
         let of = OfTarget { job: job.as_ref(), raised: &raised, contact };
-        let why = repaired::known(session, &run).map(|(_, why)| why);
+        let known = repaired::known(session, &session.journal_with(&name)?, &run)?;
+        let why = known.map(|(_, why)| why);
         output::print(&page(&run, &of, why.as_ref(), args.all))?;
     }
     Ok(ExitCode::Success)
@@ -121,7 +122,11 @@ fn document(session: &Session, run: &Run) -> CommandResult<serde_json::Value> {
     let receipt = attempt.receipt();
     let mut document = serde_json::to_value(run)?;
     document["sandbox"] = serde_json::to_value(receipt.as_ref().map(|r| &r.sandbox))?;
-    document["why"] = serde_json::to_value(repaired::known(session, run).map(|(_, why)| why))?;
+    let why = match session.journal_to_read()? {
+        Some(journal) => repaired::known(session, &journal, run)?,
+        None => None,
+    };
+    document["why"] = serde_json::to_value(why.map(|(_, why)| why))?;
     document["notes"] = serde_json::to_value(receipt.as_ref().map(|r| &r.notes))?;
     document["usage_table"] = serde_json::to_value(Some(attempt.usage()).filter(|t| t.exists()))?;
     Ok(document)
@@ -213,7 +218,7 @@ fn page(run: &Run, of: &OfTarget<'_>, why: Option<&Why>, all: bool) -> String {
     if run.state == RunState::Failed {
         let _ = writeln!(page, "sizar explain {} says what is known of such failures", run.id);
     }
-    if why.is_some_and(|why| why.repairable) && run.state == RunState::Failed {
+    if why.is_some_and(|why| why.repairable) && !is_elsewhere(run) {
         let _ =
             writeln!(page, "sizar resume {} --repair does so without what made it stop", run.id);
     }

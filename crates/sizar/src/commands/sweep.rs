@@ -98,12 +98,17 @@ impl clap::FromArgMatches for Typed {
 
 impl clap::Args for Typed {
     fn augment_args(command: clap::Command) -> clap::Command {
-        RunArgs::augment_args(command)
+        without_repair(RunArgs::augment_args(command))
     }
 
     fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        RunArgs::augment_args_for_update(command)
+        without_repair(RunArgs::augment_args_for_update(command))
     }
+}
+
+/// The tasks of a sweep are never run again in another environment without being asked for.
+fn without_repair(command: clap::Command) -> clap::Command {
+    command.mut_arg("no_repair", |arg| arg.hide(true))
 }
 
 #[derive(Debug, clap::Subcommand)]

@@ -84,7 +84,7 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
             };
             session.say(&format!("{id} is {state}{next}"));
             let run = journal.get(id.as_str())?;
-            if let Some((_, why)) = repaired::known(session, &run) {
+            if let Some((_, why)) = repaired::known(session, &journal, &run)? {
                 repaired::say(session, &run, &why);
             }
         }

@@ -9,8 +9,10 @@ import numpy as np
 
 if __name__ == '__main__':
     print('began', flush=True)
+    if sys.argv[1] == 'write':
+        open('out.txt', 'w').write('made before it stopped')
     kind = getattr(np, 'flo' + 'at')
-    open('out.txt', 'w').write(str(kind(sys.argv[1])))
+    open('out.txt', 'w').write(str(kind(3)))
     print('done')
 ";
 
@@ -88,6 +90,64 @@ fn slow_what_no_environment_has_is_said() {
         script(&world, "own.py", "import sys\nif __name__ == '__main__':\n    sys.exit(4)\n");
     let said = world.sizar(&["run", &source, "--", "own.py"]).exits(4);
     assert!(!said.stderr.contains("why it stopped"), "{said}");
+}
+
+#[test]
+fn slow_what_it_left_anywhere_is_not_done_twice_unasked() {
+    let world = world_with_shared_cache();
+    let source = source(&world);
+    let open = ["run", "--no-network", "--no-sandbox", &source, "--", "late.py", "3"];
+    assert_eq!(world.sizar(&open).exits(1).stdout, "began\n");
+    let made = ["run", "--no-network", &source, "--", "late.py", "write"];
+    assert_eq!(world.sizar(&made).exits(1).stdout, "began\n");
+    let run = newest(&world);
+    assert_eq!(run["results"][0]["path"], "out.txt", "{run}");
+    // what was edited is another program
+    world.write("code/late.py", &LATE.replace("done", "edited"));
+    let id = run["id"].as_str().unwrap();
+    let again = || world.said(world.command(&["resume", id, "--repair"]).current_dir("/"));
+    let said = again();
+    assert!(said.code != 0 && said.stderr.contains("has changed since it ran"), "{said}");
+    assert_eq!(newest(&world)["state"], "failed");
+    // from wherever the user is now
+    world.write("code/late.py", LATE);
+    again().exits(0);
+    world.sizar(&["wait", id]).exits(0);
+    assert!(world.sizar(&["logs", id]).exits(0).stdout.contains("began\ndone\n"));
+}
+
+#[test]
+fn slow_an_environment_that_did_not_help_is_no_answer() {
+    let world = world_with_shared_cache();
+    // says the same in every environment that has a NumPy
+    let text = "import numpy\nimport sys\nif __name__ == '__main__':\n    if len(sys.argv) > 1: raise \
+                AttributeError(\"module 'numpy' has no attribute 'float'\")\n    print('done')\n";
+    world.write("code/requirements.txt", "numpy\n");
+    let source = script(&world, "says.py", text);
+    let line = ["run", "--no-network", &source, "--", "says.py"];
+    world.sizar(&line).exits(0);
+    let good = newest(&world)["environment"].clone();
+    let said = world.sizar(&[&line[..], &["bad"]].concat()).exits(1);
+    assert!(said.stderr.contains("another environment is made"), "{said}");
+    assert_eq!(newest(&world)["state"], "failed");
+    world.sizar(&line).exits(0);
+    assert_eq!(newest(&world)["environment"], good);
+    // nor is what was made called impossible
+    world.sizar(&["explain", &source]).exits(0);
+}
+
+#[test]
+fn slow_a_variable_may_be_all_that_is_changed() {
+    let world = world_with_shared_cache();
+    let text = "import os\nif __name__ == '__main__':\n    if os.environ.get('MPLBACKEND') != 'Agg': raise \
+                RuntimeError('Could not load the Qt platform plugin')\n    print('done')\n";
+    let source = script(&world, "draw.py", text);
+    let line = ["run", "--no-network", "--env", "MPLBACKEND=Qt", &source, "--", "draw.py"];
+    // what the user sets stays, so it stops again; and is told once
+    let said = world.sizar(&line).exits(1);
+    assert!(said.stderr.contains("there is no display to draw on"), "{said}");
+    let said = world.sizar(&["run", "--no-network", &source, "--", "draw.py"]).exits(0);
+    assert!(said.stdout.ends_with("done\n"), "{said}");
 }
 
 #[test]

@@ -41,10 +41,15 @@ pub(super) struct ModuleScope<'a> {
     stars: Vec<(&'a str, u32)>,
 }
 
-/// Whether the top level of a module binds all of the names.
-pub(in crate::python) fn binds(statements: &[Stmt], names: &[String]) -> bool {
+/// Whether the top level of a module binds all of the names, and has none of them from a module that
+/// is called `own`, too: it only hands a stranger's on.
+pub(in crate::python) fn binds(statements: &[Stmt], names: &[String], own: &str) -> bool {
     let scope = ModuleScope::read(statements);
-    names.iter().all(|name| scope.names.contains_key(name.as_str()))
+    let is_own = |binding: &Binding<'_>| {
+        !matches!(binding, Binding::Member { module, level: 0, .. }
+            if module.split('.').next() == Some(own))
+    };
+    names.iter().all(|name| scope.names.get(name.as_str()).is_some_and(is_own))
 }
 
 impl<'a> ModuleScope<'a> {
