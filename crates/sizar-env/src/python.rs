@@ -348,6 +348,7 @@ fn preferred(
         .filter(|sighting| !CHOICES.contains(&sighting.kind.as_str()))
         .filter_map(|sighting| Some((version_in(&sighting.text)?, sighting)))
         .filter(|(version, _)| version.major == 3)
+        .filter(|(version, sighting)| !is_left_behind(sighting, *version, date))
         .collect();
     let oldest = remarks.iter().map(|(version, _)| *version).min();
     // "3.4 or newer" says nothing of the newest
@@ -374,6 +375,16 @@ fn preferred(
         }
         _ => by_date,
     }
+}
+
+/// What no author wrote: a notebook says by which Python it was run last, a workflow which there were
+/// when it was set up.
+const BY_PROGRAMS: &[&str] = &["notebook", "workflow"];
+
+/// Whether a program's remark is of a time long before the code was last changed.
+fn is_left_behind(sighting: &Sighting, version: PythonVersion, date: Option<Timestamp>) -> bool {
+    BY_PROGRAMS.contains(&sighting.kind.as_str())
+        && date.is_some_and(|date| era::python_of(date).minor > version.minor + 3)
 }
 
 /// Finds a version such as `3.7` or `python-3.6.9` in a text; `3` alone says too little.
@@ -563,6 +574,23 @@ mod tests {
         inspection.drivers.pop();
         inspection.python.named.push(named("classifier", "3.6"));
         assert!(says_3(&inspection));
+    }
+
+    #[test]
+    fn what_a_notebook_says_of_long_ago_does_not_limit_the_date() {
+        let date = Some("2024-09-03T00:00:00Z".parse().unwrap());
+        let of = |kind: &str| {
+            let evidence = PythonEvidence { named: vec![named(kind, "3.6")], ..Default::default() };
+            choose(&evidence, date, &versions(&[6, 8, 11]), None).unwrap().ranked[0]
+        };
+        assert_eq!(of("notebook"), PythonVersion::minor(3, 11));
+        assert_eq!(of("workflow"), PythonVersion::minor(3, 11));
+        assert_eq!(of("classifier"), PythonVersion::minor(3, 6));
+        let of_2020 = Some("2020-09-03T00:00:00Z".parse().unwrap());
+        let evidence =
+            PythonEvidence { named: vec![named("notebook", "3.5")], ..Default::default() };
+        let chosen = choose(&evidence, of_2020, &versions(&[5, 6, 7]), None).unwrap();
+        assert_ne!(chosen.ranked[0], PythonVersion::minor(3, 7));
     }
 
     #[test]
