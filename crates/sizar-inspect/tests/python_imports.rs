@@ -159,6 +159,20 @@ fn absence_may_be_caught() {
 }
 
 #[test]
+fn what_a_spared_file_refuses_to_go_without_is_optional() {
+    let refuses = "try:\n    import a\nexcept ImportError:\n    raise ImportError('get a')";
+    let spares = "try:\n    import backend\nexcept ImportError:\n    backend = None";
+    for (importer, optional) in [(spares, true), ("import backend", false)] {
+        let files = [
+            SourceFile::parse("main.py", importer.to_owned()),
+            SourceFile::parse("backend.py", refuses.to_owned()),
+        ];
+        let project = sizar_inspect::python::Project::read(&files, &Layout::default());
+        assert_eq!(project.facts[1].imports[0].optional, optional, "{importer}");
+    }
+}
+
+#[test]
 fn a_module_beside_that_has_what_is_asked_is_the_packages_own() {
     // `tree` is a stranger's, too
     let files = |import: &'static str| {

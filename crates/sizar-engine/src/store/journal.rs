@@ -176,6 +176,25 @@ impl Journal {
         })
     }
 
+    /// Says that the user wants another attempt, and that it is prepared already.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Journal::resume`].
+    pub fn resume_prepared(
+        &mut self,
+        run: &RunId,
+        made: &Prepared,
+    ) -> Result<RunState, StoreError> {
+        let me = Watcher::current();
+        let began = EventKind::PreparationBegan { pid: me.pid, pid_started: me.started };
+        self.transaction(|transaction, path| {
+            append(transaction, path, run, &EventKind::Resumed)?;
+            append(transaction, path, run, &began)?;
+            prepared(transaction, path, run, made)
+        })
+    }
+
     /// Does `work` in one transaction that takes the right to write at once.
     pub(super) fn transaction<T>(
         &mut self,

@@ -27,6 +27,8 @@ pub struct ImportRecord {
     pub optional: bool,
     /// Whether its absence is caught by name, nothing is imported in its place, and the code goes on.
     pub dispensable: bool,
+    /// Whether its absence is only said in other words: whoever imports the file needs it.
+    pub refused: bool,
     /// Whether it is inside a function or class, or under a condition.
     pub conditional: bool,
     /// Whether it runs when the file is started (`if __name__ == "__main__"`).
@@ -64,6 +66,7 @@ impl FileFacts {
             facts: Self::default(),
             paths: PathReader { file: &file.path, names: FxHashMap::default() },
             optional: 0,
+            refused: 0,
             dispensable: 0,
             conditional: 0,
             in_main: false,
@@ -126,6 +129,7 @@ struct Walk<'a> {
     facts: FileFacts,
     paths: PathReader<'a>,
     optional: u32,
+    refused: u32,
     dispensable: u32,
     conditional: u32,
     in_main: bool,
@@ -143,6 +147,7 @@ impl<'a> Walk<'a> {
             names,
             line,
             optional: self.optional > 0,
+            refused: self.refused > 0,
             dispensable: self.dispensable > 0,
             conditional: self.conditional > 0,
             in_main: self.in_main,
@@ -198,9 +203,11 @@ impl<'a> Walk<'a> {
         let forgiving = !refused && statement.handlers.iter().any(catches_import_errors);
         let alone = goes_on_without(statement);
         self.optional += u32::from(forgiving);
+        self.refused += u32::from(refused);
         self.dispensable += u32::from(alone);
         self.visit_body(&statement.body);
         self.dispensable -= u32::from(alone);
+        self.refused -= u32::from(refused);
         for handler in &statement.handlers {
             self.visit_except_handler(handler);
         }

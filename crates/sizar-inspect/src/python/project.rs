@@ -42,6 +42,27 @@ impl Told {
     }
 }
 
+/// What a file refuses to go without, the tree may go without, where it goes without the file.
+fn weaken(facts: &mut [FileFacts], resolutions: &[Vec<Resolution>]) {
+    // for each file that others import: whether all of them go on without it
+    let mut spared: Vec<Option<bool>> = vec![None; facts.len()];
+    for (from, (facts, resolutions)) in facts.iter().zip(resolutions).enumerate() {
+        for (record, resolution) in facts.imports.iter().zip(resolutions) {
+            let Resolution::FirstParty(targets) = resolution else { continue };
+            for &target in targets.iter().filter(|&&target| target != from) {
+                if let Some(spared) = spared.get_mut(target) {
+                    *spared = Some(spared.unwrap_or(true) && record.optional);
+                }
+            }
+        }
+    }
+    for (facts, _) in facts.iter_mut().zip(spared).filter(|(_, spared)| *spared == Some(true)) {
+        for record in facts.imports.iter_mut().filter(|record| record.refused) {
+            record.optional = true;
+        }
+    }
+}
+
 /// Finds the module beside a file of a package that an import means as Python 2 does, although a
 /// stranger's package bears its name, too: it has all that is asked of it.
 fn beside(
@@ -67,10 +88,10 @@ impl<'a> Project<'a> {
 
     /// Puts together what each of the files told.
     pub fn of(files: &'a [SourceFile], told: Vec<Told>, layout: &Layout) -> Self {
-        let (facts, versions): (Vec<_>, Vec<_>) =
+        let (mut facts, versions): (Vec<_>, Vec<_>) =
             told.into_iter().map(|told| (told.facts, told.versions)).unzip();
         let tree = Tree::new(files, &facts, layout);
-        let resolutions = files
+        let resolutions: Vec<Vec<Resolution>> = files
             .par_iter()
             .zip(&facts)
             .map(|(file, facts)| {
@@ -87,6 +108,7 @@ impl<'a> Project<'a> {
                 facts.imports.iter().map(resolve).collect()
             })
             .collect();
+        weaken(&mut facts, &resolutions);
         Self { files, facts, versions, resolutions, tree }
     }
 

@@ -128,8 +128,8 @@ fn prepare(
     (request.environment.fresh, request.environment.refresh) = (false, false);
     let another = run::prepare_again(&session.home, plan, request, &session.reporter)?;
     failpoint::hit("repaired:before-resumed");
-    journal.resume(&run.id)?;
-    journal.prepared(&run.id, &prepared(&another)?)?;
+    journal.resume_prepared(&run.id, &prepared(&another)?)?;
+    failpoint::hit("repaired:after-resumed");
     Ok(another)
 }
 

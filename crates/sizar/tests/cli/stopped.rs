@@ -63,7 +63,11 @@ fn slow_who_reaches_the_network_is_told_and_repairs_when_asked() {
     let killed = world.said(command.env("SIZAR_FAILPOINT", "repaired:before-resumed"));
     assert_eq!(killed.code, -1, "{killed}");
     assert_eq!(newest(&world)["state"], "failed");
-    world.sizar(&["resume", id, "--repair"]).exits(0);
+    // and again when it is: any resumption goes on in that environment
+    let mut command = world.command(&["resume", id, "--repair"]);
+    let killed = world.said(command.env("SIZAR_FAILPOINT", "repaired:after-resumed"));
+    assert_eq!(killed.code, -1, "{killed}");
+    world.sizar(&["resume", id]).exits(0);
     world.sizar(&["wait", id]).exits(0);
     let run = newest(&world);
     assert_eq!((&run["attempts"], &run["state"]), (&2.into(), &"completed".into()), "{run}");

@@ -304,6 +304,7 @@ impl<'p, 'a> Scopes<'p, 'a> {
             line: 0,
             optional: false,
             dispensable: false,
+            refused: false,
             conditional: false,
             in_main: false,
         };
