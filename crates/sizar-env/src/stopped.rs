@@ -71,15 +71,20 @@ pub fn telling(log: &str) -> &str {
     }
 }
 
-/// Returns where a traceback has what was raised, and not the lines of code that led there.
+/// Returns where a traceback has what was raised, and not the lines of code that led there: those are
+/// indented, and what was raised may be from its second line on.
 fn said(telling: &str) -> Vec<Range<usize>> {
-    let of_code = |line: &str| line.starts_with("  ") && !line.starts_with("  cause");
     let mut at = 0;
     let mut ranges = Vec::new();
     // without a traceback every line may be what it said
-    let traced = telling.starts_with(TRACEBACK);
+    let mut of_code = false;
     for line in telling.split_inclusive('\n') {
-        if !traced || !of_code(line) {
+        if line.contains(TRACEBACK) {
+            of_code = true;
+        } else if !line.starts_with(' ') {
+            of_code = false;
+        }
+        if !of_code {
             ranges.push(at..at + line.len());
         }
         at += line.len();
@@ -187,6 +192,19 @@ mod tests {
             (why.rule.as_str(), why.missing.as_deref()),
             ("run-file-missing", Some("a/model.pt"))
         );
+    }
+
+    #[test]
+    fn what_was_raised_may_have_many_lines() {
+        let text = include_str!("../../../fixtures/breakages/nltk-resource.txt");
+        let why = of(text, false).unwrap();
+        assert!(why.rule == "nltk-resource" && why.cause.contains("punkt_tab"), "{why:?}");
+        for name in ["run-program-missing", "run-read-only", "run-memory", "run-no-display"] {
+            let path =
+                format!("{}/../../fixtures/breakages/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+            let text = fs_err::read_to_string(path).unwrap();
+            assert_eq!(of(&text, false).unwrap().rule, name);
+        }
     }
 
     #[test]

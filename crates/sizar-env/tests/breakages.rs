@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use sizar_env::knowledge::{Stage, breakages, is_transient, matching};
 use sizar_env::pins::Release;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
+use sizar_env::stopped::{Stopped, why};
 use sizar_model::{EnvSpec, ProjectInstall, PythonVersion};
 
 fn fixtures() -> Utf8PathBuf {
@@ -608,4 +609,23 @@ fn a_pin_of_what_the_code_needs_more_of_is_loosened() {
     assert_eq!(rule, "loosened-pin");
     assert!(cause.contains("tensorflow==1.3.0"), "{cause}");
     assert!(spec.requirements.contains(&"tensorflow".to_owned()), "{:?}", spec.requirements);
+}
+
+#[test]
+fn what_was_captured_of_running_code_explains_a_run() {
+    let mut silent = Vec::new();
+    for row in breakages().iter().filter(|row| row.is_seen_at(Stage::Run)) {
+        let Some(name) = row.fixture.as_deref() else { continue };
+        let output = captured(name);
+        // one was cut off before it says what was raised
+        if output.trim_end().lines().last().is_some_and(|last| last.starts_with("    raise ")) {
+            continue;
+        }
+        let network = row.network.unwrap_or(true);
+        let stopped = Stopped { output: &output, python: None, network, installed: None };
+        if why(&stopped, &|_| None).is_none() {
+            silent.push(row.id.as_str());
+        }
+    }
+    assert!(silent.is_empty(), "{silent:?}");
 }
