@@ -73,6 +73,9 @@ pub fn later(
     if never_for(&releases, spec.python).is_some() {
         return without_build::by_conda(spec, package).into_iter().collect();
     }
+    if let Some(never) = never_released(&spec.requirements, package, &releases) {
+        return vec![never];
+    }
     let asked = asked_by_others(package, output);
     let first = first_release_after(&releases, cutoff, &asked);
     let first = first.or_else(|| first_release_after(&releases, cutoff, &[])).and_then(after);
@@ -107,6 +110,27 @@ pub fn later(
         }
     }));
     candidates
+}
+
+/// Gives up what is asked of a package where no release of it was ever so: `PyTorch 4.1+` was meant to
+/// be 0.4.1.
+fn never_released(
+    requirements: &[String],
+    package: &str,
+    releases: &[Release],
+) -> Option<Candidate> {
+    let asked = requirements.iter().find(|asked| name::of_requirement(asked) == package)?;
+    let written = asked.split(';').next().unwrap_or(asked);
+    let specifiers = written.find(['<', '>', '=', '!', '~']).and_then(|at| written.get(at..))?;
+    let specifiers = VersionSpecifiers::from_str(specifiers.trim()).ok()?;
+    let mut versions =
+        releases.iter().filter_map(|release| Version::from_str(&release.version).ok()).peekable();
+    versions.peek()?;
+    (!versions.any(|version| specifiers.contains(&version))).then(|| Candidate {
+        rule: "loosened-pin".into(),
+        cause: format!("the index never had {asked}: the newest of the time is taken"),
+        changes: vec![Change::Loosen { package: package.to_owned(), requirement: None }],
+    })
 }
 
 /// Returns the Pythons that a distribution has wheels for, where it has nothing for `python`, at
@@ -249,6 +273,27 @@ mod tests {
             lacks("AttributeError: module 'tf.x' has no attribute 'y'").as_deref(),
             Some("tf")
         );
+    }
+
+    #[test]
+    fn what_was_never_released_is_given_up() {
+        let release = |version: &str| Release {
+            version: version.into(),
+            published: None,
+            yanked: false,
+            source: false,
+            wheels: true,
+            pythons: Vec::new(),
+        };
+        let releases = [release("0.4.1"), release("2.9.0")];
+        let of = |asked: &str| {
+            let asked = [asked.to_owned()];
+            never_released(&asked, "torch", &releases).map(|candidate| candidate.cause)
+        };
+        assert!(of("torch>=4.1").unwrap().contains("never had torch>=4.1"));
+        assert!(of("torch==4.1 ; python_version > '3'").is_some());
+        assert_eq!(of("torch>=1.0"), None);
+        assert_eq!(of("torch"), None);
     }
 
     #[test]
