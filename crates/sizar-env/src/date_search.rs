@@ -76,9 +76,13 @@ pub fn later(
     if let Some(never) = never_released(&spec.requirements, package, &releases) {
         return vec![never];
     }
-    let asked = asked_by_others(package, output);
-    let first = first_release_after(&releases, cutoff, &asked);
-    let first = first.or_else(|| first_release_after(&releases, cutoff, &[])).and_then(after);
+    let by_others = asked_by_others(package, output);
+    let mut by_all = by_others.clone();
+    by_all.extend(asked_here(&spec.requirements, package).map(|(_, specifiers)| specifiers));
+    let first = [by_all, by_others, Vec::new()]
+        .iter()
+        .find_map(|asked| first_release_after(&releases, cutoff, asked))
+        .and_then(after);
     let cause = |what: &str| {
         format!("what is asked of {package} did not exist on {}{what}", cutoff.strftime("%Y-%m-%d"))
     };
@@ -112,6 +116,17 @@ pub fn later(
     candidates
 }
 
+/// Returns what the source asks of a package, and which versions that allows; none where it allows all.
+fn asked_here<'a>(
+    requirements: &'a [String],
+    package: &str,
+) -> Option<(&'a String, VersionSpecifiers)> {
+    let asked = requirements.iter().find(|asked| name::of_requirement(asked) == package)?;
+    let written = asked.split(';').next().unwrap_or(asked);
+    let specifiers = written.find(['<', '>', '=', '!', '~']).and_then(|at| written.get(at..))?;
+    Some((asked, VersionSpecifiers::from_str(specifiers.trim()).ok()?))
+}
+
 /// Gives up what is asked of a package where no release of it was ever so: `PyTorch 4.1+` was meant to
 /// be 0.4.1.
 fn never_released(
@@ -119,10 +134,7 @@ fn never_released(
     package: &str,
     releases: &[Release],
 ) -> Option<Candidate> {
-    let asked = requirements.iter().find(|asked| name::of_requirement(asked) == package)?;
-    let written = asked.split(';').next().unwrap_or(asked);
-    let specifiers = written.find(['<', '>', '=', '!', '~']).and_then(|at| written.get(at..))?;
-    let specifiers = VersionSpecifiers::from_str(specifiers.trim()).ok()?;
+    let (asked, specifiers) = asked_here(requirements, package)?;
     let mut versions =
         releases.iter().filter_map(|release| Version::from_str(&release.version).ok()).peekable();
     versions.peek()?;
@@ -273,6 +285,18 @@ mod tests {
             lacks("AttributeError: module 'tf.x' has no attribute 'y'").as_deref(),
             Some("tf")
         );
+    }
+
+    #[test]
+    fn what_a_source_asks_of_a_package_is_read() {
+        let of = |requirement: &str| {
+            let requirements = [requirement.to_owned()];
+            asked_here(&requirements, "dask").map(|(_, specifiers)| specifiers.to_string())
+        };
+        assert_eq!(of("dask[complete]~=2025.11.0").as_deref(), Some("~=2025.11.0"));
+        assert_eq!(of("dask>=2,<3 ; python_version >= '3'").as_deref(), Some(">=2, <3"));
+        assert_eq!(of("dask"), None);
+        assert_eq!(of("other>=2"), None);
     }
 
     #[test]
