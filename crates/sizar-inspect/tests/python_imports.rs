@@ -186,7 +186,7 @@ fn a_module_beside_that_has_what_is_asked_is_the_packages_own() {
         ("app/__init__.py", ""),
         ("app/tree.py", "try:\n    from tree import grow\nexcept ImportError:\n    grow = None"),
     ];
-    assert_eq!(of_files(&handed_on[..1]), "third party");
+    assert_eq!(of_files(&handed_on), "third party");
     let only = [handed_on[0], handed_on[1], ("app/tree.py", "from tree import grow")];
     assert_eq!(of_files(&only), "third party");
 }

@@ -1,6 +1,8 @@
 //! What an earlier setup came to, found again in a few file reads.
 
-use camino::Utf8PathBuf;
+use std::io::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use sizar_env::knowledge;
@@ -119,13 +121,9 @@ pub fn answer(home: &Home, checkout: &Checkout, request: &SetupRequest) -> Remem
 impl Remembered {
     /// Has the question answered as it was then; a courtesy, so what goes wrong is left.
     pub fn put_back(&self) {
-        let Some(answer) = &self.answer else { return };
-        let Some(folder) = self.path.parent() else { return };
-        let part = tempfile::NamedTempFile::new_in(folder);
-        let _ = part.and_then(|mut part| {
-            std::io::Write::write_all(&mut part, answer)?;
-            part.persist(&self.path).map_err(|error| error.error)
-        });
+        if let Some(answer) = &self.answer {
+            let _ = write(&self.path, answer);
+        }
     }
 }
 
@@ -161,11 +159,18 @@ pub fn remember(
         knowledge: (!setup.verified).then(knowledge::revision),
         stopped: stopped(home, checkout, request),
     };
-    let folder = home.folder("plans")?;
+    home.folder("plans")?;
     let path = path(home, question(checkout, request));
-    let mut part = tempfile::NamedTempFile::new_in(&folder).map_err(io(&folder))?;
-    serde_json::to_writer(&mut part, &plan).map_err(std::io::Error::from).map_err(io(&path))?;
-    part.persist(&path).map_err(|error| io(&path)(error.error))?;
+    let bytes = serde_json::to_vec(&plan).map_err(std::io::Error::from).map_err(io(&path))?;
+    write(&path, &bytes).map_err(io(&path))
+}
+
+/// Writes an answer in place of another, whole or not at all.
+fn write(path: &Utf8Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    let mut part = tempfile::NamedTempFile::new_in(folder)?;
+    part.write_all(bytes)?;
+    part.persist(path)?;
     Ok(())
 }
 

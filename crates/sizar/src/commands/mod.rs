@@ -21,6 +21,7 @@ pub mod repaired;
 pub mod resume;
 pub mod run;
 pub mod run_elsewhere;
+mod run_report;
 mod run_start;
 pub mod runs;
 pub mod setup;

@@ -1,28 +1,24 @@
 //! `sizar run`.
 
-use std::fmt::Write as _;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use sizar_engine::dataset;
 use sizar_engine::failpoint;
 use sizar_engine::process::{Control, input_waits};
 use sizar_engine::queue::{self, Watcher};
 use sizar_engine::run::{self, BuildPlace, Execution, RunPlan, RunRequest};
-use sizar_engine::sandbox::{self, SandboxKind};
+use sizar_engine::sandbox;
 use sizar_engine::store::{Journal, NewRun, Prepared};
-use sizar_env::stopped::Why;
-use sizar_model::artifact::Ending;
 use sizar_model::resources::{ByteSize, Walltime};
 use sizar_model::{
-    DataBinding, EventKind, JobSpec, Locator, Mail, Receipt, Resources, Run, RunId, RunState,
-    Scratch, counted,
+    DataBinding, EventKind, JobSpec, Locator, Mail, Resources, RunId, RunState, Scratch,
 };
 
 use crate::commands::after;
 use crate::commands::environment_options::EnvironmentOptions;
 use crate::commands::fitting;
-use crate::commands::repaired::{self, Repairs};
+use crate::commands::repaired::Repairs;
 use crate::commands::run_elsewhere;
+use crate::commands::run_report::{page, report};
 use crate::commands::run_start;
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;
@@ -279,7 +275,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     failpoint::hit("run:after-created");
     let interrupt = Interrupt::watch(&session.home)?;
     interrupt.preparing(&id);
-    let plan = prepare(session, &mut journal, &id, &args.source, &request)?;
+    let mut plan = prepare(session, &mut journal, &id, &args.source, &request)?;
     if args.queue.detach {
         interrupt.idle();
         journal.enqueue(&id)?;
@@ -289,7 +285,6 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
         return Ok(0);
     }
     after::wait_for(session, &mut journal, &id)?;
-    let mut plan = plan;
     let mut repairs = Repairs::new(&request);
     loop {
         let control = Control::default();
@@ -518,80 +513,6 @@ fn queue_batch(
     output::print(&list)?;
     session.say(&format!("{} runs are queued; `sizar wait` waits for them", ids.len()));
     Ok(0)
-}
-
-/// Says how it went, in a line or two, beside what the program said.
-pub fn report(session: &Session, run: &Run, receipt: &Receipt, why: Option<&Why>) {
-    let id = &run.id;
-    if let Some(reason) = receipt.ending.reason() {
-        session.say(&reason);
-    }
-    if receipt.ending == Ending::Cancelled {
-        session.say(&format!("`sizar resume {id}` runs it again"));
-    }
-    for note in &receipt.notes {
-        session.say(note);
-    }
-    if let Some(why) = why {
-        repaired::say(session, run, why);
-    }
-    let results = &receipt.results;
-    if results.is_empty() {
-        return;
-    }
-    let bytes: u64 = results.iter().map(|result| result.size).sum();
-    session.say(&format!(
-        "it made {} ({}); `sizar fetch {id}` copies {} here",
-        counted(results.len() as u64, "file", "files"),
-        ByteSize(bytes),
-        if results.len() == 1 { "it" } else { "them" }
-    ));
-}
-
-/// Describes what would happen.
-fn page(plan: &RunPlan) -> String {
-    let bold = anstyle::Style::new().bold();
-    let mut page = String::new();
-    let mut line = |name: &str, value: &str| {
-        let _ = writeln!(page, "{bold}{name:<12}{bold:#}{value}");
-    };
-    let work = Utf8Path::new("WORKING-COPY");
-    let (program, args) = plan.command(work);
-    let revision = plan.checkout.source.revision.as_deref().unwrap_or_default();
-    line("source", &format!("{} {revision}", plan.locator));
-    line("checkout", plan.checkout.path.as_str());
-    line("environment", plan.prefix.as_str());
-    line("command", &shell_words::join(std::iter::once(&program).chain(&args)));
-    let folder = if plan.folder.as_str().is_empty() {
-        String::new()
-    } else {
-        format!("`{}` of ", plan.folder)
-    };
-    line("in", &format!("{folder}a new copy of the checkout"));
-    for binding in plan.bindings() {
-        line("shows", &format!("{} as {} ({:?})", binding.here, binding.seen_as(), binding.mode));
-    }
-    let resources = &plan.job.resources;
-    let limits: Vec<String> = [
-        resources.cpus.map(|n| format!("{n} cores")),
-        resources.memory.map(|size| format!("{size} of memory")),
-        resources.gpus.map(|n| format!("{n} GPUs")),
-        resources.walltime.map(|time| format!("{time} of time")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    line("limits", if limits.is_empty() { "none" } else { "" });
-    for limit in &limits {
-        line("", limit);
-    }
-    line("network", if plan.job.network { "all of it" } else { "none" });
-    let sandbox = if plan.job.sandbox { sandbox::detect() } else { SandboxKind::None };
-    line("sandbox", &format!("{sandbox:?}").to_lowercase());
-    for (name, _) in &plan.job.env {
-        line("variable", name);
-    }
-    page
 }
 
 /// Fetches what a binding shows, where that lies at an address.

@@ -14,7 +14,8 @@ use sizar_model::{Ending, EventKind, Locator, Resources, RunId, RunState};
 
 use crate::commands::repaired;
 use crate::commands::resume::request_of;
-use crate::commands::run::{report, wish_on};
+use crate::commands::run::wish_on;
+use crate::commands::run_report::report;
 use crate::elsewhere::{Group, account, connecting, follow, targets};
 use crate::error::{CommandResult, Failure};
 use crate::exit_code::ExitCode;

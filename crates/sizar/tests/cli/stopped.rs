@@ -137,7 +137,8 @@ fn slow_an_environment_that_did_not_help_is_no_answer() {
     world.sizar(&line).exits(0);
     assert_eq!(newest(&world)["environment"], good);
     // nor is what was made called impossible
-    world.sizar(&["explain", &source]).exits(0);
+    let explained = world.sizar(&["explain", &source]).exits(0);
+    assert!(!explained.stdout.contains("no environment could be made"), "{explained}");
 }
 
 #[test]
@@ -152,6 +153,7 @@ fn slow_a_variable_may_be_all_that_is_changed() {
     assert!(said.stderr.contains("there is no display to draw on"), "{said}");
     let said = world.sizar(&["run", "--no-network", &source, "--", "draw.py"]).exits(0);
     assert!(said.stdout.ends_with("done\n"), "{said}");
+    assert_eq!(newest(&world)["attempts"], 2);
 }
 
 #[test]
