@@ -253,6 +253,65 @@ fn two_supervisors_are_one_too_many() {
 }
 
 #[test]
+fn what_a_killed_supervisor_left_open_is_not_taken_for_it() {
+    let world = World::new();
+    let mut journal = world.journal();
+    let runs =
+        journal.create_many(&vec![trace(&world, "#!/bin/sh\necho x >> $TRACE\n"); 2]).unwrap();
+    // as a process does that was being started when its supervisor was killed: it has copies of the
+    // lock and of the socket, and reads nothing
+    let lock = world.home.try_lock("supervisor").unwrap();
+    let socket =
+        std::os::unix::net::UnixDatagram::bind(world.home.root().join("queue.sock")).unwrap();
+    let mut gone = Command::new("true").spawn().unwrap();
+    fs::write(world.home.root().join("supervisor"), format!("{} 1\n", gone.id())).unwrap();
+    gone.wait().unwrap();
+    let mut supervisor = supervise(&world, 2);
+    // it comes back again and again, each time after a sleep
+    until("it waits", || {
+        assert!(supervisor.0.try_wait().unwrap().is_none(), "it took the socket for a supervisor");
+        sleeps(supervisor.0.id()) > 20
+    });
+    drop((lock, socket));
+    until("all runs ended", || all_final(&journal, &runs));
+    assert_eq!(traced(&world).len(), 2);
+}
+
+/// Returns how often a process has given up the processor by itself.
+fn sleeps(pid: u32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn who_waits_outlives_the_supervisor() {
+    let world = World::new();
+    let mut journal = world.journal();
+    let gate = world.root.join("gate");
+    let program =
+        format!("#!/bin/sh\necho on >> $TRACE; while ! [ -e {gate} ]; do sleep 0.01; done\n");
+    let runs = journal.create_many(&vec![trace(&world, &program); 3]).unwrap();
+    let supervisor = supervise(&world, 1);
+    until("one runs", || traced(&world).len() == 1);
+    let (home, waited) = (world.home.clone(), runs.clone());
+    let (tell, told) = std::sync::mpsc::channel();
+    let waiter = std::thread::spawn(move || {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        tell.send((thread, sleeps(thread))).unwrap();
+        wait(&home, &waited).unwrap()
+    });
+    let (thread, before) = told.recv().unwrap();
+    // it has looked, and found a supervisor
+    until("it waits", || sleeps(thread) > before + 2);
+    drop(supervisor);
+    fs::write(&gate, "").unwrap();
+    // nobody else starts the two that are left
+    assert_eq!(waiter.join().unwrap(), vec![RunState::Completed; 3]);
+    assert_eq!(traced(&world).len(), 3);
+}
+
+#[test]
 fn many_submitters_start_one_supervisor() {
     let world = World::new();
     let mut journal = world.journal();

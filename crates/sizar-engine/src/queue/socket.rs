@@ -1,7 +1,13 @@
 //! How submitters and runners wake the supervisor: a datagram socket under `SIZAR_HOME`.
 //!
 //! A message only saves time. Whoever misses one finds everything in the journal.
+//!
+//! A socket that takes messages does not prove that a supervisor is there to read them. One that is
+//! killed while it starts a process leaves its open files, the socket and its lock among them, to
+//! that process until it has become another program (`vfork(2)`). So a supervisor writes down which
+//! process it is, and that process must be alive.
 
+use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -9,9 +15,13 @@ use std::time::Duration;
 use fs_err as fs;
 use sizar_model::RunId;
 
+use super::Watcher;
 use crate::home::Home;
 
 const NAME: &str = "queue.sock";
+
+/// The file that says which process the supervisor is: its number and when it started.
+const HOLDER: &str = "supervisor";
 
 /// Something that the supervisor can know at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +34,9 @@ pub(crate) enum Message {
 
 /// Sends a message; returns whether a supervisor is there to take it.
 pub(crate) fn send(home: &Home, message: &Message) -> bool {
+    if !holder(home).is_some_and(Watcher::is_alive) {
+        return false;
+    }
     let text = match message {
         Message::Wake => "wake".to_owned(),
         Message::Ended(run) => format!("ended {run}"),
@@ -36,6 +49,22 @@ pub(crate) fn send(home: &Home, message: &Message) -> bool {
         Ok(_) => true,
         Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
     }
+}
+
+/// Returns the process that said last that it is the supervisor.
+fn holder(home: &Home) -> Option<Watcher> {
+    let text = fs::read_to_string(home.root().join(HOLDER)).ok()?;
+    let (pid, started) = text.trim_end().split_once(' ')?;
+    Some(Watcher { pid: pid.parse().ok()?, started: started.parse().ok()? })
+}
+
+/// Writes down that this process is the supervisor.
+fn hold(home: &Home) -> std::io::Result<()> {
+    let me = Watcher::current();
+    let mut part = tempfile::NamedTempFile::new_in(home.root())?;
+    writeln!(part, "{} {}", me.pid, me.started)?;
+    part.persist(home.root().join(HOLDER)).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Returns a name of the socket that is short enough for the kernel (108 bytes), wherever the
@@ -57,8 +86,10 @@ impl Ear {
         let path = home.root().join(NAME);
         // only one supervisor is here at a time, so the old one's socket is nobody's
         let _ = fs::remove_file(&path);
-        let bound =
-            fs::File::open(home.root()).and_then(|folder| UnixDatagram::bind(short(&folder)));
+        // where this cannot be written, nobody sends messages, and waiting is all that is done
+        let bound = hold(home)
+            .and_then(|()| fs::File::open(home.root()))
+            .and_then(|folder| UnixDatagram::bind(short(&folder)));
         Self { socket: bound.ok(), path }
     }
 
@@ -109,6 +140,20 @@ mod tests {
         assert_eq!(ear.listen(Duration::ZERO), Some(Message::Ended(run)));
         assert_eq!(ear.listen(Duration::ZERO), None);
         drop(ear);
+        assert!(!send(&home, &Message::Wake));
+    }
+
+    #[test]
+    fn a_socket_that_outlives_its_supervisor_is_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(camino::Utf8Path::from_path(folder.path()).unwrap());
+        let ear = Ear::new(&home);
+        let mut gone = std::process::Command::new("true").spawn().unwrap();
+        fs::write(home.root().join(HOLDER), format!("{} 1\n", gone.id())).unwrap();
+        gone.wait().unwrap();
+        assert!(!send(&home, &Message::Wake));
+        assert_eq!(ear.listen(Duration::ZERO), None);
+        fs::write(home.root().join(HOLDER), "").unwrap();
         assert!(!send(&home, &Message::Wake));
     }
 }

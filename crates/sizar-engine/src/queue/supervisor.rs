@@ -70,7 +70,8 @@ pub fn main(home: &Home) -> Result<(), QueueError> {
             if socket::send(home, &Message::Wake) {
                 return Ok(());
             }
-            // it is about to begin or to end; both take a moment
+            // it is about to begin or to end, or was killed and a process that it was starting
+            // still has its lock: each takes a moment
             std::thread::sleep(Duration::from_millis(10));
             continue;
         };

@@ -15,6 +15,10 @@ use crate::store::{Journal, NewRun, StoreError};
 /// How often a run is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How often, in looks, it is made sure that somebody starts a run that is queued: a supervisor that
+/// is killed meanwhile is nobody's child, and without another one the wait would have no end.
+const LOOKS: u32 = 10;
+
 /// How far a cancellation came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancellation {
@@ -87,9 +91,6 @@ pub fn cancel(home: &Home, journal: &mut Journal, run: &RunId) -> Result<Cancell
 /// [`QueueError::Store`] where the journal cannot be read.
 pub fn wait(home: &Home, runs: &[RunId]) -> Result<Vec<RunState>, QueueError> {
     let mut journal = Journal::open(home)?;
-    if runs.iter().any(|run| journal.state(run).is_ok_and(|state| state == RunState::Queued)) {
-        ensure_supervisor(home)?;
-    }
     let mut states = Vec::new();
     for run in runs {
         states.push(wait_for(home, &mut journal, run, &mut || Ok(()))?);
@@ -103,6 +104,7 @@ fn wait_for(
     run: &RunId,
     meanwhile: &mut dyn FnMut() -> Result<(), QueueError>,
 ) -> Result<RunState, QueueError> {
+    let mut looks = 0u32;
     loop {
         // before looking at the state: what came before the end is then seen by `meanwhile`
         let state = journal.state(run)?;
@@ -110,6 +112,10 @@ fn wait_for(
         if state.is_final() || matches!(state, RunState::Unknown(_)) {
             return Ok(state);
         }
+        if state == RunState::Queued && looks.is_multiple_of(LOOKS) {
+            ensure_supervisor(home)?;
+        }
+        looks = looks.wrapping_add(1);
         std::thread::sleep(LOOK);
         recover_in(home, journal)?;
     }
