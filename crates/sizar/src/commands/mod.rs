@@ -10,6 +10,7 @@ pub mod environment_options;
 pub mod explain;
 pub mod fetch;
 pub mod fitting;
+mod in_hand;
 pub mod inspect;
 pub mod internal;
 pub mod logs;

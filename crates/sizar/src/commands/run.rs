@@ -16,6 +16,7 @@ use sizar_model::{
 use crate::commands::after;
 use crate::commands::environment_options::EnvironmentOptions;
 use crate::commands::fitting;
+use crate::commands::in_hand::InHand;
 use crate::commands::repaired::Repairs;
 use crate::commands::run_elsewhere;
 use crate::commands::run_report::{page, report};
@@ -286,6 +287,8 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     }
     after::wait_for(session, &mut journal, &id)?;
     let mut repairs = Repairs::new(&request);
+    // who waits for this run is told how it ended when nothing more is done about it here
+    let _in_hand = if args.no_repair { None } else { Some(InHand::take(&session.home, &id)?) };
     loop {
         let control = Control::default();
         interrupt.running(&control);

@@ -6,6 +6,7 @@ use sizar_engine::queue;
 use sizar_engine::store::{Filter, SweepRecord};
 use sizar_model::{Run, RunId, RunState};
 
+use crate::commands::in_hand;
 use crate::commands::repaired;
 use crate::commands::run_elsewhere::follow_all_to_the_end;
 use crate::commands::run_elsewhere::go_on;
@@ -72,7 +73,10 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
         session.say(&format!("{}: {}", sweep.id, in_words(&journal.sweep_states(&sweep.id)?)));
         codes.push(sweeps::exit_code(&journal, &sweep.id)?);
     }
-    queue::wait(&session.home, &here)?;
+    // one that failed may be repaired by the process that runs it
+    while queue::wait(&session.home, &here)?.contains(&RunState::Failed) && outlast(session, &here)?
+    {
+    }
     let states = ids.iter().map(|id| journal.state(id)).collect::<Result<Vec<_>, _>>()?;
     if args.runs.is_empty() && sweeps.is_empty() {
         session.say(&format!("{} runs have ended", ids.len()));
@@ -96,6 +100,16 @@ pub fn wait(session: &Session, args: &WaitArgs) -> CommandResult<u8> {
                 || codes.iter().any(|code| *code != 0),
         )),
     }
+}
+
+/// Waits until nobody has one of these runs in hand; returns whether somebody had.
+fn outlast(session: &Session, runs: &[RunId]) -> CommandResult<bool> {
+    let mut had = false;
+    for run in runs {
+        let waiting = || session.say(&format!("{run} stopped; what started it may yet repair it"));
+        had |= in_hand::outlast(&session.home, run, waiting)?;
+    }
+    Ok(had)
 }
 
 /// The states in which something will still happen.
