@@ -1,13 +1,16 @@
 //! Which distribution provides a module, by `knowledge/imports.toml`.
 //!
 //! A distribution is never guessed from a module's name: names such as `encoding`, `cv` or `new`
-//! exist on the package index as somebody else's.
+//! exist on the package index as somebody else's. What the table has no row for may be one of the
+//! most downloaded distributions of the index ([`downloaded`]).
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Deserialize;
+
+use super::downloaded;
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let text = include_str!("../../../../knowledge/imports.toml");
@@ -83,7 +86,8 @@ pub(super) fn provider(module: &str) -> Option<&'static Provider> {
     TABLE.row(module)
 }
 
-/// Returns whether strangers' packages have a module of that top-level name.
+/// Returns whether strangers' packages have a module of that top-level name, by the table alone: the
+/// most downloaded distributions have many names that a tree's own modules bear, too.
 pub(super) fn is_known(top: &str) -> bool {
     TABLE.rows.contains_key(top) || TABLE.same.contains(top)
 }
@@ -95,7 +99,9 @@ pub(crate) fn is_named(name: &str) -> bool {
             .rows
             .values()
             .flat_map(|row| row.also.iter().chain(&row.distribution).chain([&row.module]));
-        rows.chain(&TABLE.same).map(|name| normalised(name)).collect()
+        let downloaded = downloaded::all().flat_map(|(module, name)| [module, name]);
+        let curated = rows.chain(&TABLE.same).map(String::as_str);
+        curated.chain(downloaded).map(normalised).collect()
     });
     NAMES.contains(name)
 }
@@ -147,8 +153,12 @@ pub(super) fn decide(
         return Decision { distribution, declared: found.is_some() || by_own_name };
     }
     let is_declared = declared.contains(&own);
-    let known = TABLE.same.contains(module);
-    Decision { distribution: (known || is_declared).then_some(own), declared: is_declared }
+    if is_declared || TABLE.same.contains(module) {
+        return Decision { distribution: Some(own), declared: is_declared };
+    }
+    let distribution = downloaded::provider(module).map(normalised);
+    let declared = distribution.as_ref().is_some_and(|name| declared.contains(name));
+    Decision { distribution, declared }
 }
 
 #[cfg(test)]
@@ -197,6 +207,9 @@ mod tests {
         assert_eq!(of("PIL"), says(Some("pillow"), false));
         assert_eq!(of("torch"), says(Some("torch"), false));
         assert_eq!(of("mylab"), says(Some("mylab"), true));
+        assert_eq!(of("nrrd"), says(Some("pynrrd"), false));
+        let declared = BTreeSet::from(["pynrrd".to_owned()]);
+        assert_eq!(decide("nrrd", None, &declared), says(Some("pynrrd"), true));
         // Somebody else's packages have these names.
         for stranger in ["encoding", "cv", "new", "detail"] {
             assert_eq!(of(stranger), says(None, false));

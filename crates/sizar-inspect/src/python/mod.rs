@@ -7,6 +7,7 @@
 mod branch;
 pub mod closure;
 pub mod distributions;
+mod downloaded;
 pub mod drivers;
 mod expression;
 pub mod facts;
