@@ -120,6 +120,42 @@ ASKED = re.compile(r"os\.(?:environ(?:\.get\(|\[)|getenv\()\s*['\"](\w+)['\"]")
 SAID = re.compile(r"\b[Ee][Nn][Vv]\w*[ _-]?[Vv]ariables?:?\s+[\"'`$]*([A-Z][A-Z0-9_]+)\b")
 
 
+# `NAME = os.getenv("X")`, at the top of a file and without another value
+NOTHING = re.compile(
+    r"^(\w+)[ \t]*=[ \t]*os\.(?:environ\.get|getenv)\([ \t]*['\"](\w+)['\"][ \t]*\)[ \t]*(?:#.*)?$", re.M
+)
+
+
+def used_as_text(error):
+    # the variable that is not set and used as if it were: `os.path.join(os.getenv("X"), "data")`
+    if not isinstance(error, (TypeError, AttributeError)) or "NoneType" not in message(error):
+        return None
+    trace = sys.exc_info()[2]
+    frames = traceback.extract_tb(trace)
+    own = [at for at, frame in enumerate(frames) if not is_foreign(frame[0])]
+    if not own:
+        return None
+    path, _, _, line = frames[own[-1]]
+    found = ASKED.search(line or "")
+    if found:
+        return found.group(1)
+    try:
+        source = text(read(path))
+    except (OSError, IOError):
+        return None
+    names = set(re.findall(r"\w+", line or ""))
+    for name, variable in NOTHING.findall(source):
+        if name in names and variable not in os.environ:
+            return variable
+    return None
+
+
+def is_foreign(path):
+    # whether a file is of the environment, of Python or of this check
+    folders = (sys.prefix + os.sep, os.path.dirname(os.__file__) + os.sep, "<")
+    return path.startswith(folders) or real(path) == real(__file__)
+
+
 def named_variable(error):
     # the variable that the code itself says it lacks
     if isinstance(error, AssertionError):
@@ -127,12 +163,22 @@ def named_variable(error):
         found = ASKED.search(frames[-1][3] or "") if frames else None
         if found:
             return found.group(1)
+    used = used_as_text(error)
+    if used is not None:
+        return used
     found = None if isinstance(error, ImportError) else SAID.search(message(error))
     return found.group(1) if found else None
 
 
+def asks(error):
+    # whether somebody should type something: there is nobody
+    frames = traceback.extract_tb(sys.exc_info()[2])
+    line = frames[-1][3] or "" if frames else ""
+    return isinstance(error, EOFError) and re.search(r"\b(?:raw_)?input\(", line) is not None
+
+
 def wanting(error):
-    # what the user has and the environment cannot have: a file, a corpus, a variable
+    # what the user has and the environment cannot have: a file, a corpus, a variable, an answer
     path = absent_file(error)
     if path is not None:
         return {"file": path}
@@ -142,6 +188,8 @@ def wanting(error):
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
         if of_variables(sys.exc_info()[2]):
             return {"variable": printable(error.args[0])}
+    if asks(error):
+        return {"input": message(error)}
     variable = named_variable(error)
     return None if variable is None else {"variable": printable(variable)}
 
@@ -174,6 +222,12 @@ def attempt(kind, name, action):
     except BaseException as error:
         return failure(kind, name, error)
     return {"result": "success", "kind": kind, "name": name}
+
+
+def is_of_import(answer):
+    # whether the environment lacks something or has it in another version
+    names = [base.__name__ for base in OF_IMPORT] + ["ModuleNotFoundError"]
+    return answer["exception"] in names and answer["wanting"] is None
 
 
 def kind_of(node):
@@ -451,8 +505,7 @@ class Job(object):
             sys.modules.pop(stem, None)
             if before is not None:
                 sys.modules[stem] = before
-            names = [base.__name__ for base in OF_IMPORT] + ["ModuleNotFoundError"]
-            if answer["exception"] in names:
+            if is_of_import(answer):
                 return self.say(answer)
             # it asks for data, a device, arguments: that says nothing against its imports
             self.imports_only(path, tree, source, answer)
@@ -468,6 +521,9 @@ class Job(object):
     def statements(self, kind, path, imports, stopped=None):
         # what lacks something of the user's says nothing against the environment
         failures = sorted(imports.failures, key=lambda answer: answer["wanting"] is not None)
+        if stopped is not None and stopped["wanting"] is not None and failures:
+            # what was begun and broken off may not be begun twice: that says nothing more
+            failures = [answer for answer in failures if is_of_import(answer)] or [stopped]
         for answer in failures[:1]:
             wants = answer["wanting"] is not None and kind in ("driver", "imports_of")
             answer.update(kind="wanting" if wants else kind, name=path)

@@ -80,11 +80,40 @@ fn slow_a_file_that_is_opened_while_a_driver_is_imported_is_the_users_to_give() 
     for asked in [
         "assert os.getenv('COCO_ROOT'), 'where?'",
         "if 'COCO_ROOT' not in os.environ: raise ValueError('set environment variable COCO_ROOT')",
+        "ROOT = os.getenv('COCO_ROOT')  # where\nDATA = os.path.join(ROOT, 'data')",
+        "ROOT = os.environ.get(\"COCO_ROOT\")\nDATA = ROOT + '/data'",
+        "DATA = os.path.join(os.getenv('COCO_ROOT'), 'data')",
     ] {
         world.file("coco.py", &format!("import os\n{asked}\nN = 1\n"));
         let (_, checks) = level_and_checks(&world.setup(&request("train.py")).unwrap());
         assert!(checks.contains("`--env COCO_ROOT=VALUE`"), "{asked}: {checks}");
     }
+    // nothing that a variable would give
+    world.file("coco.py", "import os\nROOT = os.getenv('COCO_ROOT', None)\nN = 1 + None\n");
+    let error = world.setup(&request("train.py")).unwrap_err();
+    assert!(error.to_string().contains("unsupported operand"), "{error}");
+}
+
+#[test]
+fn slow_who_is_asked_to_press_enter_at_the_import_is_nobody() {
+    let world = World::new();
+    // and what was begun before the question cannot be begun twice
+    world.file(
+        "envs/__init__.py",
+        "import warnings\n\
+         if hasattr(warnings, 'registered'): raise ValueError('cannot register twice')\n\
+         warnings.registered = True\ninput('press Enter to go on ')\n",
+    );
+    world.file("envs/one.py", "N = 1\n").file(
+        "train.py",
+        "import argparse\nfrom envs.one import N\n\
+         if __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n",
+    );
+    let made = world.setup(&request("train.py")).unwrap();
+    let (_, checks) = level_and_checks(&made);
+    assert_eq!(made.attempts.len(), 1, "{:?}", made.attempts);
+    assert!(!made.verified, "{checks}");
+    assert!(checks.contains("waits for a line to be typed"), "{checks}");
 }
 
 #[test]

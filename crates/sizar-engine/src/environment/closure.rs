@@ -77,6 +77,8 @@ enum Wanting {
     Corpus(String),
     /// An environment variable.
     Variable(String),
+    /// A line that somebody types; what Python says without one.
+    Input(String),
 }
 
 impl Wanting {
@@ -102,6 +104,10 @@ impl Wanting {
                 "`{driver}` asks for the environment variable `{name}` while it is imported: \
                  `--env {name}=VALUE` gives it to a run"
             ),
+            Self::Input(_) => format!(
+                "`{driver}` waits for a line to be typed while it is imported: `--stdin FILE` \
+                 gives a run what is in a file"
+            ),
         }
     }
 }
@@ -119,8 +125,8 @@ pub struct Imported {
     pub driver_whole: bool,
     /// The environment's files that were loaded meanwhile, below its prefix.
     pub loaded: Vec<String>,
-    /// Whether the driver asks for what no package brings before its imports are done.
-    pub wants: bool,
+    /// What Python says where the driver asks for what no package brings before its imports are done.
+    pub wants: Option<String>,
     /// What another driver, or the source's own package, lacks.
     pub unmet: Option<StepFailed>,
     /// The source's own package, where it was installed and cannot be imported.
@@ -229,11 +235,12 @@ fn read(
                         let said = wanting.as_ref().map(|wanting| wanting.said(scratch, name));
                         found.checks.extend(said);
                         wanted.clone_from(wanting);
-                        found.wants = true;
+                        found.wants = Some(line);
                     }
                     "conditional" => beside.push(format!("also {name}, which is imported only where it is needed, cannot be: {line}")),
-                    // said of the driver already
-                    "own" | "doubtful" if wanting.is_some() && *wanting == wanted => {}
+                    // said of the driver already, or a consequence: what was broken off is not begun twice
+                    "own" | "doubtful" | "package"
+                        if wanted.is_some() && (*wanting == wanted || !is_of_import(exception)) => {}
                     "own" | "doubtful" => beside.push(format!("also `{name}`, which is imported only where it is needed, cannot be: {line}")),
                     "other" => {
                         beside.push(format!("also the driver `{name}` cannot be imported: {line}"));
@@ -273,6 +280,19 @@ fn read(
     beside.dedup();
     found.checks.extend(beside.into_iter().take(12));
     Ok(found)
+}
+
+/// Whether an exception says that the environment lacks something, or has it in another version.
+fn is_of_import(exception: &str) -> bool {
+    matches!(
+        exception,
+        "ImportError"
+            | "ModuleNotFoundError"
+            | "AttributeError"
+            | "NameError"
+            | "SyntaxError"
+            | "TypeError"
+    )
 }
 
 fn first_line(text: &str) -> String {

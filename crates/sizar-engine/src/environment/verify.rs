@@ -159,10 +159,20 @@ fn asked(
         Asked::Mute { check } => (VerificationLevel::Imports, false, check, unmet),
         Asked::Stopped { check, failed } => {
             // of what only the user can give nothing else would be seen
-            (VerificationLevel::Imports, driver_shown, check, Some(failed).filter(|_| !wants))
+            (
+                VerificationLevel::Imports,
+                driver_shown,
+                check,
+                Some(failed).filter(|_| wants.is_none()),
+            )
         }
         Asked::Unclear { check, failed } => {
-            (VerificationLevel::Imports, false, check, Some(failed).filter(|_| !wants))
+            (VerificationLevel::Imports, false, check, Some(failed).filter(|_| wants.is_none()))
+        }
+        // what it stopped for while it was imported: no other environment has that
+        Asked::Failed(failed) if wants.as_deref().is_some_and(|said| says(&failed, said)) => {
+            let check = "it does not answer without that".to_owned();
+            (VerificationLevel::Imports, driver_shown, check, unmet)
         }
         Asked::Failed(failed) => {
             return Ok(offline::asked_in_vain(&failed.output).ok_or(failed));
@@ -174,6 +184,11 @@ fn asked(
     // a driver that answers without the source's own package does not speak for it
     let complete = complete && lacking.is_none();
     Ok(Ok(Verified { level, complete, checks, unmet }))
+}
+
+/// Whether an exception, as its last line says it, ended a step.
+fn says(failed: &StepFailed, line: &str) -> bool {
+    failed.output.lines().any(|printed| printed.trim_end().starts_with(line))
 }
 
 /// Copies the source, for drivers that write when they start.
