@@ -31,23 +31,46 @@ LARGEST_SDIST = 4_000_000
 # What lies at the top of wheels by mistake.
 JUNK = set("build conftest doc docs example examples setup src test testing tests".split())
 
-# Modules of two or more of some 300 research repositories, and words of their READMEs.
+# Modules of two or more of some 300 research repositories, and words that a tree may well call its
+# own modules by.
 LEFT_OUT = set(
     """
-Browser Missing Record Registry acquire affine agents analytical annoying ar args bash behave binary
-bullet bump cache cg channels classes cmudict codecov colored colors comm completion compose
-computer conditional config configurations constraint construct curl databases dataset dependence
-dependencies deskew determined diagrams distance download downstream editor eight em english ensure
-envs expects expression extras fields fingerprints first formulas forum frontend functional giving
-hybrid hyper identity ignore image inform inject inputs interface interpreter intervals isolate jq
-kernel kernels laboratory later lazy lexicon link locate logger make measurement method migrate
-model_utils molecule moment money named names ngram none nothing notion null ops outdated outlines
-paragraphs param parametrize particle path pick pipe pipeline png portion priority proxy q queries
-ranges ratio records recurrent regions rel reliability replicate require result returns reuse
-rewrite rubric rules runs safety scheduler segments sequences shared shell sigma simplification
-singleton sox spaces ssh status stem storage stream streams structures style submissions sure
-surrogate technical timeout times tokens trainer transformations transitions translate triangle
-unify union update us username utils vector waiting whenever
+Browser Missing Record Registry acquire adapters affine agents ago allegro alpaca analytical
+analytics annoying ansi app_model app_utils ar ara args arguably asserts ats aws barcode bases bash
+behave benedict binary bootstrapped bpy braces bullet bump cache cart cg channels classes cmudict
+code_editor codecov colored colors comm completion compose computer concurrency conditional config
+configurations cons constraint construct cookies cosmos cups curl cyclic daily databases datafiles
+dataset dead debian delighted dependence dependencies desert deskew determined diagrams dockerfile
+download downstream dropbox dtw editor eight em english enrich ensure env_tools envs events executor
+expects explorer expression extras face fastly fault fields fingerprints first fixtures formulas
+forum frontend functional garden giving graph_lib gravity gto guacamole guardian hacking harbor
+http_client hug huggingface human_readable hy hybrid hyper ical identity ignore image infinity
+inform inject inputs interchange interface interpreter intervals isolate iterators javascript jq
+json_encoder kappa kernel kernels kink laboratory laces later lazy lenses lexicon link liquid locate
+logger make massive material measurement method migrate milestones model_explorer model_library
+model_utils molecule moment monday money named names needle ngram nicknames nominal none nothing
+notion null observable ops outdated outlines pan panda para paragraphs param parametrization
+parametrize parrot particle pastel patchy path pca perception perceptron piccolo pick pins pipe
+pipeline pipx png pockets portion pottery prefixed prices priority proces promise proxy publication
+pytype q quantile queries ranges ratio records recurrence recurrent redo refinery regions regress
+rel reliability replicate require result returns reuse rewrite rigour robots rootpath rope rounders
+routes rpm rubric rules runs runway safety scheduler secure segments sequences shared shell shub
+sigma simplification singer singleton sox spaces splines ssh sshfs status stem stone storage stream
+streams string_utils structures style submissions subtypes superset sure surrogate sweeps tango targ
+technical temp tempdir tempo timeout times tinker tk tokens tower trainer trampoline transaction
+transformations transitions translate triad triangle unfold unify union update us username utils
+vagrant vecs vector vicinity virtualenvwrapper visitor waiting warrant watson west whenever willow
+zk
+""".split()
+)
+
+# Distributions that nobody should get for an import: they break what is there or cannot be had
+# without a device (torch-npu, torch-directml, horovod), are jokes, empty or abandoned, or bear the
+# name of a program's own Python (maya, slicer, bpy) or of another's package (rosetta, crypto).
+NEVER = set(
+    """
+all-packages aws bpy comtypes appscript crypto astronomer-cosmos dtw-python horovod helloworld maya
+os-sys panda pip-hello-world pyrosetta django-rosetta slicer pytango torch-directml torch-npu wmi
 """.split()
 )
 
@@ -154,10 +177,11 @@ def top_level(names):
         parts = name.split("/")
         if parts[0].endswith(".data") and len(parts) > 2 and parts[1] in ("purelib", "platlib"):
             parts = parts[2:]
-        if parts[0].endswith((".dist-info", ".data")):
+        # the libraries that auditwheel puts beside a package are none
+        if parts[0].endswith((".dist-info", ".data", ".libs")):
             continue
         if parts[-1].endswith((".py", ".so", ".pyd")):
-            found.add(parts[0].split(".")[0])
+            found.add(parts[0].split(".")[0] if len(parts) == 1 else parts[0])
     return found
 
 
@@ -195,30 +219,31 @@ def bare(distribution):
     return name.replace("-", "")
 
 
-def bears(distribution, module, alone):
-    """Whether a distribution has the name of a module; `alone`, the only one of both."""
+def bears(distribution, module):
+    """Whether a distribution has the name of a module."""
     squeezed, plain = canonicalize_name(module).replace("-", ""), distribution.replace("-", "")
-    ends = alone and len(squeezed) >= 5 and plain.endswith(squeezed)
-    named = bare(distribution) in (squeezed, "py" + squeezed, squeezed + "py")
-    return plain == squeezed or named or ends
+    return plain == squeezed or bare(distribution) in (squeezed, "py" + squeezed, squeezed + "py")
 
 
 def main():
     names = [canonicalize_name(row["project"]) for row in json.load(open(sys.argv[1]))["rows"]]
     # Apple's frameworks: modules of every name
     names = [name for name in names if not name.startswith("pyobjc-")]
-    table = tomllib.loads((Path(__file__).parent / "imports.toml").read_text())
+    folder = Path(__file__).parent
+    never = NEVER | set(tomllib.loads((folder / "renames.toml").read_text())["drop"])
+    names = [name for name in names if name not in never]
+    table = tomllib.loads((folder / "imports.toml").read_text())
     known = set(table["same"]) | {row["module"].split(".")[0] for row in table["import"]}
     known |= set(sys.stdlib_module_names) | FORMER | LEFT_OUT
     providers = {}
     with concurrent.futures.ThreadPoolExecutor(24) as pool:
         for name, tops in zip(names, pool.map(modules, names)):
             for top in tops - known:
-                providers.setdefault(top, []).append((name, len(tops)))
+                providers.setdefault(top, []).append(name)
     lines = []
     for module, found in providers.items():
-        distribution, count = found[0]
-        if bears(distribution, module, count == 1 and len(found) == 1):
+        distribution = found[0]
+        if bears(distribution, module):
             same = canonicalize_name(module) == distribution
             lines.append(module if same else f"{module} {distribution}")
     print(HEADER)

@@ -120,34 +120,43 @@ ASKED = re.compile(r"os\.(?:environ(?:\.get\(|\[)|getenv\()\s*['\"](\w+)['\"]")
 SAID = re.compile(r"\b[Ee][Nn][Vv]\w*[ _-]?[Vv]ariables?:?\s+[\"'`$]*([A-Z][A-Z0-9_]+)\b")
 
 
-# `NAME = os.getenv("X")`, at the top of a file and without another value
-NOTHING = re.compile(
-    r"^(\w+)[ \t]*=[ \t]*os\.(?:environ\.get|getenv)\([ \t]*['\"](\w+)['\"][ \t]*\)[ \t]*(?:#.*)?$", re.M
-)
+# `os.getenv("X")` without another value, and what is named so at the top of a file
+NOTHING = r"os\.(?:environ\.get|getenv)\([ \t]*['\"](\w+)['\"][ \t]*(?:,[ \t]*None[ \t]*)?\)"
+HERE = re.compile(NOTHING)
+NAMED = re.compile(r"^(\w+)[ \t]*=[ \t]*" + NOTHING + r"[ \t\r]*(?:#.*)?$", re.M)
 
 
 def used_as_text(error):
     # the variable that is not set and used as if it were: `os.path.join(os.getenv("X"), "data")`
     if not isinstance(error, (TypeError, AttributeError)) or "NoneType" not in message(error):
         return None
-    trace = sys.exc_info()[2]
-    frames = traceback.extract_tb(trace)
-    own = [at for at, frame in enumerate(frames) if not is_foreign(frame[0])]
-    if not own:
+    frame, line = innermost_own(sys.exc_info()[2])
+    if frame is None:
         return None
-    path, _, _, line = frames[own[-1]]
-    found = ASKED.search(line or "")
-    if found:
+    found = HERE.search(line)
+    if found and found.group(1) not in os.environ:
         return found.group(1)
     try:
-        source = text(read(path))
+        source = text(read(frame.f_code.co_filename))
     except (OSError, IOError):
         return None
-    names = set(re.findall(r"\w+", line or ""))
-    for name, variable in NOTHING.findall(source):
-        if name in names and variable not in os.environ:
+    names = set(re.findall(r"\w+", line))
+    for name, variable in NAMED.findall(source):
+        value = frame.f_locals.get(name, frame.f_globals.get(name, ""))
+        if name in names and value is None and variable not in os.environ:
             return variable
     return None
+
+
+def innermost_own(trace):
+    # the last frame of the tree's own code, and its line
+    found = None, ""
+    lines = traceback.extract_tb(trace)
+    for at in range(len(lines)):
+        if not is_foreign(lines[at][0]):
+            found = trace.tb_frame, lines[at][3] or ""
+        trace = trace.tb_next
+    return found
 
 
 def is_foreign(path):
@@ -204,10 +213,22 @@ def failure(kind, name, error):
         "exception": type(error).__name__,
         "message": message(said)[:2000],
         "wanting": wanting(error),
+        "modules": modules_in(sys.exc_info()[2]),
         "path": path,
         "line": line,
         "traceback": text(traceback.format_exc())[-6000:],
     }
+
+
+def modules_in(trace):
+    # the modules that were being imported when something was raised
+    found = []
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__")
+        if isinstance(name, str) and trace.tb_frame.f_code.co_name == "<module>":
+            found.append(name)
+        trace = trace.tb_next
+    return found
 
 
 def attempt(kind, name, action):
@@ -430,8 +451,18 @@ class Job(object):
         self.job = job
         self.root = job.get("root")
         self.answers = []
+        # the modules that stopped for what the user has to give
+        self.broken_off = set()
+
+    def is_again(self, answer):
+        # whether a module was begun that had been broken off: what it says then, such as that
+        # something is registered already, is a consequence
+        return bool(self.broken_off.intersection(answer.get("modules") or ()))
 
     def say(self, answer):
+        if answer["result"] == "failure":
+            answer["again"] = self.is_again(answer)
+            answer.pop("modules", None)
         self.answers.append(answer)
         part = self.answer_path + ".part"
         with open(part, "w") as file:
@@ -507,6 +538,8 @@ class Job(object):
                 sys.modules[stem] = before
             if is_of_import(answer):
                 return self.say(answer)
+            if answer["wanting"] is not None:
+                self.broken_off = set(answer["modules"]) - set(["__main__", stem])
             # it asks for data, a device, arguments: that says nothing against its imports
             self.imports_only(path, tree, source, answer)
         else:
@@ -522,8 +555,7 @@ class Job(object):
         # what lacks something of the user's says nothing against the environment
         failures = sorted(imports.failures, key=lambda answer: answer["wanting"] is not None)
         if stopped is not None and stopped["wanting"] is not None and failures:
-            # what was begun and broken off may not be begun twice: that says nothing more
-            failures = [answer for answer in failures if is_of_import(answer)] or [stopped]
+            failures = [answer for answer in failures if not self.is_again(answer)] or [stopped]
         for answer in failures[:1]:
             wants = answer["wanting"] is not None and kind in ("driver", "imports_of")
             answer.update(kind="wanting" if wants else kind, name=path)

@@ -9,6 +9,7 @@ use fs_err as fs;
 use sizar_model::resources::ByteSize;
 
 use lease::Lease;
+pub(crate) use lease::machine;
 
 /// Everything that sizar keeps, under one folder: `SIZAR_HOME`, or the user's data folder.
 ///

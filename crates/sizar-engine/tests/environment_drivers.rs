@@ -82,6 +82,7 @@ fn slow_a_file_that_is_opened_while_a_driver_is_imported_is_the_users_to_give() 
         "if 'COCO_ROOT' not in os.environ: raise ValueError('set environment variable COCO_ROOT')",
         "ROOT = os.getenv('COCO_ROOT')  # where\nDATA = os.path.join(ROOT, 'data')",
         "ROOT = os.environ.get(\"COCO_ROOT\")\nDATA = ROOT + '/data'",
+        "ROOT = os.getenv('COCO_ROOT', None)\r\nDATA = ROOT + '/data'\r",
         "DATA = os.path.join(os.getenv('COCO_ROOT'), 'data')",
     ] {
         world.file("coco.py", &format!("import os\n{asked}\nN = 1\n"));
@@ -89,9 +90,25 @@ fn slow_a_file_that_is_opened_while_a_driver_is_imported_is_the_users_to_give() 
         assert!(checks.contains("`--env COCO_ROOT=VALUE`"), "{asked}: {checks}");
     }
     // nothing that a variable would give
-    world.file("coco.py", "import os\nROOT = os.getenv('COCO_ROOT', None)\nN = 1 + None\n");
+    for other in [
+        "ROOT = os.getenv('COCO_ROOT')\nN = 1 + None",
+        // it has a value, then or by now
+        "N = len(os.getenv('COCO_ROOT', 'here')) + None",
+        "ROOT = os.getenv('COCO_ROOT')\nROOT = ROOT or 'here'\nN = 1 + None if ROOT else 0",
+    ] {
+        world.file("coco.py", &format!("import os\n{other}\n"));
+        let error = world.setup(&request("train.py")).unwrap_err();
+        assert!(error.to_string().contains("unsupported operand"), "{other}: {error}");
+    }
+    // what the environment lacks beside it is no consequence
+    world.file("coco.py", "N = open('/data/labels.txt').read()\n");
+    world.file("binary.py", "raise ValueError('numpy.dtype size changed')\n").file(
+        "train.py",
+        "import argparse\nfrom coco import N\nimport binary\n\
+         if __name__ == '__main__':\n    argparse.ArgumentParser().parse_args()\n",
+    );
     let error = world.setup(&request("train.py")).unwrap_err();
-    assert!(error.to_string().contains("unsupported operand"), "{error}");
+    assert!(error.to_string().contains("numpy.dtype size changed"), "{error}");
 }
 
 #[test]

@@ -256,16 +256,18 @@ fn two_supervisors_are_one_too_many() {
 fn what_a_killed_supervisor_left_open_is_not_taken_for_it() {
     let world = World::new();
     let mut journal = world.journal();
+    // one that says who it is, and is killed
+    let supervisor = supervise(&world, 2);
+    until("it says who it is", || world.home.root().join("supervisor").exists());
+    drop(supervisor);
     let runs =
         journal.create_many(&vec![trace(&world, "#!/bin/sh\necho x >> $TRACE\n"); 2]).unwrap();
     // as a process does that was being started when its supervisor was killed: it has copies of the
     // lock and of the socket, and reads nothing
-    let lock = world.home.try_lock("supervisor").unwrap();
-    let socket =
-        std::os::unix::net::UnixDatagram::bind(world.home.root().join("queue.sock")).unwrap();
-    let mut gone = Command::new("true").spawn().unwrap();
-    fs::write(world.home.root().join("supervisor"), format!("{} 1\n", gone.id())).unwrap();
-    gone.wait().unwrap();
+    let lock = world.home.try_lock("supervisor").unwrap().unwrap();
+    let socket = world.home.root().join("queue.sock");
+    let _ = fs::remove_file(&socket);
+    let socket = std::os::unix::net::UnixDatagram::bind(socket).unwrap();
     let mut supervisor = supervise(&world, 2);
     // it comes back again and again, each time after a sleep
     until("it waits", || {
@@ -294,20 +296,25 @@ fn who_waits_outlives_the_supervisor() {
     let runs = journal.create_many(&vec![trace(&world, &program); 3]).unwrap();
     let supervisor = supervise(&world, 1);
     until("one runs", || traced(&world).len() == 1);
+    // the one that runs, and goes on running, is waited for first
     let (home, waited) = (world.home.clone(), runs.clone());
+    let (end, ended) = std::sync::mpsc::channel();
     let (tell, told) = std::sync::mpsc::channel();
     let waiter = std::thread::spawn(move || {
         let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         tell.send((thread, sleeps(thread))).unwrap();
-        wait(&home, &waited).unwrap()
+        end.send(wait(&home, &waited).unwrap()).unwrap();
     });
     let (thread, before) = told.recv().unwrap();
-    // it has looked, and found a supervisor
-    until("it waits", || sleeps(thread) > before + 2);
+    // it has looked more than once, and found a supervisor
+    until("it waits", || sleeps(thread) > before + 20);
     drop(supervisor);
-    fs::write(&gate, "").unwrap();
     // nobody else starts the two that are left
-    assert_eq!(waiter.join().unwrap(), vec![RunState::Completed; 3]);
+    until("another supervisor", || world.home.try_lock("supervisor").unwrap().is_none());
+    fs::write(&gate, "").unwrap();
+    let states = ended.recv_timeout(Duration::from_mins(1)).unwrap();
+    assert_eq!(states, vec![RunState::Completed; 3]);
+    waiter.join().unwrap();
     assert_eq!(traced(&world).len(), 3);
 }
 

@@ -19,6 +19,7 @@ use crate::without_build;
 
 mod build_limit;
 mod diagnosed;
+mod extras;
 
 use diagnosed::{from_diagnosis, importance, missing_module, other_engine, was_missing};
 
@@ -186,6 +187,16 @@ pub fn candidates(spec: &EnvSpec, failure: Failure<'_>, facts: &Facts<'_>) -> Ve
     let elsewhere = without_build.as_ref().is_some_and(|found| found.elsewhere);
     if let Some(found) = without_build.as_ref().filter(|found| !found.elsewhere) {
         candidates.push(found.candidate.clone());
+    }
+    if building
+        && step.is_none()
+        && unreachable.is_none()
+        && let Some(dropped) = package.as_ref().and_then(|it| extras::dropped(spec, it, facts))
+    {
+        // what two repairs did not make build is given up before more are tried
+        let repairs = package.as_ref().and_then(|it| spec.extra_build_requirements.get(it));
+        let at = if repairs.is_some_and(|some| some.len() >= 2) { 0 } else { candidates.len() };
+        candidates.insert(at, dropped);
     }
     // what nobody asked for goes before anything else is changed
     if let Some(package) = package.as_ref().filter(|package| facts.undeclared.contains(package)) {

@@ -44,7 +44,7 @@ fn first_release_after(
 
 /// Reads which versions of a package the resolver says that others need, as in `jaxlib depends on
 /// numpy>=1.22`.
-fn asked_by_others(package: &str, output: &str) -> Vec<VersionSpecifiers> {
+pub(crate) fn asked_by_others(package: &str, output: &str) -> Vec<VersionSpecifiers> {
     static NEEDS: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(?:depends? on|requires?) ([A-Za-z0-9._-]+?)((?:[<>=!~]=?[^\s,]+,?)+)")
             .expect("a test reads it")
@@ -117,7 +117,7 @@ pub fn later(
 }
 
 /// Returns what the source asks of a package, and which versions that allows; none where it allows all.
-fn asked_here<'a>(
+pub(crate) fn asked_here<'a>(
     requirements: &'a [String],
     package: &str,
 ) -> Option<(&'a String, VersionSpecifiers)> {

@@ -23,8 +23,9 @@ pub enum Diagnosis {
     FirstPublished { package: String, published: Timestamp },
     /// A release's metadata has a form that no tool of today reads.
     InvalidMetadata { package: String, version: String },
-    /// A release was withdrawn: it is found only where it is asked for exactly (PEP 592).
-    Yanked { package: String, version: String },
+    /// A release was withdrawn, or all that come into question were: it is found only where it is
+    /// asked for exactly (PEP 592).
+    Yanked { package: String, version: Option<String> },
     /// The index has no such distribution.
     NotOnIndex { package: String },
     /// The index has no such release.
@@ -71,7 +72,7 @@ static FILTERED: LazyLock<Regex> = LazyLock::new(|| {
 static INVALID_METADATA: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"Metadata for `([A-Za-z0-9._-]+)` \(v([^)]+)\) could not be parsed"));
 static YANKED: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"([A-Za-z0-9._-]+)==([^\s,]+) was yanked"));
+    LazyLock::new(|| pattern(r"([A-Za-z0-9._-]+?)((?:[<>=!]=?[^\s]+)?) (?:was|were) yanked"));
 static NOT_FOUND: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?:Because|because) (?:all versions of )?([A-Za-z0-9._-]+) (?:was not found in the package registry|were yanked)",
@@ -110,7 +111,7 @@ pub fn diagnose(output: &str) -> Vec<Diagnosis> {
     // before the date: a later release is not the one that was used
     found.extend(YANKED.captures_iter(&one).map(|captures| Diagnosis::Yanked {
         package: name::normalise(&captures[1]),
-        version: captures[2].to_owned(),
+        version: captures[2].strip_prefix("==").map(str::to_owned),
     }));
     found.extend(FILTERED.captures_iter(output).map(|captures| Diagnosis::AfterDate {
         package: name::normalise(&captures[1]),
@@ -331,7 +332,15 @@ mod tests {
         let output = "error: No solution found when resolving dependencies\n  cause: Because python-levenshtein==0.12.0 was yanked (reason: Insecure, upgrade to 0.12.1) and only python-levenshtein<=0.12.0 is available, we can conclude that python-levenshtein>=0.12.0 cannot be used.\n";
         assert_eq!(
             diagnose(output)[0],
-            Diagnosis::Yanked { package: "python-levenshtein".into(), version: "0.12.0".into() }
+            Diagnosis::Yanked {
+                package: "python-levenshtein".into(),
+                version: Some("0.12.0".into())
+            }
+        );
+        let all = "error: No solution found when resolving dependencies\n  cause: Because torchvision>=0.2.0 was yanked (reason: So that users won't accidentally install this when using python 3.11) and you require torchvision>=0.2, we can conclude that your requirements are unsatisfiable.\n";
+        assert_eq!(
+            diagnose(all)[0],
+            Diagnosis::Yanked { package: "torchvision".into(), version: None }
         );
     }
 

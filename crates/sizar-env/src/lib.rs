@@ -39,4 +39,5 @@ pub mod shims;
 pub mod stopped;
 mod unreachable;
 pub mod uv;
+mod withdrawn;
 mod without_build;

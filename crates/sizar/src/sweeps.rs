@@ -222,8 +222,9 @@ pub fn follow(
 
 fn follow_here(session: &Session, journal: &Journal, sweep: &SweepRecord) -> CommandResult<()> {
     let mut said = Said::new(session);
-    queue::ensure_supervisor(&session.home)?;
+    let mut attendant = queue::Attendant::default();
     loop {
+        attendant.look(&session.home, journal)?;
         let states = journal.sweep_states(&sweep.id)?;
         said.say(&states);
         if states.iter().all(|(state, _)| state.is_final()) {

@@ -65,6 +65,9 @@ enum Answer {
         /// What the user has, and no environment.
         #[serde(default)]
         wanting: Option<Wanting>,
+        /// Whether a module was begun anew that had been broken off for want of that.
+        #[serde(default)]
+        again: bool,
     },
 }
 
@@ -220,7 +223,7 @@ fn read(
                 }
                 _ => {}
             },
-            Answer::Failure { kind, name, exception, message, traceback, wanting } => {
+            Answer::Failure { kind, name, exception, message, traceback, wanting, again } => {
                 let what = if kind == "compile" { "compiling" } else { "importing" };
                 let mut text = format!("{what} {name}:\n{traceback}\n{exception}: {message}\n");
                 if let Some(unbuilt) = unbuilt(scratch, message) {
@@ -238,9 +241,9 @@ fn read(
                         found.wants = Some(line);
                     }
                     "conditional" => beside.push(format!("also {name}, which is imported only where it is needed, cannot be: {line}")),
-                    // said of the driver already, or a consequence: what was broken off is not begun twice
-                    "own" | "doubtful" | "package"
-                        if wanted.is_some() && (*wanting == wanted || !is_of_import(exception)) => {}
+                    // a consequence, or said of the driver already
+                    "own" | "doubtful" | "package" if *again => {}
+                    "own" | "doubtful" if wanting.is_some() && *wanting == wanted => {}
                     "own" | "doubtful" => beside.push(format!("also `{name}`, which is imported only where it is needed, cannot be: {line}")),
                     "other" => {
                         beside.push(format!("also the driver `{name}` cannot be imported: {line}"));
@@ -280,19 +283,6 @@ fn read(
     beside.dedup();
     found.checks.extend(beside.into_iter().take(12));
     Ok(found)
-}
-
-/// Whether an exception says that the environment lacks something, or has it in another version.
-fn is_of_import(exception: &str) -> bool {
-    matches!(
-        exception,
-        "ImportError"
-            | "ModuleNotFoundError"
-            | "AttributeError"
-            | "NameError"
-            | "SyntaxError"
-            | "TypeError"
-    )
 }
 
 fn first_line(text: &str) -> String {

@@ -3,6 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err as fs;
+use sizar_env::diagnosis;
 use sizar_env::knowledge::Stage;
 use sizar_model::{Checkout, EnvLock, Inspection, VerificationLevel};
 
@@ -188,7 +189,7 @@ fn asked(
 
 /// Whether an exception, as its last line says it, ended a step.
 fn says(failed: &StepFailed, line: &str) -> bool {
-    failed.output.lines().any(|printed| printed.trim_end().starts_with(line))
+    diagnosis::error_line(&failed.output).starts_with(line)
 }
 
 /// Copies the source, for drivers that write when they start.

@@ -157,7 +157,7 @@ fn here() -> String {
     format!("{} {} {}", machine(), me.pid, me.started)
 }
 
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let space = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     format!("{}{}", boot.trim(), space.to_string_lossy())

@@ -4,6 +4,7 @@
 //! run when there is a place for it, and [`recover`] finds out what became of runs whose process
 //! was killed. Killing the supervisor leaves the runners alone; the next one takes over.
 
+mod attendant;
 mod capacity;
 mod error;
 pub mod helper;
@@ -14,6 +15,7 @@ pub mod supervisor;
 mod verbs;
 mod watcher;
 
+pub use attendant::Attendant;
 pub use capacity::{Capacity, TooLarge};
 pub use error::QueueError;
 pub use recover::{Recovery, Resumption, recover, resume, resume_all};

@@ -5,7 +5,7 @@
 //! A socket that takes messages does not prove that a supervisor is there to read them. One that is
 //! killed while it starts a process leaves its open files, the socket and its lock among them, to
 //! that process until it has become another program (`vfork(2)`). So a supervisor writes down which
-//! process it is, and that process must be alive.
+//! process it is, and where that can be seen from here, the process must be alive.
 
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
@@ -16,7 +16,7 @@ use fs_err as fs;
 use sizar_model::RunId;
 
 use super::Watcher;
-use crate::home::Home;
+use crate::home::{Home, machine};
 
 const NAME: &str = "queue.sock";
 
@@ -34,7 +34,7 @@ pub(crate) enum Message {
 
 /// Sends a message; returns whether a supervisor is there to take it.
 pub(crate) fn send(home: &Home, message: &Message) -> bool {
-    if !holder(home).is_some_and(Watcher::is_alive) {
+    if holder(home).is_some_and(|holder| !holder.is_alive()) {
         return false;
     }
     let text = match message {
@@ -51,18 +51,20 @@ pub(crate) fn send(home: &Home, message: &Message) -> bool {
     }
 }
 
-/// Returns the process that said last that it is the supervisor.
+/// Returns the process that said last that it is the supervisor; none where nobody could say it, or
+/// where it is not among the processes that this one sees.
 fn holder(home: &Home) -> Option<Watcher> {
     let text = fs::read_to_string(home.root().join(HOLDER)).ok()?;
-    let (pid, started) = text.trim_end().split_once(' ')?;
-    Some(Watcher { pid: pid.parse().ok()?, started: started.parse().ok()? })
+    let mut words = text.trim_end().splitn(3, ' ');
+    let (pid, started) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    (words.next() == Some(&machine())).then_some(Watcher { pid, started })
 }
 
 /// Writes down that this process is the supervisor.
 fn hold(home: &Home) -> std::io::Result<()> {
     let me = Watcher::current();
     let mut part = tempfile::NamedTempFile::new_in(home.root())?;
-    writeln!(part, "{} {}", me.pid, me.started)?;
+    writeln!(part, "{} {} {}", me.pid, me.started, machine())?;
     part.persist(home.root().join(HOLDER)).map_err(|error| error.error)?;
     Ok(())
 }
@@ -86,10 +88,12 @@ impl Ear {
         let path = home.root().join(NAME);
         // only one supervisor is here at a time, so the old one's socket is nobody's
         let _ = fs::remove_file(&path);
-        // where this cannot be written, nobody sends messages, and waiting is all that is done
-        let bound = hold(home)
-            .and_then(|()| fs::File::open(home.root()))
-            .and_then(|folder| UnixDatagram::bind(short(&folder)));
+        if hold(home).is_err() {
+            // on a full disk: then the socket alone speaks for this process
+            let _ = fs::remove_file(home.root().join(HOLDER));
+        }
+        let bound =
+            fs::File::open(home.root()).and_then(|folder| UnixDatagram::bind(short(&folder)));
         Self { socket: bound.ok(), path }
     }
 
@@ -149,11 +153,14 @@ mod tests {
         let home = Home::at(camino::Utf8Path::from_path(folder.path()).unwrap());
         let ear = Ear::new(&home);
         let mut gone = std::process::Command::new("true").spawn().unwrap();
-        fs::write(home.root().join(HOLDER), format!("{} 1\n", gone.id())).unwrap();
+        fs::write(home.root().join(HOLDER), format!("{} 1 {}\n", gone.id(), machine())).unwrap();
         gone.wait().unwrap();
         assert!(!send(&home, &Message::Wake));
         assert_eq!(ear.listen(Duration::ZERO), None);
-        fs::write(home.root().join(HOLDER), "").unwrap();
-        assert!(!send(&home, &Message::Wake));
+        // of an older sizar, and in another container: nothing is known of the process
+        for text in ["", "1 1 elsewhere"] {
+            fs::write(home.root().join(HOLDER), text).unwrap();
+            assert!(send(&home, &Message::Wake), "{text}");
+        }
     }
 }

@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long the supervisor stays when there is nothing to do.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a supervisor waits for a lock whose holder takes no messages.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How many waiting runs are compared with what is free.
 const WINDOW: u32 = 100;
 
@@ -37,12 +40,17 @@ const TRIES: u32 = 3;
 ///
 /// [`QueueError::Supervisor`] where it cannot be started.
 pub fn ensure_supervisor(home: &Home) -> Result<(), QueueError> {
+    begin(home).map(drop)
+}
+
+/// Wakes the supervisor, or starts one, which is returned.
+pub(super) fn begin(home: &Home) -> Result<Option<Child>, QueueError> {
     if socket::send(home, &Message::Wake) {
-        return Ok(());
+        return Ok(None);
     }
     let failed = |source| QueueError::Supervisor { source };
     let helper = sandbox::helper::program().ok_or(QueueError::NoHelper)?;
-    detached(Command::new(helper).arg(SUPERVISE), home).spawn().map(drop).map_err(failed)
+    detached(Command::new(helper).arg(SUPERVISE), home).spawn().map(Some).map_err(failed)
 }
 
 /// Cuts a command off from the terminal.
@@ -65,9 +73,11 @@ fn detached<'a>(command: &'a mut Command, home: &Home) -> &'a mut Command {
 pub fn main(home: &Home) -> Result<(), QueueError> {
     // fails only where this process leads a group already, and then it is apart
     let _ = rustix::process::setsid();
+    let began = Instant::now();
     loop {
         let Some(_lock) = home.try_lock("supervisor")? else {
-            if socket::send(home, &Message::Wake) {
+            // one that takes no messages is there, and looks at the journal by itself
+            if socket::send(home, &Message::Wake) || began.elapsed() >= PATIENCE {
                 return Ok(());
             }
             // it is about to begin or to end, or was killed and a process that it was starting

@@ -7,17 +7,13 @@ use fs_err as fs;
 use sizar_model::{EventKind, RunId, RunState};
 
 use super::recover::recover_in;
-use super::{Capacity, QueueError, ensure_supervisor};
+use super::{Attendant, Capacity, QueueError, ensure_supervisor};
 use crate::home::Home;
 use crate::run::Attempt;
 use crate::store::{Journal, NewRun, StoreError};
 
 /// How often a run is looked at that is waited for.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// How often, in looks, it is made sure that somebody starts a run that is queued: a supervisor that
-/// is killed meanwhile is nobody's child, and without another one the wait would have no end.
-const LOOKS: u32 = 10;
 
 /// How far a cancellation came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +100,7 @@ fn wait_for(
     run: &RunId,
     meanwhile: &mut dyn FnMut() -> Result<(), QueueError>,
 ) -> Result<RunState, QueueError> {
-    let mut looks = 0u32;
+    let mut attendant = Attendant::default();
     loop {
         // before looking at the state: what came before the end is then seen by `meanwhile`
         let state = journal.state(run)?;
@@ -112,10 +108,8 @@ fn wait_for(
         if state.is_final() || matches!(state, RunState::Unknown(_)) {
             return Ok(state);
         }
-        if state == RunState::Queued && looks.is_multiple_of(LOOKS) {
-            ensure_supervisor(home)?;
-        }
-        looks = looks.wrapping_add(1);
+        // whatever is queued: others may be waited for after this one
+        attendant.look(home, journal)?;
         std::thread::sleep(LOOK);
         recover_in(home, journal)?;
     }

@@ -14,6 +14,7 @@ use crate::pins;
 use crate::pip;
 use crate::python;
 use crate::repair::Facts;
+use crate::withdrawn;
 
 pub(super) fn from_diagnosis(
     spec: &EnvSpec,
@@ -39,15 +40,8 @@ pub(super) fn from_diagnosis(
             build_tools::imported(package.as_deref(), module, facts)
         }
         Diagnosis::Yanked { package, version } => {
-            let exactly = format!("{package}=={version}");
-            one(
-                "yanked",
-                format!("{package} {version}, the one of its time, was withdrawn since"),
-                vec![
-                    Change::Loosen { package: package.clone(), requirement: Some(exactly.clone()) },
-                    Change::Act(Action::Add(exactly)),
-                ],
-            )
+            let taken = withdrawn::taken(spec, package, version.as_deref(), output, facts);
+            taken.into_iter().collect()
         }
         Diagnosis::AfterDate { package, published } => {
             date_search::later(spec, package, *published, output, facts)

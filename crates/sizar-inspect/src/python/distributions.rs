@@ -1,8 +1,8 @@
 //! Which distribution provides a module, by `knowledge/imports.toml`.
 //!
-//! A distribution is never guessed from a module's name: names such as `encoding`, `cv` or `new`
-//! exist on the package index as somebody else's. What the table has no row for may be one of the
-//! most downloaded distributions of the index ([`downloaded`]).
+//! A distribution is not guessed from a module's name: names such as `encoding`, `cv` or `new` exist
+//! on the package index as somebody else's. What the table has no row for may be what one of the most
+//! downloaded distributions was seen to provide ([`downloaded`]).
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

@@ -288,7 +288,7 @@ fn execute(session: &Session, args: &RunArgs) -> CommandResult<u8> {
     after::wait_for(session, &mut journal, &id)?;
     let mut repairs = Repairs::new(&request);
     // who waits for this run is told how it ended when nothing more is done about it here
-    let _in_hand = if args.no_repair { None } else { Some(InHand::take(&session.home, &id)?) };
+    let _in_hand = if args.no_repair { None } else { InHand::take(&session.home, &id).ok() };
     loop {
         let control = Control::default();
         interrupt.running(&control);
