@@ -47,8 +47,13 @@ fn grouped(marker: &str) -> String {
 }
 
 fn opposite_marker(marker: &str) -> Option<String> {
-    if marker.contains(" and ") || marker.contains(" or ") {
-        return None;
+    // of several, by De Morgan; not where they are nested
+    for (word, other) in [(" and ", " or "), (" or ", " and ")] {
+        if marker.contains(word) {
+            let flat = !marker.contains('(') && !marker.contains(other);
+            let parts: Option<Vec<String>> = marker.split(word).map(opposite_marker).collect();
+            return parts.filter(|_| flat).map(|parts| parts.join(other));
+        }
     }
     let mut words = marker.splitn(3, ' ');
     let (key, operator, value) = (words.next()?, words.next()?, words.next()?);
@@ -70,8 +75,22 @@ pub(super) fn read(test: &Expr, module: &Module) -> Option<Condition> {
     if source.contains("__name__") || source.contains("sys.argv") {
         return None;
     }
-    let marker = marker(test).filter(|marker| is_marker(marker));
+    let meant = named(test, module).unwrap_or(test);
+    let marker = marker(meant).filter(|marker| is_marker(marker));
     Some(marker.map_or_else(|| Condition::Other(source.to_owned()), Condition::Marker))
+}
+
+/// Returns what a name stands for that is given a value once, at the top of the file:
+/// `IS_MAC = platform.system() == "Darwin"`.
+fn named<'m>(test: &Expr, module: &'m Module) -> Option<&'m Expr> {
+    let name = test.as_name_expr()?;
+    let mut values = module.statements().iter().filter_map(|statement| {
+        let assigned = statement.as_assign_stmt()?;
+        let [target] = assigned.targets.as_slice() else { return None };
+        (target.as_name_expr()?.id == name.id).then_some(&*assigned.value)
+    });
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
 }
 
 fn marker(test: &Expr) -> Option<String> {
@@ -237,11 +256,23 @@ mod tests {
             ),
             ("__name__ == '__main__'", "always"),
             ("USE_CUDA", "other: USE_CUDA"),
+            ("MAC\nMAC = platform.system() == 'Darwin'", "platform_system == \"Darwin\""),
+            ("MAC\nMAC = False\nMAC = sys.platform == 'darwin'", "other: MAC"),
+            ("MAC\nMAC = platform.mac_ver()[0]", "other: MAC"),
         ];
         for (source, wanted) in table {
             assert_eq!(told(source), wanted, "{source}");
         }
         let condition = Condition::Marker("python_version < \"3.4\"".to_owned());
         assert_eq!(condition.opposite(), Condition::Marker("python_version >= \"3.4\"".to_owned()));
+        let opposite = |marker: &str| Condition::Marker(marker.to_owned()).opposite();
+        assert_eq!(
+            opposite("platform_system == \"Darwin\" and platform_machine == \"arm64\""),
+            Condition::Marker(
+                "platform_system != \"Darwin\" or platform_machine != \"arm64\"".to_owned()
+            )
+        );
+        let nested = "os_name == \"nt\" and (os_name == \"a\" or os_name == \"b\")";
+        assert_eq!(opposite(nested), Condition::Other(format!("not ({nested})")));
     }
 }
