@@ -18,6 +18,7 @@ pub fn python_path(
 ) -> Option<String> {
     let on_path = install == ProjectInstall::OnPath;
     let mut folders: Vec<Utf8PathBuf> = on_path.then(|| root.to_owned()).into_iter().collect();
+    folders.extend(packaged(root).filter(|_| on_path));
     if let Some(script) = script {
         let files = with_neighbours(root, script);
         folders.extend(beside(root, &files));
@@ -33,9 +34,19 @@ pub fn python_path(
     (!all.is_empty()).then(|| all.join(":"))
 }
 
+/// Returns the folder in which the source's `setup.py` lies, where that is not the root:
+/// `python/setup.py`, beside the same for R or C++. Its authors install it from there.
+fn packaged(root: &Utf8Path) -> Option<Utf8PathBuf> {
+    let has = |folder: &Utf8Path| {
+        ["setup.py", "pyproject.toml"].iter().any(|file| folder.join(file).is_file())
+    };
+    let below = || ["python", "py", "src"].iter().map(|name| root.join(name)).find(|it| has(it));
+    if has(root) { None } else { below() }
+}
+
 /// Returns whether the tree at `root` has the module `name` (`a.b`), as its root on the path
-/// would show it: a file, a package, or a folder of files inside a package, which Python imports
-/// (PEP 420) and `find_packages()` leaves out.
+/// would show it: a file, a package, or what Python imports (PEP 420) and `find_packages()` leaves
+/// out: a folder of files inside a package, and one of packages.
 pub fn has_module(root: &Utf8Path, name: &str) -> bool {
     let is_name =
         |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -43,7 +54,13 @@ pub fn has_module(root: &Utf8Path, name: &str) -> bool {
     name.split('.').all(is_name)
         && (path.with_extension("py").is_file()
             || path.join("__init__.py").is_file()
-            || is_inside_a_package(root, name) && has_files(&path))
+            || is_inside_a_package(root, name) && has_files(&path)
+            || has_packages(&path))
+}
+
+fn has_packages(folder: &Utf8Path) -> bool {
+    let mut entries = folder.read_dir_utf8().into_iter().flatten().flatten();
+    entries.any(|entry| entry.path().join("__init__.py").is_file())
 }
 
 fn is_inside_a_package(root: &Utf8Path, name: &str) -> bool {
@@ -189,6 +206,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_package_below_the_root_is_where_its_setup_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        fs_err::create_dir_all(root.join("python")).unwrap();
+        let path = |install| python_path(root, install, None);
+        assert_eq!(path(ProjectInstall::OnPath).unwrap(), root.as_str());
+        fs_err::write(root.join("python/setup.py"), "").unwrap();
+        assert_eq!(path(ProjectInstall::OnPath).unwrap(), format!("{root}:{root}/python"));
+        assert_eq!(path(ProjectInstall::Install), None);
+        fs_err::write(root.join("setup.py"), "").unwrap();
+        assert_eq!(path(ProjectInstall::OnPath).unwrap(), root.as_str());
+    }
+
+    #[test]
     fn a_module_of_the_tree_is_a_file_or_a_package() {
         let folder = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(folder.path()).unwrap();
@@ -196,6 +227,10 @@ mod tests {
         for empty in ["net/data", "net/noise", "yaml", "caffe/proto"] {
             fs_err::create_dir_all(root.join(empty)).unwrap();
         }
+        // a namespace (PEP 420), whose packages `packages=["lab"]` leaves out
+        fs_err::create_dir_all(root.join("lab/lines")).unwrap();
+        fs_err::write(root.join("lab/lines/__init__.py"), "").unwrap();
+        assert!(has_module(root, "lab") && has_module(root, "lab.lines"));
         let files = ["net/__init__.py", "net/model.py", "net/utils/__init__.py", "net/noise/a.py"];
         for file in files.into_iter().chain(["yaml/read.py", "caffe/proto/a.py"]) {
             fs_err::write(root.join(file), "").unwrap();
