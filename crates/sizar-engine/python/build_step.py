@@ -1,4 +1,4 @@
-# Carries out a build inside the tree: SETUP.PY ARGS…, run in the folder of the setup.py.
+# Carries out a build inside the tree: SETUP.PY ARGS..., run in the folder of the setup.py.
 #
 # Where there is no CUDA compiler, extensions that need one are left out and the others are built:
 # C and Cython modules of the same setup.py are needed on a CPU as well. What is left out is said on

@@ -211,3 +211,62 @@ fn slow_an_sdist_for_python_2_alone_is_set_up() {
     let said = output(&made, "python", &["-c", "import BeautifulSoup as b; print b.__version__"]);
     assert_eq!(said, "3.2.1");
 }
+
+/// A module in C, as Python 2 initialises it.
+const TWICE: &str = r#"#include <Python.h>
+
+static PyObject *twice(PyObject *self, PyObject *args) {
+    long number;
+    if (!PyArg_ParseTuple(args, "l", &number)) return NULL;
+    return PyInt_FromLong(2 * number);
+}
+
+static PyMethodDef methods[] = {{"twice", twice, METH_VARARGS, ""}, {NULL, NULL, 0, NULL}};
+
+PyMODINIT_FUNC initfast(void) { Py_InitModule("fast", methods); }
+"#;
+
+#[test]
+fn slow_an_extension_is_built_in_the_tree_by_python_2() {
+    let Some(world) = World::with_python_2() else { return };
+    fs::create_dir_all(world.source.join("lib/utils")).unwrap();
+    world
+        .file(
+            "lib/utils/setup.py",
+            "from distutils.core import setup, Extension\n\
+             setup(ext_modules=[Extension('fast', ['fast.c'])])\n",
+        )
+        .file("lib/__init__.py", "")
+        .file("lib/utils/__init__.py", "")
+        .file("lib/utils/fast.c", TWICE)
+        .file(
+            "tool.py",
+            "import argparse\nfrom lib.utils.fast import twice\n\
+             argparse.ArgumentParser().parse_args()\nprint 'v', twice(21)\n",
+        );
+    let made = world.setup("2016-10-01", &request("tool.py")).unwrap();
+    assert!(made.verified, "{:?}", made.attempts);
+    assert_eq!(made.attempts.len(), 1, "{:?}", made.attempts);
+    let built = fs::read_dir(made.environment.path.join("tree/lib/utils")).unwrap();
+    let built: Vec<_> = built.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(built, ["fast.so"]);
+}
+
+#[test]
+fn what_python_2_reads_of_sizars_is_ascii() {
+    let mut open = vec![Utf8PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")];
+    let mut seen = 0;
+    while let Some(folder) = open.pop() {
+        for entry in folder.read_dir_utf8().unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path.to_owned());
+            } else if path.extension() == Some("py") {
+                // without a declaration it stops at the first other character (PEP 263)
+                assert!(fs::read(path).unwrap().is_ascii(), "{path}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}

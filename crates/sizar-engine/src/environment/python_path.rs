@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use regex::Regex;
 use sizar_inspect::python::SOURCES;
+use sizar_inspect::python::distributions::distribution_of;
 use sizar_inspect::python::stdlib::is_stdlib;
 use sizar_model::ProjectInstall;
 
@@ -55,7 +56,8 @@ pub fn has_module(root: &Utf8Path, name: &str) -> bool {
         && (path.with_extension("py").is_file()
             || path.join("__init__.py").is_file()
             || is_inside_a_package(root, name) && has_files(&path)
-            || has_packages(&path))
+            // a folder with the name of a distribution is not that: `keras/models/__init__.py`
+            || has_packages(&path) && distribution_of(name).is_none())
 }
 
 fn has_packages(folder: &Utf8Path) -> bool {
@@ -230,7 +232,10 @@ mod tests {
         // a namespace (PEP 420), whose packages `packages=["lab"]` leaves out
         fs_err::create_dir_all(root.join("lab/lines")).unwrap();
         fs_err::write(root.join("lab/lines/__init__.py"), "").unwrap();
+        fs_err::create_dir_all(root.join("keras/models")).unwrap();
+        fs_err::write(root.join("keras/models/__init__.py"), "").unwrap();
         assert!(has_module(root, "lab") && has_module(root, "lab.lines"));
+        assert!(!has_module(root, "keras"));
         let files = ["net/__init__.py", "net/model.py", "net/utils/__init__.py", "net/noise/a.py"];
         for file in files.into_iter().chain(["yaml/read.py", "caffe/proto/a.py"]) {
             fs_err::write(root.join(file), "").unwrap();
