@@ -5,7 +5,7 @@
 mod run_world;
 
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use fs_err as fs;
@@ -33,13 +33,8 @@ fn supervise(world: &World, cpus: u32) -> Supervisor {
     Supervisor(world.supervisor(cpus))
 }
 
-/// Waits for something that must come true; how long it takes says nothing.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < Duration::from_mins(1), "never happened: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+fn until(what: &str, holds: impl FnMut() -> bool) {
+    sizar_testkit::until(what, Duration::from_mins(1), holds);
 }
 
 fn states(journal: &Journal, runs: &[RunId]) -> Vec<RunState> {

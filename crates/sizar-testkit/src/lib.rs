@@ -9,6 +9,7 @@ mod conda_channel;
 mod conda_python;
 mod noise;
 mod sshd;
+mod until;
 mod web;
 
 use std::process::Command;
@@ -21,6 +22,7 @@ pub use conda_channel::{CondaChannel, CondaRecipe, Form};
 pub use conda_python::packed_python;
 pub use noise::noise;
 pub use sshd::{Sshd, write_program};
+pub use until::until;
 pub use web::{Answer, Request, Server};
 
 /// A temporary world.

@@ -87,9 +87,11 @@ pub fn cancel(home: &Home, journal: &mut Journal, run: &RunId) -> Result<Cancell
 /// [`QueueError::Store`] where the journal cannot be read.
 pub fn wait(home: &Home, runs: &[RunId]) -> Result<Vec<RunState>, QueueError> {
     let mut journal = Journal::open(home)?;
+    // one for all of them, so that what it has started is known to the next
+    let mut attendant = Attendant::default();
     let mut states = Vec::new();
     for run in runs {
-        states.push(wait_for(home, &mut journal, run, &mut || Ok(()))?);
+        states.push(wait_for(home, &mut journal, run, &mut attendant, &mut || Ok(()))?);
     }
     Ok(states)
 }
@@ -98,9 +100,9 @@ fn wait_for(
     home: &Home,
     journal: &mut Journal,
     run: &RunId,
+    attendant: &mut Attendant,
     meanwhile: &mut dyn FnMut() -> Result<(), QueueError>,
 ) -> Result<RunState, QueueError> {
-    let mut attendant = Attendant::default();
     loop {
         // before looking at the state: what came before the end is then seen by `meanwhile`
         let state = journal.state(run)?;
@@ -147,7 +149,7 @@ pub fn logs(home: &Home, run: &RunId, follow: bool, to: &mut dyn Write) -> Resul
     };
     if follow && !journal.state(run)?.is_final() {
         let reading = Journal::open(home)?;
-        wait_for(home, &mut journal, run, &mut || {
+        wait_for(home, &mut journal, run, &mut Attendant::default(), &mut || {
             let now = reading.attempts(run)?;
             if now != attempts {
                 (attempts, position) = (now, 0);

@@ -7,7 +7,7 @@ mod running;
 use std::collections::{BTreeMap, BTreeSet};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use sizar_env::knowledge::{Stage, breakages, is_transient, matching};
+use sizar_env::knowledge::{Breakage, Stage, breakages, is_transient, matching};
 use sizar_env::pins::Release;
 use sizar_env::repair::{Facts, Failure, Outcome, Repairer};
 use sizar_model::{EnvSpec, ProjectInstall, PythonVersion};
@@ -85,6 +85,14 @@ fn captured(name: &str) -> String {
     fs_err::read_to_string(fixtures().join(name)).unwrap()
 }
 
+/// Returns the rows of which an output was captured, with it and the stage in which it was seen.
+fn captured_rows() -> impl Iterator<Item = (&'static Breakage, String, Stage)> {
+    breakages().iter().filter_map(|row| {
+        let output = captured(row.fixture.as_deref()?);
+        Some((row, output, row.stages.first().copied().unwrap_or(Stage::Import)))
+    })
+}
+
 #[test]
 fn every_row_matches_what_was_captured_or_cites_a_source() {
     let mut used = BTreeSet::new();
@@ -108,10 +116,7 @@ fn every_row_matches_what_was_captured_or_cites_a_source() {
 
 #[test]
 fn every_row_leads_to_a_repair_or_says_what_to_do() {
-    for row in breakages() {
-        let Some(name) = row.fixture.as_deref() else { continue };
-        let output = captured(name);
-        let stage = row.stages.first().copied().unwrap_or(Stage::Import);
+    for (row, output, stage) in captured_rows() {
         // the newest Python for what a newer one broke, and the oldest for what needs a newer one
         for minor in [14, 6] {
             let before = spec(minor);
@@ -132,10 +137,7 @@ const BETTER: &[(&str, &str)] = &[];
 #[test]
 fn every_output_is_explained_first_by_its_own_row() {
     let mut wrong = Vec::new();
-    for row in breakages() {
-        let Some(name) = row.fixture.as_deref() else { continue };
-        let output = captured(name);
-        let stage = row.stages.first().copied().unwrap_or(Stage::Import);
+    for (row, output, stage) in captured_rows() {
         let alike = |other: Option<bool>| {
             other.is_none() || row.network.is_none_or(|own| other == Some(own))
         };
@@ -154,17 +156,14 @@ fn every_output_is_explained_first_by_its_own_row() {
 
 #[test]
 fn the_one_pass_finds_what_the_rows_find_one_by_one() {
-    for row in breakages() {
-        let Some(name) = row.fixture.as_deref() else { continue };
-        let output = captured(name);
-        let stage = row.stages.first().copied().unwrap_or(Stage::Import);
+    for (row, output, stage) in captured_rows() {
         let at_once: Vec<_> = matching(stage, &output).map(|(row, _)| &row.id).collect();
         let singly: Vec<_> = breakages()
             .iter()
             .filter(|row| row.is_seen_at(stage) && row.symptom.is_match(&output))
             .map(|row| &row.id)
             .collect();
-        assert_eq!(at_once, singly, "{name}");
+        assert_eq!(at_once, singly, "{}", row.id);
     }
 }
 

@@ -1,9 +1,10 @@
 //! A program that stops in an environment that was verified: why, and another environment.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fs_err as fs;
+use sizar_testkit::until;
 
 use crate::world::{World, script, world_with_shared_cache};
 
@@ -166,15 +167,6 @@ fn slow_a_variable_may_be_all_that_is_changed() {
     assert_eq!(newest(&world)["attempts"], 1);
 }
 
-/// Waits for something that must come true; how long it takes says nothing.
-fn until(mut holds: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !holds() {
-        assert!(begin.elapsed() < Duration::from_mins(5), "it never happened");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn slow_who_waits_is_told_how_it_ended_after_the_repair() {
     let world = world_with_shared_cache();
@@ -183,13 +175,14 @@ fn slow_who_waits_is_told_how_it_ended_after_the_repair() {
     let mut run = world.command(&["run", "--no-network", &source, "--", "late.py", "3"]);
     run.env("SIZAR_FAILPOINT", format!("repaired:before-resumed={gate}"));
     let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    until(|| gate.with_extension("reached").exists());
+    let most = Duration::from_mins(5);
+    until("the other environment", most, || gate.with_extension("reached").exists());
     assert_eq!(newest(&world)["state"], "failed");
     let id = newest(&world)["id"].as_str().unwrap().to_owned();
     let mut waiter = world.command(&["wait", &id]).stderr(Stdio::null()).spawn().unwrap();
     // it does not return, but waits for the lock
     let blocked = format!(" {} ", waiter.id());
-    until(|| {
+    until("it waits for the lock", most, || {
         assert!(waiter.try_wait().unwrap().is_none(), "it took the run for one that failed");
         let locks = fs::read_to_string("/proc/locks").unwrap();
         locks.lines().any(|line| line.contains("->") && line.contains(&blocked))
