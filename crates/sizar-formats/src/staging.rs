@@ -65,8 +65,6 @@ impl Staging {
 
     /// Begins a folder that will be packed into the ZIP archive `destination`.
     pub fn archive(destination: &Utf8Path, placing: Placing) -> Result<Self> {
-        // an archive without its images is no use to who gets it
-        let placing = if placing == Placing::Leave { Placing::Link } else { placing };
         let mut staging = Self::folder(destination, placing)?;
         staging.is_archive = true;
         Ok(staging)
@@ -158,6 +156,10 @@ impl Staging {
                 let encoding = pixels::encoding_of(&to);
                 pixels::encode(file, Some(derivation), &to, encoding)?;
             }
+            // another kind of image than it was
+            (Placing::Link | Placing::Copy, None) if is_renamed(file, &to) => {
+                pixels::encode(file, None, &to, Encoding::Png)?;
+            }
             (Placing::Link, None) => {
                 let file = file.canonicalize_utf8()?;
                 if fs_err::hard_link(&file, &to).is_err() {
@@ -218,6 +220,13 @@ impl Staging {
         self.temporary = None;
         Ok(())
     }
+}
+
+/// Tells whether a file that is no PNG is to be one.
+fn is_renamed(file: &Utf8Path, to: &Utf8Path) -> bool {
+    let is_png =
+        |path: &Utf8Path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+    is_png(to) && !is_png(file)
 }
 
 impl Drop for Staging {

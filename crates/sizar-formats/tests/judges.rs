@@ -10,8 +10,8 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::{Value, json};
 use sizar_formats::convert::save;
-use sizar_formats::formats::{self, ReadOptions, WriteOptions};
-use sizar_formats::model::{Box2, Dataset, Flags, Point, Rle, SplitSet};
+use sizar_formats::formats::{self, Look, ReadOptions, WriteOptions};
+use sizar_formats::model::{Annotation, Box2, Dataset, Flags, Point, Rle, Shape, SplitSet};
 use sizar_formats::raster::Rasteriser;
 use sizar_formats::staging::Placing;
 use sizar_formats::{OpenOptions, open};
@@ -48,6 +48,7 @@ fn slow_data_pycocotools_globox_and_datumaro_agree() {
     masks_are_those_of_pycocotools_byte_for_byte(&python);
     globox_reads_the_same_boxes_from_coco_voc_and_yolo(&python);
     datumaro_reads_and_writes_the_same_boxes(&python);
+    datumaro_and_we_read_the_same_of_the_xml_of_labelme(&python);
     results_are_those_that_pycocotools_loads(&python);
 }
 
@@ -296,4 +297,38 @@ fn globox_reads_the_same_boxes_from_coco_voc_and_yolo(python: &Utf8Path) {
         all
     };
     assert_eq!(boxes(&voc), boxes(&dataset));
+}
+
+fn datumaro_and_we_read_the_same_of_the_xml_of_labelme(python: &Utf8Path) {
+    let (_keep, folder) = scratch();
+    let out = folder.join("out");
+    let theirs = asked(python, "labelme_web.py", &[&out]);
+    let look = Look::at(&out).unwrap();
+    let format = formats::choose(&look, None).unwrap();
+    assert_eq!(format.name(), "labelme");
+    let dataset = format.read(&look, &ReadOptions::default()).unwrap();
+    let row = |at: &Annotation| {
+        let more = at.more.as_ref().unwrap();
+        let (kind, area) = match &at.shape {
+            Shape::Polygon(_) => ("polygon", None),
+            Shape::Rle(rle) => ("mask", Some(rle.area())),
+            _ => ("bbox", None),
+        };
+        let mut attributes = more.attributes.clone();
+        attributes.insert("occluded".into(), at.flags.has(Flags::OCCLUDED).into());
+        let bounds = at.bounds().unwrap();
+        json!({
+            "name": dataset.categories[at.category.unwrap() as usize].name,
+            "kind": kind,
+            "bbox": [bounds.x, bounds.y, bounds.width, bounds.height],
+            "area": area,
+            "grouped": more.group.is_some(),
+            "attributes": attributes,
+        })
+    };
+    let ours: Vec<Value> = dataset.annotations.iter().map(row).collect();
+    assert_eq!(ours.len(), 3);
+    assert_eq!(json!(ours), theirs);
+    assert!(dataset.images[0].file.as_ref().unwrap().is_file());
+    assert_eq!(&*dataset.splits[0], "train");
 }

@@ -28,6 +28,13 @@ pub fn mend(dataset: &mut Dataset) {
                 }
             }
         }
+        // a text stays, however little of a place it has
+        if let Some(more) = &annotation.more
+            && !(more.text.is_empty() && more.baseline.is_empty())
+        {
+            let is_area = |bounds: &Box2| bounds.width > 0.0 && bounds.height > 0.0;
+            annotation.bbox = annotation.bbox.filter(is_area);
+        }
         if let Some(bbox) = &mut annotation.bbox
             && width > 0.0
         {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::{FormatError, Result};
 use crate::formats::pages::kinds::REGIONS;
-use crate::formats::pages::{Kinds, files, points, tree};
+use crate::formats::pages::{CONTAINER, Kinds, files, points, tree};
 use crate::model::{
     Annotation, AnnotationIx, Attributes, Box2, Dataset, Ellipse, Image, Level, Note, Point,
     Polygon, ReadingOrder, Shape, Transcription,
@@ -175,6 +175,10 @@ impl<'t> Reader<'_, 't> {
             let what = format!("blocks in each other more than {} deep", tree::DEEPEST);
             return Err(FormatError::refused(self.file.position(node), what));
         }
+        if attribute(node, "ID").is_some_and(|id| id.trim().starts_with(CONTAINER)) {
+            let mut inner = node.children().filter(Xml::is_element);
+            return inner.try_for_each(|inner| self.block(inner, parent, depth + 1));
+        }
         let tag = self.tag(node);
         let label = tag.map(|tag| tag.label).or_else(|| attribute(node, "TYPE"));
         let by_tag = |word: &str| REGIONS.iter().copied().find(|region| *region == word);
@@ -199,7 +203,12 @@ impl<'t> Reader<'_, 't> {
         let category = self.kinds.of("TextLine", kind);
         let at = self.push(node, Level::Line, category, parent)?;
         let baseline = self.baseline(node)?;
-        let more = self.dataset.annotations[at as usize].more_mut();
+        let line = &mut self.dataset.annotations[at as usize];
+        if !baseline.is_empty() {
+            // eScriptorium's box of a line without an outline
+            line.bbox = line.bbox.filter(|bounds| bounds.area() > 0.0);
+        }
+        let more = line.more_mut();
         more.region_type = kind.map(Into::into);
         more.baseline = baseline;
         let strings: Vec<Xml<'_, '_>> = children(node, "String").collect();

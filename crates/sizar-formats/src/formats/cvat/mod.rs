@@ -1,8 +1,10 @@
 //! CVAT for images 1.1: one XML file.
 //!
 //! The fields are those of <https://docs.cvat.ai/docs/manual/advanced/xml_format/>. A folder is
-//! laid out like CVAT's own export: `annotations.xml`, and images in `images/`.
+//! laid out like CVAT's own export: `annotations.xml`, and images in `images/`, those of a subset in
+//! a folder of its name. What is written was imported by CVAT, and what CVAT exports read, in 2026.
 
+mod files;
 mod read;
 mod write;
 
@@ -40,7 +42,6 @@ impl Format for Cvat {
             | F::Polylines
             | F::Points
             | F::Fractions
-            | F::Keypoints
             | F::HiddenKeypoints
             | F::ImageLabels
             | F::Occluded
@@ -48,11 +49,14 @@ impl Format for Cvat {
             | F::CategoryNames
             | F::UnusedCategories
             | F::Colours
-            | F::ImageIds
             | F::ImageSizes
             | F::EmptyImages
+            | F::Ellipses
             | F::Splits => Holding::Kept,
-            F::Ellipses => Holding::Changed("upright ones kept, others as polygons"),
+            F::Keypoints => {
+                Holding::Changed("skeletons, without boxes and outlines of the same things")
+            }
+            F::ImageIds => Holding::Changed("numbers of frames, from 0"),
             F::Skeletons => Holding::Changed("their points, without what joins them"),
             F::Attributes => Holding::Changed("text"),
             F::Difficult | F::Truncated | F::Crowd => Holding::Changed("attributes"),
@@ -74,7 +78,9 @@ impl Format for Cvat {
         let mut dataset = super::pages::read_each(look, &["xml"], |path, _| {
             read::document(&XmlFile::read(path)?)
         })?;
-        dataset.roots.insert(0, look.folder().join("images"));
+        let images = look.folder().join("images");
+        files::find(&mut dataset, &images);
+        dataset.roots.insert(0, images);
         Ok(dataset)
     }
 

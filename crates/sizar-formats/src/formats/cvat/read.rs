@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::formats::pages::points;
 use crate::model::{
-    Annotation, Box2, Category, Dataset, Ellipse, Flags, Image, Keypoint, Point, Polygon, Shape,
-    Skeleton, Transcription, Visibility,
+    Annotation, Box2, Category, Dataset, Ellipse, Flags, Image, Keypoint, Note, Point, Polygon,
+    Shape, Skeleton, Transcription, Visibility,
 };
 use crate::raster::crop::Crop;
 use crate::xml::{XmlFile, attribute, child, children, text};
@@ -24,13 +24,18 @@ pub fn document(file: &XmlFile) -> Result<Option<Dataset>> {
     if root.tag_name().name() != "annotations" {
         return Ok(None);
     }
-    if let Some(track) = child(root, "track") {
+    let meta = child(root, "meta");
+    let about =
+        meta.and_then(|meta| ["task", "project", "job"].iter().find_map(|name| child(meta, name)));
+    let of_video = about.filter(|about| text(*about, "mode") == Some("interpolation"));
+    let track = child(root, "track");
+    // a video in which nothing is marked has no tracks either
+    if let Some(track) = track.or(of_video.filter(|_| child(root, "image").is_none())) {
         let what = "tracks of a video: sizar reads `CVAT for images 1.1`";
         return Err(file.error(track, what).with_hint("export the task as `CVAT for images 1.1`"));
     }
     let mut dataset = Dataset::default();
-    if let Some(meta) = child(root, "meta") {
-        let about = ["task", "project", "job"].iter().find_map(|name| child(meta, name));
+    if let Some(meta) = meta {
         let name = about.and_then(|about| text(about, "name")).filter(|name| !name.is_empty());
         dataset.info.name = name.map(str::to_owned);
         labels(about.unwrap_or(meta), &mut dataset);
@@ -143,7 +148,12 @@ fn image(file: &XmlFile, node: Xml<'_, '_>, dataset: &mut Dataset) -> Result<()>
             "tag" => {}
             "skeleton" => skeleton(file, drawn, dataset, &mut annotation)?,
             "cuboid" => {
-                return Err(file.error(drawn, "cuboids are not shapes of images that sizar reads"));
+                dataset.notes.push(Note {
+                    code: "unread-shape",
+                    at: file.position(drawn),
+                    message: "a cuboid is no shape of an image, and is left out".to_owned(),
+                });
+                continue;
             }
             _ => continue,
         }

@@ -20,19 +20,22 @@ pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
     let mut xml = Writer::document();
     xml.open("annotations", &[]);
     xml.leaf("version", "1.1");
-    meta(&mut xml, dataset);
+    let skeletons = skeletons(dataset);
+    meta(&mut xml, dataset, &skeletons);
     let by_image = dataset.by_image();
     let mut names = Names::default();
     for (at, image) in dataset.images.iter().enumerate() {
+        let split = image.splits.iter().next().and_then(|split| dataset.splits.get(split as usize));
         let mut name = image.name.to_string();
         if !output.is_file() && output.placing() != Placing::Leave {
             let named = names.choose(dataset, image, output, "xml");
             output.place_image(image, camino::Utf8Path::new("images").join(&named.image))?;
-            name = named.image.into_string();
+            // CVAT has a subset's images in a folder that is no part of their names
+            let of_subset = split.and_then(|split| named.image.strip_prefix(&**split).ok());
+            name = of_subset.unwrap_or(&named.image).to_string();
         }
-        let split = image.splits.iter().next().and_then(|split| dataset.splits.get(split as usize));
-        let id = image.id.unwrap_or(at as i64);
-        let mut about: Vec<(&str, &dyn Display)> = vec![("id", &id), ("name", &name)];
+        // the number of a frame: CVAT goes by it where it does not find the name
+        let mut about: Vec<(&str, &dyn Display)> = vec![("id", &at), ("name", &name)];
         if let Some(split) = &split {
             about.push(("subset", split));
         }
@@ -42,7 +45,9 @@ pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
         let groups = annotations.clone().filter_map(|at| at.more.as_ref()?.group);
         let mut next_group = groups.max().unwrap_or(0).saturating_add(1);
         for annotation in annotations {
-            drawn(&mut xml, dataset, image, annotation, &mut next_group)?;
+            let points = annotation.category.and_then(|at| skeletons.get(at as usize));
+            let points = points.map_or(&[][..], Vec::as_slice);
+            drawn(&mut xml, (dataset, points), image, annotation, &mut next_group)?;
         }
         xml.close();
     }
@@ -54,16 +59,40 @@ pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
     Ok(())
 }
 
-/// The labels, with the attributes that their annotations have: CVAT takes no others.
-fn meta(xml: &mut Writer, dataset: &Dataset) {
-    let mut names: Vec<Vec<String>> = vec![Vec::new(); dataset.categories.len()];
+/// Returns the names of each category's keypoints; those that nobody named have numbers.
+fn skeletons(dataset: &Dataset) -> Vec<Vec<String>> {
+    let named = dataset.categories.iter().map(|category| {
+        let points = category.skeleton.iter().flat_map(|skeleton| &skeleton.points);
+        points.map(ToString::to_string).collect()
+    });
+    let mut names: Vec<Vec<String>> = named.collect();
     for annotation in &dataset.annotations {
         let Some(names) = annotation.category.and_then(|at| names.get_mut(at as usize)) else {
             continue;
         };
-        for (name, _) in attributes(annotation) {
-            if !names.contains(&name) {
-                names.push(name);
+        for number in names.len()..annotation.keypoints().len() {
+            names.push((number + 1).to_string());
+        }
+    }
+    names
+}
+
+/// The labels, with the attributes that their annotations have: CVAT takes no others.
+fn meta(xml: &mut Writer, dataset: &Dataset, skeletons: &[Vec<String>]) {
+    let mut names: Vec<Vec<Declared>> = vec![Vec::new(); dataset.categories.len()];
+    for annotation in &dataset.annotations {
+        let Some(names) = annotation.category.and_then(|at| names.get_mut(at as usize)) else {
+            continue;
+        };
+        for (name, value) in attributes(annotation) {
+            let is_box = matches!(&*value, "true" | "false");
+            match names.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.is_box &= is_box,
+                None => {
+                    // others are flags here by chance
+                    let is_box = is_box && FLAGS.iter().any(|(flag, _)| *flag == name);
+                    names.push(Declared { name, is_box });
+                }
             }
         }
     }
@@ -72,9 +101,12 @@ fn meta(xml: &mut Writer, dataset: &Dataset) {
     xml.leaf("name", dataset.info.name.as_deref().unwrap_or("sizar"));
     xml.leaf("size", dataset.images.len());
     xml.leaf("mode", "annotation");
+    if !dataset.splits.is_empty() {
+        let subsets: Vec<&str> = dataset.splits.iter().map(|split| &**split).collect();
+        xml.leaf("subsets", subsets.join("\n"));
+    }
     xml.open("labels", &[]);
-    for (category, names) in dataset.categories.iter().zip(names) {
-        let points = category.skeleton.as_ref().map_or(&[][..], |skeleton| &skeleton.points);
+    for ((category, names), points) in dataset.categories.iter().zip(names).zip(skeletons) {
         let kind = if points.is_empty() { "any" } else { "skeleton" };
         label(xml, &category.name, category.colour, kind, &names, None);
         for point in points {
@@ -86,12 +118,19 @@ fn meta(xml: &mut Writer, dataset: &Dataset) {
     xml.close();
 }
 
+/// An attribute of a label: text, or a box to tick.
+#[derive(Clone)]
+struct Declared {
+    name: String,
+    is_box: bool,
+}
+
 fn label(
     xml: &mut Writer,
     name: &str,
     colour: Option<[u8; 3]>,
     kind: &str,
-    names: &[String],
+    names: &[Declared],
     parent: Option<&str>,
 ) {
     xml.open("label", &[]);
@@ -101,14 +140,13 @@ fn label(
     }
     xml.leaf("type", kind);
     xml.open("attributes", &[]);
-    for name in names {
-        let is_flag = FLAGS.iter().any(|(flag, _)| flag == name);
+    for Declared { name, is_box } in names {
         xml.open("attribute", &[]);
         xml.leaf("name", name);
         xml.leaf("mutable", "False");
-        xml.leaf("input_type", if is_flag { "checkbox" } else { "text" });
-        xml.leaf("default_value", if is_flag { "false" } else { "" });
-        xml.leaf("values", if is_flag { "false" } else { "" });
+        xml.leaf("input_type", if *is_box { "checkbox" } else { "text" });
+        xml.leaf("default_value", if *is_box { "false" } else { "" });
+        xml.leaf("values", if *is_box { "false" } else { "" });
         xml.close();
     }
     xml.close();
@@ -130,7 +168,8 @@ fn attributes(annotation: &Annotation) -> BTreeMap<String, String> {
         if let Some(text) = more.text.first() {
             all.insert("text".into(), text.text.to_string());
         }
-        for (name, value) in more.attributes.iter().filter(|(name, _)| *name != "z_order") {
+        let is_depth = |name: &str| name == "z_order" && depth(annotation).is_some();
+        for (name, value) in more.attributes.iter().filter(|(name, _)| !is_depth(name)) {
             let text = match value {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
@@ -141,9 +180,17 @@ fn attributes(annotation: &Annotation) -> BTreeMap<String, String> {
     all
 }
 
+/// What is drawn over what: CVAT takes whole numbers.
+fn depth(annotation: &Annotation) -> Option<i64> {
+    match annotation.more.as_ref()?.attributes.get("z_order")? {
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_i64(),
+    }
+}
+
 fn drawn(
     xml: &mut Writer,
-    dataset: &Dataset,
+    (dataset, points): (&Dataset, &[String]),
     image: &Image,
     annotation: &Annotation,
     next_group: &mut i64,
@@ -152,8 +199,7 @@ fn drawn(
     let category = annotation.category.and_then(|at| dataset.categories.get(at as usize));
     let label = category.map_or("", |category| &*category.name);
     let occluded = u8::from(annotation.flags.has(Flags::OCCLUDED));
-    let depth = more.and_then(|more| more.attributes.get("z_order")).and_then(Value::as_str);
-    let depth = depth.unwrap_or("0");
+    let depth = depth(annotation).unwrap_or(0);
     let mut group = more.and_then(|more| more.group);
     if let Shape::Polygon(polygon) = &annotation.shape
         && polygon.parts.len() > 1
@@ -200,9 +246,10 @@ fn drawn(
         xml.close();
     };
     let keypoints = annotation.keypoints();
-    if !keypoints.is_empty() {
-        let names = category.and_then(|category| category.skeleton.as_deref());
-        element("skeleton", &[], &named(keypoints, names.map_or(&[][..], |names| &names.points)));
+    let is_seen = keypoints.iter().any(|point| point.visibility != Visibility::Absent);
+    // where no point is marked, the box or the outline says more
+    if is_seen || (!keypoints.is_empty() && is_bare(annotation)) {
+        element("skeleton", &[], &named(keypoints, points));
         return Ok(());
     }
     match &annotation.shape {
@@ -219,13 +266,15 @@ fn drawn(
         Shape::Rle(rle) => mask(rle, &mut element),
         Shape::Polyline(points) => element("polyline", &[("points", &joined(points))], &[]),
         Shape::Points(points) => element("points", &[("points", &joined(points))], &[]),
-        Shape::Ellipse(ellipse) if ellipse.rotation == 0.0 => {
+        Shape::Ellipse(ellipse) => {
             let (cx, cy) = (ellipse.centre.x, ellipse.centre.y);
             let (rx, ry) = (ellipse.radius_x, ellipse.radius_y);
-            element("ellipse", &[("cx", &cx), ("cy", &cy), ("rx", &rx), ("ry", &ry)], &[]);
-        }
-        Shape::Ellipse(ellipse) => {
-            element("polygon", &[("points", &joined(&ellipse.points(32)))], &[]);
+            let mut about: Vec<(&str, &dyn Display)> =
+                vec![("cx", &cx), ("cy", &cy), ("rx", &rx), ("ry", &ry)];
+            if ellipse.rotation != 0.0 {
+                about.push(("rotation", &ellipse.rotation));
+            }
+            element("ellipse", &about, &[]);
         }
         Shape::None => {
             let baseline = more.map_or(&[][..], |more| &more.baseline);
@@ -257,7 +306,12 @@ struct Named<'a> {
     points: String,
 }
 
-fn named<'a>(keypoints: &[Keypoint], names: &'a [Box<str>]) -> Vec<Named<'a>> {
+/// Returns whether nothing but keypoints says where something is.
+fn is_bare(annotation: &Annotation) -> bool {
+    annotation.bbox.is_none() && annotation.shape == Shape::None
+}
+
+fn named<'a>(keypoints: &[Keypoint], names: &'a [String]) -> Vec<Named<'a>> {
     let named = names.iter().zip(keypoints);
     named
         .map(|(label, keypoint)| Named {

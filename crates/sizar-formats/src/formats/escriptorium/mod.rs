@@ -1,9 +1,11 @@
 //! What eScriptorium imports: images, a page file for each, and a METS file that joins them.
 //!
 //! eScriptorium matches PAGE or ALTO to images by their file names, and takes images out of an
-//! archive by its METS file (<https://www.loc.gov/standards/mets/>), as far as is known: it has
-//! not been tried with eScriptorium itself. All files lie side by side, and the archive has a
-//! `METS.xml`. What eScriptorium exports is read as PAGE or ALTO.
+//! archive by its METS file (<https://www.loc.gov/standards/mets/>). All files lie side by side, and
+//! the archive has a `METS.xml`; without images it has none, and is for a document that has them.
+//! What eScriptorium exports is read as PAGE or ALTO. Tried with its own import and export (2024).
+
+mod flat;
 
 use std::collections::BTreeSet;
 
@@ -12,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{Format, Holding, Look, ReadOptions, Recognised, WriteOptions, alto, page};
 use crate::error::{FormatError, Result};
-use crate::model::{Dataset, Feature};
+use crate::model::{AnnotationIx, Dataset, Feature};
 use crate::staging::{Encoding, Placing, Staging};
 use crate::xml::Writer;
 
@@ -34,6 +36,9 @@ impl Format for EScriptorium {
     fn holding(&self, feature: Feature) -> Holding {
         match feature {
             Feature::Splits => Holding::Dropped,
+            Feature::Readings => Holding::Changed("the first of them"),
+            Feature::Hierarchy => Holding::Changed("regions beside each other, with lines"),
+            Feature::Attributes => Holding::Dropped,
             Feature::Words | Feature::Glyphs => Holding::Changed("the text of their lines"),
             Feature::ReadingOrder | Feature::NestedReadingOrder => {
                 Holding::Changed("the order of the file")
@@ -72,20 +77,27 @@ impl Format for EScriptorium {
         let names = flat_names(dataset, output.placing());
         dataset.images.par_iter().zip(&names).enumerate().try_for_each(
             |(at, (image, (name, about)))| {
-                let annotations = by_image.of(at);
+                let flat = flat::flatten(dataset, image, by_image.of(at));
+                let all: Vec<AnnotationIx> = (0..flat.annotations.len() as AnnotationIx).collect();
+                let page = &flat.images[0];
                 let text = match is_alto {
-                    true => alto::document(dataset, image, annotations, name, alto::Version::V4),
-                    false => {
-                        page::document(dataset, image, annotations, name, page::Version::V2019)
-                    }
+                    true => alto::document(&flat, page, &all, name, alto::Version::V4),
+                    false => page::document(&flat, page, &all, name, page::Version::EScriptorium),
                 };
                 output.write(about, text.as_bytes())?;
                 output.place_image(image, name)
             },
         )?;
+        if output.placing() == Placing::Leave {
+            return Ok(());
+        }
         output.write("METS.xml", mets(&names).as_bytes())
     }
 }
+
+/// The endings of images that its import takes from an archive (`SUPPORTED_IMAGE_MIMETYPES` of its
+/// `mets.py`).
+const TAKEN: [&str; 5] = ["gif", "jpg", "jpeg", "png", "jp2"];
 
 /// Names images and their files without folders, each stem once.
 fn flat_names(dataset: &Dataset, placing: Placing) -> Vec<(String, Utf8PathBuf)> {
@@ -97,7 +109,13 @@ fn flat_names(dataset: &Dataset, placing: Placing) -> Vec<(String, Utf8PathBuf)>
         let ending = match placing {
             Placing::Encode(Encoding::Png) => "png",
             Placing::Encode(Encoding::Jpeg) => "jpg",
-            Placing::Leave | Placing::Link | Placing::Copy => path.extension().unwrap_or("jpg"),
+            Placing::Leave => path.extension().unwrap_or("jpg"),
+            Placing::Link | Placing::Copy => {
+                let ending = path.extension().unwrap_or("jpg");
+                // others it does not take for images: they are written anew
+                let is_taken = TAKEN.iter().any(|taken| ending.eq_ignore_ascii_case(taken));
+                if is_taken { ending } else { "png" }
+            }
         };
         let mut numbered = stem.to_owned();
         let mut count = 1;

@@ -1,10 +1,11 @@
-//! LabelMe: a JSON file for each image.
+//! LabelMe: a JSON file for each image; the XML of its older web tool is read, too.
 //!
 //! The fields are those of labelme's own `label_file.py` (<https://github.com/wkentaro/labelme>).
 //! Polygons of one label and one group are parts of one thing, as its converters have it. What a
 //! program adds to a shape (labelme keeps it) is an attribute.
 
 mod read;
+mod web;
 mod write;
 
 use super::pages::files::{self, read_each};
@@ -12,8 +13,10 @@ use super::{Format, Holding, Look, ReadOptions, Recognised, WriteOptions};
 use crate::error::Result;
 use crate::model::{Dataset, Feature};
 use crate::staging::Staging;
+use crate::xml::XmlFile;
 
 pub use read::image as read_image;
+pub use web::is_its as is_of_the_web_tool;
 
 pub struct LabelMe;
 
@@ -62,10 +65,14 @@ impl Format for LabelMe {
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         let is_its = |head: &str| head.contains("\"shapes\"") && head.trim_start().starts_with('{');
         files::recognise(look, &["json"], "LabelMe", is_its)
+            .or_else(|| files::recognise(look, &["xml"], "LabelMe's web tool's", web::is_its))
     }
 
     fn read(&self, look: &Look, _: &ReadOptions) -> Result<Dataset> {
-        read_each(look, &["json"], |path, relative| {
+        read_each(look, &["json", "xml"], |path, relative| {
+            if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xml")) {
+                return web::image(look, &XmlFile::read(path)?, relative);
+            }
             read::image(path, &fs_err::read(path)?, &|named| files::resolve(look, relative, named))
         })
     }

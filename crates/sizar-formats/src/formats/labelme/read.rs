@@ -190,7 +190,8 @@ fn join(annotations: &mut Vec<Annotation>, annotation: Annotation) {
     annotations.push(annotation);
 }
 
-fn category(dataset: &mut Dataset, label: &str) -> Option<u32> {
+/// Returns the category of a label, which is a new one if need be.
+pub fn category(dataset: &mut Dataset, label: &str) -> Option<u32> {
     if label.is_empty() {
         return None;
     }
@@ -215,18 +216,23 @@ fn flags(annotation: &mut Annotation, flags: Attributes) {
     }
 }
 
-/// Reads a mask's PNG; what isn't black is set.
+/// Reads a mask's PNG, whose corner is at `corner` of the image; what isn't black is set.
 fn mask(text: &str, corner: Point) -> std::result::Result<Crop, String> {
     let png = STANDARD.decode(text.trim()).map_err(|error| format!("not base64: {error}"))?;
+    let place = |value: f64| value.round().clamp(0.0, f64::from(u32::MAX / 2)) as u32;
+    Ok(Crop { left: place(corner.x), top: place(corner.y), ..pixels_of(png)? })
+}
+
+/// Reads the pixels of a PNG; what isn't black is set.
+pub fn pixels_of(png: Vec<u8>) -> std::result::Result<Crop, String> {
     let mut reader = ImageReader::with_format(std::io::Cursor::new(png), image::ImageFormat::Png);
     let mut limits = Limits::default();
     limits.max_alloc = Some(MOST);
     reader.limits(limits);
     let pixels = reader.decode().map_err(|error| format!("not a PNG: {error}"))?.into_luma8();
-    let place = |value: f64| value.round().clamp(0.0, f64::from(u32::MAX / 2)) as u32;
     Ok(Crop {
-        left: place(corner.x),
-        top: place(corner.y),
+        left: 0,
+        top: 0,
         width: pixels.width(),
         height: pixels.height(),
         pixels: pixels.as_raw().iter().map(|pixel| *pixel != 0).collect(),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::error::{FormatError, Result};
 use crate::formats::pages::kinds::{FRAMES, REGIONS};
-use crate::formats::pages::{Kinds, files, points, tree};
+use crate::formats::pages::{CONTAINER, Kinds, files, points, tree};
 use crate::model::{
     Annotation, AnnotationIx, Attributes, Dataset, Image, Level, Note, Point, Polygon, Provenance,
     ReadingOrder, Shape, Transcription,
@@ -81,6 +81,10 @@ impl Reader<'_> {
         if depth > tree::DEEPEST {
             let what = format!("regions in each other more than {} deep", tree::DEEPEST);
             return Err(FormatError::refused(self.file.position(node), what));
+        }
+        if attribute(node, "id").is_some_and(|id| id.starts_with(CONTAINER)) {
+            let mut inner = node.children().filter(Xml::is_element);
+            return inner.try_for_each(|inner| self.area(inner, parent, depth + 1));
         }
         let custom = attribute(node, "custom");
         let kind = custom.and_then(structure_type).or_else(|| attribute(node, "type"));

@@ -15,6 +15,9 @@ use crate::xml::Writer;
 pub enum Version {
     V2013,
     V2019,
+    /// 2019 as eScriptorium writes it: a line that nobody outlined has no `Coords`, which would
+    /// become its mask there.
+    EScriptorium,
 }
 
 impl Version {
@@ -33,7 +36,7 @@ impl Version {
     fn date(self) -> &'static str {
         match self {
             Self::V2013 => "2013-07-15",
-            Self::V2019 => "2019-07-15",
+            Self::V2019 | Self::EScriptorium => "2019-07-15",
         }
     }
 }
@@ -158,7 +161,12 @@ impl Writing<'_> {
         let attributes: Vec<(&str, &dyn Display)> =
             attributes.iter().map(|(key, value)| (*key, value as &dyn Display)).collect();
         xml.open(name, &attributes);
-        self.coordinates(xml, node, image);
+        let shape = self.tree.of(node).map_or(&Shape::None, |annotation| &annotation.shape);
+        let is_outlined = !matches!(shape, Shape::None | Shape::Polyline(_))
+            || self.tree.of(node).is_some_and(|annotation| annotation.bbox.is_some());
+        if is_outlined || level != Level::Line || self.version != Version::EScriptorium {
+            self.coordinates(xml, node, image);
+        }
         if level == Level::Line {
             self.baseline(xml, node);
         }
@@ -214,7 +222,7 @@ impl Writing<'_> {
         let most = if self.version == Version::V2013 { 1 } else { readings.len() };
         for (index, reading) in readings.iter().take(most).enumerate() {
             let mut attributes: Vec<(&str, &dyn Display)> = Vec::new();
-            if readings.len() > 1 && self.version == Version::V2019 {
+            if readings.len() > 1 && self.version != Version::V2013 {
                 attributes.push(("index", &index));
             }
             let confidence = reading.confidence.map(|conf| conf.clamp(0.0, 1.0));
@@ -273,7 +281,7 @@ impl Writing<'_> {
     fn known(&self, element: &str, said: &Attributes, but: &[&str]) -> Vec<(&'static str, String)> {
         let known = schema::SCHEMA.optional(element).filter(|name| !but.contains(name));
         known
-            .filter(|name| self.version == Version::V2019 || !schema::SINCE_2019.contains(name))
+            .filter(|name| self.version != Version::V2013 || !schema::SINCE_2019.contains(name))
             .filter_map(|name| {
                 let text = match said.get(name)? {
                     serde_json::Value::String(text) => text.clone(),
@@ -288,7 +296,7 @@ impl Writing<'_> {
 /// Puts the type into what `custom` says.
 fn with_structure(custom: Option<&str>, kind: &str) -> String {
     // what ends a value can't be in it
-    let kind = kind.replace(['{', '}', ';', ':'], "-");
+    let kind = kind.replace(['{', '}', ';'], "-");
     let structure = format!("structure {{type:{kind};}}");
     let Some(custom) = custom.map(str::trim).filter(|custom| !custom.is_empty()) else {
         return structure;
@@ -305,6 +313,8 @@ mod tests {
     #[test]
     fn the_type_takes_its_place_in_custom() {
         assert_eq!(with_structure(None, "Main"), "structure {type:Main;}");
+        // SegmOnto's subtypes
+        assert_eq!(with_structure(None, "Main:a#1"), "structure {type:Main:a#1;}");
         assert_eq!(
             with_structure(Some("readingOrder {index:0;} structure {type:a; x:1;} y {}"), "b"),
             "readingOrder {index:0;} structure {type:b;} y {}"

@@ -78,7 +78,8 @@ impl Format for Voc {
     fn recognise(&self, look: &Look) -> Option<Recognised> {
         let file = look.with_extension(&["xml"]).into_iter().take(20).find(|file| {
             let head = Look::head(file);
-            head.contains("<annotation") && head.contains("<filename>")
+            let is_annotation = head.contains("<annotation") && head.contains("<filename>");
+            is_annotation && !super::labelme::is_of_the_web_tool(&head)
         })?;
         let name = file.strip_prefix(look.path()).ok().filter(|name| !name.as_str().is_empty());
         let name = name.unwrap_or(&file);
