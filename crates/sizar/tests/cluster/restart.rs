@@ -110,6 +110,7 @@ fn goes_on_after_a_sweep(site: &Site) {
 #[test]
 fn slow_cluster_tasks_of_a_sweep_go_on_and_one_that_fails_is_not_restarted() {
     let site = Site::of(Cluster::slurm().up(), &["slurm"]);
+    site.world.write("code/hog.py", HOG);
     tasks_that_ran_out_of_memory_ask_for_more(&site);
     site.run("slurm", &["--restart", "3", "--", "--code", "3"]).exits(3);
     let shown = site.sizar(&["show", &site.newest(), "--json"]).exits(0).json();
@@ -139,8 +140,7 @@ pub fn tasks_go_on(site: &Site) {
 }
 
 /// Only the task that had too little gets more, in an array of its own.
-pub fn tasks_that_ran_out_of_memory_ask_for_more(site: &Site) {
-    site.world.write("code/hog.py", HOG);
+fn tasks_that_ran_out_of_memory_ask_for_more(site: &Site) {
     let line = ["sweep", "./code", "--on", "slurm", "--time", "5m", "--mem", "160M"];
     let tail = ["--restart", "2", "--detach", "--grid", "mib=1,200", "--", "hog.py"];
     site.sizar(&[&line[..], &tail].concat()).exits(0);
