@@ -200,6 +200,8 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
         (
             // what the authors install is what they mean to be run
             driver.name.is_none(),
+            // that what others wrote works says nothing, even where the source's own lacks something
+            folders_of(&driver.path).any(|folder| is_of_others(&folder)),
             unknown.iter().filter(|import| needs(import)).count(),
             python2,
             distance_from_purpose(&driver.path) > 1,
@@ -228,19 +230,40 @@ const PUT_AWAY: u8 = 5;
 
 /// Ranks folders by how far what lies in them is from what the source is for.
 fn distance_from_purpose(path: &str) -> u8 {
-    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-    let rank = |part: &str| match part.to_ascii_lowercase().as_str() {
+    let rank = |folder: String| match folder.as_str() {
         "example" | "examples" | "demo" | "demos" | "experiments" | "scripts" | "tools" => 1,
         "doc" | "docs" | "benchmark" | "benchmarks" | "contrib" | "misc" => 2,
-        "ext" | "external" | "externals" | "third_party" | "thirdparty" | "3rdparty" | "vendor"
-        | "deps" | "submodules" => 3,
+        others if is_of_others(others) => 3,
         "test" | "tests" | "testing" => 4,
         // what its authors put away
         "old" | "legacy" | "deprecated" | "archive" | "archived" | "attic" | "obsolete"
         | "unused" | "backup" | "bak" => PUT_AWAY,
         _ => 0,
     };
-    folders.split('/').map(rank).max().unwrap_or_default()
+    folders_of(path).map(rank).max().unwrap_or_default()
+}
+
+/// Returns the names of the folders above a file, in small letters.
+fn folders_of(path: &str) -> impl Iterator<Item = String> {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    folders.split('/').map(str::to_ascii_lowercase)
+}
+
+/// Whether a folder of this name holds what others wrote (`muhanzhang/SEAL` has it in `software`).
+fn is_of_others(folder: &str) -> bool {
+    matches!(
+        folder,
+        "ext"
+            | "external"
+            | "externals"
+            | "third_party"
+            | "thirdparty"
+            | "3rdparty"
+            | "vendor"
+            | "deps"
+            | "submodules"
+            | "software"
+    )
 }
 
 /// Whether a file is a test, a document or an example: not what somebody wants to run.
@@ -322,6 +345,27 @@ mod tests {
         assert_eq!(telling(&parts), "scripts/fit.py");
         // what reaches about as much speaks by its place
         assert_eq!(telling(&parts[..2]), "to_csv.py");
+    }
+
+    #[test]
+    fn what_others_wrote_does_not_speak_for_a_source_that_lacks_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        let guarded = "if __name__ == '__main__':\n    print(1)\n";
+        let write = |file: &str, text: &str| {
+            fs_err::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs_err::write(root.join(file), text).unwrap();
+        };
+        write("python/software/walk/train.py", &format!("import csv\n{guarded}"));
+        let telling = || {
+            let options = sizar_inspect::InspectOptions::default();
+            let inspection = sizar_inspect::inspect(root, &options).unwrap();
+            most_telling(&inspection).unwrap().path.clone()
+        };
+        // it may be all there is
+        assert_eq!(telling(), "python/software/walk/train.py");
+        write("python/run.py", &format!("import nobody_has_this_module\n{guarded}"));
+        assert_eq!(telling(), "python/run.py");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::crossing::crosses;
 use super::finding::{Finding, Kind, place};
 use crate::model::shape::ring_area;
-use crate::model::{Annotation, Dataset, Image, Shape};
+use crate::model::{Annotation, Dataset, Image, Shape, SplitSet};
 
 /// Half a pixel beyond the border is rounding, not a mistake.
 const SLACK: f64 = 0.5;
@@ -124,17 +124,19 @@ fn ids(dataset: &Dataset, findings: &mut Vec<Finding>) {
     let mut all: Vec<i64> = dataset.annotations.iter().filter_map(|a| a.id).collect();
     all.par_sort_unstable();
     if all.windows(2).any(|two| two[0] == two[1]) {
-        let mut seen: FxHashSet<i64> = FxHashSet::default();
+        // the file of each split counts for itself
+        let mut seen: FxHashSet<(SplitSet, i64)> = FxHashSet::default();
         for (at, annotation) in dataset.annotations.iter().enumerate() {
+            let image = dataset.images.get(annotation.image as usize);
             if let Some(id) = annotation.id
-                && !seen.insert(id)
+                && !seen.insert((image.map_or(SplitSet::default(), |image| image.splits), id))
             {
                 let message = format!("another annotation has the id {id}");
                 findings.push(Finding::new(Kind::DuplicateId, place(dataset, at), message));
             }
         }
     }
-    let mut names: FxHashMap<(&str, crate::model::SplitSet), usize> = FxHashMap::default();
+    let mut names: FxHashMap<(&str, SplitSet), usize> = FxHashMap::default();
     names.reserve(dataset.images.len());
     for image in &dataset.images {
         *names.entry((&image.name, image.splits)).or_default() += 1;

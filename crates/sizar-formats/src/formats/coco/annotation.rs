@@ -62,6 +62,7 @@ pub fn annotation(cursor: &mut Cursor<'_>, scratch: &mut Scratch) -> Result<Unre
             b"caption" => made.more_mut().caption = Some(cursor.string()?.into_owned()),
             b"score" if cursor.null() => {}
             b"score" => made.more_mut().score = Some(cursor.float()?),
+            b"attributes" if cursor.peek() == Some(b'{') => attributes(cursor, &mut made)?,
             other => {
                 let key = String::from_utf8_lossy(other).into_owned();
                 let value = cursor.value()?;
@@ -197,6 +198,24 @@ fn keypoints(cursor: &mut Cursor<'_>, made: &mut Annotation) -> Result<()> {
         made.more_mut().keypoints = points;
     }
     Ok(())
+}
+
+/// Takes what CVAT and datumaro keep in an object of its own, two fields of theirs among it.
+fn attributes(cursor: &mut Cursor<'_>, made: &mut Annotation) -> Result<()> {
+    cursor.object(|key, cursor| {
+        let value = cursor.value()?;
+        match (key, value.as_bool(), value.as_f64()) {
+            (b"occluded", Some(on), _) => made.flags.set(Flags::OCCLUDED, on),
+            (b"rotation", _, Some(0.0)) => {}
+            (b"rotation", _, Some(turn)) => made.more_mut().rotation = Some(turn),
+            _ => {
+                let key = String::from_utf8_lossy(key).into_owned();
+                // what is beside the object was there first
+                made.more_mut().attributes.entry(key).or_insert(value);
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Takes what the model has no field for; null says nothing.

@@ -1,10 +1,10 @@
 //! Which files of a folder are COCO's, of which split, and where their images are.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::formats::Look;
-use crate::model::Dataset;
+use crate::model::{Dataset, Image};
 
 /// A COCO file and the split that its name says.
 pub struct Document {
@@ -154,19 +154,53 @@ pub fn merge(whole: &mut Dataset, mut other: Dataset) {
 }
 
 /// The names of images below their split's folder: unique, and within it.
+///
+/// Folders stay, for an annotation tool knows an image by them; those at the beginning that say no
+/// more than the split don't.
 pub fn names(dataset: &Dataset) -> Vec<String> {
+    unique(dataset, |image| {
+        let path = Utf8Path::new(&*image.name);
+        if !path.components().all(|part| matches!(part, Utf8Component::Normal(_))) {
+            return path.file_name().unwrap_or("image").to_owned();
+        }
+        let says_split = |folder: &str| {
+            matches!(folder, "images" | "JPEGImages")
+                || image.splits.iter().any(|at| {
+                    let split = dataset.splits.get(at as usize);
+                    split.is_some_and(|split| split.eq_ignore_ascii_case(folder))
+                })
+        };
+        let mut rest = path;
+        while let Some(Utf8Component::Normal(first)) = rest.components().next()
+            && says_split(first)
+            && let Ok(inner) = rest.strip_prefix(first)
+            && !inner.as_str().is_empty()
+        {
+            rest = inner;
+        }
+        rest.as_str().to_owned()
+    })
+}
+
+/// The names of images without folders.
+pub fn flat_names(dataset: &Dataset) -> Vec<String> {
+    unique(dataset, |image| Utf8Path::new(&*image.name).file_name().unwrap_or("image").to_owned())
+}
+
+fn unique(dataset: &Dataset, name: impl Fn(&Image) -> String) -> Vec<String> {
     let mut taken = FxHashSet::default();
     dataset
         .images
         .iter()
         .map(|image| {
-            let path = Utf8Path::new(&*image.name);
+            let wanted = name(image);
+            let path = Utf8Path::new(&wanted);
             let file = path.file_name().unwrap_or("image");
-            let mut name = file.to_owned();
+            let mut name = wanted.clone();
             let mut count = 1;
             while !taken.insert((image.splits, name.clone())) {
                 count += 1;
-                name = format!("{count}_{file}");
+                name = path.with_file_name(format!("{count}_{file}")).into_string();
             }
             name
         })

@@ -21,6 +21,9 @@ pub use read::read;
 
 pub struct Coco;
 
+/// The form of data sets in which annotations have places; it is not asked for by name.
+const INSTANCES: &str = "instances";
+
 impl Format for Coco {
     fn name(&self) -> &'static str {
         "coco"
@@ -38,7 +41,9 @@ impl Format for Coco {
         use Feature as F;
         match feature {
             F::ImageLabels => Holding::Changed("an annotation without a place"),
-            F::RotatedBoxes => Holding::Changed("the upright box"),
+            F::RotatedBoxes => {
+                Holding::Changed("the box before it is turned, and the turn in `attributes`")
+            }
             F::PolygonHoles => Holding::Changed("a mask of runs, exact to the pixel"),
             F::Polylines | F::Points => Holding::Changed("the box around them"),
             F::Ellipses => Holding::Changed("polygons of 64 points"),
@@ -53,7 +58,6 @@ impl Format for Coco {
             | F::Glyphs
             | F::Difficult
             | F::Truncated
-            | F::Occluded
             | F::Poses
             | F::Groups => Holding::Dropped,
             _ => Holding::Kept,
@@ -62,6 +66,19 @@ impl Format for Coco {
 
     fn variants(&self) -> &'static [&'static str] {
         &["panoptic"]
+    }
+
+    /// Where something has a place in its image, the files are of instances.
+    fn variant_for(&self, dataset: &Dataset) -> Option<&'static str> {
+        write::has_places(dataset).then_some(INSTANCES)
+    }
+
+    fn holding_in(&self, feature: Feature, variant: Option<&str>) -> Holding {
+        match (variant, feature) {
+            // what evaluates instances looks for the box of each
+            (Some(INSTANCES | "panoptic"), Feature::ImageLabels) => Holding::Dropped,
+            _ => self.holding(feature),
+        }
     }
 
     fn recognise(&self, look: &Look) -> Option<Recognised> {
@@ -132,17 +149,18 @@ impl Format for Coco {
             return panoptic::write(dataset, output);
         }
         let all = vec![true; dataset.images.len()];
+        // images that stay where they are keep the names by which they are found there
+        let as_they_are =
+            || dataset.images.iter().map(|image| image.name.to_string()).collect::<Vec<_>>();
         if output.is_file() {
-            let names: Vec<String> =
-                dataset.images.iter().map(|image| image.name.to_string()).collect();
-            return write::write(dataset, &all, &names, output.create_single()?);
+            return write::write(dataset, &all, &as_they_are(), output.create_single()?);
         }
         let mut outside: Vec<bool> = dataset.images.iter().map(|i| i.splits.is_empty()).collect();
         if dataset.splits.is_empty() {
             outside.fill(true);
         }
-        let names = layout::names(dataset);
         let keeps = output.placing() == Placing::Leave;
+        let names = if keeps { as_they_are() } else { layout::names(dataset) };
         let mut parts: Vec<(&str, Vec<bool>)> = Vec::new();
         for (at, split) in dataset.splits.iter().enumerate() {
             let chosen = dataset.images.iter().map(|i| i.splits.contains(at as u8)).collect();

@@ -151,7 +151,7 @@ pub fn write(dataset: &Dataset, output: &Staging) -> Result<()> {
         .collect();
     let outside = |at: &usize| dataset.images[*at].splits.is_empty();
     parts.push(("panoptic".into(), (0..dataset.images.len()).filter(outside).collect()));
-    let names = super::layout::names(dataset);
+    let names = super::layout::flat_names(dataset);
     for (name, images) in parts.into_iter().filter(|(_, images)| !images.is_empty()) {
         let rows: Vec<Value> = images
             .par_iter()

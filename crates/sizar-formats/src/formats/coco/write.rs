@@ -50,6 +50,7 @@ pub fn write(
     mut out: impl Write,
 ) -> Result<()> {
     let ids = Ids::of(dataset);
+    let has_places = has_places(dataset);
     write!(out, "{{\"info\": {},\n\"licenses\": [", info(dataset))?;
     for (at, licence) in dataset.licences.iter().enumerate() {
         let url = licence.url.as_deref().unwrap_or("");
@@ -77,7 +78,8 @@ pub fn write(
             .map(|(part, annotations)| {
                 let mut rows = String::with_capacity(PART * 400);
                 for (at, annotation) in annotations.iter().enumerate() {
-                    if !chosen[annotation.image as usize] {
+                    let is_left_out = has_places && is_label(annotation);
+                    if !chosen[annotation.image as usize] || is_left_out {
                         continue;
                     }
                     if !rows.is_empty() {
@@ -99,6 +101,26 @@ pub fn write(
     out.write_all(b"]}\n")?;
     out.flush()?;
     Ok(())
+}
+
+/// Tells whether an annotation says of its whole image what class it is of.
+fn is_label(annotation: &Annotation) -> bool {
+    !is_placed(annotation) && annotation.more.as_ref().is_none_or(|more| more.caption.is_none())
+}
+
+fn is_placed(annotation: &Annotation) -> bool {
+    annotation.bbox.is_some()
+        || annotation.shape != Shape::None
+        || !annotation.keypoints().is_empty()
+        || annotation.more.as_ref().is_some_and(|more| !more.baseline.is_empty())
+}
+
+/// Tells whether any annotation has a place in its image.
+///
+/// Labels of whole images have no row among such ones: pycocotools' evaluation and CVAT's import
+/// look for the box of each row.
+pub fn has_places(dataset: &Dataset) -> bool {
+    dataset.annotations.iter().any(is_placed)
 }
 
 /// Annotations that are made into text at a time.
@@ -225,11 +247,47 @@ fn annotation_row(annotation: &Annotation, image: &Image, id: i64, ids: &Ids, ro
         if let Some(score) = more.score {
             let _ = write!(row, ",\"score\": {score}");
         }
-        for (key, value) in &more.attributes {
+        let beside = more.attributes.iter().filter(|(key, _)| !FIELDS.contains(&&***key));
+        for (key, value) in beside {
             let _ = write!(row, ",{}: {value}", Value::from(key.as_str()));
         }
     }
+    let said = attributes(annotation);
+    // what is no object of attributes has been written under that name
+    if !said.is_empty() && !said.contains_key("attributes") {
+        let _ = write!(row, ",\"attributes\": {}", Value::Object(said));
+    }
     row.push('}');
+}
+
+/// Fields of an annotation of COCO: attributes of these names are in `attributes` alone.
+const FIELDS: [&str; 11] = [
+    "id",
+    "image_id",
+    "category_id",
+    "caption",
+    "iscrowd",
+    "segmentation",
+    "area",
+    "bbox",
+    "keypoints",
+    "num_keypoints",
+    "score",
+];
+
+/// What CVAT and datumaro look for in `attributes`.
+///
+/// Attributes are beside the other fields, too: there evaluations look for theirs, like `ignore`.
+fn attributes(annotation: &Annotation) -> Map<String, Value> {
+    let more = annotation.more.as_deref();
+    let mut said = more.map(|more| more.attributes.clone()).unwrap_or_default();
+    if annotation.flags.has(Flags::OCCLUDED) {
+        said.insert("occluded".into(), true.into());
+    }
+    if let Some(turn) = more.and_then(|more| more.rotation).filter(|turn| *turn != 0.0) {
+        said.insert("rotation".into(), turn.into());
+    }
+    said
 }
 
 /// Writes polygons as lists, masks as runs; returns the mask that it had to make.

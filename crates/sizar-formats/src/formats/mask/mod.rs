@@ -3,32 +3,24 @@
 //! This is what image editors and training code for segmentation exchange: 0 is the background,
 //! 255 is to be ignored, as in VOC (<http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html>).
 //! Masks in colour count as classes in order of their colours, black being the background.
-//! `classes.txt` names the classes, a line each, the background first.
+//! `classes.txt` names the classes, a line each, the background first; CVAT's "Segmentation mask 1.1"
+//! has `labelmap.txt` instead, with a colour for each.
 
+pub mod labelmap;
+mod layout;
 pub mod palette;
 pub mod regions;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use rayon::prelude::*;
 
+use self::labelmap::LabelMap;
+use self::layout::{Masked, Pair};
 use super::{Format, Holding, Look, ReadOptions, Recognised, WriteOptions};
 use crate::error::{FormatError, Result};
-use crate::model::{Annotation, Category, Dataset, Feature, Image, Shape, SplitSet};
-use crate::pixels::is_image_name;
+use crate::model::{Annotation, Category, Dataset, Feature, Image, Shape};
 use crate::staging::Staging;
 
-/// Pairs of folders in which images and their masks lie.
-const PAIRS: [(&str, &str); 7] = [
-    ("imgs", "masks"),
-    ("images", "masks"),
-    ("images", "labels"),
-    ("image", "mask"),
-    ("img", "mask"),
-    ("JPEGImages", "SegmentationClass"),
-    ("data/imgs", "data/masks"),
-];
-/// What names of masks end with beyond the name of their image.
-const ENDINGS: [&str; 6] = ["", "_mask", "-mask", "_seg", "_label", "_gt"];
 /// Pixels to be ignored.
 const IGNORED: u32 = 255;
 
@@ -66,48 +58,44 @@ impl Format for Mask {
     }
 
     fn recognise(&self, look: &Look) -> Option<Recognised> {
-        let Pair { images, masks, .. } = pairs(look).into_iter().next()?;
-        Recognised::likely(format!("`{images}` and `{masks}` hold images and masks of equal names"))
+        if let Some(Pair { images, masks, .. }) = layout::pairs(look).into_iter().next() {
+            return Recognised::likely(format!(
+                "`{images}` and `{masks}` hold images and masks of equal names"
+            ));
+        }
+        let said = layout::says_segmentation(look)?;
+        Recognised::likely(format!("`{}` holds masks, and there is {said}", layout::CLASSES))
     }
 
     fn read(&self, look: &Look, options: &ReadOptions) -> Result<Dataset> {
-        let pairs = pairs(look);
-        if pairs.is_empty() {
+        let mut dataset = Dataset::default();
+        let files = layout::files(look, &mut dataset)?;
+        if files.is_empty() {
             return Err(FormatError::Unrecognised {
                 path: look.path().to_owned(),
                 looked_for: "folders `images` and `masks`, or the like".into(),
             });
         }
         let root = look.path();
-        let mut dataset = Dataset::default();
-        let mut files = Vec::new();
-        for pair in &pairs {
-            dataset.roots.push(root.join(&pair.images));
-            let splits: SplitSet = pair.split.iter().map(|name| dataset.split(name)).collect();
-            files.extend(
-                matched(look, &pair.images, &pair.masks)
-                    .into_iter()
-                    .map(|(image, mask)| (&*pair.images, image, mask, splits)),
-            );
-        }
+        let labels = LabelMap::find(look);
         let read: Read = files
             .into_par_iter()
             .enumerate()
-            .map(|(at, (folder, image, mask, splits))| {
-                let mask = palette::read(&root.join(&mask))?;
-                let name = image.strip_prefix(folder).unwrap_or(&image).as_str();
+            .map(|(at, Masked { name, file, mask, splits })| {
+                let mask = mask.map(|mask| palette::read(&root.join(mask))).transpose()?;
                 let made = Image {
                     name: name.into(),
-                    file: Some(root.join(&image)),
-                    width: mask.width,
-                    height: mask.height,
+                    file: file.map(|file| root.join(file)),
+                    width: mask.as_ref().map_or(0, |mask| mask.width),
+                    height: mask.as_ref().map_or(0, |mask| mask.height),
                     splits,
                     ..Image::default()
                 };
-                Ok((made, areas(&mask, at as u32)))
+                let areas = mask.map(|mask| areas(&mask, at as u32, labels.as_ref()));
+                Ok((made, areas.unwrap_or_default()))
             })
             .collect::<Result<_>>()?;
-        assemble(look, read, options, &mut dataset);
+        assemble(look, read, labels.as_ref(), options, &mut dataset);
         Ok(dataset)
     }
 
@@ -143,122 +131,106 @@ impl Format for Mask {
     }
 }
 
-/// Images with their areas: the number of each, the area, the colour of the number.
-type Read = Vec<(Image, Vec<(u32, Annotation, Option<[u8; 3]>)>)>;
+/// Images with their areas, and what class each is of.
+type Read = Vec<(Image, Vec<(Class, Annotation)>)>;
 
-/// Folders of images and masks, and the split that the folder above them says.
-struct Pair {
-    images: Utf8PathBuf,
-    masks: Utf8PathBuf,
-    split: Option<&'static str>,
+/// What the pixels of a class are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Those of a line of `labelmap.txt`.
+    Row(usize),
+    Number(u32),
+    Colour([u8; 3]),
 }
 
 /// Returns the areas of a mask but the background and what is to be ignored.
-fn areas(mask: &palette::Indexed, image: u32) -> Vec<(u32, Annotation, Option<[u8; 3]>)> {
-    let colour = |number: u32| mask.colours.as_ref()?.get(number as usize).copied();
+fn areas(
+    mask: &palette::Indexed,
+    image: u32,
+    labels: Option<&LabelMap>,
+) -> Vec<(Class, Annotation)> {
+    let class = |number: u32| {
+        let ink = mask.ink(number);
+        if let Some(at) = labels.and_then(|labels| labels.number(ink)) {
+            let is_void = labels.is_some_and(|labels| labels.rows[at].is_void());
+            return (!is_void).then_some(Class::Row(at));
+        }
+        let ignored =
+            number == IGNORED && mask.colours.as_ref().is_none_or(|known| known.len() == 256);
+        // colours are ranked: black is the background wherever it stands
+        let background = match ink.colour {
+            Some(colour) => colour == [0, 0, 0],
+            None => number == 0,
+        };
+        // where the classes are named, VOC's border is none of them
+        if ignored || background || labels.is_some() && ink.is_void() {
+            return None;
+        }
+        Some(match ink.colour.filter(|colour| *colour != palette::voc_colour(number as u8)) {
+            Some(colour) => Class::Colour(colour),
+            None => Class::Number(number),
+        })
+    };
     regions::regions(mask)
         .into_iter()
-        .filter(|(number, _)| {
-            let ignored =
-                *number == IGNORED && mask.colours.as_ref().is_none_or(|known| known.len() == 256);
-            // colours are ranked: black is the background wherever it stands
-            let background = match colour(*number) {
-                Some(colour) => colour == [0, 0, 0],
-                None => *number == 0,
-            };
-            !ignored && !background
-        })
-        .map(|(number, rle)| {
+        .filter_map(|(number, rle)| {
             let shape = Shape::Rle(Box::new(rle));
-            (number, Annotation { image, shape, ..Annotation::default() }, colour(number))
+            Some((class(number)?, Annotation { image, shape, ..Annotation::default() }))
         })
         .collect()
 }
 
-/// Puts images together; categories are the numbers, or the colours, that occur anywhere.
-fn assemble(look: &Look, read: Read, options: &ReadOptions, dataset: &mut Dataset) {
+/// Puts images together; categories are those that `labelmap.txt` names, and the numbers or the
+/// colours that occur anywhere.
+fn assemble(
+    look: &Look,
+    read: Read,
+    labels: Option<&LabelMap>,
+    options: &ReadOptions,
+    dataset: &mut Dataset,
+) {
     let names: Option<Vec<String>> = options.classes.clone().or_else(|| {
         let text = fs_err::read_to_string(look.path().join("classes.txt")).ok()?;
         Some(text.lines().map(|line| line.trim().to_owned()).collect())
     });
-    let is_colour = |number: u32, colour: Option<[u8; 3]>| {
-        colour.filter(|colour| *colour != palette::voc_colour(number as u8))
-    };
-    let mut keys: Vec<(Option<[u8; 3]>, u32)> = read
-        .iter()
-        .flat_map(|(_, annotations)| annotations)
-        .map(|(number, _, colour)| match is_colour(*number, *colour) {
-            Some(colour) => (Some(colour), 0),
-            None => (None, *number),
-        })
-        .collect();
+    let rows = labels.map_or(&[][..], |labels| &labels.rows);
+    let mut keys: Vec<Class> =
+        read.iter().flat_map(|(_, areas)| areas).map(|(class, _)| *class).collect();
+    keys.extend((0..rows.len()).filter(|at| !rows[*at].is_void()).map(Class::Row));
     if let Some(names) = &names
-        && keys.iter().all(|(colour, _)| colour.is_none())
+        && keys.iter().all(|class| matches!(class, Class::Number(_)))
     {
-        keys.extend((1..names.len() as u32).map(|number| (None, number)));
+        keys.extend((1..names.len() as u32).map(Class::Number));
     }
     keys.sort_unstable();
     keys.dedup();
-    dataset.categories = keys
-        .iter()
-        .enumerate()
-        .map(|(at, (colour, number))| {
-            let number = if colour.is_some() { at as u32 + 1 } else { *number };
-            let name = names.as_ref().and_then(|names| names.get(number as usize)).cloned();
-            Category {
-                id: Some(i64::from(number)),
-                name: name.unwrap_or_else(|| format!("class{number}")).into(),
-                colour: *colour,
-                ..Category::default()
+    let category = |(at, class): (usize, &Class)| {
+        let (number, row, colour) = match class {
+            Class::Row(row) => {
+                let colour = rows[*row].colour;
+                let is_usual = u8::try_from(*row).is_ok_and(|at| palette::voc_colour(at) == colour);
+                (*row as u32, Some(&rows[*row]), Some(colour).filter(|_| !is_usual))
             }
-        })
-        .collect();
-    for (image, annotations) in read {
+            Class::Number(number) => (*number, None, None),
+            Class::Colour(colour) => (at as u32 + 1, None, Some(*colour)),
+        };
+        let given = names.as_ref().and_then(|names| names.get(number as usize)).cloned();
+        let name = given.or_else(|| row.map(|row| row.name.clone()));
+        Category {
+            id: Some(i64::from(number)),
+            name: name.unwrap_or_else(|| format!("class{number}")).into(),
+            colour,
+            ..Category::default()
+        }
+    };
+    dataset.categories = keys.iter().enumerate().map(category).collect();
+    for (image, areas) in read {
         dataset.images.push(image);
-        for (number, mut annotation, colour) in annotations {
-            let key = match is_colour(number, colour) {
-                Some(colour) => (Some(colour), 0),
-                None => (None, number),
-            };
-            annotation.category = keys.binary_search(&key).ok().map(|at| at as u32);
+        for (class, mut annotation) in areas {
+            annotation.category = keys.binary_search(&class).ok().map(|at| at as u32);
             dataset.annotations.push(annotation);
         }
     }
-}
-
-fn pairs(look: &Look) -> Vec<Pair> {
-    let below = |split: Option<&'static str>| {
-        PAIRS.iter().find_map(|(images, masks)| {
-            let base = Utf8Path::new(split.unwrap_or(""));
-            let pair = Pair { images: base.join(images), masks: base.join(masks), split };
-            let fits = look.has_folder(pair.images.as_str())
-                && look.has_folder(pair.masks.as_str())
-                && !matched(look, &pair.images, &pair.masks).is_empty();
-            fits.then_some(pair)
-        })
-    };
-    match below(None) {
-        Some(pair) => vec![pair],
-        None => ["train", "val", "test"].into_iter().filter_map(|name| below(Some(name))).collect(),
-    }
-}
-
-/// Images and their masks, by equal names or known endings.
-fn matched(look: &Look, images: &Utf8Path, masks: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
-    look.files()
-        .iter()
-        .filter(|file| file.starts_with(images) && is_image_name(file))
-        .filter_map(|image| {
-            let inner = image.strip_prefix(images).ok()?;
-            let folder = inner.parent().unwrap_or("".into());
-            let stem = inner.file_stem()?;
-            let mask = ENDINGS.iter().find_map(|ending| {
-                let name = masks.join(folder).join(format!("{stem}{ending}.png"));
-                look.has(name.as_str()).then_some(name)
-            })?;
-            Some((image.clone(), mask))
-        })
-        .collect()
 }
 
 /// Names of images without folders, unique; with their extensions.

@@ -20,6 +20,33 @@ pub fn voc_colour(index: u8) -> [u8; 3] {
     colour
 }
 
+/// Returns the index that has this colour in VOC's palette.
+pub fn voc_index(colour: [u8; 3]) -> Option<u8> {
+    let index = (0..8).fold(0, |index, bit| {
+        let channel = colour[bit % 3];
+        index | (channel >> (7 - bit / 3) & 1) << bit
+    });
+    (voc_colour(index) == colour).then_some(index)
+}
+
+/// How a class or an object is drawn in a mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ink {
+    /// The colour, of the file or of its palette.
+    pub colour: Option<[u8; 3]>,
+    /// The number in the file, or that of the colour in VOC's palette.
+    pub number: Option<u32>,
+    /// Whether the file is in colour and has no numbers of its own.
+    pub is_painted: bool,
+}
+
+impl Ink {
+    /// Tells whether it is VOC's background or what is to be ignored.
+    pub fn is_void(self) -> bool {
+        matches!(self.number, Some(0 | 255))
+    }
+}
+
 /// An image of small numbers.
 pub struct Indexed {
     pub width: u32,
@@ -28,6 +55,20 @@ pub struct Indexed {
     pub pixels: Vec<u32>,
     /// The colour of each number, where the file has a palette or is in colour.
     pub colours: Option<Vec<[u8; 3]>>,
+    /// Whether the file is in colour, so that the numbers are ranks of colours.
+    pub is_painted: bool,
+}
+
+impl Indexed {
+    /// Returns how the pixels of a number are drawn.
+    pub fn ink(&self, number: u32) -> Ink {
+        let colour = self.colours.as_ref().and_then(|known| known.get(number as usize)).copied();
+        let number = match self.is_painted {
+            true => colour.and_then(voc_index).map(u32::from),
+            false => Some(number),
+        };
+        Ink { colour, number, is_painted: self.is_painted }
+    }
 }
 
 /// A mask of more pixels is refused.
@@ -60,6 +101,8 @@ pub fn read(file: &Utf8Path) -> Result<Indexed> {
     let count = width as usize * height as usize;
     let depth = frame.bit_depth as usize;
     let samples = frame.color_type.samples();
+    let is_painted =
+        !matches!(frame.color_type, png::ColorType::Indexed | png::ColorType::Grayscale);
     let (pixels, colours) = match (frame.color_type, depth) {
         (png::ColorType::Indexed | png::ColorType::Grayscale, 1 | 2 | 4 | 8) => {
             let per_byte = 8 / depth;
@@ -105,7 +148,7 @@ pub fn read(file: &Utf8Path) -> Result<Indexed> {
             return Err(FormatError::malformed(Position::whole(file), what));
         }
     };
-    Ok(Indexed { width, height, pixels, colours })
+    Ok(Indexed { width, height, pixels, colours, is_painted })
 }
 
 /// Writes an indexed PNG with VOC's palette.
@@ -128,7 +171,7 @@ pub fn write(out: impl Write, width: u32, height: u32, pixels: &[u8]) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::voc_colour;
+    use super::{voc_colour, voc_index};
 
     #[test]
     fn the_palette_is_that_of_the_development_kit() {
@@ -137,5 +180,7 @@ mod tests {
         assert_eq!(voc_colour(15), [192, 128, 128]);
         assert_eq!(voc_colour(20), [0, 64, 128]);
         assert_eq!(voc_colour(255), [224, 224, 192]);
+        assert!((0..=255).all(|index| voc_index(voc_colour(index)) == Some(index)));
+        assert_eq!(voc_index([255, 0, 0]), None);
     }
 }

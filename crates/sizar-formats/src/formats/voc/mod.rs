@@ -4,6 +4,8 @@
 //! (<http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html>). Its pixels count
 //! from 1 and its boxes include their last pixel: `xmin = 1, xmax = 1` is one pixel wide.
 
+pub(super) mod lists;
+mod masks;
 mod read;
 mod write;
 
@@ -42,6 +44,7 @@ impl Format for Voc {
             | F::Poses
             | F::Splits
             | F::CategoryNames
+            | F::UnusedCategories
             | F::ImageSizes
             | F::EmptyImages => Holding::Kept,
             F::Masks | F::Polygons | F::PolygonParts | F::PolygonHoles | F::Ellipses => {

@@ -3,19 +3,24 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use roxmltree::Node;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::super::mask::{palette, regions};
+use super::super::mask::labelmap::{self, LabelMap};
+use super::lists::{self, Names, below};
+use super::masks::{self, Classes};
 use crate::error::{FormatError, Position, Result};
 use crate::formats::{Look, ReadOptions};
 use crate::model::{
-    Annotation, Box2, Category, Dataset, Flags, Image, Note, Point, Polygon, Provenance, Rle, Shape,
+    Annotation, Box2, Category, Dataset, Flags, Image, Note, Point, Polygon, Provenance, Shape,
 };
 use crate::xml::{XmlFile, child, children, number, text};
 
 /// An image with its things, the names of their classes beside them.
 struct Page {
     file: Utf8PathBuf,
+    /// The folder of the data set, and the name below it by which lists and masks know the image.
+    base: Utf8PathBuf,
+    inner: String,
     image: Image,
     things: Vec<(String, Annotation, [f64; 4])>,
 }
@@ -36,79 +41,125 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
             "no XML file with <annotation> in it",
         ));
     }
+    let labels = labels(look, &pages);
     let mut dataset = Dataset { roots: roots(look), ..Dataset::default() };
-    let origin = origin(&pages, options, look, &mut dataset);
-    let mut names: Vec<&str> =
-        pages.iter().flat_map(|page| page.things.iter().map(|(name, ..)| &**name)).collect();
-    names.sort_unstable();
-    names.dedup();
-    let names: Vec<String> = match &options.classes {
-        Some(classes) => {
-            let more = names.iter().filter(|name| !classes.iter().any(|known| known == **name));
-            classes.iter().cloned().chain(more.map(|name| (*name).to_owned())).collect()
-        }
-        None => names.into_iter().map(str::to_owned).collect(),
-    };
-    let indices: FxHashMap<&str, u32> =
-        names.iter().enumerate().map(|(at, name)| (&**name, at as u32)).collect();
-    dataset.categories = names.iter().map(|name| Category::named(&**name)).collect();
-    let mut stems: FxHashMap<String, u32> = FxHashMap::default();
-    for page in pages {
+    let origin = origin(&pages, options, look, labels.as_ref(), &mut dataset);
+    dataset.categories = categories(&pages, options, labels.as_ref());
+    let indices: FxHashMap<Box<str>, u32> = dataset
+        .categories
+        .iter()
+        .enumerate()
+        .map(|(at, category)| (category.name.clone(), at as u32))
+        .collect();
+    let mut names = Names::default();
+    for mut page in pages {
         let at = dataset.images.len() as u32;
-        stems.insert(page.file.file_stem().unwrap_or_default().to_owned(), at);
+        names.insert(&page.base, &page.inner, at);
+        if let Some(name) = in_folder(look, &page) {
+            page.image.name = name.into();
+        }
         dataset.images.push(page.image);
         for (name, mut annotation, [left, top, right, bottom]) in page.things {
             annotation.image = at;
             annotation.category = indices.get(&*name).copied();
             let shift = f64::from(origin);
             annotation.bbox = Some(Box2::from_corners(left - shift, top - shift, right, bottom));
-            if origin == 0 {
-                // both ends are pixels here, too
-                annotation.bbox = Some(Box2::from_corners(left, top, right, bottom));
-            }
             dataset.annotations.push(annotation);
         }
     }
-    lists(look, &stems, &mut dataset)?;
-    masks(look, &stems, &mut dataset)?;
+    lists::read(look, &names, &mut dataset)?;
+    let classes = Classes { labels: labels.as_ref(), given: options.classes.as_deref() };
+    masks::read(look, &names, &classes, &mut dataset)?;
     Ok(dataset)
 }
 
+/// Finds `labelmap.txt`, of one file beside the folder that it is in.
+fn labels(look: &Look, pages: &[Page]) -> Option<LabelMap> {
+    match look.is_folder() {
+        true => LabelMap::find(look),
+        false => LabelMap::read(&pages.first()?.base.join(labelmap::FILE)),
+    }
+}
+
+/// Lists the classes: those that are given, or those of `labelmap.txt`, and then others that occur.
+fn categories(pages: &[Page], options: &ReadOptions, labels: Option<&LabelMap>) -> Vec<Category> {
+    let mut names: Vec<&str> =
+        pages.iter().flat_map(|page| page.things.iter().map(|(name, ..)| &**name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut all: Vec<Category> = match (&options.classes, labels) {
+        (Some(classes), _) => classes.iter().map(|name| Category::named(&**name)).collect(),
+        (None, Some(labels)) => labels.classes().map(Category::named).collect(),
+        (None, None) => Vec::new(),
+    };
+    let known: FxHashSet<Box<str>> = all.iter().map(|category| category.name.clone()).collect();
+    let more = names.into_iter().filter(|name| !known.contains(*name));
+    all.extend(more.map(Category::named));
+    all
+}
+
+/// Returns the name of an image with the folders of its XML file, where it is there and the file
+/// leaves them out.
+fn in_folder(look: &Look, page: &Page) -> Option<String> {
+    let folder = Utf8Path::new(&page.inner).parent().filter(|it| !it.as_str().is_empty())?;
+    if page.image.name.contains('/') {
+        return None;
+    }
+    let name = folder.join(&*page.image.name);
+    let file = page.base.join("JPEGImages").join(&name);
+    look.has(file.strip_prefix(look.path()).ok()?.as_str()).then(|| name.into_string())
+}
+
+/// Where names of images begin: at each `JPEGImages`, whatever folders are in it.
 fn roots(look: &Look) -> Vec<Utf8PathBuf> {
     let mut roots: Vec<Utf8PathBuf> = look
         .files()
         .iter()
-        .filter_map(|file| file.parent())
-        .filter(|folder| folder.file_name() == Some("JPEGImages"))
+        .filter_map(|file| {
+            file.ancestors().skip(1).find(|folder| folder.file_name() == Some("JPEGImages"))
+        })
         .map(|folder| look.path().join(folder))
         .collect();
     roots.dedup();
-    if !look.is_folder()
-        && let Some(above) = look.folder().parent()
-    {
-        roots.push(above.join("JPEGImages"));
+    if !look.is_folder() {
+        if let Some((base, _)) = below(look.path(), "Annotations") {
+            roots.push(base.join("JPEGImages"));
+        }
+        if let Some(above) = look.folder().parent() {
+            roots.push(above.join("JPEGImages"));
+        }
     }
     roots.push(look.folder().to_owned());
     roots
 }
 
-/// From which number pixels count: the format's 1, unless a corner at 0 shows that it isn't.
-fn origin(pages: &[Page], options: &ReadOptions, look: &Look, dataset: &mut Dataset) -> u8 {
+/// From which number pixels count: the format's 1, unless a corner at 0 or a file of CVAT's shows
+/// that it isn't.
+fn origin(
+    pages: &[Page],
+    options: &ReadOptions,
+    look: &Look,
+    labels: Option<&LabelMap>,
+    dataset: &mut Dataset,
+) -> u8 {
     if let Some(origin) = options.origin {
         return origin;
     }
+    let has_boxes = pages.iter().any(|page| !page.things.is_empty());
     let zero = pages
         .iter()
         .find(|page| page.things.iter().any(|(_, _, [left, top, ..])| *left == 0.0 || *top == 0.0));
-    let Some(page) = zero else { return 1 };
+    let (file, why) = match (zero, labels.filter(|labels| has_boxes && !labels.from_one)) {
+        (Some(page), _) => (&page.file, "a box begins at 0, and pixels of VOC count from 1"),
+        (None, Some(labels)) => {
+            (&labels.file, "CVAT and datumaro write this file, and their boxes begin at 0")
+        }
+        (None, None) => return 1,
+    };
     dataset.notes.push(Note {
         code: "zero-based-boxes",
-        at: Position::whole(&page.file),
-        message: format!(
-            "a box begins at 0, and pixels of VOC count from 1: all boxes of `{}` are taken as \
-             counted from 0",
-            look.path()
-        ),
+        at: Position::whole(file),
+        message: format!("{why}: all boxes of `{}` are taken as counted from 0", look.path()),
     });
     0
 }
@@ -155,7 +206,9 @@ fn page(file: &Utf8Path) -> Result<Option<Page>> {
     for object in children(root, "object") {
         things.push(thing(&xml, object)?);
     }
-    Ok(Some(Page { file: file.to_owned(), image, things }))
+    let (base, inner) = below(file, "Annotations")
+        .unwrap_or_else(|| (file.parent().unwrap_or("".into()).to_owned(), stem.to_owned()));
+    Ok(Some(Page { file: file.to_owned(), base, inner, image, things }))
 }
 
 fn thing(xml: &XmlFile, object: Node<'_, '_>) -> Result<(String, Annotation, [f64; 4])> {
@@ -186,6 +239,9 @@ fn thing(xml: &XmlFile, object: Node<'_, '_>) -> Result<(String, Annotation, [f6
     if let Some(pose) = text(object, "pose").filter(|pose| !matches!(*pose, "" | "Unspecified")) {
         annotation.more_mut().pose = Some(pose.into());
     }
+    if let Some(attributes) = child(object, "attributes") {
+        self::attributes(attributes, &mut annotation);
+    }
     // not VOC's own, but Roboflow's and others': x1, y1, x2, …
     if let Some(polygon) = child(object, "polygon") {
         let mut points = Vec::new();
@@ -201,72 +257,19 @@ fn thing(xml: &XmlFile, object: Node<'_, '_>) -> Result<(String, Annotation, [f6
     Ok((name.to_owned(), annotation, corners))
 }
 
-/// Reads `ImageSets`: each list is a split; those per class are evaluations, not splits.
-fn lists(look: &Look, stems: &FxHashMap<String, u32>, dataset: &mut Dataset) -> Result<()> {
-    let is_list = |file: &&Utf8PathBuf| {
-        let mut folders = file.parent().into_iter().flat_map(Utf8Path::components);
-        file.extension() == Some("txt") && folders.any(|part| part.as_str() == "ImageSets")
-    };
-    let mut lists: Vec<&Utf8PathBuf> = look.files().iter().filter(is_list).collect();
-    // in the order in which people name them, whatever the file system's is
-    let rank = |file: &Utf8PathBuf| {
-        let known = ["train", "val", "trainval", "test"];
-        known.iter().position(|name| file.file_stem() == Some(name)).unwrap_or(known.len())
-    };
-    lists.sort_by_key(|file| rank(file));
-    for list in lists {
-        let stem = list.file_stem().unwrap_or_default();
-        let text = fs_err::read_to_string(look.path().join(list))?;
-        // lists for a class have a second column: whether the image has it
-        if text.lines().next().is_some_and(|line| line.split_whitespace().count() > 1) {
-            continue;
-        }
-        let listed: Vec<u32> = text
-            .lines()
-            .filter_map(|line| line.split_whitespace().next())
-            .filter_map(|name| stems.get(name).copied())
-            .collect();
-        if listed.is_empty() {
-            continue;
-        }
-        let split = dataset.split(stem);
-        for image in listed {
-            dataset.images[image as usize].splits.insert(split);
-        }
-    }
-    Ok(())
-}
-
-/// Reads `SegmentationObject`: the n-th number is the n-th object of the image's file.
-fn masks(look: &Look, stems: &FxHashMap<String, u32>, dataset: &mut Dataset) -> Result<()> {
-    let files: Vec<(u32, Utf8PathBuf)> = look
-        .files()
-        .iter()
-        .filter(|file| {
-            file.extension() == Some("png")
-                && file.parent().and_then(Utf8Path::file_name) == Some("SegmentationObject")
-        })
-        .filter_map(|file| Some((*stems.get(file.file_stem()?)?, look.path().join(file))))
-        .collect();
-    if files.is_empty() {
-        return Ok(());
-    }
-    let read: Vec<(u32, Vec<(u32, Rle)>)> = files
-        .par_iter()
-        .map(|(image, file)| {
-            let mask = palette::read(file)?;
-            let regions = regions::regions(&mask).into_iter();
-            Ok((*image, regions.filter(|(number, _)| !matches!(number, 0 | 255)).collect()))
-        })
-        .collect::<Result<_>>()?;
-    let by_image = dataset.by_image();
-    for (image, regions) in read {
-        let things = by_image.of(image as usize);
-        for (number, rle) in regions {
-            if let Some(thing) = things.get(number as usize - 1) {
-                dataset.annotations[*thing as usize].shape = Shape::Rle(Box::new(rle));
+/// Takes CVAT's and datumaro's attributes: names and values, the turn of the box among them.
+fn attributes(node: Node<'_, '_>, annotation: &mut Annotation) {
+    for attribute in children(node, "attribute") {
+        let Some(name) = text(attribute, "name").filter(|name| !name.is_empty()) else { continue };
+        let value = text(attribute, "value").unwrap_or_default();
+        match (name, value.parse::<f64>()) {
+            ("rotation", Ok(0.0)) => {}
+            ("rotation", Ok(turn)) if turn.is_finite() => {
+                annotation.more_mut().rotation = Some(turn);
+            }
+            _ => {
+                annotation.more_mut().attributes.insert(name.to_owned(), value.into());
             }
         }
     }
-    Ok(())
 }

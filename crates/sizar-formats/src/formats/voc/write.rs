@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::super::mask::{palette, regions, unique_stems};
+use super::super::mask::{labelmap, palette, regions, unique_stems};
 use crate::error::{FormatError, Result};
 use crate::model::{Annotation, Dataset, Flags, Image, Shape};
 use crate::staging::Staging;
 use crate::xml::Writer;
 
-/// Writes `Annotations`, `ImageSets`, `JPEGImages`, and masks where there are shapes, unless only
-/// boxes are wanted.
+/// Writes `Annotations`, `ImageSets`, `JPEGImages`, `labelmap.txt`, and masks where there are
+/// shapes, unless only boxes are wanted.
 pub fn write(dataset: &Dataset, output: &Staging, only_boxes: bool) -> Result<()> {
     if output.is_file() {
         return Err(FormatError::cannot_write("Pascal VOC is a folder")
@@ -42,6 +42,11 @@ pub fn write(dataset: &Dataset, output: &Staging, only_boxes: bool) -> Result<()
         }
         output.place_image(image, format!("JPEGImages/{file}"))
     })?;
+    // without it CVAT and datumaro know no class but VOC's twenty, and no colour of a mask
+    let classes = dataset.categories.iter().map(|category| &*category.name);
+    if let Some(text) = labelmap::text(classes) {
+        output.write(labelmap::FILE, text.as_bytes())?;
+    }
     lists(dataset, &names, &segmented, output)
 }
 

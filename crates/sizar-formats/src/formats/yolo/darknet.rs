@@ -11,8 +11,10 @@ use rustc_hash::FxHashSet;
 use crate::error::{FormatError, Position, Result};
 use crate::formats::Look;
 
-/// The keys of the lists of images, and the splits that they are.
+/// The keys of darknet's lists of images, and the splits that they are.
 const LISTS: [(&str, &str); 3] = [("train", "train"), ("valid", "val"), ("test", "test")];
+/// Keys of other files.
+const OTHERS: [&str; 4] = ["names", "labels", "classes", "backup"];
 
 /// Longer lines are no paths.
 const LONGEST: usize = 4096;
@@ -25,15 +27,24 @@ pub struct Darknet {
     /// The file with a class on each line.
     pub names: Option<Utf8PathBuf>,
     /// The lists of images, by their splits.
-    pub lists: Vec<(&'static str, Utf8PathBuf)>,
+    pub lists: Vec<(String, Utf8PathBuf)>,
+}
+
+/// Returns the split whose list a field of `obj.data` names: CVAT has the name of its subset as the
+/// key, like `Train` or `Validation`.
+fn split_of<'a>(key: &'a str, path: &str) -> Option<&'a str> {
+    let known = LISTS.iter().find(|(name, _)| *name == key).map(|(_, split)| *split);
+    let is_list =
+        !OTHERS.contains(&key) && Utf8Path::new(path).extension() == Some("txt") && !key.is_empty();
+    known.or(is_list.then_some(key))
 }
 
 /// Finds `obj.data`, or another file with its fields.
 pub fn find(look: &Look) -> Option<Utf8PathBuf> {
     look.with_extension(&["data"]).into_iter().find(|file| {
         let head = Look::head(file);
-        let has = |key: &str| fields(&head).any(|(name, _)| name == key);
-        has("names") && LISTS.iter().any(|(key, _)| has(key))
+        fields(&head).any(|(name, _)| name == "names")
+            && fields(&head).any(|(name, path)| split_of(name, path).is_some())
     })
 }
 
@@ -41,8 +52,9 @@ pub fn find(look: &Look) -> Option<Utf8PathBuf> {
 /// training is not here, and there are labels in their own folder.
 pub fn is_stray(file: &Utf8Path, look: &Look) -> bool {
     let head = Look::head(file);
-    let train = fields(&head).find(|(name, _)| *name == "train").map(|(_, path)| path);
-    let name = train.and_then(|path| Utf8Path::new(path).file_name());
+    let mut lists = fields(&head).filter(|(name, path)| split_of(name, path).is_some());
+    let train = lists.clone().find(|(name, _)| *name == "train").or_else(|| lists.next());
+    let name = train.and_then(|(_, path)| Utf8Path::new(path).file_name());
     let has_labels =
         || look.files().iter().any(|file| file.components().any(|part| part.as_str() == "labels"));
     let is_here = |name: &str| look.files().iter().any(|file| file.file_name() == Some(name));
@@ -59,25 +71,29 @@ impl Darknet {
         let base = file.parent().unwrap_or(Utf8Path::new("")).to_owned();
         let text = fs_err::read_to_string(&file)?;
         let mut darknet = Self { names: None, lists: Vec::new(), file };
+        let mut missing = Vec::new();
         for (name, path) in fields(&text) {
-            let split = LISTS.iter().find(|(key, _)| *key == name).map(|(_, split)| *split);
+            let split = split_of(name, path);
             if name != "names" && split.is_none() {
                 continue;
             }
             match (below(&base, path, files), split) {
-                (Some(found), Some(split)) => darknet.lists.push((split, found)),
+                (Some(found), Some(split)) => darknet.lists.push((split.to_owned(), found)),
                 (Some(found), None) => darknet.names = Some(found),
                 // darknet's own examples name a list for validation that nobody has; classes may be
                 // given, and have numbers without names
-                (None, Some(split)) if split != "train" => {}
+                (None, Some(split)) => missing.push((split, path)),
                 (None, None) => {}
-                (None, _) => {
-                    let what = format!("it names `{path}`, which is not here");
-                    let at = Position::whole(&darknet.file);
-                    return Err(FormatError::malformed(at, what)
-                        .with_hint("`obj.data`, `obj.names` and the lists of images go together"));
-                }
             }
+        }
+        let train = missing.iter().find(|(split, _)| *split == "train");
+        if let Some((_, path)) =
+            train.or_else(|| missing.first().filter(|_| darknet.lists.is_empty()))
+        {
+            let what = format!("it names `{path}`, which is not here");
+            let at = Position::whole(&darknet.file);
+            return Err(FormatError::malformed(at, what)
+                .with_hint("`obj.data`, `obj.names` and the lists of images go together"));
         }
         Ok(darknet)
     }
@@ -111,7 +127,7 @@ pub fn below(base: &Utf8Path, path: &str, files: &FxHashSet<Utf8PathBuf>) -> Opt
 }
 
 /// Lists the fields of `obj.data`: `name = value`, and lines with `#` first are remarks.
-fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> {
+fn fields(text: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with(['#', ';']));
     lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.trim(), value.trim()))
 }

@@ -109,7 +109,7 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
         }
     }
     for (name, list) in darknet.iter().flat_map(|darknet| &darknet.lists) {
-        parts.push((name, (Vec::new(), listed(&base, list, &files)?)));
+        parts.push((&**name, (Vec::new(), listed(&base, list, &files)?)));
     }
     for (name, (folders, listed)) in parts {
         let inside = |image: &Utf8PathBuf| {
