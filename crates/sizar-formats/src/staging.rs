@@ -53,6 +53,7 @@ pub struct Staging {
     placing: Placing,
     folders: Mutex<FxHashSet<Utf8PathBuf>>,
     missing: Mutex<Vec<Box<str>>>,
+    notes: Mutex<Vec<String>>,
 }
 
 impl Staging {
@@ -93,6 +94,7 @@ impl Staging {
             placing,
             folders: Mutex::default(),
             missing: Mutex::default(),
+            notes: Mutex::default(),
         })
     }
 
@@ -178,6 +180,23 @@ impl Staging {
         let mut missing = self.missing.lock().map(|names| names.clone()).unwrap_or_default();
         missing.sort_unstable();
         missing
+    }
+
+    /// Returns how many bytes a file of the folder has that was written.
+    pub fn size(&self, relative: impl AsRef<Utf8Path>) -> Option<u64> {
+        Some(self.root().join(relative).metadata().ok()?.len())
+    }
+
+    /// Says something to the user, in whole sentences.
+    pub fn note(&self, what: impl Into<String>) {
+        if let Ok(mut notes) = self.notes.lock() {
+            notes.push(what.into());
+        }
+    }
+
+    /// What was said to the user.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().map(|notes| notes.clone()).unwrap_or_default()
     }
 
     fn prepare(&self, relative: &Utf8Path) -> Result<Utf8PathBuf> {

@@ -49,7 +49,8 @@ fn read(folder: &Utf8Path) -> Dataset {
 fn written(dataset: &Dataset, to: &Utf8Path, variant: &str, placing: Placing) -> Dataset {
     let format = formats::named("escriptorium").unwrap();
     let options = WriteOptions { variant: Some(variant.into()) };
-    save(&mut dataset.clone(), format, to, placing, &options).unwrap();
+    let saved = save(&mut dataset.clone(), format, to, placing, &options).unwrap();
+    assert!(saved.notes[0].starts_with("1 of 1 images are written as PNG"), "{:?}", saved.notes);
     read(to)
 }
 

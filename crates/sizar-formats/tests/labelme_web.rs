@@ -84,7 +84,7 @@ fn broken_files_of_the_web_tool_say_where() {
         ("<y>4.5</y>", "<y>far</y>", ".xml:10:", "`far` in <y> is not a number"),
         ("street_mask_3.png", "../street_mask_3.png", ":", "is not the name of a file"),
         ("street_mask_3.png", "other.png", ":", "the mask `Masks/train/other.png` is not there"),
-        ("<segm>", "<none>", ":", "closing tag"),
+        ("<segm>", "<none>", ".xml:16:", "not XML"),
         ("<ncols>8</ncols>", "<ncols>9000000000</ncols>", "mask_3.png", "pixels"),
     ];
     for (old, new, at, what) in cases {

@@ -120,7 +120,7 @@ fn a_subject_set_is_flat_and_says_what_its_images_were() {
     staging.finish().unwrap();
     let manifest = fs_err::read_to_string(out.join("manifest.csv")).unwrap();
     let lines: Vec<&str> = manifest.lines().collect();
-    assert_eq!(lines[0], "image,#original,#width,#height,#split,origin,author,source,license");
-    assert_eq!(lines[1], "a__1.jpg,a/1.jpg,10,20,,,\"Ada, \"\"A\"\"\",,");
+    assert_eq!(lines[0], "image,#original,#width,#height,author");
+    assert_eq!(lines[1], "a__1.jpg,a/1%2Ejpg,10,20,\"Ada, \"\"A\"\"\"");
     assert!(out.join("a__1.jpg").is_file() && out.join("b__1.jpg").is_file());
 }

@@ -13,6 +13,8 @@ pub struct Saved {
     pub path: Utf8PathBuf,
     /// Images whose files were to be put there and are missing.
     pub missing: Vec<Box<str>>,
+    /// What its user should know, in whole sentences.
+    pub notes: Vec<String>,
 }
 
 /// Writes `dataset` to `to`: one file where the name ends as the format's single files do, an
@@ -29,7 +31,9 @@ pub fn save(
     }
     refuse_without_images(dataset)?;
     check_variant(format, options.variant.as_deref())?;
-    if let Placing::Encode(encoding) = placing {
+    if format.names_images() {
+        // by the names that they have
+    } else if let Placing::Encode(encoding) = placing {
         renamed(dataset, encoding);
     } else {
         derived_names(dataset);
@@ -44,9 +48,9 @@ pub fn save(
         (false, false) => Staging::folder(to, placing)?,
     };
     format.write(dataset, &staging, options)?;
-    let missing = staging.missing();
+    let (missing, notes) = (staging.missing(), staging.notes());
     staging.finish()?;
-    Ok(Saved { path: to.to_owned(), missing })
+    Ok(Saved { path: to.to_owned(), missing, notes })
 }
 
 /// Refuses a list of results whose images nobody has named.

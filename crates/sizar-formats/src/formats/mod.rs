@@ -88,6 +88,12 @@ pub trait Format: Sync {
         None
     }
 
+    /// Tells whether [`Format::write`] gives images names of its own, so that it needs those that
+    /// they had.
+    fn names_images(&self) -> bool {
+        false
+    }
+
     /// Tells whether [`Format::write`] does something.
     fn is_written(&self) -> bool {
         true

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::{Format, Holding, Look, ReadOptions, Recognised, WriteOptions, alto, page};
 use crate::error::{FormatError, Result};
-use crate::model::{AnnotationIx, Dataset, Feature};
+use crate::model::{AnnotationIx, Dataset, Feature, Image};
 use crate::staging::{Encoding, Placing, Staging};
 use crate::xml::Writer;
 
@@ -90,6 +90,18 @@ impl Format for EScriptorium {
         )?;
         if output.placing() == Placing::Leave {
             return Ok(());
+        }
+        let others = |(image, (name, _)): &(&Image, &(String, Utf8PathBuf))| {
+            Utf8Path::new(&*image.name).extension() != Utf8Path::new(name).extension()
+        };
+        let is_linked = matches!(output.placing(), Placing::Link | Placing::Copy);
+        let count = dataset.images.iter().zip(&names).filter(others).count();
+        if is_linked && count > 0 {
+            output.note(format!(
+                "{count} of {} images are written as PNG: eScriptorium takes {} out of an archive",
+                names.len(),
+                TAKEN.join(", ")
+            ));
         }
         output.write("METS.xml", mets(&names).as_bytes())
     }

@@ -1,8 +1,6 @@
 //! What a volunteer drew, and how alike two drawings are.
 
-use serde_json::Value;
-
-use crate::model::{Annotation, Box2, Ellipse, Point, Polygon, Rle, Shape};
+use crate::model::{Annotation, Box2, Point, Rle, Shape};
 use crate::raster::Rasteriser;
 
 /// A drawing of one volunteer.
@@ -23,89 +21,8 @@ pub const NEAR: f64 = 0.01;
 const STEPS: usize = 16;
 
 impl Mark {
-    /// Reads a mark of a drawing task; `size` is that of its image.
-    pub fn read(value: &Value, size: [u32; 2]) -> Result<Self, String> {
-        let number = |name: &str| {
-            let number = value.get(name).and_then(Value::as_f64);
-            number.filter(|number| number.is_finite())
-        };
-        let all = |names: &[&str]| -> Option<Vec<f64>> {
-            names.iter().map(|name| number(name)).collect()
-        };
-        let numbers = |name: &str| -> Option<Vec<f64>> {
-            value.get(name)?.as_array()?.iter().map(Value::as_f64).collect()
-        };
-        let kind = value.get("toolType").and_then(Value::as_str).unwrap_or_default();
-        let points: Option<Vec<Point>> = match (numbers("pathX"), numbers("pathY")) {
-            (Some(xs), Some(ys)) if xs.len() == ys.len() => {
-                Some(xs.into_iter().zip(ys).map(|(x, y)| Point::new(x, y)).collect())
-            }
-            _ => value.get("points").and_then(Value::as_array).map(|points| {
-                let each = points.iter().filter_map(|point| {
-                    Some(Point::new(point.get("x")?.as_f64()?, point.get("y")?.as_f64()?))
-                });
-                each.collect()
-            }),
-        };
-        if let Some(points) = points {
-            let is_closed = match value.get("closed").and_then(Value::as_bool) {
-                Some(closed) => closed,
-                None => kind != "freehandLine" || ends_meet(&points, size),
-            };
-            return match (points.len(), is_closed) {
-                (0 | 1, _) => Err("a drawing of fewer than two points".into()),
-                (3.., true) => Self::outline(Shape::Polygon(Polygon::simple(points)), size),
-                _ => Ok(Self::Line(points)),
-            };
-        }
-        if let Some([x1, y1, x2, y2]) = all(&["x1", "y1", "x2", "y2"]).as_deref() {
-            return Ok(Self::Line(vec![Point::new(*x1, *y1), Point::new(*x2, *y2)]));
-        }
-        let centre = |x: f64, y: f64| Point::new(x, y);
-        if let Some([x, y, rx, ry]) = all(&["x", "y", "rx", "ry"]).as_deref() {
-            // the angle is counted against the clock
-            let rotation = -number("angle").unwrap_or(0.0);
-            let ellipse =
-                Ellipse { centre: centre(*x, *y), radius_x: *rx, radius_y: *ry, rotation };
-            return Self::outline(Shape::Ellipse(Box::new(ellipse)), size);
-        }
-        if let Some([x, y, r]) = all(&["x", "y", "r"]).as_deref()
-            && (kind == "circle" || kind.is_empty())
-        {
-            let ellipse =
-                Ellipse { centre: centre(*x, *y), radius_x: *r, radius_y: *r, rotation: 0.0 };
-            return Self::outline(Shape::Ellipse(Box::new(ellipse)), size);
-        }
-        if let Some([x, y, width, height]) = all(&["x", "y", "width", "height"]).as_deref() {
-            // drawn from any corner
-            let (right, bottom) = (x + width, y + height);
-            let upright =
-                Box2::from_corners(x.min(right), y.min(bottom), x.max(right), y.max(bottom));
-            let turn = number("angle").unwrap_or(0.0);
-            if turn == 0.0 {
-                return Ok(Self::Box(upright));
-            }
-            let (sin, cos) = turn.to_radians().sin_cos();
-            let middle = upright.centre();
-            let corners = upright.corners().map(|corner| {
-                let (x, y) = (corner.x - middle.x, corner.y - middle.y);
-                Point::new(middle.x + x * cos - y * sin, middle.y + x * sin + y * cos)
-            });
-            return Self::outline(Shape::Polygon(Polygon::simple(corners)), size);
-        }
-        if let Some([x, width]) = all(&["x", "width"]).as_deref() {
-            return Ok(Self::Box(Box2::new(*x, 0.0, *width, f64::from(size[1]))));
-        }
-        match (number("x"), number("y")) {
-            (Some(x), Some(y)) if kind.is_empty() || kind == "point" => {
-                Ok(Self::Point(Point::new(x, y)))
-            }
-            _ if kind.is_empty() => Err("a drawing of a kind that sizar doesn't read".into()),
-            _ => Err(format!("a drawing of the kind `{kind}`, which sizar doesn't read")),
-        }
-    }
-
-    fn outline(shape: Shape, [width, height]: [u32; 2]) -> Result<Self, String> {
+    /// Makes a mark of a closed outline on an image of this size.
+    pub fn outline(shape: Shape, [width, height]: [u32; 2]) -> Result<Self, String> {
         let mut rasteriser = Rasteriser::new(width, height).map_err(|error| error.to_string())?;
         let annotation = Annotation { shape, ..Annotation::default() };
         let mask = rasteriser.shape(&annotation).ok_or("a drawing without an area")?;
@@ -228,13 +145,6 @@ impl Mark {
     }
 }
 
-/// A line drawn by hand is closed if it ends where it began.
-fn ends_meet(points: &[Point], size: [u32; 2]) -> bool {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return false };
-    let longest = f64::from(size[0].max(size[1]));
-    points.len() > 3 && (first.x - last.x).hypot(first.y - last.y) <= NEAR * longest
-}
-
 /// Points along a line, at equal distances.
 fn steps(line: &[Point]) -> Vec<Point> {
     let length = |pair: &[Point]| (pair[1].x - pair[0].x).hypot(pair[1].y - pair[0].y);
@@ -269,44 +179,9 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    const SIZE: [u32; 2] = [1000, 500];
 
     fn near(one: f64, two: f64) {
         assert!((one - two).abs() < 1e-9, "{one} and {two}");
-    }
-
-    #[test]
-    fn marks_of_each_tool_are_read() {
-        let kind = |value: Value| Mark::read(&value, SIZE).map(|mark| mark.kind());
-        assert_eq!(kind(json!({"x": 1, "y": 2, "width": -3, "height": 4})), Ok("box"));
-        assert_eq!(
-            kind(json!({"x": 1, "y": 2, "width": 3, "height": 4, "angle": 9})),
-            Ok("outline")
-        );
-        assert_eq!(kind(json!({"x": 1, "y": 2, "rx": 30, "ry": 40, "angle": 9})), Ok("outline"));
-        assert_eq!(kind(json!({"x": 100, "y": 200, "r": 30})), Ok("outline"));
-        assert_eq!(kind(json!({"x": 1, "y": 2})), Ok("point"));
-        assert_eq!(kind(json!({"x1": 1, "y1": 2, "x2": 3, "y2": 4})), Ok("line"));
-        assert_eq!(
-            kind(
-                json!({"pathX": [1, 90, 90, 1], "pathY": [1, 1, 90, 2], "toolType": "freehandLine"})
-            ),
-            Ok("outline")
-        );
-        assert_eq!(
-            kind(json!({"pathX": [1, 2, 300], "pathY": [1, 2, 3], "toolType": "freehandLine"})),
-            Ok("line")
-        );
-        assert_eq!(
-            kind(
-                json!({"points": [{"x": 1, "y": 1}, {"x": 90, "y": 1}, {"x": 9, "y": 90}], "closed": true})
-            ),
-            Ok("outline")
-        );
-        assert!(kind(json!({"x": 1, "y": 2, "toolType": "fan"})).is_err());
-        assert!(kind(json!({"points": []})).is_err());
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Marks of several volunteers brought together.
 //!
-//! The rule: marks of one tool on one image are joined in order of their likeness (see
-//! [`Mark::likeness`]), two groups at a time, if their marks are alike by [`Agreement::overlap`]
-//! on average and no volunteer has a mark in both. A group is a thing if more than
-//! [`Agreement::share`] of the volunteers who saw the image have a mark in it; the others are left
-//! out. Its place is the median of their corners, or the outline that is most like the others.
+//! The rule: marks of one tool of one workflow on one image are joined in order of their likeness
+//! (see [`Mark::likeness`]), two groups at a time, if their marks are alike by
+//! [`Agreement::overlap`] on average and no volunteer has a mark in both. A group is a thing if
+//! more than [`Agreement::share`] of the volunteers who saw the image in that workflow have a mark
+//! in it; the others are left out. Its place is the median of their corners, or the outline that is
+//! most like the others.
 
 use rustc_hash::FxHashMap;
 
@@ -31,6 +32,8 @@ pub struct Agreed {
     pub mark: Mark,
     /// How many volunteers marked it.
     pub marked: usize,
+    /// The indices of their marks.
+    pub members: Vec<usize>,
     /// How alike their marks are on average.
     pub likeness: f64,
 }
@@ -40,7 +43,7 @@ const MOST: usize = 4000;
 
 /// Returns what volunteers agree on, in the order of its first mark, and how many marks are left.
 ///
-/// `marks` are of one tool on one image, each with the number of its volunteer.
+/// `marks` are of one tool of one workflow on one image, each with the number of its volunteer.
 pub fn merge(
     marks: &[(usize, Mark)],
     volunteers: usize,
@@ -101,7 +104,7 @@ pub fn merge(
         let each = group.iter().enumerate();
         let sum: f64 = each.flat_map(|(at, a)| group[at + 1..].iter().map(|b| alike(*a, *b))).sum();
         let likeness = if pairs > 0 { sum / pairs as f64 } else { 1.0 };
-        agreed.push(Agreed { mark, marked: group.len(), likeness });
+        agreed.push(Agreed { mark, marked: group.len(), members: group.clone(), likeness });
     }
     (agreed, left)
 }

@@ -5,12 +5,19 @@
 //! hidden from volunteers (<https://help.zooniverse.org/next-steps/subject-uploads/>).
 //!
 //! Read is a classification export (<https://help.zooniverse.org/next-steps/data-exports/>), with
-//! several volunteers for each image: [`merge`] says how they are brought together.
+//! several volunteers for each image: [`merge`] says how they are brought together. They belong to
+//! a workflow: what several workflows find on one image is found apart, and comes together on it.
 
+mod collected;
+pub mod drawing;
 mod export;
+mod manifest;
 pub mod mark;
 pub mod merge;
 mod read;
+mod subject;
+mod task;
+mod together;
 
 use super::{Format, Holding, Look, ReadOptions, Recognised, WriteOptions};
 use crate::error::Result;
@@ -61,6 +68,10 @@ impl Format for Zooniverse {
         })?;
         dataset.roots.push(look.folder().join("images"));
         Ok(dataset)
+    }
+
+    fn names_images(&self) -> bool {
+        true
     }
 
     fn write(&self, dataset: &Dataset, output: &Staging, _: &WriteOptions) -> Result<()> {

@@ -104,6 +104,7 @@ struct Document<'a> {
     annotations: usize,
     losses: &'a [Loss],
     missing_images: Vec<&'a str>,
+    notes: &'a [String],
 }
 
 pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
@@ -177,6 +178,7 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
             annotations: opened.dataset.annotations.len(),
             losses: &losses,
             missing_images: saved.missing.iter().map(|name| &**name).collect(),
+            notes: &saved.notes,
         })?;
         return Ok(ExitCode::Success);
     }
@@ -186,6 +188,9 @@ pub fn convert(session: &Session, args: &ConvertArgs) -> CommandResult {
              where they are with `--images-in FOLDER`",
             saved.missing.len()
         ));
+    }
+    for note in &saved.notes {
+        session.warn(note);
     }
     let dataset = &opened.dataset;
     if let Some(ending) = target.image_ending().filter(|_| !matches!(args.images, Images::Jpeg)) {
