@@ -159,7 +159,7 @@ impl Staging {
                 pixels::encode(file, Some(derivation), &to, encoding)?;
             }
             // another kind of image than it was
-            (Placing::Link | Placing::Copy, None) if is_renamed(file, &to) => {
+            (Placing::Link | Placing::Copy, None) if becomes_png(file, &to) => {
                 pixels::encode(file, None, &to, Encoding::Png)?;
             }
             (Placing::Link, None) => {
@@ -241,8 +241,9 @@ impl Staging {
     }
 }
 
-/// Tells whether a file that is no PNG is to be one.
-fn is_renamed(file: &Utf8Path, to: &Utf8Path) -> bool {
+/// Tells by its ending whether a file that is no PNG is to be one: another kind of image is written
+/// anew.
+fn becomes_png(file: &Utf8Path, to: &Utf8Path) -> bool {
     let is_png =
         |path: &Utf8Path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
     is_png(to) && !is_png(file)

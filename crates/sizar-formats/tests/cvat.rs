@@ -56,6 +56,10 @@ fn a_subset_is_a_folder_of_images_and_no_part_of_their_names() {
     }
     assert!(text.contains("<subsets>train\nval</subsets>"), "{text}");
     let again = read(&folder.join("out"));
+    // one is called like another with one more ending
+    image::GrayImage::new(3, 3).save(folder.join("out/images/train/a.png.png")).unwrap();
+    let again_beside = read(&folder.join("out"));
+    assert_eq!(again_beside.images[0].file, again.images[0].file);
     for (image, split) in again.images.iter().zip(["train", "val"]) {
         assert_eq!(*image.name, format!("{split}/a.png"));
         assert_eq!(image.file, Some(folder.join("out/images").join(split).join("a.png")));

@@ -269,7 +269,9 @@ fn vocs_classes_are_written_with_their_colours() {
 fn darknets_lists_have_the_names_of_subsets() {
     let (_keep, folder) = scratch();
     let fields = "classes = 2\nValidation = data/Validation.txt\nTrain = data/Train.txt\n\
-                  names = data/obj.names\nbackup = backup/\n";
+                  names = data/obj.names\nbackup = backup/\n\
+                  difficult = data/difficult.txt\n";
+    write(&folder, "difficult.txt", "data/obj_Train_data/sub/b c.png\n");
     write(&folder, "obj.data", fields);
     write(&folder, "obj.names", "cat\ndog\n");
     for (split, class) in [("Train", 0), ("Validation", 1)] {

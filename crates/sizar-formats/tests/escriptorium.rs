@@ -117,6 +117,35 @@ fn regions_and_lines_are_where_its_import_looks_for_them() {
 }
 
 #[test]
+fn the_text_of_a_region_is_that_of_its_lines_where_they_have_none() {
+    let (_keep, folder) = scratch();
+    let line = |number: u32| {
+        format!(
+            "<TextLine id=\"l{number}\"><Baseline points=\"2,{number} 48,{number}\"/></TextLine>"
+        )
+    };
+    let page = |lines: &str| {
+        let (head, _) = PAGE.split_once("<ReadingOrder>").unwrap();
+        format!(
+            "{head}<TextRegion id=\"r\"><Coords points=\"0,0 50,0 50,40 0,40\"/>{lines}\
+             <TextEquiv><Unicode>above\nbelow</Unicode></TextEquiv></TextRegion></Page></PcGts>"
+        )
+    };
+    image::GrayImage::new(100, 80).save(folder.join("h.tif")).unwrap();
+    for (lines, expected) in [(2, 2), (1, 3)] {
+        let all: String = (0..lines).map(|at| line(10 + at * 10)).collect();
+        fs_err::write(folder.join("h.xml"), page(&all)).unwrap();
+        let to = folder.join(lines.to_string());
+        let again = written(&read(&folder), &to, "page", Placing::Link);
+        let rows = rows(&again, Level::Line);
+        let texts: Vec<&str> =
+            rows.iter().map(|row| row.3).filter(|text| !text.is_empty()).collect();
+        assert_eq!((rows.len(), &texts[..]), (expected, &["above", "below"][..]));
+        fs_err::remove_dir_all(to).unwrap();
+    }
+}
+
+#[test]
 fn without_images_it_is_for_a_document_that_has_them() {
     let (_keep, folder, dataset) = page();
     let to = folder.join("out.zip");

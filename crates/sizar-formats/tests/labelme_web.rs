@@ -98,6 +98,13 @@ fn broken_files_of_the_web_tool_say_where() {
     write(&folder, &FILE.replacen("street_mask_3.png", "train/street_mask_3.png", 1));
     fs_err::rename(folder.join("Masks"), folder.join("Annotations/Masks")).unwrap();
     assert_eq!(read(&folder).unwrap().annotations.len(), 3);
+    // nothing but `1` is deleted, and what lies beside JSON is not read
+    let (_keep, folder) = scratch();
+    write(&folder, &FILE.replacen("<deleted>0</deleted>", "<deleted> </deleted>", 1));
+    assert_eq!(read(&folder).unwrap().annotations.len(), 3);
+    fs_err::write(folder.join("b.json"), r#"{"shapes": [], "imagePath": "b.png"}"#).unwrap();
+    fs_err::write(folder.join("latin.xml"), b"<a>\xe9</a>").unwrap();
+    assert_eq!(read(&folder).unwrap().images.len(), 1);
     // a file that is no image is no mask
     let (_keep, folder) = scratch();
     write(&folder, FILE);

@@ -259,3 +259,13 @@ fn lines_are_counted_whatever_they_end_with() {
         assert_eq!(dataset.notes[0].at.to_string(), "x-classifications.csv:3:1");
     }
 }
+
+#[test]
+fn a_curve_of_two_points_is_a_line() {
+    let curve = |x: f64| {
+        json!([{"task": "T0", "value": [{"tool": 0, "frame": 0, "toolType": "bezier", "closed": false,
+            "details": [], "points": [{"x": x, "y": 1}, {"x": x + 9.0, "y": 5}]}]}])
+    };
+    let dataset = all(&[curve(1.0), curve(1.0), curve(1.0)]);
+    assert!(matches!(&dataset.annotations[0].shape, Shape::Polyline(line) if line.len() == 2));
+}

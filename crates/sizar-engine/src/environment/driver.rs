@@ -201,7 +201,7 @@ fn most_telling(inspection: &Inspection) -> Option<&Driver> {
             // what the authors install is what they mean to be run
             driver.name.is_none(),
             // that what others wrote works says nothing, even where the source's own lacks something
-            folders_of(&driver.path).any(|folder| is_of_others(&folder)),
+            is_written_by_others(&driver.path),
             unknown.iter().filter(|import| needs(import)).count(),
             python2,
             distance_from_purpose(&driver.path) > 1,
@@ -249,7 +249,14 @@ fn folders_of(path: &str) -> impl Iterator<Item = String> {
     folders.split('/').map(str::to_ascii_lowercase)
 }
 
-/// Whether a folder of this name holds what others wrote (`muhanzhang/SEAL` has it in `software`).
+/// Whether others wrote a file, by its folders; `muhanzhang/SEAL` has it in `Python/software`, and at
+/// the root that is as likely the source's own.
+fn is_written_by_others(path: &str) -> bool {
+    let mut folders = folders_of(path).enumerate();
+    folders.any(|(at, folder)| is_of_others(&folder) || (at > 0 && folder == "software"))
+}
+
+/// Whether a folder of this name holds what others wrote.
 fn is_of_others(folder: &str) -> bool {
     matches!(
         folder,
@@ -262,7 +269,6 @@ fn is_of_others(folder: &str) -> bool {
             | "vendor"
             | "deps"
             | "submodules"
-            | "software"
     )
 }
 

@@ -125,12 +125,14 @@ fn ids(dataset: &Dataset, findings: &mut Vec<Finding>) {
     all.par_sort_unstable();
     if all.windows(2).any(|two| two[0] == two[1]) {
         // the file of each split counts for itself
-        let mut seen: FxHashSet<(SplitSet, i64)> = FxHashSet::default();
+        let mut seen: FxHashSet<(Option<u8>, i64)> = FxHashSet::default();
         for (at, annotation) in dataset.annotations.iter().enumerate() {
             let image = dataset.images.get(annotation.image as usize);
-            if let Some(id) = annotation.id
-                && !seen.insert((image.map_or(SplitSet::default(), |image| image.splits), id))
-            {
+            let Some(id) = annotation.id else { continue };
+            let splits = image.map_or(SplitSet::default(), |image| image.splits);
+            let is_outside = splits.iter().next().is_none();
+            let files = splits.iter().map(Some).chain(is_outside.then_some(None));
+            if files.filter(|split| !seen.insert((*split, id))).count() > 0 {
                 let message = format!("another annotation has the id {id}");
                 findings.push(Finding::new(Kind::DuplicateId, place(dataset, at), message));
             }

@@ -76,6 +76,14 @@ impl Dataset {
         self.categories.iter().position(|known| &*known.name == name).map(|at| at as u32)
     }
 
+    /// Returns the index of the category `name`, which is added if it is new.
+    pub fn category_of(&mut self, name: &str) -> super::CategoryIx {
+        self.category(name).unwrap_or_else(|| {
+            self.categories.push(Category::named(name));
+            self.categories.len() as u32 - 1
+        })
+    }
+
     /// Returns for each image the indices of its annotations, in order.
     pub fn by_image(&self) -> ByImage {
         let mut starts = vec![0_u32; self.images.len() + 1];

@@ -159,7 +159,9 @@ pub fn merge(whole: &mut Dataset, mut other: Dataset) {
 /// more than the split don't.
 pub fn names(dataset: &Dataset) -> Vec<String> {
     unique(dataset, |image| {
-        let path = Utf8Path::new(&*image.name);
+        let parts = Utf8Path::new(&*image.name).components();
+        let path: Utf8PathBuf = parts.filter(|part| *part != Utf8Component::CurDir).collect();
+        let path = path.as_path();
         if !path.components().all(|part| matches!(part, Utf8Component::Normal(_))) {
             return path.file_name().unwrap_or("image").to_owned();
         }
@@ -167,7 +169,7 @@ pub fn names(dataset: &Dataset) -> Vec<String> {
             matches!(folder, "images" | "JPEGImages")
                 || image.splits.iter().any(|at| {
                     let split = dataset.splits.get(at as usize);
-                    split.is_some_and(|split| split.eq_ignore_ascii_case(folder))
+                    split.is_some_and(|split| plain(split) == plain(folder))
                 })
         };
         let mut rest = path;
@@ -180,6 +182,17 @@ pub fn names(dataset: &Dataset) -> Vec<String> {
         }
         rest.as_str().to_owned()
     })
+}
+
+/// The name of a split as one of several spells it: `valid`, `val2017`.
+fn plain(split: &str) -> String {
+    let low = split.to_lowercase();
+    match low.trim_end_matches(|letter: char| letter.is_ascii_digit()) {
+        "valid" | "validation" => "val".to_owned(),
+        "training" => "train".to_owned(),
+        "testing" => "test".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// The names of images without folders.

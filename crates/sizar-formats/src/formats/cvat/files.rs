@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use crate::formats::Look;
 use crate::model::Dataset;
@@ -22,12 +22,14 @@ pub fn find(dataset: &mut Dataset, images: &Utf8Path) {
     // a folder that is not there, or cannot be read, has no images
     let there = Look::at(images).ok();
     let there = there.as_ref().map_or(&[][..], Look::files);
-    let files: BTreeMap<Utf8PathBuf, &Utf8PathBuf> = there
-        .iter()
-        .filter(|file| is_image_name(file))
-        .flat_map(|file| [(file.clone(), file), (file.with_extension(""), file)])
-        .collect();
-    for image in &mut dataset.images {
+    let mut files: BTreeMap<Utf8PathBuf, &Utf8PathBuf> =
+        there.iter().filter(|file| is_image_name(file)).map(|file| (file.clone(), file)).collect();
+    for file in there.iter().filter(|file| is_image_name(file)) {
+        files.entry(file.with_extension("")).or_insert(file);
+    }
+    let is_below =
+        |name: &Utf8Path| name.components().all(|part| matches!(part, Utf8Component::Normal(_)));
+    for image in dataset.images.iter_mut().filter(|image| is_below(Utf8Path::new(&*image.name))) {
         let split = image.splits.iter().next().and_then(|at| dataset.splits.get(at as usize));
         let beside = split.map(|split| Utf8Path::new(&**split).join(&*image.name));
         let mut places = beside.iter().cloned().chain([Utf8PathBuf::from(&*image.name)]);

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{Position, Result};
 use crate::formats::pages::points;
 use crate::model::{
-    Annotation, Box2, Category, Dataset, Ellipse, Flags, Image, Keypoint, Note, Point, Polygon,
-    Shape, Skeleton, Transcription, Visibility,
+    Annotation, Box2, Dataset, Ellipse, Flags, Image, Keypoint, Note, Point, Polygon, Shape,
+    Skeleton, Transcription, Visibility,
 };
 use crate::raster::crop::Crop;
 use crate::xml::{XmlFile, attribute, child, children, text};
@@ -40,8 +40,13 @@ pub fn document(file: &XmlFile) -> Result<Option<Dataset>> {
         dataset.info.name = name.map(str::to_owned);
         labels(about.unwrap_or(meta), &mut dataset);
     }
+    let mut unread = None;
     for node in children(root, "image") {
-        image(file, node, &mut dataset)?;
+        image(file, node, &mut dataset, &mut unread)?;
+    }
+    if let Some((count, at)) = unread {
+        let message = format!("cuboids are no shapes of an image: {count} are left out");
+        dataset.notes.push(Note { code: "unread-shape", at, message });
     }
     Ok(Some(dataset))
 }
@@ -58,7 +63,7 @@ fn labels(about: Xml<'_, '_>, dataset: &mut Dataset) {
             .filter(|inner| text(**inner, "parent") == Some(name))
             .filter_map(|inner| text(*inner, "name").map(Into::into))
             .collect();
-        let at = category(dataset, name);
+        let at = dataset.category_of(name);
         let category = &mut dataset.categories[at as usize];
         category.colour = text(*label, "color").and_then(colour);
         if !points.is_empty() {
@@ -74,14 +79,12 @@ fn colour(text: &str) -> Option<[u8; 3]> {
     Some([red, green, blue])
 }
 
-fn category(dataset: &mut Dataset, name: &str) -> u32 {
-    dataset.category(name).unwrap_or_else(|| {
-        dataset.categories.push(Category::named(name));
-        dataset.categories.len() as u32 - 1
-    })
-}
-
-fn image(file: &XmlFile, node: Xml<'_, '_>, dataset: &mut Dataset) -> Result<()> {
+fn image(
+    file: &XmlFile,
+    node: Xml<'_, '_>,
+    dataset: &mut Dataset,
+    unread: &mut Option<(usize, Position)>,
+) -> Result<()> {
     let name = attribute(node, "name").unwrap_or_default().replace('\\', "/");
     if name.is_empty() {
         return Err(file.error(node, "an <image> lacks its `name`"));
@@ -148,11 +151,7 @@ fn image(file: &XmlFile, node: Xml<'_, '_>, dataset: &mut Dataset) -> Result<()>
             "tag" => {}
             "skeleton" => skeleton(file, drawn, dataset, &mut annotation)?,
             "cuboid" => {
-                dataset.notes.push(Note {
-                    code: "unread-shape",
-                    at: file.position(drawn),
-                    message: "a cuboid is no shape of an image, and is left out".to_owned(),
-                });
+                unread.get_or_insert((0, file.position(drawn))).0 += 1;
                 continue;
             }
             _ => continue,
@@ -166,7 +165,7 @@ fn image(file: &XmlFile, node: Xml<'_, '_>, dataset: &mut Dataset) -> Result<()>
 /// What all shapes have: label, group, flags, attributes.
 fn common(node: Xml<'_, '_>, dataset: &mut Dataset, annotation: &mut Annotation) {
     if let Some(label) = attribute(node, "label").filter(|label| !label.is_empty()) {
-        annotation.category = Some(category(dataset, label));
+        annotation.category = Some(dataset.category_of(label));
     }
     annotation.flags.set(Flags::OCCLUDED, attribute(node, "occluded") == Some("1"));
     let group = attribute(node, "group_id").and_then(|group| group.trim().parse().ok());
@@ -198,7 +197,7 @@ fn skeleton(
     dataset: &mut Dataset,
     annotation: &mut Annotation,
 ) -> Result<()> {
-    let at = category(dataset, attribute(node, "label").unwrap_or_default());
+    let at = dataset.category_of(attribute(node, "label").unwrap_or_default());
     let known = &mut dataset.categories[at as usize].skeleton;
     let skeleton = known.get_or_insert_default();
     let mut keypoints = vec![

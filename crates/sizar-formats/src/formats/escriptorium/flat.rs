@@ -5,6 +5,8 @@
 //! file, and has lines without a region in one of the name [`CONTAINER`]
 //! (`apps/imports/parsers.py` and the templates of its export).
 
+use rustc_hash::FxHashMap;
+
 use crate::formats::pages::kinds::{self, Element, FRAMES};
 use crate::formats::pages::{CONTAINER, Node, Tree, tree};
 use crate::model::{
@@ -18,7 +20,11 @@ const LONGEST_KEY: usize = 128;
 /// Returns the page of `image` so that nothing of it is lost there: one image, no categories.
 pub fn flatten(dataset: &Dataset, image: &Image, annotations: &[AnnotationIx]) -> Dataset {
     let tree = Tree::build(dataset, annotations);
-    let order = image.reading_order.as_deref().map(ReadingOrder::flat).unwrap_or_default();
+    let said = image.reading_order.as_deref().map(ReadingOrder::flat).unwrap_or_default();
+    let mut order = FxHashMap::default();
+    for (at, annotation) in said.into_iter().enumerate() {
+        order.entry(annotation).or_insert(at);
+    }
     let mut flat = Flat { tree: &tree, order: &order, regions: Vec::new() };
     for region in &tree.regions {
         flat.region(region, None);
@@ -50,7 +56,7 @@ struct Region {
 
 struct Flat<'a> {
     tree: &'a Tree<'a>,
-    order: &'a [AnnotationIx],
+    order: &'a FxHashMap<AnnotationIx, usize>,
     regions: Vec<Region>,
 }
 
@@ -77,7 +83,10 @@ impl Flat<'_> {
         // what is no text for PAGE is a type of region there
         let kind = kind.or(Some(name).filter(|name| *name != "TextRegion"));
         annotation.more_mut().region_type = kind.map(Into::into);
-        let lines = if lines.is_empty() { self.lines_of_text(node) } else { lines };
+        let lines = match lines.iter().any(|(_, line)| line.text().is_some()) {
+            true => lines,
+            false => self.with_text(node, lines),
+        };
         let rank_or_last = rank.unwrap_or(usize::MAX);
         self.regions.push(Region { rank: rank_or_last, annotation, lines });
         for inner in node.children.iter().filter(|child| !is_line(child)) {
@@ -93,7 +102,7 @@ impl Flat<'_> {
     }
 
     fn rank(&self, node: &Node) -> Option<usize> {
-        self.order.iter().position(|at| Some(*at) == node.annotation)
+        self.order.get(&node.annotation?).copied()
     }
 
     /// Returns what has the place and the name of a node, and nothing else yet.
@@ -127,13 +136,25 @@ impl Flat<'_> {
         line
     }
 
-    /// The text of a region without lines comes into lines that share its height.
-    fn lines_of_text(&self, node: &Node) -> Vec<(usize, Annotation)> {
+    /// The text of a region whose lines have none is theirs, a line each; where they are not as many,
+    /// it comes into lines that share its height.
+    fn with_text(
+        &self,
+        node: &Node,
+        mut there: Vec<(usize, Annotation)>,
+    ) -> Vec<(usize, Annotation)> {
         let (own, bounds) = (self.tree.of(node), self.tree.bounds(node));
         let Some((text, bounds)) = own.and_then(Annotation::text).zip(bounds) else {
-            return Vec::new();
+            return there;
         };
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        if lines.len() == there.len() {
+            there.sort_by_key(|(rank, _)| *rank);
+            for ((_, line), text) in there.iter_mut().zip(lines) {
+                line.more_mut().text = vec![Transcription::of(text)];
+            }
+            return there;
+        }
         let height = bounds.height / lines.len().max(1) as f64;
         let line = |(at, text): (usize, &&str)| {
             let top = bounds.y + height * at as f64;
@@ -144,6 +165,7 @@ impl Flat<'_> {
             line.more_mut().text = vec![Transcription::of(*text)];
             (at, line)
         };
-        lines.iter().enumerate().map(line).collect()
+        there.extend(lines.iter().enumerate().map(line));
+        there
     }
 }

@@ -69,10 +69,16 @@ impl Format for LabelMe {
     }
 
     fn read(&self, look: &Look, _: &ReadOptions) -> Result<Dataset> {
-        read_each(look, &["json", "xml"], |path, relative| {
-            if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xml")) {
-                return web::image(look, &XmlFile::read(path)?, relative);
-            }
+        let is_json = |head: &str| head.contains("\"shapes\"");
+        if files::recognise(look, &["json"], "LabelMe", is_json).is_none() {
+            return read_each(look, &["xml"], |path, relative| {
+                match web::is_its(&Look::head(path)) {
+                    true => web::image(look, &XmlFile::read(path)?, relative),
+                    false => Ok(None),
+                }
+            });
+        }
+        read_each(look, &["json"], |path, relative| {
             read::image(path, &fs_err::read(path)?, &|named| files::resolve(look, relative, named))
         })
     }

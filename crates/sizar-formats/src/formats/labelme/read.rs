@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::error::{FormatError, Position, Result};
 use crate::formats::pages::files;
 use crate::model::{
-    Annotation, Attributes, Box2, Category, Dataset, Ellipse, Flags, Image, Point, Polygon, Shape,
+    Annotation, Attributes, Box2, Dataset, Ellipse, Flags, Image, Point, Polygon, Shape,
     Transcription,
 };
 use crate::raster::crop::{Crop, MOST};
@@ -192,13 +192,7 @@ fn join(annotations: &mut Vec<Annotation>, annotation: Annotation) {
 
 /// Returns the category of a label, which is a new one if need be.
 pub fn category(dataset: &mut Dataset, label: &str) -> Option<u32> {
-    if label.is_empty() {
-        return None;
-    }
-    dataset.category(label).or_else(|| {
-        dataset.categories.push(Category::named(label));
-        Some(dataset.categories.len() as u32 - 1)
-    })
+    (!label.is_empty()).then(|| dataset.category_of(label))
 }
 
 fn flags(annotation: &mut Annotation, flags: Attributes) {

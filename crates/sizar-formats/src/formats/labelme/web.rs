@@ -59,7 +59,7 @@ pub fn image(look: &Look, file: &XmlFile, relative: &Utf8Path) -> Result<Option<
     dataset.images.push(image);
     let groups = groups(root);
     for object in children(root, "object") {
-        if matches!(text(object, "deleted"), Some(deleted) if deleted != "0") {
+        if matches!(text(object, "deleted"), Some("1" | "true" | "yes")) {
             continue;
         }
         let mut annotation = Annotation::default();
@@ -174,7 +174,8 @@ fn groups(root: Xml<'_, '_>) -> BTreeMap<String, i64> {
             last
         });
         // what was two groups until here is one
-        for other in groups.values_mut().filter(|other| known.contains(other)) {
+        let is_one = known.iter().all(|other| *other == group);
+        for other in groups.values_mut().filter(|other| !is_one && known.contains(other)) {
             *other = group;
         }
         groups.extend(all().map(|id| (id.to_owned(), group)));

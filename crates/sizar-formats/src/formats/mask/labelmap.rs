@@ -62,13 +62,20 @@ impl LabelMap {
     fn parse(file: &Utf8Path, text: &str) -> Option<Self> {
         let mut said: Vec<(&str, Option<[u8; 3]>)> = Vec::new();
         for line in text.lines().map(str::trim) {
-            if line.is_empty() || line.starts_with('#') {
+            if line.is_empty() {
                 continue;
             }
             // a name may have colons, what comes after it hasn't
             let mut fields = line.rsplitn(4, ':').skip(2);
-            let (colour, name) = (fields.next()?, fields.next()?);
-            said.push((name, if colour.is_empty() { None } else { Some(colour_of(colour)?) }));
+            let row = fields.next().zip(fields.next()).and_then(|(colour, name)| {
+                Some((name, if colour.is_empty() { None } else { Some(colour_of(colour)?) }))
+            });
+            // a name may begin like a remark, too
+            match row {
+                Some((_, None)) | None if line.starts_with('#') => {}
+                Some(row) => said.push(row),
+                None => return None,
+            }
         }
         if said.is_empty() {
             return None;
@@ -102,7 +109,7 @@ impl LabelMap {
     pub fn number(&self, ink: Ink) -> Option<usize> {
         let by_colour =
             ink.colour.and_then(|colour| self.rows.iter().position(|row| row.colour == colour));
-        let own = || ink.number.filter(|_| !ink.is_painted).map(|number| number as usize);
+        let own = || ink.number.filter(|_| ink.colour.is_none()).map(|number| number as usize);
         by_colour.or_else(own).filter(|at| *at < self.rows.len())
     }
 
@@ -165,8 +172,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let map = parsed(&text(["cat", "dog: 2"].into_iter()).unwrap()).unwrap();
-        assert_eq!(map.classes().collect::<Vec<_>>(), ["cat", "dog: 2"]);
+        let map = parsed(&text(["#1 cat", "dog: 2"].into_iter()).unwrap()).unwrap();
+        assert_eq!(map.classes().collect::<Vec<_>>(), ["#1 cat", "dog: 2"]);
         assert!(map.from_one);
         assert_eq!(text(vec!["x"; 255].into_iter()), None);
     }

@@ -111,6 +111,10 @@ impl Format for Mask {
         let names = unique_stems(dataset);
         (0..dataset.images.len()).into_par_iter().try_for_each(|at| {
             let image = &dataset.images[at];
+            if image.file.is_none() && image.width == 0 && by_image.of(at).is_empty() {
+                // a name in a list, and nothing else
+                return Ok(());
+            }
             let pixels = regions::paint(dataset, at, by_image.of(at), |_, annotation| {
                 let category = dataset.annotations[annotation as usize].category;
                 category.map_or(0, |category| category as u8 + 1)

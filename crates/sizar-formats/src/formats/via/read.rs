@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::error::{FormatError, Position, Result};
 use crate::formats::pages::files;
 use crate::model::{
-    Annotation, Box2, Category, Dataset, Ellipse, Image, Note, Point, Polygon, Shape, Transcription,
+    Annotation, Box2, Dataset, Ellipse, Image, Note, Point, Polygon, Shape, Transcription,
 };
 
 /// Names of attributes that are a class.
@@ -50,7 +50,7 @@ pub fn document(path: &Utf8Path, relative: &Utf8Path, bytes: &[u8]) -> Result<Op
     let options = class
         .and_then(|class| whole.get("_via_attributes")?.get("region")?.get(class)?.get("options"));
     for option in options.and_then(Value::as_object).into_iter().flat_map(Map::keys) {
-        category(&mut dataset, option);
+        dataset.category_of(option);
     }
     // a project may list its images in the order of its owner
     let listed = whole.get("_via_image_id_list").and_then(Value::as_array);
@@ -95,7 +95,7 @@ pub fn document(path: &Utf8Path, relative: &Utf8Path, bytes: &[u8]) -> Result<Op
                 let text = spoken(value);
                 if Some(name.as_str()) == class {
                     if let Some(text) = text.filter(|text| !text.is_empty()) {
-                        annotation.category = Some(category(&mut dataset, &text));
+                        annotation.category = Some(dataset.category_of(&text));
                     }
                 } else if TEXTS.contains(&&**name)
                     && let Some(text) = text
@@ -160,13 +160,6 @@ fn spoken(value: &Value) -> Option<String> {
             .map(|(name, _)| name.clone()),
         _ => None,
     }
-}
-
-fn category(dataset: &mut Dataset, name: &str) -> u32 {
-    dataset.category(name).unwrap_or_else(|| {
-        dataset.categories.push(Category::named(name));
-        dataset.categories.len() as u32 - 1
-    })
 }
 
 fn region_of(region: &Value) -> std::result::Result<Annotation, String> {

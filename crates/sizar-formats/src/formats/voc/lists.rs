@@ -97,7 +97,10 @@ pub fn unquoted(name: &str) -> &str {
 
 /// Returns the images of a list; none of one per class or object, where numbers follow the name.
 fn listed(text: &str, find: impl Fn(&str) -> Option<u32>) -> Vec<u32> {
-    let known = |name: &str| find(name).or_else(|| find(unquoted(name)));
+    let known = |name: &str| {
+        let bare = unquoted(name);
+        find(name).or_else(|| (bare != name).then(|| find(bare)).flatten())
+    };
     let (mut images, mut with_numbers) = (Vec::new(), 0);
     for line in lines(text) {
         match known(line) {

@@ -14,7 +14,7 @@ use super::super::mask::regions;
 use super::lists::{Names, below};
 use crate::error::{Position, Result};
 use crate::formats::Look;
-use crate::model::{Annotation, Box2, Category, Dataset, Note, Rle, Shape};
+use crate::model::{Annotation, Box2, Dataset, Note, Rle, Shape};
 
 /// So many pixels, or this part of a side, may a mask and its box differ where no number joins
 /// them.
@@ -45,13 +45,18 @@ pub struct Classes<'a> {
 }
 
 impl Classes<'_> {
+    /// Returns the class that `labelmap.txt` has for it.
     fn name(&self, ink: Ink) -> Option<&str> {
         let said = self.labels.and_then(|labels| labels.row(ink)).filter(|row| !row.is_void());
-        said.map(|row| &*row.name).or_else(|| {
-            let (given, number) = (self.given?, ink.number? as usize);
-            let is_first = given.first().is_some_and(|name| name == "background");
-            given.get(number.checked_sub(usize::from(!is_first))?).map(String::as_str)
-        })
+        said.map(|row| &*row.name)
+    }
+
+    /// Returns the class of this number among those that are given: they may be in any order, so
+    /// only where nothing else tells.
+    fn given(&self, ink: Ink) -> Option<&str> {
+        let (given, number) = (self.given?, ink.number? as usize);
+        let is_first = given.first().is_some_and(|name| name == "background");
+        given.get(number.checked_sub(usize::from(!is_first))?).map(String::as_str)
     }
 }
 
@@ -105,8 +110,12 @@ pub fn read(
             counts.max_by_key(|(at, count)| (**count, std::cmp::Reverse(**at))).map(|(at, _)| *at)
         };
         let category = match said {
-            Some(name) => Some(named(dataset, &name)),
+            Some(name) => Some(dataset.category_of(&name)),
             None => most().or_else(|| {
+                let given = mask.class.and_then(|ink| classes.given(ink));
+                if let Some(name) = given {
+                    return Some(dataset.category_of(name));
+                }
                 *unnamed.entry(mask.class).or_insert_with(|| make_up(dataset, &file, mask.class))
             }),
         };
@@ -232,14 +241,6 @@ fn join(
     }
 }
 
-/// Returns the category of this name, which is added if it is new.
-fn named(dataset: &mut Dataset, name: &str) -> u32 {
-    dataset.category(name).unwrap_or_else(|| {
-        dataset.categories.push(Category::named(name));
-        dataset.categories.len() as u32 - 1
-    })
-}
-
 /// Names a class that no file names, and says so.
 fn make_up(dataset: &mut Dataset, file: &Utf8Path, class: Option<Ink>) -> Option<u32> {
     let at = Position::whole(file);
@@ -259,5 +260,5 @@ fn make_up(dataset: &mut Dataset, file: &Utf8Path, class: Option<Ink>) -> Option
         "neither `labelmap.txt` nor an <object> names the class of a mask: it is called `{name}`"
     );
     dataset.notes.push(Note { code: "unnamed-class", at, message });
-    Some(named(dataset, &name))
+    Some(dataset.category_of(&name))
 }

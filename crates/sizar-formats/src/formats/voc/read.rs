@@ -1,10 +1,13 @@
 //! Reads Pascal VOC.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 use roxmltree::Node;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::super::labelme::is_of_the_web_tool;
 use super::super::mask::labelmap::{self, LabelMap};
 use super::lists::{self, Names, below};
 use super::masks::{self, Classes};
@@ -41,7 +44,7 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
             "no XML file with <annotation> in it",
         ));
     }
-    let labels = labels(look, &pages);
+    let labels = labels(&pages);
     let mut dataset = Dataset { roots: roots(look), ..Dataset::default() };
     let origin = origin(&pages, options, look, labels.as_ref(), &mut dataset);
     dataset.categories = categories(&pages, options, labels.as_ref());
@@ -52,10 +55,17 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
         .map(|(at, category)| (category.name.clone(), at as u32))
         .collect();
     let mut names = Names::default();
+    let mut seen = FxHashSet::default();
+    let repeated: FxHashSet<Box<str>> = pages
+        .iter()
+        .filter(|page| !seen.insert(&page.image.name))
+        .map(|page| page.image.name.clone())
+        .collect();
     for mut page in pages {
         let at = dataset.images.len() as u32;
         names.insert(&page.base, &page.inner, at);
-        if let Some(name) = in_folder(look, &page) {
+        let is_repeated = repeated.contains(&page.image.name);
+        if let Some(name) = in_folder(look, &page, is_repeated) {
             page.image.name = name.into();
         }
         dataset.images.push(page.image);
@@ -73,12 +83,10 @@ pub fn read(look: &Look, options: &ReadOptions) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// Finds `labelmap.txt`, of one file beside the folder that it is in.
-fn labels(look: &Look, pages: &[Page]) -> Option<LabelMap> {
-    match look.is_folder() {
-        true => LabelMap::find(look),
-        false => LabelMap::read(&pages.first()?.base.join(labelmap::FILE)),
-    }
+/// Finds `labelmap.txt` beside a folder of annotations: one elsewhere is of something else.
+fn labels(pages: &[Page]) -> Option<LabelMap> {
+    let bases: BTreeSet<&Utf8PathBuf> = pages.iter().map(|page| &page.base).collect();
+    bases.into_iter().find_map(|base| LabelMap::read(&base.join(labelmap::FILE)))
 }
 
 /// Lists the classes: those that are given, or those of `labelmap.txt`, and then others that occur.
@@ -98,16 +106,18 @@ fn categories(pages: &[Page], options: &ReadOptions, labels: Option<&LabelMap>) 
     all
 }
 
-/// Returns the name of an image with the folders of its XML file, where it is there and the file
-/// leaves them out.
-fn in_folder(look: &Look, page: &Page) -> Option<String> {
+/// Returns the name of an image with the folders of its XML file, where the file leaves them out and
+/// it is there, or another has the same name.
+fn in_folder(look: &Look, page: &Page, is_repeated: bool) -> Option<String> {
     let folder = Utf8Path::new(&page.inner).parent().filter(|it| !it.as_str().is_empty())?;
     if page.image.name.contains('/') {
         return None;
     }
     let name = folder.join(&*page.image.name);
     let file = page.base.join("JPEGImages").join(&name);
-    look.has(file.strip_prefix(look.path()).ok()?.as_str()).then(|| name.into_string())
+    let is_there =
+        || file.strip_prefix(look.path()).is_ok_and(|relative| look.has(relative.as_str()));
+    (is_repeated || is_there()).then(|| name.into_string())
 }
 
 /// Where names of images begin: at each `JPEGImages`, whatever folders are in it.
@@ -169,7 +179,7 @@ fn page(file: &Utf8Path) -> Result<Option<Page>> {
     let xml = XmlFile::read(file)?;
     let document = xml.parse()?;
     let root = document.root_element();
-    if root.tag_name().name() != "annotation" {
+    if root.tag_name().name() != "annotation" || is_of_the_web_tool(xml.text()) {
         return Ok(None);
     }
     let stem = file.file_stem().unwrap_or_default();

@@ -13,8 +13,9 @@ use crate::formats::Look;
 
 /// The keys of darknet's lists of images, and the splits that they are.
 const LISTS: [(&str, &str); 3] = [("train", "train"), ("valid", "val"), ("test", "test")];
+
 /// Keys of other files.
-const OTHERS: [&str; 4] = ["names", "labels", "classes", "backup"];
+const OTHERS: [&str; 5] = ["names", "labels", "classes", "difficult", "results"];
 
 /// Longer lines are no paths.
 const LONGEST: usize = 4096;
@@ -31,12 +32,12 @@ pub struct Darknet {
 }
 
 /// Returns the split whose list a field of `obj.data` names: CVAT has the name of its subset as the
-/// key, like `Train` or `Validation`.
+/// key and of the list, like `Validation = data/Validation.txt`.
 fn split_of<'a>(key: &'a str, path: &str) -> Option<&'a str> {
     let known = LISTS.iter().find(|(name, _)| *name == key).map(|(_, split)| *split);
-    let is_list =
-        !OTHERS.contains(&key) && Utf8Path::new(path).extension() == Some("txt") && !key.is_empty();
-    known.or(is_list.then_some(key))
+    let path = Utf8Path::new(path);
+    let is_list = path.extension() == Some("txt") && path.file_stem() == Some(key);
+    known.or(is_list.then_some(key).filter(|key| !OTHERS.contains(key)))
 }
 
 /// Finds `obj.data`, or another file with its fields.

@@ -298,6 +298,9 @@ fn curves(points: &[Point], closed: Closed) -> Drawing {
             Point::new(a * from.x + b * control.x + c * to.x, a * from.y + b * control.y + c * to.y)
         }));
     }
+    if line.len() < 2 {
+        return Drawing::Line(points.to_vec());
+    }
     if closed == Closed::No || line.len() < 3 {
         return Drawing::Line(line);
     }

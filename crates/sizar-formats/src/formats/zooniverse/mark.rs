@@ -149,6 +149,9 @@ impl Mark {
 fn steps(line: &[Point]) -> Vec<Point> {
     let length = |pair: &[Point]| (pair[1].x - pair[0].x).hypot(pair[1].y - pair[0].y);
     let whole: f64 = line.windows(2).map(length).sum();
+    if line.len() < 2 {
+        return line.iter().copied().cycle().take(STEPS).collect();
+    }
     let mut found = Vec::with_capacity(STEPS);
     let (mut done, mut at) = (0.0, 0);
     for step in 0..STEPS {
