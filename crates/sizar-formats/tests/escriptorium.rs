@@ -146,6 +146,20 @@ fn the_text_of_a_region_is_that_of_its_lines_where_they_have_none() {
 }
 
 #[test]
+fn what_is_made_for_lines_without_a_region_is_none_when_it_is_read_again() {
+    let (_keep, folder, dataset) = page();
+    for name in ["page", "alto"] {
+        let format = formats::named(name).unwrap();
+        let to = folder.join(name);
+        let options = WriteOptions::default();
+        save(&mut dataset.clone(), format, &to, Placing::Link, &options).unwrap();
+        let again = read(&to);
+        assert_eq!(rows(&again, Level::Region).len(), rows(&dataset, Level::Region).len());
+        assert_eq!(rows(&again, Level::Line).last(), rows(&dataset, Level::Line).last());
+    }
+}
+
+#[test]
 fn without_images_it_is_for_a_document_that_has_them() {
     let (_keep, folder, dataset) = page();
     let to = folder.join("out.zip");

@@ -169,7 +169,11 @@ impl<'a> Writing<'a> {
         element: &str,
         bounds: Option<Box2>,
     ) -> Vec<(&'static str, String)> {
-        let mut about = vec![("ID", self.ids.take(node.annotation))];
+        let id = match node.annotation {
+            None if element == "TextBlock" => self.ids.container(),
+            annotation => self.ids.take(annotation),
+        };
+        let mut about = vec![("ID", id)];
         about.extend(position(bounds));
         if let Some((kind, label)) = node.annotation.and_then(|_| self.tag(node))
             && let Some((.., id)) =

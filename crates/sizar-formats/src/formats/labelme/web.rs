@@ -120,9 +120,12 @@ fn mask(
     if named.is_empty() || !Utf8Path::new(named).components().all(is_below) {
         return Err(file.error(drawn, format!("`{named}` in <mask> is not the name of a file")));
     }
-    let above = relative.ancestors().skip(1).map(|folder| folder.join(MASKS).join(named));
     let first = among(relative, MASKS).with_file_name(named);
+    // its name may have folders that are in the path of the annotations, too
+    let masks: Vec<Utf8PathBuf> = first.ancestors().map(|folder| folder.join(named)).collect();
+    let above = relative.ancestors().skip(1).map(|folder| folder.join(MASKS).join(named));
     let mut places = std::iter::once(first.clone())
+        .chain(masks)
         .chain(above)
         .chain([relative.with_file_name(named)])
         .map(|place| look.folder().join(place));

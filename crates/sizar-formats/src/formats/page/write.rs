@@ -134,7 +134,10 @@ impl Writing<'_> {
         let none = Attributes::default();
         let more = self.tree.of(node).and_then(|annotation| annotation.more.as_deref());
         let said = more.map_or(&none, |more| &more.attributes);
-        let id = self.ids.take(node.annotation);
+        let id = match node.annotation {
+            None if level == Level::Region => self.ids.container(),
+            annotation => self.ids.take(annotation),
+        };
         let mut attributes: Vec<(&'static str, String)> = vec![("id", id)];
         let types: &[&str] = match name {
             "TextRegion" if self.version == Version::V2013 => &TEXT_TYPES[..16],

@@ -2,6 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::CONTAINER;
 use super::tree::level;
 use crate::model::{AnnotationIx, Dataset, Level};
 
@@ -60,6 +61,14 @@ impl Ids {
         match at {
             Some(at) => self.of_annotation(at),
             None => self.fresh("made"),
+        }
+    }
+
+    /// Returns an id for a region that is made for lines without one: readers know it by that.
+    pub fn container(&mut self) -> String {
+        match self.taken.insert(CONTAINER.to_owned()) {
+            true => CONTAINER.to_owned(),
+            false => self.fresh(CONTAINER),
         }
     }
 
