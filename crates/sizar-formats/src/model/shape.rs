@@ -39,6 +39,13 @@ impl Box2 {
         self.y + self.height
     }
 
+    /// Returns the area that it shares with another box.
+    pub fn shared_area(&self, other: &Self) -> f64 {
+        let width = self.right().min(other.right()) - self.x.max(other.x);
+        let height = self.bottom().min(other.bottom()) - self.y.max(other.y);
+        width.max(0.0) * height.max(0.0)
+    }
+
     pub fn area(&self) -> f64 {
         self.width * self.height
     }

@@ -188,12 +188,12 @@ fn numbered(
     let bounds = &mask.bounds;
     slot.take_if(|thing| {
         let thing = &dataset.annotations[*thing as usize];
-        thing.bbox.is_some_and(|bbox| {
-            // of what is partly covered only a part of the box is left
-            let width = bbox.right().min(bounds.right()) - bbox.x.max(bounds.x);
-            let height = bbox.bottom().min(bounds.bottom()) - bbox.y.max(bounds.y);
-            width > 0.0 && height > 0.0 && width * height * 2.0 >= bounds.area()
-        }) && is_of(thing, mask, classes, dataset)
+        // of what is partly covered only a part of the box is left
+        let is_inside = |bbox: Box2| {
+            let shared = bbox.shared_area(bounds);
+            shared > 0.0 && shared * 2.0 >= bounds.area()
+        };
+        thing.bbox.is_some_and(is_inside) && is_of(thing, mask, classes, dataset)
     })
 }
 

@@ -37,9 +37,7 @@ impl Mark {
         let by_distance = |distance: f64| (1.0 - distance / (2.0 * NEAR * longest)).max(0.0);
         match (self, other) {
             (Self::Box(one), Self::Box(two)) => {
-                let width = one.right().min(two.right()) - one.x.max(two.x);
-                let height = one.bottom().min(two.bottom()) - one.y.max(two.y);
-                let both = width.max(0.0) * height.max(0.0);
+                let both = one.shared_area(two);
                 let either = one.area() + two.area() - both;
                 if either > 0.0 { both / either } else { 0.0 }
             }
